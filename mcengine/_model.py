@@ -1,0 +1,243 @@
+"""Frozen dataclasses whose numbers are arrays: the ``@model`` every parameterised thing in the engine is.
+
+A number given as a Python float becomes a float64 array at construction, so a second call with new numbers meets the same
+compiled program and every number has a derivative. Numbers, dicts of numbers and nested models are pytree leaves, in the order
+they were given (JAX itself would sort a dict's keys); fields made with ``static`` are part of the program.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias, TypeVar, dataclass_transform
+
+import jax
+import numpy as np
+
+Scalar: TypeAlias = Any
+"""A number of one path: a Python float, a NumPy or JAX scalar, or a tracer."""
+
+T = TypeVar("T")
+_MISSING = dataclasses.MISSING
+
+
+def static(default: Any = _MISSING) -> Any:
+    """A field that is part of the program: a name, a count, a switch. It must be hashable."""
+    return dataclasses.field(default=default, metadata={"static": True})
+
+
+def number(default: Any = _MISSING, *, above: float | None = None, low: float | None = None, high: float | None = None, below: float | None = None, term: bool = False) -> Any:
+    """A numeric field with its range: ``above < x < below``, ``low <= x <= high``. A ``term`` is never trained unless named."""
+    bounds = {"above": above, "low": low, "high": high, "below": below}
+    return dataclasses.field(default=default, metadata={"bounds": {k: v for k, v in bounds.items() if v is not None}, "term": term})
+
+
+def _is_static(field: dataclasses.Field) -> bool:
+    return bool(field.metadata.get("static", False))
+
+
+def _as_numbers(value: Any, where: str) -> Any:
+    if isinstance(value, bool | str):
+        raise ValueError(f"{where}: expected a number, got {value!r}")
+    if isinstance(value, int | float | np.generic):
+        return np.asarray(value, np.float64)
+    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
+        try:
+            return np.asarray(value, np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(f"{where}: expected numbers, got {value!r}") from None
+    if isinstance(value, Mapping):
+        return {name: _as_numbers(item, f"{where}.{name}") for name, item in value.items()}
+    return value
+
+
+def _check_bounds(value: Any, bounds: Mapping[str, float], where: str) -> None:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            _check_bounds(item, bounds, f"{where}.{name}")
+        return
+    if not isinstance(value, np.ndarray):
+        return
+    if not np.all(np.isfinite(value)):
+        raise ValueError(f"{where}: expected a finite number, got {value}")
+    tests = {
+        "above": (lambda x, b: x > b, "a number above"),
+        "below": (lambda x, b: x < b, "a number below"),
+        "low": (lambda x, b: x >= b, "a number not below"),
+        "high": (lambda x, b: x <= b, "a number not above"),
+    }
+    for kind, bound in bounds.items():
+        holds, words = tests[kind]
+        if not np.all(holds(value, bound)):
+            raise ValueError(f"{where}: expected {words} {bound:g}, got {value}")
+
+
+def is_concrete(tree: Any) -> bool:
+    """Whether every leaf is a plain number, so that it can be checked."""
+    return all(isinstance(leaf, np.ndarray | np.generic | float | int) for leaf in jax.tree.leaves(tree))
+
+
+def _normalise(self: Any) -> None:
+    name = type(self).__name__
+    for field in dataclasses.fields(self):
+        value = getattr(self, field.name)
+        if _is_static(field) or value is None:
+            continue
+        value = _as_numbers(value, f"{name}.{field.name}")
+        object.__setattr__(self, field.name, value)
+        _check_bounds(value, field.metadata.get("bounds", {}), f"{name}.{field.name}")
+    check = getattr(self, "check", None)
+    if check is not None and is_concrete(self):
+        check()
+
+
+def _children(self: Any) -> Iterator[tuple[str, Any]]:
+    """Each numeric field, a dict's items one by one and in the order given."""
+    for field in dataclasses.fields(self):
+        if _is_static(field):
+            continue
+        value = getattr(self, field.name)
+        if isinstance(value, dict):
+            yield from ((f"{field.name}.{key}", item) for key, item in value.items())
+        else:
+            yield field.name, value
+
+
+def _shape(self: Any) -> tuple:
+    """What is not numbers: static values, and the keys of dict fields."""
+    out: list[Any] = []
+    for field in dataclasses.fields(self):
+        value = getattr(self, field.name)
+        if _is_static(field):
+            out.append(value)
+        else:
+            out.append(tuple(value) if isinstance(value, dict) else None)
+    return tuple(out)
+
+
+def _register(cls: type) -> None:
+    def flatten(self: Any) -> tuple[tuple, tuple]:
+        return tuple(value for _, value in _children(self)), _shape(self)
+
+    def flatten_with_keys(self: Any) -> tuple[tuple, tuple]:
+        return tuple((jax.tree_util.GetAttrKey(name), value) for name, value in _children(self)), _shape(self)
+
+    def unflatten(shape: tuple, leaves: Any) -> Any:
+        self = object.__new__(cls)
+        values = iter(leaves)
+        for field, aux in zip(dataclasses.fields(cls), shape, strict=True):
+            if _is_static(field):
+                value = aux
+            elif aux is None:
+                value = next(values)
+            else:
+                value = {key: next(values) for key in aux}
+            object.__setattr__(self, field.name, value)
+        return self
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(static, number))
+def model(cls: type[T]) -> type[T]:
+    """Class decorator: a frozen dataclass and a pytree; a ``check`` method sees plain numbers only, never a tracer."""
+    own_init = "__init__" in cls.__dict__
+    cls.__post_init__ = _normalise  # type: ignore[attr-defined]
+    cls = dataclasses.dataclass(frozen=True, eq=False, repr=False, init=not own_init)(cls)  # type: ignore[assignment]
+    cls.__repr__ = _repr  # type: ignore[assignment]
+    _register(cls)
+    return cls
+
+
+def _repr(self: Any) -> str:
+    def show(value: Any) -> str:
+        if isinstance(value, np.ndarray) and value.ndim == 0:
+            return f"{float(value):.6g}"
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{k}: {show(v)}" for k, v in value.items()) + "}"
+        return repr(value)
+
+    inner = ", ".join(f"{f.name}={show(getattr(self, f.name))}" for f in dataclasses.fields(self))
+    return f"{type(self).__name__}({inner})"
+
+
+def replace(self: T, **changes: Any) -> T:
+    """A copy with some fields changed, checked as at construction."""
+    names = {f.name for f in dataclasses.fields(self)}  # type: ignore[arg-type]
+    unknown = set(changes) - names
+    if unknown:
+        raise ValueError(f"{type(self).__name__}: no field {sorted(unknown)}; fields are {sorted(names)}")
+    new = object.__new__(type(self))
+    for name in names:
+        object.__setattr__(new, name, changes.get(name, getattr(self, name)))
+    _normalise(new)
+    return new
+
+
+def parameters(self: Any) -> dict[str, Any]:
+    """Every number of a model by its dotted name: ``policy.cppi.multiplier``."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(self)
+    return {_dotted(path): leaf for path, leaf in leaves}
+
+
+def with_parameters(self: T, values: Mapping[str, Any]) -> T:
+    """A copy with the named numbers changed, every model they belong to checked again."""
+    known = parameters(self)
+    for name in values:
+        if name not in known:
+            raise ValueError(f"unknown parameter {name!r}{near(name, known)}")
+    leaves, tree = jax.tree_util.tree_flatten_with_path(self)
+    new = [_as_numbers(values.get(_dotted(path), leaf), _dotted(path)) for path, leaf in leaves]
+    changed = jax.tree_util.tree_unflatten(tree, new)
+    if is_concrete(changed):
+        _recheck(changed)
+    return changed
+
+
+def _recheck(self: Any) -> None:
+    if not dataclasses.is_dataclass(self):
+        return
+    for _, value in _children(self):
+        _recheck(value)
+    _normalise(self)
+
+
+def trainable(self: Any) -> list[str]:
+    """Dotted names of the numbers that may move in a fit: those not declared a contract's ``term``."""
+    names = []
+    for path, leaf in jax.tree_util.tree_flatten_with_path(self)[0]:
+        if leaf is not None and not field_metadata(self, _dotted(path)).get("term", False):
+            names.append(_dotted(path))
+    return names
+
+
+def field_metadata(self: Any, name: str) -> dict[str, Any]:
+    """Metadata of the dataclass field that holds the dotted name: its bounds, and whether it is a term."""
+    metadata: dict[str, Any] = {}
+    here = self
+    for part in name.split("."):
+        if isinstance(here, dict):
+            here = here[part]
+            continue
+        fields = {f.name: f for f in dataclasses.fields(here)}
+        metadata = dict(fields[part].metadata)
+        here = getattr(here, part)
+    return metadata
+
+
+def _dotted(path: tuple) -> str:
+    return ".".join(str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path)
+
+
+def near(name: str, known: Any, *, say: Callable[[list[str]], str] | None = None) -> str:
+    """``; did you mean ...?`` from the closest known names, or the list of them when none is close."""
+    import difflib
+
+    known = [str(k) for k in known]
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if not close:
+        tails = {k.rsplit(".", 1)[-1]: k for k in known}
+        close = [tails[t] for t in difflib.get_close_matches(name.rsplit(".", 1)[-1], list(tails), n=3, cutoff=0.5)]
+    if say is not None:
+        return say(close)
+    if close:
+        return f"; did you mean {' or '.join(close)}?"
+    return f"; known: {', '.join(known)}" if known else ""

@@ -1,0 +1,53 @@
+"""What must be set before XLA starts: one compiler flag and one CPU device per core.
+
+XLA:CPU makes one kernel for each leaf of a scan's carry and repeats the noise inside every one of them. Multi-output
+fusion makes it one kernel; it can only be asked for through ``XLA_FLAGS``, before the first computation. A fused kernel
+runs on one thread, so each core gets a device of its own and blocks of paths are dealt to the devices.
+"""
+
+import os
+import warnings
+
+import jax
+
+FUSION_OPTION = "xla_cpu_use_multi_output_fusion"
+_BACKEND_OPTIONS = "--xla_backend_extra_options="
+
+
+def merge_flags(flags: str) -> str:
+    """``XLA_FLAGS`` with multi-output fusion added; a user's own choice about it is kept."""
+    if FUSION_OPTION in flags:
+        return flags
+    words = flags.split()
+    for i, word in enumerate(words):
+        if word.startswith(_BACKEND_OPTIONS):
+            words[i] = f"{word},{FUSION_OPTION}"
+            return " ".join(words)
+    return " ".join([*words, _BACKEND_OPTIONS + FUSION_OPTION])
+
+
+def cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def configure() -> None:
+    """Set flag and device count; warn once when JAX has already started and they can no longer take effect."""
+    os.environ["XLA_FLAGS"] = merge_flags(os.environ.get("XLA_FLAGS", ""))
+    try:
+        if jax.config.jax_num_cpu_devices < 0 and "xla_force_host_platform_device_count" not in os.environ["XLA_FLAGS"]:
+            jax.config.update("jax_num_cpu_devices", cores())
+    except RuntimeError:
+        warnings.warn(
+            "JAX was already running when mcengine was imported: CPU runs will be about three times slower. "
+            "Import mcengine before the first JAX computation.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def set_precision(precision: str) -> None:
+    """``"float32"`` or ``"float64"`` for this whole process (JAX holds one setting)."""
+    if precision not in ("float32", "float64"):
+        raise ValueError(f"precision: expected 'float32' or 'float64', got {precision!r}")
+    jax.config.update("jax_enable_x64", precision == "float64")

@@ -1,0 +1,145 @@
+"""One path, start to finish, in scalars: the scan every program of the engine is made of.
+
+At each date: the market is quoted, each book decides and trades, the market moves, each account is marked, recorders see the day.
+Trading first and moving after makes N trades (today's included) and N marks (the horizon's included) in N steps.
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mcengine._model import Scalar
+from mcengine.engine.recorder import Day
+from mcengine.instrument import OptionSlot, Slot, Terms, Underlying
+from mcengine.ledger import Account, advance, open_account, prices, trade
+from mcengine.noise import Path
+from mcengine.policy import AbstractStage, Seen, Target
+from mcengine.pricing import Quote
+
+if TYPE_CHECKING:
+    from mcengine.engine.study import Study
+
+
+class BookState(NamedTuple):
+    """What one book carries."""
+
+    account: Account
+    memory: Any
+    pending: Target | tuple[()]  # decided at the last date, traded at this one; empty without delay
+    recorded: tuple[Any, ...]
+
+
+class Simulation:
+    """A study made ready inside one traced program: all that does not depend on the path is computed once, here."""
+
+    def __init__(self, study: "Study") -> None:
+        self.study = study
+        self.calendar = study.calendar
+        self.market = study.market.prepare(self.calendar)
+        self.pricers = study.pricers or study.market.pricers()
+        self.dt = self.market.times[1] - self.market.times[0]
+        self.assets = tuple(study.market.assets)
+        self.slots: dict[str, dict[str, Slot]] = {
+            name: {**{a: Underlying(a) for a in self.assets}, **policy.slots()} for name, policy in study.books.items()
+        }
+
+    def path(self, key: jax.Array, path: Path, *, checkpoint: bool = False, trace: bool = False) -> Any:
+        """Outcomes of one path, ``{book: {figure: scalar}}`` with the last prices under ``"market"``; with ``trace`` also every state."""
+        source = self.study.noise.begin(key, path)
+
+        def body(carry: Any, row: Any) -> tuple[Any, Any]:
+            states, books = carry
+            step = row["step"]
+            quotes = self.market.quotes(states, step)
+            traded = {name: self._decide_and_trade(name, book, quotes, step) for name, book in books.items()}
+            states = self.market.step(states, row, source.normals(step, self.market.n_factors))
+            quotes = self.market.quotes(states, step + 1)
+            books = {name: self._end_day(name, books[name], *traded[name], row, quotes, step + 1) for name in books}
+            return (states, books), ((states, books) if trace else None)
+
+        states = self.market.start()
+        quotes = self.market.quotes(states, 0)
+        first = (states, {name: self._open(name, policy, quotes) for name, policy in self.study.books.items()})
+        rows = self.market.rows | {"step": jnp.arange(self.calendar.steps)}
+        (states, books), records = jax.lax.scan(jax.checkpoint(body) if checkpoint else body, first, rows)
+        outcomes = {name: self._finish(book) for name, book in books.items()}
+        outcomes["market"] = {f"price_{name}": quote.spot for name, quote in self.market.quotes(states, self.calendar.steps).items()}
+        return (outcomes, first, records) if trace else outcomes
+
+    def _open(self, name: str, policy: AbstractStage, quotes: dict[str, Quote]) -> BookState:
+        account = open_account(self.study.wealth, self.slots[name], quotes)
+        memory = policy.start(self._seen(name, account, quotes, 0))
+        recorded = tuple(r.start(self._day(account, quotes, account, 0.0, 0.0, 0)) for r in self.study.recorders)
+        return BookState(account, memory, dict(account.held) if self.study.delay else (), recorded)
+
+    def _decide_and_trade(self, name: str, book: BookState, quotes: dict[str, Quote], step: Scalar) -> tuple[BookState, Scalar, Scalar]:
+        """(the book after its trade, value of underlyings traded, value of the sleeve held over the step)."""
+        policy = self.study.books[name]
+        account, pending, memory = book.account, book.pending, book.memory
+        if self.study.delay:
+            account, traded = self._trade(name, account, pending, quotes)
+            seen = self._seen(name, account, quotes, step)
+            pending, memory = policy.act(account.held, seen, memory)
+        else:
+            seen = self._seen(name, account, quotes, step)
+            target, memory = policy.act(account.held, seen, memory)
+            account, traded = self._trade(name, account, target, quotes)
+        sleeve = seen.sleeve(account.held)
+        return BookState(account, memory, pending, book.recorded), traded, sleeve
+
+    def _trade(self, name: str, account: Account, target: Target, quotes: dict[str, Quote]) -> tuple[Account, Scalar]:
+        slots = self.slots[name]
+        new_marks = {n: s.price(target[n].terms, quotes, self.pricers) for n, s in slots.items() if isinstance(s, OptionSlot)}
+        return trade(account, target, slots, prices(account, slots, quotes), new_marks, self.study.costs)
+
+    def _end_day(
+        self, name: str, before: BookState, after: BookState, traded: Scalar, sleeve: Scalar, row: Any, quotes: dict[str, Quote], step: Scalar
+    ) -> BookState:
+        account = advance(after.account, row, step, self.slots[name], quotes, self.pricers)
+        day = self._day(account, quotes, before.account, traded, sleeve, step)
+        recorded = tuple(r.step(state, day) for r, state in zip(self.study.recorders, before.recorded, strict=True))
+        return after._replace(account=account, recorded=recorded)
+
+    def _finish(self, book: BookState) -> dict[str, Scalar]:
+        day = self._day(book.account, {}, book.account, 0.0, 0.0, self.calendar.steps)
+        return {k: v for r, state in zip(self.study.recorders, book.recorded, strict=True) for k, v in r.finish(state, day).items()}
+
+    def _day(self, account: Account, quotes: dict[str, Quote], before: Account, traded: Scalar, sleeve: Scalar, step: Scalar) -> Day:
+        return Day(
+            step=step,
+            dt=self.dt,
+            steps=self.calendar.steps,
+            steps_per_year=self.study.steps_per_year,
+            start_wealth=self.study.wealth,
+            wealth_before=before.wealth,
+            traded=traded,
+            sleeve=sleeve,
+            account=account,
+            quotes=quotes,
+        )
+
+    def _seen(self, name: str, account: Account, quotes: dict[str, Quote], step: Scalar) -> Seen:
+        slots = self.slots[name]
+
+        def quote_option(slot: str, terms: Terms) -> Scalar:
+            return slots[slot].price(terms, quotes, self.pricers)
+
+        return Seen(
+            step=step,
+            time=self.market.times[step],
+            dt=self.dt,
+            horizon=self.calendar.steps,
+            quotes=quotes,
+            prices=prices(account, slots, quotes),
+            held=account.held,
+            wealth=account.wealth,
+            cash=account.cash,
+            start_wealth=self.study.wealth,
+            high_water=account.high_water,
+            costs=account.costs,
+            cost_terms=self.study.costs,
+            risky=self.assets,
+            width=self.study.width,
+            quote_option=quote_option,
+        )

@@ -1,0 +1,135 @@
+"""Compiled programs: blocks of paths over all devices. The only ``vmap`` over paths lives here.
+
+A program takes (study, key, first path id) and handles ``block`` paths on every device. It is compiled once for each structure of a
+study: new numbers, a new seed or other paths meet the same executable.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, PartitionSpec
+
+from mcengine.engine.path import Simulation
+from mcengine.noise import Path
+
+PAD = 64
+"""Blocks are multiples of this many paths: within one, every path meets the same vector code whatever the block's size."""
+
+_DEVICES = "devices"
+_traces = 0
+
+
+def traces() -> int:
+    """How many times a study has been traced in this process; a test counts them."""
+    return _traces
+
+
+def default_block() -> int:
+    """Paths a device handles at a time. On a CPU large enough to hide the cost of a step's start, small enough for its cache."""
+    return 16_384 if jax.default_backend() == "cpu" else 1 << 20
+
+
+def padded(paths: int, block: int, devices: int) -> int:
+    """Block that ``paths`` paths on ``devices`` need, at most ``block``, a multiple of 64."""
+    share = -(-paths // devices)
+    return max(PAD, min(block - block % PAD, -(-share // PAD) * PAD))
+
+
+def compiler_options() -> dict[str, Any]:
+    """512-bit vectors double the noise on AVX-512; on narrower machines the compiler takes what there is."""
+    return {"xla_cpu_prefer_vector_width": 512} if jax.default_backend() == "cpu" else {}
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """An executable, the seconds its making took, its text on demand."""
+
+    call: Any
+    seconds: float
+
+    def text(self) -> str:
+        """The compiled program, for tests that read it."""
+        return self.call.as_text()
+
+
+def words(first: int) -> np.ndarray:
+    """A 64-bit path id as (high, low)."""
+    return np.array([first >> 32, first & 0xFFFFFFFF], np.uint32)
+
+
+def local_ids(first: jax.Array, block: int) -> Path:
+    """Ids of this device's block, counted on from ``first`` with carry into the high word."""
+    offset = jnp.arange(block, dtype=jnp.uint32) + jnp.uint32(block) * jax.lax.axis_index(_DEVICES).astype(jnp.uint32)
+    low = first[1] + offset
+    return Path(first[0] + (low < offset).astype(jnp.uint32), low)
+
+
+def simulate_block(study: Any, key: jax.Array, ids: Path, **options: Any) -> Any:
+    """Outcomes of a block, arrays [paths]."""
+    global _traces
+    _traces += 1
+    simulation = Simulation(study)
+    return jax.vmap(lambda high, low: simulation.path(key, Path(high, low), **options))(*ids)
+
+
+@lru_cache(maxsize=64)
+def mesh(devices: int) -> jax.sharding.Mesh:
+    """The first ``devices`` devices of the default backend."""
+    return jax.make_mesh((devices,), (_DEVICES,), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
+
+
+def check_devices(devices: int | None) -> int:
+    """How many devices to use; all by default."""
+    available = len(jax.devices())
+    if devices is None:
+        return available
+    if not 1 <= devices <= available:
+        raise ValueError(f"devices: expected a whole number from 1 to {available}, got {devices!r}")
+    return devices
+
+
+def over_devices(fn: Callable[..., Any], devices: int, outputs: PartitionSpec | None = None) -> Callable[..., Any]:
+    """``fn`` on every device of the mesh; inputs whole, outputs laid end to end (or as ``outputs`` says)."""
+    spec = PartitionSpec(_DEVICES) if outputs is None else outputs
+    return jax.shard_map(fn, mesh=mesh(devices), in_specs=PartitionSpec(), out_specs=spec, check_vma=False)
+
+
+def mean_over_devices(tree: Any) -> Any:
+    """Mean over devices, inside a program."""
+    return jax.lax.pmean(tree, _DEVICES)
+
+
+_cache: dict[Any, Compiled] = {}
+
+
+def compiled(name: Any, fn: Callable[..., Any], *arguments: Any) -> Compiled:
+    """``fn`` compiled for arguments of this structure; found again by ``name`` and structure, not by ``fn``."""
+    leaves, tree = jax.tree.flatten(arguments)
+    shapes = tuple((np.shape(leaf), str(jax.dtypes.canonicalize_dtype(jnp.result_type(leaf)))) for leaf in leaves)
+    identity = (name, tree, shapes, bool(jax.config.jax_enable_x64))
+    if identity not in _cache:
+        start = time.perf_counter()
+        call = jax.jit(fn, compiler_options=compiler_options()).lower(*arguments).compile()
+        _cache[identity] = Compiled(call, time.perf_counter() - start)
+    return _cache[identity]
+
+
+def as_arrays(tree: Any) -> Any:
+    """Leaves as arrays of the process's precision: what an executable compiled for them takes."""
+    dtype = jnp.result_type(float)
+    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype) if np.asarray(leaf).dtype.kind == "f" else np.asarray(leaf), tree)
+
+
+def forward(study: Any, key: np.ndarray, *, block: int, devices: int) -> Compiled:
+    """The program of a run."""
+
+    def fn(study: Any, key: jax.Array, first: jax.Array) -> Any:
+        return over_devices(lambda s, k, f: simulate_block(s, k, local_ids(f, block)), devices)(study, key, first)
+
+    return compiled(("forward", block, devices), fn, as_arrays(study), key, words(0))

@@ -1,0 +1,122 @@
+"""Recorders: what is kept of each path, a handful of scalars. They see a day after the market moved and before the next trade."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar
+from mcengine.ledger import Account
+from mcengine.pricing import Quote
+
+
+@dataclass(frozen=True)
+class Day:
+    """One step of one book: the trade at its start, the account at its end. Amounts in currency."""
+
+    step: Scalar  # index of the date at the end
+    dt: Scalar
+    steps: int
+    steps_per_year: int
+    start_wealth: Scalar
+    wealth_before: Scalar  # before the trade at the start of the step
+    traded: Scalar
+    sleeve: Scalar  # value of the underlyings after the trade
+    account: Account
+    quotes: dict[str, Quote]
+
+
+class Recorder(Protocol):
+    """``start`` gives the state before the first date, ``step`` the state after a day, ``finish`` the outcomes."""
+
+    def start(self, day: Day) -> Any: ...
+    def step(self, state: Any, day: Day) -> Any: ...
+    def finish(self, state: Any, day: Day) -> dict[str, Scalar]: ...
+
+
+@dataclass(frozen=True)
+class Wealth:
+    """``wealth`` at the end and the ``lowest`` over all dates, both over the starting wealth."""
+
+    def start(self, day: Day) -> Scalar:
+        return day.account.wealth
+
+    def step(self, state: Scalar, day: Day) -> Scalar:
+        return jnp.minimum(state, day.account.wealth)
+
+    def finish(self, state: Scalar, day: Day) -> dict[str, Scalar]:
+        return {"wealth": day.account.wealth / day.start_wealth, "lowest": state / day.start_wealth}
+
+
+@dataclass(frozen=True)
+class Drawdown:
+    """Largest fall from the highest wealth so far, as a fraction of it."""
+
+    def start(self, day: Day) -> Scalar:
+        return jnp.zeros_like(day.account.wealth)
+
+    def step(self, state: Scalar, day: Day) -> Scalar:
+        return jnp.maximum(state, 1.0 - day.account.wealth / day.account.high_water)
+
+    def finish(self, state: Scalar, day: Day) -> dict[str, Scalar]:
+        return {"drawdown": state}
+
+
+@dataclass(frozen=True)
+class Volatility:
+    """Realised volatility a year: sqrt of the mean squared daily return over dt."""
+
+    def start(self, day: Day) -> Scalar:
+        return jnp.zeros_like(day.account.wealth)
+
+    def step(self, state: Scalar, day: Day) -> Scalar:
+        change = day.account.wealth / day.wealth_before - 1.0
+        return state + change * change
+
+    def finish(self, state: Scalar, day: Day) -> dict[str, Scalar]:
+        # The floor keeps the square root's derivative finite on a path that sat in cash.
+        return {"volatility": jnp.sqrt(jnp.maximum(state / (day.steps * day.dt), 1e-20))}
+
+
+class _Trades(NamedTuple):
+    turnover: Scalar
+    exposure: Scalar
+
+
+@dataclass(frozen=True)
+class Trading:
+    """``turnover`` (underlyings traded over wealth, summed), mean ``exposure`` (sleeve over wealth), costs by kind over starting wealth."""
+
+    def start(self, day: Day) -> _Trades:
+        zero = jnp.zeros_like(day.account.wealth)
+        return _Trades(zero, zero)
+
+    def step(self, state: _Trades, day: Day) -> _Trades:
+        return _Trades(state.turnover + day.traded / day.wealth_before, state.exposure + day.sleeve / day.wealth_before)
+
+    def finish(self, state: _Trades, day: Day) -> dict[str, Scalar]:
+        costs = day.account.costs
+        return {
+            "turnover": state.turnover,
+            "exposure": state.exposure / day.steps,
+            "cost_underlying": costs.underlying / day.start_wealth,
+            "cost_option": costs.option / day.start_wealth,
+        }
+
+
+@dataclass(frozen=True)
+class Years:
+    """``year_1``, ``year_2``, ...: wealth at each whole year's end over wealth at its start. Nothing for a run of one year or less."""
+
+    def start(self, day: Day) -> tuple[Scalar, ...]:
+        years = day.steps // day.steps_per_year
+        return () if years < 2 else (day.account.wealth,) * (years + 1)
+
+    def step(self, state: tuple[Scalar, ...], day: Day) -> tuple[Scalar, ...]:
+        return tuple(jnp.where(day.step == k * day.steps_per_year, day.account.wealth, w) for k, w in enumerate(state))
+
+    def finish(self, state: tuple[Scalar, ...], day: Day) -> dict[str, Scalar]:
+        return {f"year_{k}": state[k] / state[k - 1] for k in range(1, len(state))}
+
+
+DEFAULT = (Wealth(), Drawdown(), Volatility(), Trading(), Years())

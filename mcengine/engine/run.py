@@ -1,0 +1,123 @@
+"""``run``: blocks of paths through one compiled program, outcomes kept or streamed, a progress bar over blocks."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from mcengine.engine import program
+from mcengine.engine.result import Figure, Result, Stream, default_figures
+from mcengine.noise import make_key
+
+MAX_PATHS = 10**12
+"""About a month on 2 cores, and half of the ids' range stays free of it."""
+
+
+class NotFinite(ArithmeticError):
+    """A path gave a number that is not finite. ``ids`` are the paths, ``where`` the first step and column at which it happened."""
+
+    def __init__(self, ids: list[int], where: str, seed: int, stream: str) -> None:
+        self.ids, self.where, self.seed, self.stream = ids, where, seed, stream
+        shown = ", ".join(map(str, ids[:10])) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
+        super().__init__(f"not a finite number on paths {shown}: first {where}; replay with study.trace({ids[:10]}, seed={seed}, stream={stream!r})")
+
+
+def check_paths(paths: Any) -> int:
+    """A number of paths, or one clear message."""
+    if isinstance(paths, bool) or paths != int(paths) or not 1 <= paths <= MAX_PATHS:
+        raise ValueError(f"paths: expected a whole number from 1 to {MAX_PATHS:.0e}, got {paths!r}")
+    return int(paths)
+
+
+def run(
+    study: Any,
+    paths: int,
+    *,
+    seed: int = 0,
+    stream: str = "test",
+    first: int = 0,
+    block: int | None = None,
+    devices: int | None = None,
+    keep: float = 2e6,
+    figures: Mapping[str, Figure] | None = None,
+    folder: FilePath | None = None,
+    progress: bool | None = None,
+) -> Result:
+    """Run ``paths`` paths with ids from ``first`` on.
+
+    Outcomes of the first ``keep`` paths are kept, in memory or as memory-mapped ``folder/outcomes/<book>/<figure>.npy``; of paths beyond
+    only ``figures`` (by default those of ``Result.table``) are streamed. Raises ``NotFinite`` when a path breaks.
+    """
+    paths, devices, key = check_paths(paths), program.check_devices(devices), make_key(seed, stream)
+    block = program.padded(paths, block or program.default_block(), devices)
+    executable = program.forward(study, key, block=block, devices=devices)
+    size, kept = block * devices, min(paths, int(keep))
+    numbers = program.as_arrays(study)
+    outcomes: dict[str, dict[str, np.ndarray]] = {}
+    streams: dict[str, Stream] = {}
+    clock = time.perf_counter()
+    pending: list[tuple[int, Any]] = []
+    bar = tqdm(total=paths, unit="path", unit_scale=True, desc="paths", disable=None if progress is None else not progress, leave=False)
+
+    def take(start: int, arrays: Any) -> None:
+        count = min(size, paths - start)
+        values = jax.tree.map(lambda a: np.asarray(a)[:count], arrays)
+        _check_finite(study, values, first + start, seed, stream)
+        if not outcomes:
+            outcomes.update(_allocate(values, kept, folder))
+        stored = max(0, min(count, kept - start))
+        for book, columns in values.items():
+            for name, column in columns.items():
+                outcomes[book][name][start : start + stored] = column[:stored]
+        if start + stored == kept and not streams and kept < paths:
+            chosen = figures or default_figures(study.books, {book: values[book] for book in study.books})
+            streams.update({name: Stream(figure, figure.influence(outcomes)) for name, figure in chosen.items()})
+            for one in streams.values():
+                one.add(outcomes)
+        if stored < count:
+            rest = jax.tree.map(lambda a: a[stored:], values)
+            for one in streams.values():
+                one.add(rest)
+        bar.update(count)
+
+    with bar:
+        for start in range(0, paths, size):
+            pending.append((start, executable.call(numbers, key, program.words(first + start))))
+            if len(pending) > 1:  # one block computes while the one before is stored
+                take(*pending.pop(0))
+        take(*pending.pop(0))
+    timings = {"compile_seconds": executable.seconds, "run_seconds": time.perf_counter() - clock}
+    return Result(study, outcomes, paths, kept, seed, stream, first, timings, streams)
+
+
+def _allocate(values: Any, kept: int, folder: FilePath | None) -> dict[str, dict[str, np.ndarray]]:
+    out: dict[str, dict[str, np.ndarray]] = {}
+    for book, columns in values.items():
+        out[book] = {}
+        for name, column in columns.items():
+            if folder is None:
+                out[book][name] = np.empty(kept, column.dtype)
+                continue
+            file = folder / "outcomes" / book / f"{name}.npy"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            out[book][name] = np.lib.format.open_memmap(file, mode="w+", dtype=column.dtype, shape=(kept,))
+    return out
+
+
+def _check_finite(study: Any, values: Any, start: int, seed: int, stream: str) -> None:
+    bad: np.ndarray | None = None
+    for columns in values.values():
+        for column in columns.values():
+            if not np.isfinite(np.sum(column, dtype=np.float64)):
+                broken = ~np.isfinite(column)
+                bad = broken if bad is None else bad | broken
+    if bad is None or not bad.any():
+        return
+    ids = [int(start + i) for i in np.flatnonzero(bad)]
+    from mcengine.engine.trace import first_not_finite
+
+    raise NotFinite(ids, first_not_finite(study, ids[0], seed=seed, stream=stream), seed, stream)

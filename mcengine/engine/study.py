@@ -1,0 +1,75 @@
+"""``Study``: a market, one or several policies on the same paths, costs, dates and recorders."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from mcengine._model import Scalar, model, number, static
+from mcengine.engine import recorder
+from mcengine.ledger import Proportional
+from mcengine.market import Market
+from mcengine.noise import Counter
+from mcengine.policy import AbstractStage
+from mcengine.pricing import Calendar
+
+MAX_STEPS = 100_000
+
+
+@model
+class Study:
+    """What is simulated.
+
+    ``policy`` is one rule, or a dict of named rules that run on the same paths. ``years`` and ``steps`` make the calendar. ``wealth``
+    is the starting wealth (currency). ``delay=1`` trades a decision at the next date. ``width`` smooths every gate (0: the rule as it is).
+    ``pricers`` by asset replace those of the market. ``steps_per_year`` places the year-ends (0: from years and steps). Raises ``ValueError`` for anything that does not fit, before compiling.
+    """
+
+    market: Market
+    policy: Any
+    costs: Any = Proportional()
+    years: Scalar = number(1.0, above=0.0, term=True)
+    steps: int = static(252)
+    wealth: Scalar = number(1.0, above=0.0, term=True)
+    delay: int = static(0)
+    width: Scalar = number(0.0, low=0.0, term=True)
+    pricers: Any = None
+    noise: Any = Counter()
+    recorders: tuple[Any, ...] = static(recorder.DEFAULT)
+    steps_per_year: int = static(0)
+
+    def check(self) -> None:
+        if not isinstance(self.steps, int | np.integer) or not 1 <= self.steps <= MAX_STEPS:
+            raise ValueError(f"Study.steps: expected a whole number from 1 to {MAX_STEPS:,}, got {self.steps!r}")
+        if self.delay not in (0, 1):
+            raise ValueError(f"Study.delay: expected 0 or 1 dates between decision and trade, got {self.delay!r}")
+        if self.steps_per_year == 0:
+            object.__setattr__(self, "steps_per_year", max(1, round(self.steps / float(self.years))))
+        discount = float(np.asarray(self.market.rate.discounts(np.asarray(self.years))))
+        if not self.books:
+            raise ValueError("Study.policy: expected a policy or a dict of them, got none")
+        for policy in self.books.values():
+            if not isinstance(policy, AbstractStage) or policy.kind != "allocator":
+                raise ValueError(f"Study.policy: expected an allocator or a chain that starts with one, got {type(policy).__name__}")
+            policy.validate(tuple(self.market.assets), discount)
+
+    @property
+    def books(self) -> dict[str, AbstractStage]:
+        """Policies by name; a single one is called ``policy``."""
+        return dict(self.policy) if isinstance(self.policy, Mapping) else {"policy": self.policy}
+
+    @property
+    def calendar(self) -> Calendar:
+        return Calendar(self.years, self.steps, max(policy.beyond() for policy in self.books.values()))
+
+    def run(self, paths: int = 100_000, **options: Any) -> Any:
+        """Simulate; see ``engine.run``."""
+        from mcengine.engine.run import run
+
+        return run(self, paths, **options)
+
+    def trace(self, ids: Any, **options: Any) -> Any:
+        """Everything at every step of the chosen paths, as a table; see ``engine.trace``."""
+        from mcengine.engine.trace import trace
+
+        return trace(self, ids, **options)

@@ -1,0 +1,85 @@
+"""``trace``: chosen paths run again with everything recorded. The outcome is bit for bit that of the run."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from mcengine.engine import program
+from mcengine.instrument import OptionSlot
+from mcengine.noise import Path, make_key
+
+
+def _run(study: Any, ids: Sequence[int], seed: int, stream: str) -> tuple[Any, Any, Any, np.ndarray]:
+    wanted = np.asarray(list(ids), np.uint64)
+    padding = (-len(wanted)) % program.PAD
+    padded = np.concatenate([wanted, np.repeat(wanted[-1:], padding)])
+    high, low = (padded >> np.uint64(32)).astype(np.uint32), (padded & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    key = make_key(seed, stream)
+
+    def fn(study: Any, key: jax.Array, high: jax.Array, low: jax.Array) -> Any:
+        return program.over_devices(lambda s, k, h, w: program.simulate_block(s, k, Path(h, w), trace=True), 1)(study, key, high, low)
+
+    numbers = program.as_arrays(study)
+    call = program.compiled(("trace", len(padded)), fn, numbers, key, high, low).call
+    outcomes, first, records = jax.tree.map(lambda a: np.asarray(a)[: len(wanted)], call(numbers, key, high, low))
+    return outcomes, first, records, wanted
+
+
+def outcomes(study: Any, ids: Sequence[int], *, seed: int = 0, stream: str = "test") -> Any:
+    """Outcomes of the traced paths, ``{book: {figure: array}}``."""
+    return _run(study, ids, seed, stream)[0]
+
+
+def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = "test") -> Any:
+    """A pandas table indexed by (path, step): of every asset spot and variance, of every book cash, wealth, exposure, costs, and each slot's units,
+    price and terms. Row 0 is before the first trade; row k shows what was held over step k, marked at its end.
+    """
+    import pandas as pd
+
+    ids = [int(ids)] if isinstance(ids, int | np.integer) else [int(i) for i in ids]
+    if not ids:
+        raise ValueError("trace: expected at least one path id, got none")
+    _, first, records, _ = _run(study, ids, seed, stream)
+    states, books = jax.tree.map(lambda a, b: np.concatenate([np.asarray(a)[:, None], np.asarray(b)], axis=1), first, records)
+    columns: dict[str, np.ndarray] = {}
+    spots: dict[str, np.ndarray] = {}
+    for name, asset in study.market.assets.items():
+        spot, variance = asset.observe(states[name])
+        spots[name] = spot
+        columns[f"{name}.spot"], columns[f"{name}.variance"] = spot, np.broadcast_to(np.asarray(variance), spot.shape)
+    for name, policy in study.books.items():
+        prefix = f"{name}." if len(study.books) > 1 else ""
+        columns |= {prefix + key: value for key, value in _book_columns(books[name], spots, policy.slots()).items()}
+    steps = study.steps + 1
+    index = pd.MultiIndex.from_product([ids, range(steps)], names=["path", "step"])
+    table = pd.DataFrame({key: np.asarray(value, np.float64).reshape(-1) for key, value in columns.items()}, index=index)
+    table.insert(0, "time", np.tile(np.arange(steps) * float(study.years) / study.steps, len(ids)))
+    return table
+
+
+def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any]) -> dict[str, np.ndarray]:
+    account = book.account
+    sleeve = sum(account.held[name].units * spots[name] for name in spots)
+    out = {"wealth": account.wealth, "cash": account.cash, "exposure": sleeve / account.wealth, "high_water": account.high_water}
+    out |= {"cost_underlying": account.costs.underlying, "cost_option": account.costs.option}
+    for name in spots:
+        out[f"{name}.units"] = account.held[name].units
+    for name, slot in slots.items():
+        assert isinstance(slot, OptionSlot)
+        held = account.held[name]
+        out |= {f"{name}.units": held.units, f"{name}.price": account.option_prices[name]}
+        out |= {f"{name}.strike": held.terms.strike, f"{name}.expiry": np.broadcast_to(held.terms.expiry, account.wealth.shape)}
+    return out
+
+
+def first_not_finite(study: Any, path: int, *, seed: int, stream: str) -> str:
+    """Where a path first stops being finite: ``step 17, equity.spot``."""
+    table = trace(study, [path], seed=seed, stream=stream)
+    bad = ~np.isfinite(table.to_numpy())
+    if not bad.any():
+        return "in an outcome only"
+    row = int(np.argmax(bad.any(axis=1)))
+    names = [str(c) for c, b in zip(table.columns, bad[row], strict=True) if b]
+    return f"at step {row} in {names[0]}" + (f" (and {len(names) - 1} more columns)" if len(names) > 1 else "")

@@ -1,0 +1,6 @@
+"""What can be traded."""
+
+from mcengine.instrument.european import Call, Option, Put, payoff
+from mcengine.instrument.slot import OptionSlot, Position, Slot, Terms, Underlying
+
+__all__ = ["Call", "Option", "OptionSlot", "Position", "Put", "Slot", "Terms", "Underlying", "payoff"]

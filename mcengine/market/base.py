@@ -1,0 +1,30 @@
+"""What every asset model is. A new one: one file here, one line in ``__init__``, one yaml, one row in the family's test table."""
+
+from typing import Any, ClassVar, Protocol
+
+from mcengine._model import Scalar
+from mcengine.pricing import Pricer
+
+
+class Asset(Protocol):
+    """How one price moves under P, for one path, in scalars.
+
+    ``table`` holds all that depends on time only, arrays over steps; ``step`` reads one row of it. ``loadings`` is the unit vector by
+    which the price's Brownian motion loads on the asset's own independent normals, so that asset-level correlations can be asked
+    between Brownian motions. ``shock`` is a log-return in the first step, after the first trade: its derivative is a strategy's delta.
+    """
+
+    n_factors: ClassVar[int]
+
+    def loadings(self) -> tuple[Scalar, ...]: ...
+    def table(self, times: Scalar, dt: Scalar) -> Any: ...
+    def start(self) -> Any: ...
+    def step(self, state: Any, row: Any, normals: tuple[Scalar, ...]) -> Any: ...
+    def observe(self, state: Any) -> tuple[Scalar, Scalar]:
+        """(spot, instantaneous variance)."""
+        ...
+
+    def pricer(self) -> Pricer: ...
+    def risk_neutral(self, rate: Scalar) -> "Asset":
+        """The same asset with the drift that makes its discounted total return a martingale, and the variances options are priced by."""
+        ...

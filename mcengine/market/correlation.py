@@ -1,0 +1,87 @@
+"""Correlation between Brownian motions, and the one Cholesky factor that makes it.
+
+Each asset draws independent normals of its own and says with which unit vector l its price loads on them. Normals of two assets i, j
+are correlated by c_ij l_i l_j', so prices are correlated by c_ij as asked, and whatever else an asset drives (its variance) is
+correlated with other assets only through its price. That matrix is positive definite whenever c is.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from mcengine._model import Scalar
+
+
+def to_pairs(correlation: Any, names: Sequence[str]) -> dict[str, Any]:
+    """Correlation as asked, by pair ``"first-second"``: from a matrix in the order of ``names``, or from a dict of some pairs (the rest 0).
+
+    One number a pair, so that a derivative by a correlation is the whole of it. Raises ``ValueError`` for what is no correlation matrix.
+    """
+    keys = [f"{a}-{b}" for i, b in enumerate(names) for a in names[:i]]
+    if correlation is None:
+        return dict.fromkeys(keys, 0.0)
+    if isinstance(correlation, Mapping):
+        pairs: dict[str, Any] = dict.fromkeys(keys, 0.0)
+        for key, value in correlation.items():
+            first, _, second = str(key).partition("-")
+            key = f"{first}-{second}" if f"{first}-{second}" in pairs else f"{second}-{first}"
+            if key not in pairs:
+                raise ValueError(f"correlation: expected pairs of {', '.join(names)} written first-second, got {first}-{second}")
+            pairs[key] = value
+        return pairs
+    matrix = np.asarray(correlation, np.float64)
+    n = len(names)
+    if matrix.shape != (n, n):
+        raise ValueError(f"correlation: expected a {n} x {n} matrix for {', '.join(names)}, got shape {matrix.shape}")
+    if not np.allclose(matrix, matrix.T, rtol=0.0, atol=1e-12):
+        i, j = np.unravel_index(np.argmax(np.abs(matrix - matrix.T)), matrix.shape)
+        raise ValueError(f"correlation: expected a symmetric matrix, got {matrix[i, j]:g} for {names[i]}-{names[j]} but {matrix[j, i]:g} for {names[j]}-{names[i]}")
+    if not np.allclose(np.diag(matrix), 1.0, rtol=0.0, atol=1e-12):
+        raise ValueError(f"correlation: expected ones on the diagonal, got {np.diag(matrix).tolist()}")
+    return {f"{a}-{b}": matrix[i, j] for j, b in enumerate(names) for i, a in enumerate(names[:j])}
+
+
+def to_matrix(pairs: Mapping[str, Any], names: Sequence[str]) -> np.ndarray:
+    """The full matrix of plain numbers."""
+    matrix = np.eye(len(names))
+    for j, b in enumerate(names):
+        for i, a in enumerate(names[:j]):
+            matrix[i, j] = matrix[j, i] = float(pairs[f"{a}-{b}"])
+    return matrix
+
+
+def check(pairs: Mapping[str, Any], names: Sequence[str]) -> None:
+    """Raise unless the pairs make a positive definite correlation matrix."""
+    for key, value in pairs.items():
+        if not -1.0 < float(value) < 1.0:
+            raise ValueError(f"correlation.{key}: expected a number between -1 and 1, got {float(value):g}")
+    smallest = float(np.linalg.eigvalsh(to_matrix(pairs, names))[0]) if names else 1.0
+    if smallest <= 1e-10:
+        raise ValueError(f"correlation: expected a positive definite matrix, got one with smallest eigenvalue {smallest:.3g}")
+
+
+def factor(pairs: Mapping[str, Scalar], names: Sequence[str], loadings: Sequence[tuple[Scalar, ...]]) -> list[list[Scalar]]:
+    """Rows of the lower Cholesky factor over all normals of all assets, as scalars."""
+    normals = [(i, k) for i, row in enumerate(loadings) for k in range(len(row))]
+
+    def entry(a: int, b: int) -> Scalar:
+        (i, k), (j, m) = normals[a], normals[b]
+        if i == j:
+            return 1.0 if k == m else 0.0
+        return pairs[f"{names[j]}-{names[i]}"] * loadings[i][k] * loadings[j][m]
+
+    rows: list[list[Scalar]] = []
+    for a in range(len(normals)):
+        row: list[Scalar] = []
+        for b in range(a):
+            row.append((entry(a, b) - sum(row[q] * rows[b][q] for q in range(b))) / rows[b][b])
+        row.append(jnp.sqrt(1.0 - sum(x * x for x in row)))
+        rows.append(row)
+    return rows
+
+
+def correlate(rows: list[list[Scalar]], z: Sequence[Scalar]) -> list[Scalar]:
+    """L z, written out: no matrix in the hot loop."""
+    return [sum((entry * z[q] for q, entry in enumerate(row[1:], start=1)), start=row[0] * z[0]) for row in rows]

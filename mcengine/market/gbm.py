@@ -1,0 +1,55 @@
+"""Geometric Brownian motion: dS/S = (mu - q) dt + sigma dW, stepped exactly.
+
+ln S(t+dt) = ln S(t) + (mu - q - sigma^2/2) dt + sigma sqrt(dt) z.
+"""
+
+from typing import ClassVar, NamedTuple
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number, replace
+from mcengine.pricing import BlackPricer
+
+
+class _Row(NamedTuple):
+    drift: Scalar
+    scale: Scalar
+
+
+@model
+class GBM:
+    """``drift`` mu is the expected total return a year, dividends ``dividend`` q included; ``sigma`` a volatility a year.
+
+    ``variance_premium`` is implied over realised variance: options are priced at sigma sqrt(variance_premium).
+    """
+
+    spot: Scalar = number(above=0.0, term=True)
+    sigma: Scalar = number(low=0.0)
+    drift: Scalar = number(0.0)
+    dividend: Scalar = number(0.0)
+    variance_premium: Scalar = number(1.0, above=0.0)
+    shock: Scalar = number(0.0, term=True)
+
+    n_factors: ClassVar[int] = 1
+
+    def loadings(self) -> tuple[Scalar, ...]:
+        return (1.0,)
+
+    def table(self, times: Scalar, dt: Scalar) -> _Row:
+        drift = (self.drift - self.dividend - 0.5 * self.sigma**2) * dt
+        return _Row(drift + self.shock * (jnp.arange(dt.shape[0]) == 0), self.sigma * jnp.sqrt(dt))
+
+    def start(self) -> Scalar:
+        return self.spot
+
+    def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...]) -> Scalar:
+        return state * jnp.exp(row.drift + row.scale * normals[0])
+
+    def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
+        return state, self.sigma**2
+
+    def pricer(self) -> BlackPricer:
+        return BlackPricer(variance=self.sigma**2 * self.variance_premium)
+
+    def risk_neutral(self, rate: Scalar) -> "GBM":
+        return replace(self, drift=rate, sigma=self.sigma * jnp.sqrt(self.variance_premium), variance_premium=1.0)

@@ -1,0 +1,100 @@
+"""Several assets, correlated, and a rate: how the whole market moves along one path."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, near, replace
+from mcengine.market import correlation as corr
+from mcengine.market.base import Asset
+from mcengine.market.rate import FlatRate
+from mcengine.pricing import Calendar, Pricer, Quote
+
+
+@model
+class Market:
+    """``assets`` by name, ``correlation`` between their prices' Brownian motions (a matrix in their order, or pairs ``"equity-bond"``), ``rate``."""
+
+    assets: dict[str, Any]
+    correlation: Any = None
+    rate: Any = 0.0
+
+    def __init__(self, assets: Mapping[str, Asset], correlation: Any = None, rate: Any = 0.0) -> None:
+        if not assets:
+            raise ValueError("Market.assets: expected at least one asset, got none")
+        for name in assets:
+            if not name.isidentifier():
+                raise ValueError(f"Market.assets: expected names made of letters, digits and underscores, got {name!r}")
+        object.__setattr__(self, "assets", dict(assets))
+        object.__setattr__(self, "correlation", corr.to_pairs(correlation, list(assets)))
+        object.__setattr__(self, "rate", rate if hasattr(rate, "discounts") else FlatRate(rate))
+        self.__post_init__()  # type: ignore[attr-defined]
+
+    def check(self) -> None:
+        corr.check(self.correlation, list(self.assets))
+
+    def __getitem__(self, name: str) -> Asset:
+        if name not in self.assets:
+            raise ValueError(f"unknown asset {name!r}{near(name, self.assets)}")
+        return self.assets[name]
+
+    @property
+    def n_factors(self) -> int:
+        return sum(asset.n_factors for asset in self.assets.values())
+
+    def pricers(self) -> dict[str, Pricer]:
+        """For each asset the pricer with its own parameters under Q."""
+        return {name: asset.pricer() for name, asset in self.assets.items()}
+
+    def risk_neutral(self) -> "Market":
+        """The market under Q: every discounted total return a martingale, variances as options are priced by."""
+        rate = self.rate.rate
+        return replace(self, assets={name: asset.risk_neutral(rate) for name, asset in self.assets.items()})
+
+    def prepare(self, calendar: Calendar) -> "PreparedMarket":
+        """All that does not depend on the path, computed once a run inside the program."""
+        return PreparedMarket(self, calendar)
+
+
+class PreparedMarket:
+    """A market on a calendar: tables by step and the Cholesky factor. Lives inside one traced program."""
+
+    def __init__(self, market: Market, calendar: Calendar) -> None:
+        names = list(market.assets)
+        self.market = market
+        self.n_factors = market.n_factors
+        self.times = calendar.times()
+        self.discounts = market.rate.discounts(self.times)
+        dt = jnp.diff(self.times)[: calendar.steps]
+        at = self.times[: calendar.steps]
+        self.rows = {
+            "assets": {name: asset.table(at, dt) for name, asset in market.assets.items()},
+            # What cash earns over the step, and what one unit of each asset pays out of its value at the end.
+            "interest": self.discounts[:-1][: calendar.steps] / self.discounts[1:][: calendar.steps] - 1.0,
+            "income": {name: jnp.expm1(asset.dividend * dt) for name, asset in market.assets.items()},
+        }
+        self._carry = {name: jnp.exp(-asset.dividend * self.times) / self.discounts for name, asset in market.assets.items()}
+        self._factor = corr.factor(market.correlation, names, [asset.loadings() for asset in market.assets.values()])
+
+    def start(self) -> dict[str, Any]:
+        # One dtype and no weak types: the scan's carry must look the same before and after a step.
+        as_float = lambda leaf: jnp.asarray(leaf, jnp.result_type(float))  # noqa: E731
+        return {name: jax.tree.map(as_float, asset.start()) for name, asset in self.market.assets.items()}
+
+    def step(self, states: dict[str, Any], row: Any, normals: tuple[Scalar, ...]) -> dict[str, Any]:
+        z = corr.correlate(self._factor, normals)
+        new, first = {}, 0
+        for name, asset in self.market.assets.items():
+            last = first + asset.n_factors
+            new[name] = asset.step(states[name], row["assets"][name], tuple(z[first:last]))
+            first = last
+        return new
+
+    def quotes(self, states: dict[str, Any], step: Scalar) -> dict[str, Quote]:
+        out = {}
+        for name, asset in self.market.assets.items():
+            spot, variance = asset.observe(states[name])
+            out[name] = Quote(spot, variance, step, self.times, self.discounts, self._carry[name])
+        return out

@@ -1,0 +1,119 @@
+"""Random numbers by address: ``(seed, stream, path, step, factor)`` in, a normal out; nothing is stored, nothing is advanced.
+
+The counter is (path low, path high, step, block of factors), the key is made of seed and stream. A factor's address does not
+depend on how many factors there are, so a market with one asset more meets the same noise in the others.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mcengine._model import model, static
+from mcengine.noise.normal import normal_from_words, uniform_from_words
+from mcengine.noise.words import Word, philox4x32, threefry2x32
+
+STREAMS = ("test", "train", "validate", "pilot", "scramble")
+_UNIFORM_BLOCKS = 1 << 31  # uniforms live in the upper half of the block counter, away from the normals
+_KEY_DOMAIN = 0x6D63656E  # "mcen": keys are words of a counter that no path ever has
+
+
+class Path(NamedTuple):
+    """A 64-bit path id in two words."""
+
+    high: Word
+    low: Word
+
+
+def path_ids(start: int, count: int) -> Path:
+    """Ids ``start ... start + count - 1``."""
+    ids = np.arange(start, start + count, dtype=np.uint64)
+    return Path((ids >> np.uint64(32)).astype(np.uint32), (ids & np.uint64(0xFFFFFFFF)).astype(np.uint32))
+
+
+def make_key(seed: int, stream: str = "test") -> np.ndarray:
+    """Two key words from a 64-bit seed and a stream's name: equal seeds, other streams, independent numbers."""
+    if stream not in STREAMS:
+        raise ValueError(f"stream: expected one of {', '.join(STREAMS)}, got {stream!r}")
+    if not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed: expected a whole number from 0 to 2^64 - 1, got {seed}")
+    counter = (np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32), np.uint32(STREAMS.index(stream)), np.uint32(_KEY_DOMAIN))
+    words = philox4x32(counter, (np.uint32(0), np.uint32(0)))
+    return np.array([int(words[0]), int(words[1])], np.uint32)
+
+
+class Source(NamedTuple):
+    """The noise of one path."""
+
+    key: tuple[Word, Word]
+    path: Path
+    generator: str
+
+    def normals(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
+        """Independent standard normals of one step, one a factor."""
+        dtype = jnp.result_type(float)
+        out = [normal_from_words(high, low, dtype) for high, low in self._words(step, factors, 0, dtype)]
+        # Kept whole for the compiler: fused into each reader, the hash would be computed once per reader.
+        return tuple(jax.lax.optimization_barrier(out)) if out else ()
+
+    def uniforms(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
+        """Independent uniforms on (0, 1) of one step, one a factor."""
+        dtype = jnp.result_type(float)
+        return tuple(uniform_from_words(high, low, dtype) for high, low in self._words(step, factors, _UNIFORM_BLOCKS, dtype))
+
+    def _words(self, step: Word, factors: int, first_block: int, dtype: np.dtype) -> list[tuple[Word, Word | None]]:
+        needed = factors if dtype == jnp.float32 else 2 * factors
+        words: list[Word] = []
+        block = first_block
+        while len(words) < needed:
+            words.extend(self._block(step, np.uint32(block)))
+            block += 1
+        if dtype == jnp.float32:
+            return [(w, None) for w in words[:factors]]
+        return [(words[2 * f], words[2 * f + 1]) for f in range(factors)]
+
+    def _block(self, step: Word, block: np.uint32) -> tuple[Word, ...]:
+        step = jnp.asarray(step).astype(jnp.uint32)
+        if self.generator == "philox":
+            return philox4x32((self.path.low, self.path.high, step, block), self.key)
+        return threefry2x32((step, block), self.key)
+
+
+@model
+class Counter:
+    """Counter-based noise: ``generator`` is philox (philox4x32-10, the default: 1.6 times faster here) or threefry (threefry2x32-20)."""
+
+    generator: str = static("philox")
+
+    def check(self) -> None:
+        if self.generator not in ("philox", "threefry"):
+            raise ValueError(f"Counter.generator: expected 'philox' or 'threefry', got {self.generator!r}")
+
+    def begin(self, key: jax.Array, path: Path) -> Source:
+        words: tuple[Word, Word] = (key[0], key[1])
+        if self.generator == "threefry":
+            # Two counter words hold step and block only: the path goes into the key, through the cipher once.
+            words = threefry2x32((path.low, path.high), words)
+        return Source(words, path, self.generator)
+
+
+class _GivenSource(NamedTuple):
+    draws: jax.Array
+
+    def normals(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
+        row = self.draws[step]
+        return tuple(row[f] for f in range(factors))
+
+    def uniforms(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
+        raise ValueError("Given.uniforms: only normals were given")
+
+
+@model
+class Given:
+    """Normals passed in, ``draws[step, factor]``, the same for every path: for tests, replays and derivatives by the noise."""
+
+    draws: jax.Array
+
+    def begin(self, key: jax.Array, path: Path) -> _GivenSource:
+        return _GivenSource(jnp.asarray(self.draws))

@@ -1,0 +1,41 @@
+"""Constant-proportion portfolio insurance (Black & Jones 1987; Perold 1986).
+
+With the floor's present value F_t = floor x V_0 x D(t, T) and the cushion C_t = max(V_t - F_t, 0), the risky sleeve is worth m C_t.
+"""
+
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number, static
+from mcengine.policy.base import AbstractStage, Kind, Seen, Target, positive_ratio, validate_floor
+
+
+@model
+class Cppi(AbstractStage):
+    """Scales the sleeve by min(1, ``multiplier`` x cushion / sleeve); with ``exposure="set"`` sets it to ``multiplier`` x cushion, up to
+    ``leverage`` x wealth."""
+
+    floor: Scalar = number(low=0.0, term=True)
+    multiplier: Scalar = number(4.0, low=0.0)
+    leverage: Scalar = number(1.0, above=0.0, term=True)
+    exposure: str = static("scale")
+
+    kind: ClassVar[Kind] = "scaler"
+
+    def check(self) -> None:
+        if self.exposure not in ("scale", "set"):
+            raise ValueError(f"Cppi.exposure: expected 'scale' or 'set', got {self.exposure!r}")
+
+    def validate(self, assets: tuple[str, ...], discount: float) -> None:
+        validate_floor("Cppi", self.floor, discount)
+
+    def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
+        cushion = jnp.maximum(seen.wealth - seen.floor_value(self.floor), 0.0)
+        wanted = self.multiplier * cushion
+        sleeve = seen.sleeve(target)
+        if self.exposure == "set":
+            factor = positive_ratio(jnp.minimum(wanted, self.leverage * seen.wealth), sleeve)
+        else:
+            factor = jnp.minimum(positive_ratio(wanted, sleeve), 1.0)
+        return seen.scale(target, factor), memory

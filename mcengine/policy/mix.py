@@ -1,0 +1,38 @@
+"""Constant mix: every date back to fixed fractions of wealth, the rest in cash."""
+
+from typing import Any, ClassVar
+
+from mcengine._model import Scalar, model, number
+from mcengine.instrument import Position
+from mcengine.policy.base import AbstractStage, Kind, Seen, Target, validate_asset
+
+
+@model
+class Mix(AbstractStage):
+    """``Mix(equity=.6, bond=.3)``: weights by asset; those not named get none. A sum above 1 needs ``leverage``.
+
+    Without options w_i V_i is held in asset i; with an overlay the overlay makes room for what its options are worth.
+    """
+
+    weights: dict[str, Scalar] = number(term=True)
+    leverage: Scalar = number(1.0, above=0.0, term=True)
+
+    kind: ClassVar[Kind] = "allocator"
+
+    def __init__(self, weights: dict[str, Scalar] | None = None, /, leverage: Scalar = 1.0, **named: Scalar) -> None:
+        object.__setattr__(self, "weights", {**(weights or {}), **named})
+        object.__setattr__(self, "leverage", leverage)
+        self.__post_init__()  # type: ignore[attr-defined]
+
+    def check(self) -> None:
+        total = sum(abs(float(w)) for w in self.weights.values())
+        if total > float(self.leverage) + 1e-9:
+            raise ValueError(f"Mix.weights: expected at most leverage = {float(self.leverage):g} in sum (the rest is cash), got {total:g}")
+
+    def validate(self, assets: tuple[str, ...], discount: float) -> None:
+        for name in self.weights:
+            validate_asset("Mix.weights", name, assets)
+
+    def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
+        held = {name: Position(self.weights.get(name, 0.0) * seen.wealth / seen.prices[name]) for name in seen.risky}
+        return target | held, memory

@@ -1,0 +1,44 @@
+"""Named policies. Each is only a chain; ``weights`` is the mix it protects."""
+
+from collections.abc import Mapping
+
+from mcengine._model import Scalar
+from mcengine.policy.band import Band
+from mcengine.policy.chain import Chain, chain
+from mcengine.policy.cppi import Cppi
+from mcengine.policy.mix import Mix
+from mcengine.policy.puts import RolledPut, StaticPut
+from mcengine.policy.stop_loss import StopLoss
+from mcengine.policy.vol_target import VolTarget
+
+Weights = Mapping[str, Scalar]
+
+
+def unhedged(weights: Weights) -> Chain:
+    """The mix alone: benchmark A."""
+    return chain(Mix(dict(weights)))
+
+
+def static_put(weights: Weights, floor: Scalar, coverage: Scalar = 1.0, asset: str = "equity") -> Chain:
+    """The mix and puts on its equity sleeve, bought at the start: benchmark B."""
+    return chain(Mix(dict(weights)), StaticPut(floor, coverage, asset))
+
+
+def rolled_put(weights: Weights, moneyness: Scalar, coverage: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity") -> Chain:
+    """The mix and shorter puts on its equity sleeve, rolled."""
+    return chain(Mix(dict(weights)), RolledPut(moneyness, coverage, tenor, roll, asset))
+
+
+def stop_loss(weights: Weights, floor: Scalar, buffer: Scalar = 0.0) -> Chain:
+    """The mix until it meets the floor's present value, then cash."""
+    return chain(Mix(dict(weights)), StopLoss(floor, buffer))
+
+
+def cppi(weights: Weights, floor: Scalar, multiplier: Scalar = 4.0, tolerance: Scalar = 0.0) -> Chain:
+    """The mix scaled to a multiple of the cushion."""
+    return chain(Mix(dict(weights)), Cppi(floor, multiplier), Band(tolerance))
+
+
+def vol_target_cppi(weights: Weights, floor: Scalar, target: Scalar = 0.10, halflife: Scalar = 20.0, multiplier: Scalar = 4.0, tolerance: Scalar = 0.01) -> Chain:
+    """The mix at a volatility target, then scaled to a multiple of the cushion, traded outside a band."""
+    return chain(Mix(dict(weights)), VolTarget(target, halflife), Cppi(floor, multiplier), Band(tolerance))

@@ -1,0 +1,28 @@
+"""Stop-loss: out of everything, for good, on the first date on which wealth is at the floor's present value."""
+
+from typing import ClassVar
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number
+from mcengine.policy.base import AbstractStage, Kind, Seen, Target, gate, validate_floor
+
+
+@model
+class StopLoss(AbstractStage):
+    """Sells when V < (1 + ``buffer``) x ``floor`` x V_0 x D(T), D(T) the discount to the horizon; the proceeds grow to the floor by then."""
+
+    floor: Scalar = number(low=0.0, term=True)
+    buffer: Scalar = number(0.0, low=0.0)
+
+    kind: ClassVar[Kind] = "scaler"
+
+    def validate(self, assets: tuple[str, ...], discount: float) -> None:
+        validate_floor("StopLoss", self.floor, discount)
+
+    def start(self, seen: Seen) -> Scalar:
+        return jnp.ones_like(seen.wealth)
+
+    def act(self, target: Target, seen: Seen, memory: Scalar) -> tuple[Target, Scalar]:
+        invested = memory * gate(seen.wealth - (1.0 + self.buffer) * seen.floor_value(self.floor), seen.width)
+        return seen.scale(target, invested), invested

@@ -1,0 +1,41 @@
+"""Volatility target: hold the sleeve at target / estimated volatility, the rest in cash.
+
+The estimate is the exponentially weighted realised variance of the sleeve itself, as the rule before it would hold it:
+    var_k = d var_{k-1} + (1 - d) r_k^2 / dt,   d = 2^{-1/halflife},   factor = min(target / sqrt(var_k), leverage x V / sleeve).
+"""
+
+from typing import ClassVar, NamedTuple
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number
+from mcengine.policy.base import AbstractStage, Kind, Seen, Target, positive_ratio
+
+
+class _Memory(NamedTuple):
+    variance: Scalar
+    basket: dict[str, Scalar]  # units of each underlying in one currency unit of the sleeve, on the date before
+
+
+@model
+class VolTarget(AbstractStage):
+    """``target`` and ``initial`` are volatilities a year (``initial`` the estimate on the first date), ``halflife`` is in steps."""
+
+    target: Scalar = number(above=0.0)
+    halflife: Scalar = number(20.0, above=0.0)
+    initial: Scalar = number(0.10, above=0.0, term=True)
+    leverage: Scalar = number(1.0, above=0.0, term=True)
+
+    kind: ClassVar[Kind] = "scaler"
+
+    def start(self, seen: Seen) -> _Memory:
+        return _Memory(self.initial**2 * jnp.ones_like(seen.wealth), {name: jnp.zeros_like(seen.wealth) for name in seen.risky})
+
+    def act(self, target: Target, seen: Seen, memory: _Memory) -> tuple[Target, _Memory]:
+        value = sum((memory.basket[name] * seen.prices[name] for name in seen.risky), start=0.0)
+        weight = jnp.where(value > 0.0, 1.0 - jnp.exp2(-1.0 / self.halflife), 0.0)  # nothing was held before the first date
+        variance = memory.variance + weight * ((value - 1.0) ** 2 / seen.dt - memory.variance)
+        sleeve = seen.sleeve(target)
+        factor = jnp.minimum(self.target / jnp.sqrt(variance), positive_ratio(self.leverage * seen.wealth, sleeve))
+        share = positive_ratio(1.0, sleeve)
+        return seen.scale(target, factor), _Memory(variance, {name: target[name].units * share for name in seen.risky})
