@@ -70,7 +70,7 @@ class Volatility:
         return jnp.zeros_like(day.account.wealth)
 
     def step(self, state: Scalar, day: Day) -> Scalar:
-        change = day.account.wealth / day.wealth_before - 1.0
+        change = day.account.wealth * (1.0 / day.wealth_before) - 1.0
         return state + change * change
 
     def finish(self, state: Scalar, day: Day) -> dict[str, Scalar]:
@@ -92,7 +92,8 @@ class Trading:
         return _Trades(zero, zero)
 
     def step(self, state: _Trades, day: Day) -> _Trades:
-        return _Trades(state.turnover + day.traded / day.wealth_before, state.exposure + day.sleeve / day.wealth_before)
+        share = 1.0 / day.wealth_before
+        return _Trades(state.turnover + day.traded * share, state.exposure + day.sleeve * share)
 
     def finish(self, state: _Trades, day: Day) -> dict[str, Scalar]:
         costs = day.account.costs

@@ -16,7 +16,9 @@ from mcengine.pricing import HestonPricer
 
 _PSI_CRITICAL = 1.5  # Andersen's choice; anything in [1, 2] serves
 _SQRT_HALF = 0.7071067811865476
-_TINY = 1e-30  # keeps square roots and logarithms, and their derivatives, finite where the variance is zero
+_TINY = 1e-15  # a variance below this is this: square roots and quotients, and their derivatives, stay finite in float32
+_STEADY = 1e12  # 1/psi above this is this: the variance is as good as known
+_SMALLEST = 3e-8  # half the smallest step of 1 - N(z) in float32
 
 
 class _Row(NamedTuple):
@@ -88,7 +90,7 @@ class Heston:
         following, log_mean, finite = quadratic_exponential(mean, row.spread_0 + row.spread_v * v, z_variance, weight)
         # K0* + K1 v; where E[e^{A v'}] is infinite (rho > 0 and a large step) Andersen's uncorrected K0 + K1 v stands.
         constant = jnp.where(finite, -log_mean - 0.5 * row.k34 * v, row.k0 + row.k1 * v)
-        noise = jnp.sqrt(jnp.maximum(row.k34 * (v + following), _TINY)) * z_price
+        noise = jnp.sqrt(jnp.maximum(row.k34 * (v + following), _TINY**2)) * z_price
         step = row.drift + constant + row.k2 * following + noise
         return _State(state.spot * jnp.exp(step), following)
 
@@ -114,24 +116,26 @@ def quadratic_exponential(mean: Scalar, spread: Scalar, z: Scalar, weight: Scala
     ``mean`` and ``spread`` are the conditional mean and variance of v', ``z`` the normal that drives it.
     """
     mean = jnp.maximum(mean, _TINY)
-    psi = spread / (mean * mean)
-    quadratic = psi <= _PSI_CRITICAL
+    inverse = jnp.minimum(mean * mean / jnp.maximum(spread, _TINY**2), _STEADY)  # 1 / psi
+    quadratic = inverse >= 1.0 / _PSI_CRITICAL
 
-    inverse = 2.0 / jnp.where(quadratic, jnp.maximum(psi, 1e-12), 1.0)
-    b2 = jnp.maximum(inverse - 1.0 + jnp.sqrt(inverse) * jnp.sqrt(jnp.maximum(inverse - 1.0, _TINY)), _TINY)
+    # Each branch is evaluated where it is safe: a value not taken must not spoil the derivative of the one that is.
+    twice = 2.0 * jnp.where(quadratic, inverse, 1.0)
+    b2 = twice - 1.0 + jnp.sqrt(twice * (twice - 1.0))
     a = mean / (1.0 + b2)
     root = jnp.sqrt(b2) + z
-    inside = 1.0 - 2.0 * weight * a
 
-    psi_e = jnp.where(quadratic, 2.0, psi)
-    p = (psi_e - 1.0) / (psi_e + 1.0)
-    beta = (1.0 - p) / mean
-    upper = 0.5 * jax.lax.erfc(z * _SQRT_HALF)  # 1 - N(z), accurate in the upper tail
-    tail = jnp.maximum(jnp.log((1.0 - p) / jnp.maximum(upper, _TINY)), 0.0) / beta
+    low = jnp.where(quadratic, 0.5, inverse)
+    upper = jnp.maximum(0.5 - 0.5 * jax.lax.erf(z * _SQRT_HALF), _SMALLEST)  # 1 - N(z)
+    share = 1.0 / ((1.0 + low) * upper)
+    survive = 2.0 * low * share * upper  # 1 - p
+    mean_life = 0.5 * mean * (1.0 + low) / low  # 1 / beta
+    tail = jnp.maximum(jnp.log(2.0 * low * share), 0.0) * mean_life
 
-    finite = jnp.where(quadratic, inside, beta - weight) > 0.0
-    inside = jnp.where(finite & quadratic, inside, 1.0)
-    ratio = p + (1.0 - p) * beta / jnp.where(finite & ~quadratic, beta - weight, beta)
-    log = jnp.log(jnp.where(quadratic, inside, ratio))
-    log_mean = jnp.where(quadratic, weight * b2 * a / inside - 0.5 * log, log)
+    remainder = 1.0 - weight * jnp.where(quadratic, 2.0 * a, mean_life)
+    finite = remainder > 0.0
+    remainder = jnp.where(finite, remainder, 1.0)
+    reciprocal = 1.0 / remainder
+    log = jnp.log(jnp.where(quadratic, remainder, 1.0 - survive + survive * reciprocal))
+    log_mean = jnp.where(quadratic, weight * b2 * a * reciprocal - 0.5 * log, log)
     return jnp.where(quadratic, a * root * root, tail), log_mean, finite

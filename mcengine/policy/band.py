@@ -18,8 +18,8 @@ class Band(AbstractStage):
     kind: ClassVar[Kind] = "filter"
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
-        distance = sum((jnp.abs(target[n].units - seen.held[n].units) * seen.prices[n] for n in seen.risky), start=0.0) / seen.wealth
-        trade = jnp.where(seen.first, 1.0, gate(distance - self.tolerance, seen.width))
+        distance = sum((jnp.abs(target[n].units - seen.held[n].units) * seen.prices[n] for n in seen.risky), start=0.0)
+        trade = jnp.where(seen.first, 1.0, gate(distance - self.tolerance * seen.wealth, seen.width * seen.start_wealth))
         kept = {}
         for name in seen.risky:
             held = seen.held[name].units

@@ -24,5 +24,5 @@ class StopLoss(AbstractStage):
         return jnp.ones_like(seen.wealth)
 
     def act(self, target: Target, seen: Seen, memory: Scalar) -> tuple[Target, Scalar]:
-        invested = memory * gate(seen.wealth - (1.0 + self.buffer) * seen.floor_value(self.floor), seen.width)
+        invested = memory * gate(seen.wealth - (1.0 + self.buffer) * seen.floor_value(self.floor), seen.width * seen.start_wealth)
         return seen.scale(target, invested), invested
