@@ -24,7 +24,15 @@ def static(default: Any = _MISSING) -> Any:
     return dataclasses.field(default=default, metadata={"static": True})
 
 
-def number(default: Any = _MISSING, *, above: float | None = None, low: float | None = None, high: float | None = None, below: float | None = None, term: bool = False) -> Any:
+def number(
+    default: Any = _MISSING,
+    *,
+    above: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+    below: float | None = None,
+    term: bool = False,
+) -> Any:
     """A numeric field with its range: ``above < x < below``, ``low <= x <= high``. A ``term`` is never trained unless named."""
     bounds = {"above": above, "low": low, "high": high, "below": below}
     return dataclasses.field(default=default, metadata={"bounds": {k: v for k, v in bounds.items() if v is not None}, "term": term})

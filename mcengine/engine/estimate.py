@@ -39,7 +39,13 @@ class Estimate:
 
     def z(self, reference: float) -> float:
         """How many standard errors the value lies above a reference."""
-        return (self.value - reference) / self.error if self.error > 0.0 else math.copysign(math.inf, self.value - reference) if self.value != reference else 0.0
+        return (
+            (self.value - reference) / self.error
+            if self.error > 0.0
+            else math.copysign(math.inf, self.value - reference)
+            if self.value != reference
+            else 0.0
+        )
 
 
 def mean(x: Any) -> Estimate:

@@ -96,7 +96,15 @@ class Simulation:
         return trade(account, target, slots, prices(account, slots, quotes), new_marks, self.study.costs)
 
     def _end_day(
-        self, name: str, before: BookState, after: BookState, traded: Scalar, sleeve: Scalar, row: Any, quotes: dict[str, Quote], step: Scalar
+        self,
+        name: str,
+        before: BookState,
+        after: BookState,
+        traded: Scalar,
+        sleeve: Scalar,
+        row: Any,
+        quotes: dict[str, Quote],
+        step: Scalar,
     ) -> BookState:
         account = advance(after.account, row, step, self.slots[name], quotes, self.pricers)
         day = self._day(account, quotes, before.account, traded, sleeve, step)

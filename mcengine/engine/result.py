@@ -130,7 +130,9 @@ class Result:
         if self.kept == self.paths:
             return figure.exact(self.outcomes)
         if name is None or name not in self.streams:
-            raise ValueError(f"{self.paths:,} paths were run and {self.kept:,} kept: name figure {name!r} in run(figures=...), or raise keep")
+            raise ValueError(
+                f"{self.paths:,} paths were run and {self.kept:,} kept: name figure {name!r} in run(figures=...), or raise keep"
+            )
         return self.streams[name].estimate()
 
     def figures(self) -> dict[str, Figure]:

@@ -49,7 +49,9 @@ def prices(account: Account, slots: dict[str, Slot], quotes: dict[str, Quote]) -
     return {name: account.option_prices[name] if name in account.option_prices else quotes[slot.asset].spot for name, slot in slots.items()}
 
 
-def trade(account: Account, target: Target, slots: dict[str, Slot], marks: dict[str, Scalar], new_marks: dict[str, Scalar], costs: Proportional) -> tuple[Account, Scalar]:
+def trade(
+    account: Account, target: Target, slots: dict[str, Slot], marks: dict[str, Scalar], new_marks: dict[str, Scalar], costs: Proportional
+) -> tuple[Account, Scalar]:
     """(account holding ``target``, value of underlyings traded).
 
     ``marks`` are prices of what is held, ``new_marks`` of the target's terms. Where terms differ, the old option is closed and
@@ -87,7 +89,9 @@ def trade(account: Account, target: Target, slots: dict[str, Slot], marks: dict[
     return after, traded
 
 
-def advance(account: Account, row: Any, step: Scalar, slots: dict[str, Slot], quotes: dict[str, Quote], pricers: dict[str, Pricer]) -> Account:
+def advance(
+    account: Account, row: Any, step: Scalar, slots: dict[str, Slot], quotes: dict[str, Quote], pricers: dict[str, Pricer]
+) -> Account:
     """The account at the next date ``step``: interest, income, settlement of what expires, new marks."""
     cash = account.cash * (1.0 + row["interest"])
     held, option_prices = dict(account.held), {}

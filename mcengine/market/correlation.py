@@ -37,7 +37,9 @@ def to_pairs(correlation: Any, names: Sequence[str]) -> dict[str, Any]:
         raise ValueError(f"correlation: expected a {n} x {n} matrix for {', '.join(names)}, got shape {matrix.shape}")
     if not np.allclose(matrix, matrix.T, rtol=0.0, atol=1e-12):
         i, j = np.unravel_index(np.argmax(np.abs(matrix - matrix.T)), matrix.shape)
-        raise ValueError(f"correlation: expected a symmetric matrix, got {matrix[i, j]:g} for {names[i]}-{names[j]} but {matrix[j, i]:g} for {names[j]}-{names[i]}")
+        raise ValueError(
+            f"correlation: expected a symmetric matrix, got {matrix[i, j]:g} for {names[i]}-{names[j]} but {matrix[j, i]:g} for {names[j]}-{names[i]}"
+        )
     if not np.allclose(np.diag(matrix), 1.0, rtol=0.0, atol=1e-12):
         raise ValueError(f"correlation: expected ones on the diagonal, got {np.diag(matrix).tolist()}")
     return {f"{a}-{b}": matrix[i, j] for j, b in enumerate(names) for i, a in enumerate(names[:j])}

@@ -107,7 +107,9 @@ def validate_floor(name: str, floor: Scalar, discount: float) -> None:
     """A floor can be protected only when its present value is below the starting wealth."""
     present = float(floor) * discount
     if present >= 1.0:
-        raise ValueError(f"{name}.floor: expected a floor whose present value is below the starting wealth, got {float(floor):g} worth {present:.4g} of it today")
+        raise ValueError(
+            f"{name}.floor: expected a floor whose present value is below the starting wealth, got {float(floor):g} worth {present:.4g} of it today"
+        )
 
 
 def validate_asset(name: str, asset: str, assets: tuple[str, ...]) -> None:

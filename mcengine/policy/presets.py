@@ -24,7 +24,9 @@ def static_put(weights: Weights, floor: Scalar, coverage: Scalar = 1.0, asset: s
     return chain(Mix(dict(weights)), StaticPut(floor, coverage, asset))
 
 
-def rolled_put(weights: Weights, moneyness: Scalar, coverage: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity") -> Chain:
+def rolled_put(
+    weights: Weights, moneyness: Scalar, coverage: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity"
+) -> Chain:
     """The mix and shorter puts on its equity sleeve, rolled."""
     return chain(Mix(dict(weights)), RolledPut(moneyness, coverage, tenor, roll, asset))
 
@@ -39,6 +41,8 @@ def cppi(weights: Weights, floor: Scalar, multiplier: Scalar = 4.0, tolerance: S
     return chain(Mix(dict(weights)), Cppi(floor, multiplier), Band(tolerance))
 
 
-def vol_target_cppi(weights: Weights, floor: Scalar, target: Scalar = 0.10, halflife: Scalar = 20.0, multiplier: Scalar = 4.0, tolerance: Scalar = 0.01) -> Chain:
+def vol_target_cppi(
+    weights: Weights, floor: Scalar, target: Scalar = 0.10, halflife: Scalar = 20.0, multiplier: Scalar = 4.0, tolerance: Scalar = 0.01
+) -> Chain:
     """The mix at a volatility target, then scaled to a multiple of the cushion, traded outside a band."""
     return chain(Mix(dict(weights)), VolTarget(target, halflife), Cppi(floor, multiplier), Band(tolerance))

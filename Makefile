@@ -1,0 +1,52 @@
+# `make run` and `make test` set everything up by themselves.
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+EXTRAS ?= dev
+READY := $(VENV)/.ready-$(EXTRAS)
+
+.PHONY: run test lint types unit campaign bench setup constraints clean
+
+run: setup-core
+	$(PY) experiments/study.py
+
+test: lint types unit
+
+lint: $(READY)
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+
+types: $(READY)
+	$(PY) -m mypy
+
+unit: $(READY)
+	MC_SMALL=1 $(PY) -m pytest -n 2 --dist worksteal
+
+campaign: $(READY)
+	$(PY) -m pytest -m slow
+
+bench: $(VENV)/.ready-peers
+	$(PY) experiments/benchmark.py
+
+setup: $(READY)
+
+.PHONY: setup-core
+setup-core: $(VENV)/.ready-core
+
+$(VENV)/.ready-core: pyproject.toml constraints.txt
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.ready-%: pyproject.toml constraints.txt
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[$*]'
+	touch $(VENV)/.ready-core $@
+
+# Needs uv. No index or host is written: the file is the same wherever packages come from.
+constraints:
+	uv pip compile pyproject.toml --extra dev --extra notebooks --extra peers --extra cuda12 --extra cuda13 \
+		--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url -q -o constraints.txt
+
+clean:
+	rm -rf $(VENV) outputs multirun .pytest_cache .mypy_cache .ruff_cache .hypothesis
