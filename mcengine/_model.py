@@ -19,23 +19,27 @@ T = TypeVar("T")
 _MISSING = dataclasses.MISSING
 
 
-def static(default: Any = _MISSING) -> Any:
+def static(*, default: Any = _MISSING) -> Any:
     """A field that is part of the program: a name, a count, a switch. It must be hashable."""
     return dataclasses.field(default=default, metadata={"static": True})
 
 
 def number(
-    default: Any = _MISSING,
     *,
+    default: Any = _MISSING,
     above: float | None = None,
     low: float | None = None,
     high: float | None = None,
     below: float | None = None,
     term: bool = False,
+    flat: bool = False,
 ) -> Any:
-    """A numeric field with its range: ``above < x < below``, ``low <= x <= high``. A ``term`` is never trained unless named."""
+    """A numeric field with its range: ``above < x < below``, ``low <= x <= high``.
+
+    A ``term`` is never trained unless named. The items of a ``flat`` dict are named without the field: ``policy.cppi``, not ``policy.stages.cppi``.
+    """
     bounds = {"above": above, "low": low, "high": high, "below": below}
-    return dataclasses.field(default=default, metadata={"bounds": {k: v for k, v in bounds.items() if v is not None}, "term": term})
+    return dataclasses.field(default=default, metadata={"bounds": {k: v for k, v in bounds.items() if v is not None}, "term": term, "flat": flat})
 
 
 def _is_static(field: dataclasses.Field) -> bool:
@@ -97,16 +101,19 @@ def _normalise(self: Any) -> None:
         check()
 
 
+def _items(field: dataclasses.Field, value: Any) -> Iterator[tuple[str, Any]]:
+    """A numeric field's children by name: itself, or a dict's items one by one in the order given."""
+    if isinstance(value, dict):
+        prefix = "" if field.metadata.get("flat") else f"{field.name}."
+        yield from ((prefix + key, item) for key, item in value.items())
+    else:
+        yield field.name, value
+
+
 def _children(self: Any) -> Iterator[tuple[str, Any]]:
-    """Each numeric field, a dict's items one by one and in the order given."""
     for field in dataclasses.fields(self):
-        if _is_static(field):
-            continue
-        value = getattr(self, field.name)
-        if isinstance(value, dict):
-            yield from ((f"{field.name}.{key}", item) for key, item in value.items())
-        else:
-            yield field.name, value
+        if not _is_static(field):
+            yield from _items(field, getattr(self, field.name))
 
 
 def _shape(self: Any) -> tuple:
@@ -129,7 +136,7 @@ def _register(cls: type) -> None:
         return tuple((jax.tree_util.GetAttrKey(name), value) for name, value in _children(self)), _shape(self)
 
     def unflatten(shape: tuple, leaves: Any) -> Any:
-        self = object.__new__(cls)
+        self: Any = object.__new__(cls)
         values = iter(leaves)
         for field, aux in zip(dataclasses.fields(cls), shape, strict=True):
             if _is_static(field):
@@ -149,8 +156,8 @@ def model(cls: type[T]) -> type[T]:
     """Class decorator: a frozen dataclass and a pytree; a ``check`` method sees plain numbers only, never a tracer."""
     own_init = "__init__" in cls.__dict__
     cls.__post_init__ = _normalise  # type: ignore[attr-defined]
-    cls = dataclasses.dataclass(frozen=True, eq=False, repr=False, init=not own_init)(cls)  # type: ignore[assignment]
-    cls.__repr__ = _repr  # type: ignore[assignment]
+    cls = dataclasses.dataclass(frozen=True, eq=False, repr=False, init=not own_init)(cls)
+    cls.__repr__ = _repr  # type: ignore[method-assign]
     _register(cls)
     return cls
 
@@ -219,16 +226,17 @@ def trainable(self: Any) -> list[str]:
 
 def field_metadata(self: Any, name: str) -> dict[str, Any]:
     """Metadata of the dataclass field that holds the dotted name: its bounds, and whether it is a term."""
-    metadata: dict[str, Any] = {}
-    here = self
-    for part in name.split("."):
-        if isinstance(here, dict):
-            here = here[part]
-            continue
-        fields = {f.name: f for f in dataclasses.fields(here)}
-        metadata = dict(fields[part].metadata)
-        here = getattr(here, part)
-    return metadata
+    if isinstance(self, Mapping):
+        key, _, rest = name.partition(".")
+        return field_metadata(self[key], rest)
+    for field in dataclasses.fields(self):
+        value = getattr(self, field.name)
+        for child, item in _items(field, value):
+            if child == name:
+                return dict(field.metadata)
+            if name.startswith(child + ".") and not isinstance(item, np.ndarray):
+                return field_metadata(item, name[len(child) + 1 :])
+    raise ValueError(f"unknown parameter {name!r}{near(name, parameters(self))}")
 
 
 def _dotted(path: tuple) -> str:

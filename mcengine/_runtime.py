@@ -35,7 +35,8 @@ def configure() -> None:
     """Set flag and device count; warn once when JAX has already started and they can no longer take effect."""
     os.environ["XLA_FLAGS"] = merge_flags(os.environ.get("XLA_FLAGS", ""))
     try:
-        if jax.config.jax_num_cpu_devices < 0 and "xla_force_host_platform_device_count" not in os.environ["XLA_FLAGS"]:
+        untouched = jax.config.jax_num_cpu_devices < 0  # type: ignore[attr-defined]
+        if untouched and "xla_force_host_platform_device_count" not in os.environ["XLA_FLAGS"]:
             jax.config.update("jax_num_cpu_devices", cores())
     except RuntimeError:
         warnings.warn(

@@ -1,10 +1,27 @@
 """One path, blocks of paths, results."""
 
 from mcengine.engine.estimate import Estimate
+from mcengine.engine.gradient import BatchGradient
+from mcengine.engine.grid import grid
+from mcengine.engine.market_paths import price, sample
 from mcengine.engine.program import traces
-from mcengine.engine.result import Figure, Result
-from mcengine.engine.run import NotFinite, run
+from mcengine.engine.result import Figure, Outcomes, Result
+from mcengine.engine.run import NotFiniteError, run
 from mcengine.engine.study import Study
 from mcengine.engine.trace import trace
 
-__all__ = ["Estimate", "Figure", "NotFinite", "Result", "Study", "run", "trace", "traces"]
+__all__ = [
+    "BatchGradient",
+    "Estimate",
+    "Figure",
+    "NotFiniteError",
+    "Outcomes",
+    "Result",
+    "Study",
+    "grid",
+    "price",
+    "run",
+    "sample",
+    "trace",
+    "traces",
+]

@@ -112,7 +112,7 @@ def compiled(name: Any, fn: Callable[..., Any], *arguments: Any) -> Compiled:
     """``fn`` compiled for arguments of this structure; found again by ``name`` and structure, not by ``fn``."""
     leaves, tree = jax.tree.flatten(arguments)
     shapes = tuple((np.shape(leaf), str(jax.dtypes.canonicalize_dtype(jnp.result_type(leaf)))) for leaf in leaves)
-    identity = (name, tree, shapes, bool(jax.config.jax_enable_x64))
+    identity = (name, tree, shapes, str(jnp.result_type(float)))
     if identity not in _cache:
         start = time.perf_counter()
         call = jax.jit(fn, compiler_options=compiler_options()).lower(*arguments).compile()

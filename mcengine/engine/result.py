@@ -24,23 +24,38 @@ Outcomes = Mapping[str, Mapping[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Figure:
-    """``column(outcomes) -> values`` per path, reduced by ``how``; ``level`` is the quantile or the tail's share."""
+    """Per-path values, reduced by ``how``; ``level`` is the quantile or the tail's share, ``factor`` multiplies the result.
 
-    column: Callable[[Outcomes], np.ndarray]
+    ``column(outcomes)`` gives the values. With ``adapt``, ``column`` is ``adapt(outcomes)``: it first fixes what it needs to know of the
+    sample (a mean exposure, say) on the kept paths.
+    """
+
+    column: Callable[[Outcomes], np.ndarray] | None = None
     how: Literal["mean", "quantile", "tail_mean"] = "mean"
     level: float = 0.0
+    factor: float = 1.0
+    adapt: Callable[[Outcomes], Callable[[Outcomes], np.ndarray]] | None = None
+
+    def fixed(self, outcomes: Outcomes) -> Callable[[Outcomes], np.ndarray]:
+        """The column, fixed on ``outcomes``."""
+        if self.adapt is not None:
+            return self.adapt(outcomes)
+        if self.column is None:
+            raise ValueError("Figure: expected column or adapt, got neither")
+        return self.column
 
     def exact(self, outcomes: Outcomes) -> Estimate:
-        x = self.column(outcomes)
+        x = self.fixed(outcomes)(outcomes)
         if self.how == "mean":
-            return estimate.mean(x)
-        return estimate.quantile(x, self.level) if self.how == "quantile" else estimate.tail_mean(x, self.level)
+            return estimate.mean(x).scaled(self.factor)
+        reduce = estimate.quantile if self.how == "quantile" else estimate.tail_mean
+        return reduce(x, self.level).scaled(self.factor)
 
-    def influence(self, outcomes: Outcomes) -> Callable[[np.ndarray], np.ndarray]:
-        """Function of the column whose mean is the figure, fixed on ``outcomes``."""
+    def influence(self, values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        """Function of the column whose mean is the figure, fixed on the kept ``values``."""
         if self.how == "mean":
             return lambda x: x
-        x = np.asarray(self.column(outcomes), np.float64)
+        x = np.asarray(values, np.float64)
         q = float(np.quantile(x, self.level))
         if self.how == "tail_mean":
             return lambda x: q + np.minimum(x - q, 0.0) / self.level
@@ -56,15 +71,16 @@ class Figure:
 class Stream:
     """Sums in float64 of one figure's influence function over all paths."""
 
-    figure: Figure
+    column: Callable[[Outcomes], np.ndarray]
     transform: Callable[[np.ndarray], np.ndarray]
+    factor: float = 1.0
     count: int = 0
     shift: float = 0.0
     total: float = 0.0
     square: float = 0.0
 
     def add(self, outcomes: Outcomes) -> None:
-        x = np.asarray(self.transform(np.asarray(self.figure.column(outcomes), np.float64)))
+        x = np.asarray(self.transform(np.asarray(self.column(outcomes), np.float64)))
         if self.count == 0:
             self.shift = float(np.mean(x))  # sums of small deviations keep their digits
         x = x - self.shift
@@ -75,7 +91,15 @@ class Stream:
     def estimate(self) -> Estimate:
         mean = self.total / self.count
         variance = max(self.square / self.count - mean * mean, 0.0)
-        return Estimate(self.shift + mean, math.sqrt(variance / (self.count - 1)), self.count)
+        return Estimate(self.shift + mean, math.sqrt(variance / (self.count - 1)), self.count).scaled(self.factor)
+
+
+def start_stream(figure: Figure, kept: Outcomes) -> Stream:
+    """The stream of a figure, fixed on the kept outcomes and fed with them."""
+    column = figure.fixed(kept)
+    stream = Stream(column, figure.influence(column(kept)), figure.factor)
+    stream.add(kept)
+    return stream
 
 
 def column(book: str, figure: str) -> Callable[[Outcomes], np.ndarray]:

@@ -10,14 +10,14 @@ import numpy as np
 from tqdm import tqdm
 
 from mcengine.engine import program
-from mcengine.engine.result import Figure, Result, Stream, default_figures
+from mcengine.engine.result import Figure, Result, Stream, default_figures, start_stream
 from mcengine.noise import make_key
 
 MAX_PATHS = 10**12
 """About a month on 2 cores, and half of the ids' range stays free of it."""
 
 
-class NotFinite(ArithmeticError):
+class NotFiniteError(ArithmeticError):
     """A path gave a number that is not finite. ``ids`` are the paths, ``where`` the first step and column at which it happened."""
 
     def __init__(self, ids: list[int], where: str, seed: int, stream: str) -> None:
@@ -52,7 +52,7 @@ def run(
     """Run ``paths`` paths with ids from ``first`` on.
 
     Outcomes of the first ``keep`` paths are kept, in memory or as memory-mapped ``folder/outcomes/<book>/<figure>.npy``; of paths beyond
-    only ``figures`` (by default those of ``Result.table``) are streamed. Raises ``NotFinite`` when a path breaks.
+    only ``figures`` (by default those of ``Result.table``) are streamed. Raises ``NotFiniteError`` when a path breaks.
     """
     paths, devices, key = check_paths(paths), program.check_devices(devices), make_key(seed, stream)
     block = program.padded(paths, block or program.default_block(), devices)
@@ -77,9 +77,7 @@ def run(
                 outcomes[book][name][start : start + stored] = column[:stored]
         if start + stored == kept and not streams and kept < paths:
             chosen = figures or default_figures(study.books, {book: values[book] for book in study.books})
-            streams.update({name: Stream(figure, figure.influence(outcomes)) for name, figure in chosen.items()})
-            for one in streams.values():
-                one.add(outcomes)
+            streams.update({name: start_stream(figure, outcomes) for name, figure in chosen.items()})
         if stored < count:
             rest = jax.tree.map(lambda a: a[stored:], values)
             for one in streams.values():
@@ -122,4 +120,4 @@ def _check_finite(study: Any, values: Any, start: int, seed: int, stream: str) -
     ids = [int(start + i) for i in np.flatnonzero(bad)]
     from mcengine.engine.trace import first_not_finite
 
-    raise NotFinite(ids, first_not_finite(study, ids[0], seed=seed, stream=stream), seed, stream)
+    raise NotFiniteError(ids, first_not_finite(study, ids[0], seed=seed, stream=stream), seed, stream)

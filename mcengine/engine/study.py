@@ -28,15 +28,15 @@ class Study:
     market: Market
     policy: Any
     costs: Any = Proportional()
-    years: Scalar = number(1.0, above=0.0, term=True)
-    steps: int = static(252)
-    wealth: Scalar = number(1.0, above=0.0, term=True)
-    delay: int = static(0)
-    width: Scalar = number(0.0, low=0.0, term=True)
+    years: Scalar = number(default=1.0, above=0.0, term=True)
+    steps: int = static(default=252)
+    wealth: Scalar = number(default=1.0, above=0.0, term=True)
+    delay: int = static(default=0)
+    width: Scalar = number(default=0.0, low=0.0, term=True)
     pricers: Any = None
     noise: Any = Counter()
-    recorders: tuple[Any, ...] = static(recorder.DEFAULT)
-    steps_per_year: int = static(0)
+    recorders: tuple[Any, ...] = static(default=recorder.DEFAULT)
+    steps_per_year: int = static(default=0)
 
     def check(self) -> None:
         if not isinstance(self.steps, int | np.integer) or not 1 <= self.steps <= MAX_STEPS:

@@ -20,7 +20,7 @@ class Option:
     kind: str = static()
     strike: Scalar = number(above=0.0, term=True)
     expiry: Scalar = number(above=0.0, term=True)
-    asset: str = static("asset")
+    asset: str = static(default="asset")
 
     def start(self, quotes: dict[str, Quote]) -> tuple[()]:
         """State along the path: none, the payoff needs the last spot only."""

@@ -26,7 +26,8 @@ class Position(NamedTuple):
 class Slot(Protocol):
     """Prices and settles whatever terms it is given."""
 
-    asset: str
+    @property
+    def asset(self) -> str: ...
 
     def start(self, quotes: dict[str, Quote]) -> Terms | tuple[()]: ...
     def price(self, terms: Terms | tuple[()], quotes: dict[str, Quote], pricers: dict[str, Pricer]) -> Scalar: ...

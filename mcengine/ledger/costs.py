@@ -7,8 +7,8 @@ from mcengine._model import Scalar, model, number
 class Proportional:
     """``rate`` of the value of underlyings traded, ``option_spread`` (half of bid-ask) of the premium of options traded."""
 
-    rate: Scalar = number(0.0, low=0.0, below=1.0)
-    option_spread: Scalar = number(0.0, low=0.0, below=1.0)
+    rate: Scalar = number(default=0.0, low=0.0, below=1.0)
+    option_spread: Scalar = number(default=0.0, low=0.0, below=1.0)
 
     def underlying(self, value: Scalar) -> Scalar:
         """Cost of trading underlyings worth ``value`` >= 0."""

@@ -36,7 +36,7 @@ def to_pairs(correlation: Any, names: Sequence[str]) -> dict[str, Any]:
     if matrix.shape != (n, n):
         raise ValueError(f"correlation: expected a {n} x {n} matrix for {', '.join(names)}, got shape {matrix.shape}")
     if not np.allclose(matrix, matrix.T, rtol=0.0, atol=1e-12):
-        i, j = np.unravel_index(np.argmax(np.abs(matrix - matrix.T)), matrix.shape)
+        i, j = divmod(int(np.argmax(np.abs(matrix - matrix.T))), n)
         raise ValueError(
             f"correlation: expected a symmetric matrix, got {matrix[i, j]:g} for {names[i]}-{names[j]} but {matrix[j, i]:g} for {names[j]}-{names[i]}"
         )

@@ -25,10 +25,10 @@ class GBM:
 
     spot: Scalar = number(above=0.0, term=True)
     sigma: Scalar = number(low=0.0)
-    drift: Scalar = number(0.0)
-    dividend: Scalar = number(0.0)
-    variance_premium: Scalar = number(1.0, above=0.0)
-    shock: Scalar = number(0.0, term=True)
+    drift: Scalar = number(default=0.0)
+    dividend: Scalar = number(default=0.0)
+    variance_premium: Scalar = number(default=1.0, above=0.0)
+    shock: Scalar = number(default=0.0, term=True)
 
     n_factors: ClassVar[int] = 1
 

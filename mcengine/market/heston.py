@@ -52,10 +52,10 @@ class Heston:
     theta: Scalar = number(low=0.0)
     vol_of_vol: Scalar = number(above=0.0)
     rho: Scalar = number(above=-1.0, below=1.0)
-    drift: Scalar = number(0.0)
-    dividend: Scalar = number(0.0)
-    variance_premium: Scalar = number(1.0, above=0.0)
-    shock: Scalar = number(0.0, term=True)
+    drift: Scalar = number(default=0.0)
+    dividend: Scalar = number(default=0.0)
+    variance_premium: Scalar = number(default=1.0, above=0.0)
+    shock: Scalar = number(default=0.0, term=True)
 
     n_factors: ClassVar[int] = 2
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from mcengine._model import Scalar, model, near, replace
+from mcengine._model import Scalar, model, near, number, replace
 from mcengine.market import correlation as corr
 from mcengine.market.base import Asset
 from mcengine.market.rate import FlatRate
@@ -17,7 +17,7 @@ from mcengine.pricing import Calendar, Pricer, Quote
 class Market:
     """``assets`` by name, ``correlation`` between their prices' Brownian motions (a matrix in their order, or pairs ``"equity-bond"``), ``rate``."""
 
-    assets: dict[str, Any]
+    assets: dict[str, Any] = number(flat=True)
     correlation: Any = None
     rate: Any = 0.0
 

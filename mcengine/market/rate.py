@@ -9,7 +9,7 @@ from mcengine._model import Scalar, model, number
 class FlatRate:
     """One continuously compounded rate a year for all maturities."""
 
-    rate: Scalar = number(0.0)
+    rate: Scalar = number(default=0.0)
 
     def discounts(self, times: Scalar) -> Scalar:
         """Value today of 1 paid at each time (years)."""

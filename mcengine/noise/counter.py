@@ -84,7 +84,7 @@ class Source(NamedTuple):
 class Counter:
     """Counter-based noise: ``generator`` is philox (philox4x32-10, the default: 1.6 times faster here) or threefry (threefry2x32-20)."""
 
-    generator: str = static("philox")
+    generator: str = static(default="philox")
 
     def check(self) -> None:
         if self.generator not in ("philox", "threefry"):

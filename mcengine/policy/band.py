@@ -13,7 +13,7 @@ from mcengine.policy.base import AbstractStage, Kind, Seen, Target, gate
 class Band(AbstractStage):
     """Trades the underlyings, all together, when sum |target - held| exceeds ``tolerance`` as a fraction of wealth. Options pass through."""
 
-    tolerance: Scalar = number(0.01, low=0.0)
+    tolerance: Scalar = number(default=0.01, low=0.0)
 
     kind: ClassVar[Kind] = "filter"
 

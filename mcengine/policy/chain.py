@@ -3,7 +3,7 @@
 import re
 from typing import Any, ClassVar
 
-from mcengine._model import model, near
+from mcengine._model import model, near, number
 from mcengine.instrument import Slot
 from mcengine.policy.base import AbstractStage, Kind, Seen, Target
 
@@ -12,7 +12,7 @@ from mcengine.policy.base import AbstractStage, Kind, Seen, Target
 class Chain(AbstractStage):
     """Stages by name, acting in order. Made by ``chain``."""
 
-    stages: dict[str, Any]
+    stages: dict[str, Any] = number(flat=True)
 
     kind: ClassVar[Kind] = "allocator"
 

@@ -17,9 +17,9 @@ class Cppi(AbstractStage):
     ``leverage`` x wealth."""
 
     floor: Scalar = number(low=0.0, term=True)
-    multiplier: Scalar = number(4.0, low=0.0)
-    leverage: Scalar = number(1.0, above=0.0, term=True)
-    exposure: str = static("scale")
+    multiplier: Scalar = number(default=4.0, low=0.0)
+    leverage: Scalar = number(default=1.0, above=0.0, term=True)
+    exposure: str = static(default="scale")
 
     kind: ClassVar[Kind] = "scaler"
 

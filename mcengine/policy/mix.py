@@ -15,7 +15,7 @@ class Mix(AbstractStage):
     """
 
     weights: dict[str, Scalar] = number(term=True)
-    leverage: Scalar = number(1.0, above=0.0, term=True)
+    leverage: Scalar = number(default=1.0, above=0.0, term=True)
 
     kind: ClassVar[Kind] = "allocator"
 

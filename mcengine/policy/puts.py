@@ -15,6 +15,7 @@ from mcengine.policy.base import AbstractStage, Kind, Seen, Target, validate_ass
 
 def _with_puts(target: Target, seen: Seen, *, slot: str, asset: str, coverage: Scalar, buy: Scalar, terms: Terms) -> Target:
     held = seen.held[slot]
+    assert isinstance(held.terms, Terms)
     terms = Terms(jnp.where(buy, terms.strike, held.terms.strike), jnp.where(buy, terms.expiry, held.terms.expiry))
     price = seen.quote_option(slot, terms)
     units = coverage * target[asset].units
@@ -28,9 +29,9 @@ class StaticPut(AbstractStage):
     """Puts bought at the start on ``coverage`` of the units of ``asset`` held then, struck at ``floor`` times its spot, expiring at the horizon."""
 
     floor: Scalar = number(above=0.0, term=True)
-    coverage: Scalar = number(1.0, low=0.0)
-    asset: str = static("equity")
-    slot: str = static("put")
+    coverage: Scalar = number(default=1.0, low=0.0)
+    asset: str = static(default="equity")
+    slot: str = static(default="put")
 
     kind: ClassVar[Kind] = "overlay"
 
@@ -50,11 +51,11 @@ class RolledPut(AbstractStage):
     """Puts of ``tenor`` steps struck at ``moneyness`` times the spot, sold and bought anew every ``roll`` steps."""
 
     moneyness: Scalar = number(above=0.0)
-    coverage: Scalar = number(1.0, low=0.0)
-    tenor: int = static(63)
-    roll: int = static(63)
-    asset: str = static("equity")
-    slot: str = static("rolled_put")
+    coverage: Scalar = number(default=1.0, low=0.0)
+    tenor: int = static(default=63)
+    roll: int = static(default=63)
+    asset: str = static(default="equity")
+    slot: str = static(default="rolled_put")
 
     kind: ClassVar[Kind] = "overlay"
 

@@ -13,7 +13,7 @@ class StopLoss(AbstractStage):
     """Sells when V < (1 + ``buffer``) x ``floor`` x V_0 x D(T), D(T) the discount to the horizon; the proceeds grow to the floor by then."""
 
     floor: Scalar = number(low=0.0, term=True)
-    buffer: Scalar = number(0.0, low=0.0)
+    buffer: Scalar = number(default=0.0, low=0.0)
 
     kind: ClassVar[Kind] = "scaler"
 

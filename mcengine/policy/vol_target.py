@@ -22,9 +22,9 @@ class VolTarget(AbstractStage):
     """``target`` and ``initial`` are volatilities a year (``initial`` the estimate on the first date), ``halflife`` is in steps."""
 
     target: Scalar = number(above=0.0)
-    halflife: Scalar = number(20.0, above=0.0)
-    initial: Scalar = number(0.10, above=0.0, term=True)
-    leverage: Scalar = number(1.0, above=0.0, term=True)
+    halflife: Scalar = number(default=20.0, above=0.0)
+    initial: Scalar = number(default=0.10, above=0.0, term=True)
+    leverage: Scalar = number(default=1.0, above=0.0, term=True)
 
     kind: ClassVar[Kind] = "scaler"
 

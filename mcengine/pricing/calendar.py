@@ -11,7 +11,7 @@ class Calendar:
 
     years: Scalar = number(above=0.0, term=True)
     steps: int = static()
-    beyond: int = static(0)
+    beyond: int = static(default=0)
 
     def check(self) -> None:
         if self.steps < 1 or self.steps != int(self.steps):

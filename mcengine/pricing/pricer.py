@@ -45,7 +45,7 @@ class HestonPricer:
     theta: Scalar = number(low=0.0)
     vol_of_vol: Scalar = number(low=0.0)
     rho: Scalar = number(low=-1.0, high=1.0)
-    premium: Scalar = number(1.0, above=0.0)
+    premium: Scalar = number(default=1.0, above=0.0)
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         years = quote.years(expiry)

@@ -1,0 +1,172 @@
+"""The one place that knows Hydra: conf/ mirrors the rooms, a yaml per concrete thing, keys are argument names.
+
+``load_config`` composes a configuration as the experiments do, ``load`` builds what a node names, ``study`` builds the whole. Hydra is
+imported on first use, and what it raises leaves here as a ``ValueError`` with the one line a user can act on.
+"""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from mcengine._model import near
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+"""Beside the package in a checkout, which is how mcengine is installed."""
+
+
+def load_config(overrides: Sequence[str] | None = None, name: str = "study") -> Any:
+    """The configuration ``conf/<name>.yaml`` with ``overrides`` as on the command line: ``["policy=cppi", "policy.multiplier=5"]``.
+
+    Raises ``ValueError`` with the near names for an unknown key or option.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return _compose(list(overrides or []), name)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ValueError(explain(error, list(overrides or []), name)) from None
+
+
+def load(node: Any) -> Any:
+    """What a node's ``_target_`` builds, nested nodes and interpolations included. Raises ``ValueError`` with the message of what refused."""
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate
+    from omegaconf.errors import OmegaConfBaseException
+
+    try:
+        return instantiate(node, _convert_="all")
+    except InstantiationException as error:
+        cause: BaseException | None = error
+        while isinstance(cause, InstantiationException):
+            cause = cause.__cause__
+        if cause is not None and not isinstance(cause, ValueError | TypeError | OSError | ImportError):
+            raise cause from None
+        raise ValueError(" ".join(str(cause or error).splitlines())) from cause
+    except OmegaConfBaseException as error:
+        raise ValueError(str(error).splitlines()[0]) from None
+
+
+def study(config: Any, policy: Any = None, market: Any = None) -> Any:
+    """The ``Study`` of a configuration; ``policy`` and ``market`` replace those it names."""
+    from mcengine.engine import Study
+
+    market = load(config.market) if market is None else market
+    return Study(
+        getattr(market, "market", market),  # a calibration carries its market
+        load(config.policy) if policy is None else policy,
+        costs=load(config.ledger),
+        years=number(config, "years"),
+        steps=whole(config, "steps"),
+        delay=whole(config, "delay"),
+        noise=load(config.noise),
+    )
+
+
+def number(config: Any, key: str) -> float:
+    """A top-level number, or a ``ValueError`` that names it."""
+    value = config[key]
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key}: expected a number, got {value!r}")
+    return float(value)
+
+
+def whole(config: Any, key: str) -> int:
+    """A top-level whole number; 1e6 is one."""
+    value = number(config, key)
+    if not value.is_integer():
+        raise ValueError(f"{key}: expected a whole number, got {config[key]!r}")
+    return int(config[key])
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A configuration as plain dicts, every interpolation resolved."""
+    from omegaconf import OmegaConf
+
+    container = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+def as_yaml(config: Any) -> str:
+    """A configuration as yaml text, every interpolation resolved."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(config, resolve=True)
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts by dotted key."""
+    out: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            out |= flat(value, f"{prefix}{key}.")
+        else:
+            out[f"{prefix}{key}"] = value
+    return out
+
+
+def explain(error: BaseException, overrides: Sequence[str], name: str) -> str:
+    """One line for an error of Hydra or OmegaConf: what was not understood, and the names nearest to it."""
+    import re
+
+    from hydra.errors import MissingConfigException, OverrideParseException
+
+    text = str(error)
+    if text.startswith("Ambiguous value"):
+        override = text.splitlines()[0].rpartition("argument ")[2]
+        return f"{override}: several values need -m, which makes one run of each; a list is written key=[a,b]"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read the override {error.override!r}: {text.splitlines()[0]}"
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return f"unknown {group} {option!r}{near(option, error.options)}"
+    unknown = re.search(r"Could not (?:override|delete from config|append to config)[^']*'([^']+)'", text)
+    if unknown is None:
+        return ": ".join(part.splitlines()[0] for part in (text, str(error.__cause__ or "")) if part)
+    key = unknown.group(1)
+    others = [o for o in overrides if o.lstrip("+~").split("=")[0].split("@")[0] != key]
+    return f"unknown key {key!r}{_near_keys(key, _keys(others, name))}"
+
+
+def _near_keys(key: str, known: Sequence[str]) -> str:
+    """What its node has, where there is such a node; else keys spelled like it."""
+    parent, _, last = key.rpartition(".")
+    siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent and not k.endswith("_")]
+    close = get_close_matches(last, siblings, n=2, cutoff=0.6)
+    if not close and parent not in known:
+        close = get_close_matches(key, known, n=2, cutoff=0.6)
+        parent = ""
+    if close:
+        return f"; did you mean {' or '.join(f'{parent}.{c}' if parent else c for c in close)}?"
+    return f"; known: {', '.join(siblings or known)}"
+
+
+def _keys(overrides: Sequence[str], name: str) -> list[str]:
+    """Every key of the configuration, groups included; without the overrides where they do not compose."""
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    for attempt in (list(overrides), []):
+        try:
+            container = OmegaConf.to_container(_compose(attempt, name), resolve=False)
+        except (HydraException, OmegaConfBaseException):
+            continue
+        assert isinstance(container, dict)
+        known = list(flat({str(k): v for k, v in container.items()}))
+        nodes = {".".join(k.split(".")[:i]) for k in known for i in range(1, k.count(".") + 1)}
+        return sorted(nodes) + known
+    return []
+
+
+def _compose(overrides: list[str], name: str) -> Any:
+    from hydra import compose, initialize_config_dir
+
+    if not CONF.is_dir():
+        raise ValueError(f"load_config: expected the configurations at {CONF}; install mcengine from a checkout (pip install -e .)")
+    if not (CONF / f"{name}.yaml").is_file():
+        raise ValueError(f"unknown configuration {name!r}{near(name, [f.stem for f in CONF.glob('*.yaml')])}")
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return compose(config_name=name, overrides=overrides)

@@ -1,0 +1,52 @@
+"""``grid``: one study at many parameter values, on the same paths, in one program. The only ``vmap`` over parameters.
+
+What does not depend on the varied numbers (the market, when only a rule varies) is computed once for all of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mcengine._model import with_parameters
+from mcengine.engine import program
+from mcengine.engine.result import Result
+from mcengine.engine.run import check_paths
+from mcengine.noise import make_key
+
+
+def grid(study: Any, values: Mapping[str, Sequence[float]], paths: int, *, seed: int = 0, stream: str = "test", first: int = 0) -> list[Result]:
+    """A Result for each point: the k-th takes the k-th of every named number. All values must be of one length.
+
+    Raises ``ValueError`` for an unknown name, a value out of its range, or lengths that differ.
+    """
+    paths, devices, key = check_paths(paths), program.check_devices(None), make_key(seed, stream)
+    lengths = {name: len(v) for name, v in values.items()}
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise ValueError(f"grid: expected as many values of each parameter, got {lengths}")
+    points = [with_parameters(study, {name: v[k] for name, v in values.items()}) for k in range(next(iter(lengths.values())))]
+    block = program.padded(paths, max(program.PAD, program.default_block() // len(points)), devices)
+    stacked = {name: np.asarray(v, jnp.result_type(float)) for name, v in values.items()}
+
+    def fn(stacked: Any, study: Any, key: Any, first: Any) -> Any:
+        def on_device(stacked: Any, study: Any, key: Any, first: Any) -> Any:
+            ids = program.local_ids(first, block)
+            outcomes = jax.vmap(lambda point: program.simulate_block(with_parameters(study, point), key, ids))(stacked)
+            return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), outcomes)
+
+        return program.over_devices(on_device, devices)(stacked, study, key, first)
+
+    numbers = program.as_arrays(study)
+    executable = program.compiled(("grid", block, devices, tuple(values)), fn, stacked, numbers, key, program.words(0))
+    size = block * devices
+    blocks = [
+        jax.tree.map(lambda x, n=min(size, paths - at): np.asarray(x)[:n], executable.call(stacked, numbers, key, program.words(first + at)))
+        for at in range(0, paths, size)
+    ]
+    whole = jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
+    timings = {"compile_seconds": executable.seconds}
+    return [
+        Result(point, jax.tree.map(lambda x, k=k: x[:, k], whole), paths, paths, seed, stream, first, timings) for k, point in enumerate(points)
+    ]

@@ -1,0 +1,6 @@
+"""Derivatives of contracts and of whole studies."""
+
+from mcengine.greeks.contract import of, value
+from mcengine.greeks.study import study
+
+__all__ = ["of", "study", "value"]

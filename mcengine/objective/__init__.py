@@ -1,0 +1,7 @@
+"""Outcomes to Estimates."""
+
+from mcengine.objective import figures as figure
+from mcengine.objective.protection import FloorProtection
+from mcengine.objective.table import binding, figures, table
+
+__all__ = ["FloorProtection", "binding", "figure", "figures", "table"]

@@ -1,0 +1,40 @@
+"""What a fit maximises: mean return, with the probability of any day below the floor held to a limit.
+
+As a per-path loss, with a price lambda (return given up for one unit of probability) that the optimiser moves:
+    loss = -(W - 1) + lambda (b - limit),   b = smooth indicator of (lowest wealth < floor).
+"""
+
+from typing import Any
+
+import jax
+
+from mcengine._model import Scalar, model, number
+from mcengine.engine import Figure
+from mcengine.objective import figures
+
+
+@model
+class FloorProtection:
+    """Highest mean return with P(any day below ``floor``) <= ``probability``. ``width`` (of wealth) smooths the indicator in a fit; reported numbers use the step."""
+
+    floor: Scalar = number(above=0.0, term=True)
+    probability: Scalar = number(default=0.005, above=0.0, below=1.0, term=True)
+    width: Scalar = number(default=0.002, above=0.0, term=True)
+
+    def value(self, book: str) -> Figure:
+        """What is maximised."""
+        return figures.mean_return(book)
+
+    def constraint(self, book: str) -> Figure:
+        """What is held at or below ``probability``."""
+        return figures.below_any_day(book, float(self.floor))
+
+    def breach(self, outcomes: Any) -> Scalar:
+        """Smooth indicator of a breach, per path."""
+        return jax.nn.sigmoid((self.floor - outcomes["lowest"]) / self.width)
+
+    def loss(self, outcomes: Any, price: Scalar) -> tuple[Scalar, dict[str, Scalar]]:
+        """(per-path loss, what it is made of) of one book's outcomes."""
+        breach = self.breach(outcomes)
+        gain = outcomes["wealth"] - 1.0
+        return -gain + price * (breach - self.probability), {"return": gain, "breach": breach}

@@ -1,0 +1,89 @@
+"""The table of a study: for each policy return, protection, risk and cost, every figure an Estimate."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from mcengine._model import near
+from mcengine.engine import Estimate, Figure, Result, Study
+from mcengine.objective import figures as f
+
+
+def figures(study: Study, floor: float, books: Iterable[str] | None = None, benchmark: str | None = "unhedged") -> dict[str, Figure]:
+    """Figures of the table by ``book/name``, to be read from a result or streamed through a long run (``run(figures=...)``)."""
+    chosen = _chosen(study, books)
+    if benchmark is not None and benchmark not in study.books:
+        raise ValueError(f"benchmark: unknown book {benchmark!r}{near(benchmark, study.books)}")
+    rate, years = float(study.market.rate.rate), float(study.years)
+    names = [f"year_{k}" for k in range(1, study.steps // study.steps_per_year + 1)] if study.steps >= 2 * study.steps_per_year else ["wealth"]
+    out: dict[str, Figure] = {}
+    for book in chosen:
+        rows: dict[str, Figure] = {"mean return": f.mean_return(book)}
+        if benchmark is not None and book != benchmark:
+            rows["difference to A"] = f.difference(book, benchmark)
+            rows["difference at equal leverage"] = f.difference_at_equal_leverage(book, benchmark, rate, years)
+        for name in names:
+            rows["p20 of year" if name == "wealth" else f"p20 of year {name[5:]}"] = f.percentile(book, 0.20, name)
+        rows["P(below floor) at end"] = f.below_at_end(book, floor)
+        rows["P(below floor) any day"] = f.below_any_day(book, floor)
+        rows["mean shortfall"] = f.shortfall(book, floor)
+        rows["CVaR 95 (loss)"] = f.conditional_loss(book, 0.95)
+        rows["max drawdown"] = f.mean_of(book, "drawdown")
+        rows["volatility"] = f.mean_of(book, "volatility")
+        rows["exposure"] = f.mean_of(book, "exposure")
+        rows["turnover"] = f.mean_of(book, "turnover")
+        rows["cost: underlyings"] = f.mean_of(book, "cost_underlying")
+        rows["cost: options"] = f.mean_of(book, "cost_option")
+        out |= {f"{book}/{name}": figure for name, figure in rows.items()}
+    return out
+
+
+def table(result: Result, floor: float, books: Iterable[str] | None = None, benchmark: str | None = "unhedged") -> Any:
+    """A pandas table of Estimates, one row a book, one column a figure; the annualised return and, over several years, the lowest
+    yearly 20th percentile are added. Cells that have no meaning (the benchmark's difference to itself) are missing.
+    """
+    import pandas as pd
+
+    if benchmark is not None and benchmark not in result.study.books:
+        benchmark = None
+    rows: dict[str, dict[str, Estimate]] = {}
+    years = float(result.study.years)
+    for key, figure in figures(result.study, floor, books, benchmark).items():
+        book, _, name = key.partition("/")
+        row = rows.setdefault(book, {})
+        row[name] = result.estimate(figure, key)
+        if name == "mean return":
+            mean = row[name]
+            row["annualised return"] = Estimate(*f.annualised(mean.value, mean.error, years), mean.count, mean.sampling)
+        if name.startswith("p20 of year "):
+            lowest = row.get("p20, lowest year")
+            row["p20, lowest year"] = row[name] if lowest is None or row[name].value < lowest.value else lowest
+    return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=_columns(rows.values()))
+
+
+def binding(estimates: Any, floor: float, *, probability: float = 0.005) -> list[str]:
+    """For each policy whether the 20th percentile, the end or any day tests the floor: plain sentences, each with its error."""
+    lines = []
+    for book, row in estimates.iterrows():
+        p20 = row["p20, lowest year"] if "p20, lowest year" in row else row["p20 of year"]
+        any_day, end = row["P(below floor) any day"], row["P(below floor) at end"]
+        percentile = f"its 20th percentile {p20} is {'below' if p20.value < floor else 'above'} the floor {floor:g}"
+        if p20.value < floor:
+            lines.append(f"{book}: {percentile}: the percentile binds")
+        elif any_day.value - 2.0 * any_day.error > probability:
+            lines.append(f"{book}: {percentile}, so the floor is tested by the days: P(any day below) = {any_day} > {probability:g} binds")
+        else:
+            lines.append(f"{book}: {percentile}, P(any day below) = {any_day}, at the end {end}: nothing binds at {probability:g}")
+    return lines
+
+
+def _chosen(study: Study, books: Iterable[str] | None) -> list[str]:
+    chosen = list(study.books) if books is None else list(books)
+    for book in chosen:
+        if book not in study.books:
+            raise ValueError(f"unknown book {book!r}{near(book, study.books)}")
+    return chosen
+
+
+def _columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Columns in the order of the fullest row."""
+    return list(max(rows, key=len))

@@ -1,0 +1,165 @@
+"""Fitting the numbers of a rule with optax under a constraint.
+
+Each trainable number x is moved through an unconstrained u that keeps it in its range: x = low + (x_0 - low) e^u for a number with a
+lower bound, x_0 + u max(|x_0|, 1) for a free one. Adam descends the smooth program's loss; the price of the constraint follows
+lambda <- lambda exp(rate (breach / limit - 1)), so it rises while the constraint is broken. The result is the mean of the last quarter's
+iterates, pulled back towards the start until the hard constraint holds on paths that the fit has not seen (stream ``validate``).
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import optax
+from tqdm import tqdm
+
+from mcengine._model import field_metadata, near, parameters, replace, trainable, with_parameters
+from mcengine.engine import BatchGradient, Estimate, Study, grid
+from mcengine.noise import make_key
+
+_PULL_BACK = np.linspace(1.0, 0.0, 11)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The fitted ``study``, the one it started from, and what happened on the way."""
+
+    study: Study
+    before: Study
+    names: tuple[str, ...]
+    rows: list[dict[str, float]]
+    chosen: float  # how far along the way from the start to the optimiser's end
+    value: Estimate  # on the validation paths
+    constraint: Estimate
+    limit: float
+    timings: dict[str, float]
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the constraint holds on the validation paths, one standard error included."""
+        return self.constraint.value + self.constraint.error <= self.limit
+
+    @property
+    def history(self) -> Any:
+        """A pandas table, one row a step: loss, return, breach, price, and every fitted number."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows).set_index("step")
+
+    def table(self) -> Any:
+        """Every fitted number before and after (pandas)."""
+        import pandas as pd
+
+        old, new = parameters(self.before), parameters(self.study)
+        return pd.DataFrame({"before": {n: float(old[n]) for n in self.names}, "after": {n: float(new[n]) for n in self.names}})
+
+
+def default_names(study: Study) -> list[str]:
+    """Trainable numbers of the policy that can move: not terms, and not at the end of their range (a tolerance of 0 means no band)."""
+    names = []
+    for name in trainable(study):
+        if name.startswith("policy."):
+            low = _low(study, name)
+            if np.ndim(parameters(study)[name]) == 0 and (low is None or float(parameters(study)[name]) > low):
+                names.append(name)
+    return names
+
+
+def fit(
+    study: Study,
+    objective: Any,
+    *,
+    steps: int = 200,
+    paths: int = 8192,
+    learning_rate: float = 0.05,
+    price_rate: float = 0.05,
+    train: Iterable[str] | None = None,
+    width: float = 0.002,
+    validation_paths: int = 65_536,
+    seed: int = 0,
+    progress: bool | None = None,
+) -> Fit:
+    """Fit the policy of ``study`` (one policy) to ``objective``.
+
+    ``train`` names the numbers that move (by default all but contract terms: the floor never moves unless named). ``width`` smooths the
+    rule's gates, as a fraction of wealth. Raises ``ValueError`` for unknown names or when nothing can move.
+    """
+    started = time.perf_counter()
+    if len(study.books) != 1:
+        raise ValueError(f"fit: expected a study of one policy, got {', '.join(study.books)}")
+    book = next(iter(study.books))
+    names = tuple(default_names(study) if train is None else train)
+    known = parameters(study)
+    for name in names:
+        if name not in known:
+            raise ValueError(f"train: unknown parameter {name!r}{near(name, trainable(study))}")
+    if not names:
+        raise ValueError("train: expected at least one number that may move, got none; name one")
+    smooth = replace(study, width=width)
+    start = {name: float(known[name]) for name in names}
+    lows = {name: _low(study, name) for name in names}
+
+    def loss(outcomes: Any, extra: Any) -> Any:
+        return extra["objective"].loss(outcomes[book], extra["price"])
+
+    extra = {"objective": objective, "price": 1.0}
+    devices_block = _block(paths)
+    program = BatchGradient(smooth, loss, names, extra=extra, label=("fit", book), block=devices_block)
+    optimiser = optax.adam(learning_rate)
+    moved = {name: jnp.zeros(()) for name in names}
+    state = optimiser.init(moved)
+    key, price, limit = make_key(seed, "train"), 1.0, float(objective.probability)
+    rows: list[dict[str, float]] = []
+    trail: list[dict[str, float]] = []
+    for step in tqdm(range(steps), desc="fit", unit="step", disable=None if progress is None else not progress, leave=False):
+        values = {name: _value(float(moved[name]), start[name], lows[name]) for name in names}
+        extra["price"] = price
+        value, more, gradient = program(values, smooth, key, step, extra)
+        chained = {name: gradient[name] * _slope(values[name], start[name], lows[name]) for name in names}
+        updates, state = optimiser.update(chained, state)
+        moved = optax.apply_updates(moved, updates)
+        breach = float(more["breach"])
+        rows.append({"step": step, "loss": float(value), "return": float(more["return"]), "breach": breach, "price": price, **values})
+        trail.append({name: float(moved[name]) for name in names})
+        price = float(np.clip(price * np.exp(price_rate * np.clip(breach / limit - 1.0, -1.0, 3.0)), 1e-4, 1e4))
+
+    tail = trail[-max(1, steps // 4) :]
+    end = {name: float(np.mean([t[name] for t in tail])) for name in names}
+    candidates = {name: [_value(share * end[name], start[name], lows[name]) for share in _PULL_BACK] for name in names}
+    results = grid(study, candidates, validation_paths, seed=seed, stream="validate")
+    gains = [r.estimate(objective.value(book)) for r in results]
+    breaches = [r.estimate(objective.constraint(book)) for r in results]
+    best = _best(gains, breaches, limit)
+    after = with_parameters(study, {name: candidates[name][best] for name in names})
+    timings = {"compile_seconds": program.compiled.seconds + results[0].timings["compile_seconds"], "seconds": time.perf_counter() - started}
+    return Fit(after, study, names, rows, float(_PULL_BACK[best]), gains[best], breaches[best], limit, timings)
+
+
+def _best(gains: list[Estimate], breaches: list[Estimate], limit: float) -> int:
+    """The highest return among those within the limit by one standard error; if there is none, the least breach."""
+    feasible = [k for k, b in enumerate(breaches) if b.value + b.error <= limit]
+    if feasible:
+        return max(feasible, key=lambda k: gains[k].value)
+    return min(range(len(breaches)), key=lambda k: breaches[k].value)
+
+
+def _block(paths: int) -> int:
+    from mcengine.engine import program
+
+    return program.padded(paths, paths, program.check_devices(None))
+
+
+def _low(study: Study, name: str) -> float | None:
+    bounds: Mapping[str, float] = field_metadata(study, name).get("bounds", {})
+    return bounds.get("above", bounds.get("low"))
+
+
+def _value(u: float, start: float, low: float | None) -> float:
+    return start + u * max(abs(start), 1.0) if low is None else low + (start - low) * float(np.exp(u))
+
+
+def _slope(value: float, start: float, low: float | None) -> float:
+    return max(abs(start), 1.0) if low is None else value - low

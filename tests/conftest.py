@@ -1,0 +1,69 @@
+"""Fixtures shared by the tests of several rooms."""
+
+from contextlib import contextmanager
+
+import jax
+import pytest
+
+import mcengine as mc
+
+
+@contextmanager
+def _float64():
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+@pytest.fixture
+def float64():
+    """Double precision for one test."""
+    with _float64():
+        yield
+
+
+@pytest.fixture(scope="session")
+def in_float64():
+    """``with in_float64(): ...``, for fixtures that outlive a test."""
+    return _float64
+
+
+@pytest.fixture(scope="session")
+def weights():
+    return {"equity": 0.6, "bond": 0.4}
+
+
+@pytest.fixture(scope="session")
+def heston_market():
+    """Heston equity, lognormal bond, dividends, interest, implied above expected variance."""
+    equity = mc.market.Heston(
+        spot=100.0, v0=0.04, kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7, drift=0.07, dividend=0.015, variance_premium=1.2
+    )
+    bond = mc.market.GBM(spot=50.0, sigma=0.06, drift=0.035, dividend=0.03)
+    return mc.market.Market({"equity": equity, "bond": bond}, {"equity-bond": -0.2}, rate=0.03)
+
+
+@pytest.fixture(scope="session")
+def gbm_market():
+    """The same market with constant volatility, where options have Black's price exactly."""
+    equity = mc.market.GBM(spot=100.0, sigma=0.2, drift=0.07, dividend=0.015, variance_premium=1.2)
+    bond = mc.market.GBM(spot=50.0, sigma=0.06, drift=0.035, dividend=0.03)
+    return mc.market.Market({"equity": equity, "bond": bond}, {"equity-bond": -0.2}, rate=0.03)
+
+
+@pytest.fixture(scope="session")
+def presets(weights):
+    """Every named policy on one mix; dates fit a run of 12 steps and more."""
+    made = mc.policy.presets
+    return {
+        "unhedged": made.unhedged(weights),
+        "static_put": made.static_put(weights, 0.95),
+        "rolled_put": made.rolled_put(weights, 0.98, coverage=0.8, tenor=6, roll=4),
+        "expiring_put": made.rolled_put(weights, 0.98, tenor=4, roll=4),
+        "stop_loss": made.stop_loss(weights, 0.95, buffer=0.01),
+        "cppi": made.cppi(weights, 0.9, multiplier=5.0),
+        "vol_target_cppi": made.vol_target_cppi(weights, 0.9, target=0.1, halflife=5.0, multiplier=5.0, tolerance=0.02),
+    }
