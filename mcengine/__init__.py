@@ -4,7 +4,34 @@ from mcengine import _runtime
 
 _runtime.configure()
 
-from mcengine import engine, instrument, ledger, market, noise, policy, pricing  # noqa: E402
-from mcengine.engine import Estimate, Result, Study  # noqa: E402
+from mcengine import calibrate, engine, greeks, instrument, ledger, market, noise, objective, optimise, policy, pricing, report  # noqa: E402
+from mcengine._runtime import set_precision  # noqa: E402
+from mcengine.config import load, load_config  # noqa: E402
+from mcengine.engine import Estimate, Result, Study, grid, price  # noqa: E402
+from mcengine.report import collect  # noqa: E402
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Estimate",
+    "Result",
+    "Study",
+    "calibrate",
+    "collect",
+    "engine",
+    "greeks",
+    "grid",
+    "instrument",
+    "ledger",
+    "load",
+    "load_config",
+    "market",
+    "noise",
+    "objective",
+    "optimise",
+    "policy",
+    "price",
+    "pricing",
+    "report",
+    "set_precision",
+]

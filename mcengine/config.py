@@ -5,6 +5,7 @@ imported on first use, and what it raises leaves here as a ``ValueError`` with t
 """
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ def load_config(overrides: Sequence[str] | None = None, name: str = "study") -> 
 
 
 def load(node: Any) -> Any:
-    """What a node's ``_target_`` builds, nested nodes and interpolations included. Raises ``ValueError`` with the message of what refused."""
+    """What a node's ``_target_`` builds, nested nodes and interpolations included. Raises ``ValueError`` with what refused it."""
     from hydra.errors import InstantiationException
     from hydra.utils import instantiate
     from omegaconf.errors import OmegaConfBaseException
@@ -66,7 +67,7 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
 
 def number(config: Any, key: str) -> float:
     """A top-level number, or a ``ValueError`` that names it."""
-    value = config[key]
+    value = config.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{key}: expected a number, got {value!r}")
     return float(value)
@@ -78,6 +79,13 @@ def whole(config: Any, key: str) -> int:
     if not value.is_integer():
         raise ValueError(f"{key}: expected a whole number, got {config[key]!r}")
     return int(config[key])
+
+
+def at_floor(config: Any, floor: float) -> Any:
+    """The same configuration at another floor: whatever interpolates it follows."""
+    other = deepcopy(config)
+    other.floor = floor
+    return other
 
 
 def plain(config: Any) -> dict[str, Any]:

@@ -26,8 +26,8 @@ def imports(tree, package):
         if isinstance(node, ast.ImportFrom):
             parents = package[: len(package) - node.level + 1] if node.level else ()
             base = ".".join([*parents, *([node.module] if node.module else [])])
-            yield base, inside
-            yield from ((f"{base}.{alias.name}", inside) for alias in node.names if base == "mcengine")
+            names = [f"mcengine.{alias.name}" for alias in node.names] if base == "mcengine" else [base]
+            yield from ((name, inside) for name in names)
         for child in children:
             yield from visit(child, inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
@@ -45,12 +45,7 @@ def faults(source, path):
             found.append(f"{path} imports {name}")
         if words[0] != "mcengine" or path == "__init__.py":
             continue
-        if len(words) == 1:
-            # ``from mcengine import x`` also reports mcengine.x, which is judged by itself; a plain import shows everything.
-            if f"import {name}" in source and rank < TOP:
-                found.append(f"{path} imports the whole package") if f"from {name} import" not in source else None
-            continue
-        other = words[1]
+        other = words[1] if len(words) > 1 else "the whole package"
         if other != room and RANK.get(other, TOP) >= rank and rank < TOP:
             found.append(f"{path} imports {name}: {room} may import down only")
         if room == "calibrate" and other not in CALIBRATE:

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from mcengine._model import model, number, parameters, replace, static, trainable, with_parameters
+from mcengine._model import field_metadata, model, number, parameters, replace, static, trainable, with_parameters
 
 
 @model
@@ -88,7 +88,7 @@ def test_a_refusal_names_field_expected_and_given(build, message):
     ("name", "suggestion"),
     [
         ("axle.radios", "did you mean axle.radius"),
-        ("raduis", "wheels.right.radius"),  # the last word alone is close
+        ("the.carriage.on.the.axle.raduis", "did you mean wheels.right.radius"),  # only its last word is close
         ("qqq", "known: wheels.right.radius"),
     ],
 )
@@ -155,6 +155,23 @@ def test_terms_are_not_trainable():
     expected = [n for n in parameters(cart()) if not n.endswith(".size")]
     assert trainable(cart()) == expected
     assert len(expected) == 9
+
+
+@model
+class Train:
+    carts: dict = number(flat=True)
+    speed: float = number(default=1.0)
+
+
+def test_items_of_a_flat_dict_are_named_without_the_field():
+    train = Train({"first": Wheel(1.0), "second": Wheel(2.0)})
+    assert list(parameters(train))[:4] == ["first.radius", "first.wear", "first.size", "second.radius"]
+    assert trainable(train) == ["first.radius", "first.wear", "second.radius", "second.wear", "speed"]
+    assert float(with_parameters(train, {"second.radius": 5.0}).carts["second"].radius) == 5.0
+    assert field_metadata(train, "first.size")["term"]
+    assert field_metadata({"a": train}, "a.second.wear")["bounds"] == {"low": 0.0, "high": 1.0}
+    with pytest.raises(ValueError, match="unknown parameter 'radios'; did you mean radius"):
+        field_metadata(train, "first.radios")
 
 
 def test_a_model_is_frozen():

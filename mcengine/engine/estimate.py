@@ -2,6 +2,7 @@
 
 Errors of a sample of n independent paths:
   mean       s / sqrt(n)
+  probability  with k hits p = k/n, error from (k+1)/(n+2), so that no hit in n paths still has an error of about 1/n
   quantile   the order statistics at n q -/+ sqrt(n q (1-q)) are one standard error to either side (binomial count; no density estimate needed)
   tail mean  of the worst share a: with q the a-quantile, the influence of one path is q + min(x - q, 0)/a, so sd / sqrt(n) of that
              (Manistre & Hancock 2005; Chen 2008).
@@ -26,11 +27,13 @@ class Estimate:
     sampling: Sampling = "iid"
 
     def __str__(self) -> str:
-        if not math.isfinite(self.error) or self.error <= 0.0:
-            digits = 6 if self.error == 0.0 else 4
-            tail = " ± 0" if self.error == 0.0 else " (no error: too few draws)"
-            return f"{self.value:.{digits}g}{tail}"
-        digits = max(0, min(12, 1 - math.floor(math.log10(self.error))))
+        if not math.isfinite(self.error):
+            return f"{self.value:.4g} (no error: too few draws)"
+        if self.error <= 1e-6 * abs(self.value):  # the same on every path, but for rounding
+            return f"{self.value:.6g} ± {self.error:.1g}"
+        if self.error == 0.0:
+            return f"{self.value:g} ± 0"
+        digits = max(0, 1 - math.floor(math.log10(self.error)))
         return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
 
     def scaled(self, factor: float) -> "Estimate":
@@ -58,12 +61,20 @@ def mean(x: Any) -> Estimate:
     return Estimate(value, float(np.std(x, dtype=np.float64, ddof=1)) / math.sqrt(n), n)
 
 
+def probability(hits: Any) -> Estimate:
+    """Share of paths on which ``hits`` is true (or 1)."""
+    hits = np.asarray(hits)
+    n, k = hits.size, float(np.sum(hits, dtype=np.float64))
+    p = (k + 1.0) / (n + 2.0)
+    return Estimate(k / n, math.sqrt(p * (1.0 - p) / n), n)
+
+
 def quantile(x: Any, q: float) -> Estimate:
     """The q-quantile of per-path values."""
     x = np.asarray(x)
     n = x.size
     spread = math.sqrt(n * q * (1.0 - q))
-    ranks = [min(max(int(math.floor(r)), 0), n - 1) for r in (n * q - spread, n * q, n * q + spread)]
+    ranks = [min(max(math.floor(r), 0), n - 1) for r in (n * q - spread, n * q, n * q + spread)]
     part = np.partition(x, sorted(set(ranks)))
     low, value, high = (float(part[r]) for r in ranks)
     return Estimate(value, 0.5 * (high - low) if n * min(q, 1.0 - q) >= 5 else math.nan, n)

@@ -30,7 +30,15 @@ class BatchGradient:
     """
 
     def __init__(
-        self, study: Any, loss: Loss, names: Iterable[str], *, extra: Any = None, label: Any = None, block: int | None = None, devices: int | None = None
+        self,
+        study: Any,
+        loss: Loss,
+        names: Iterable[str],
+        *,
+        extra: Any = None,
+        label: Any = None,
+        block: int | None = None,
+        devices: int | None = None,
     ) -> None:
         self.devices = program.check_devices(devices)
         self.block = block or default_gradient_block()

@@ -41,12 +41,11 @@ def grid(study: Any, values: Mapping[str, Sequence[float]], paths: int, *, seed:
     numbers = program.as_arrays(study)
     executable = program.compiled(("grid", block, devices, tuple(values)), fn, stacked, numbers, key, program.words(0))
     size = block * devices
-    blocks = [
-        jax.tree.map(lambda x, n=min(size, paths - at): np.asarray(x)[:n], executable.call(stacked, numbers, key, program.words(first + at)))
-        for at in range(0, paths, size)
-    ]
+    blocks = []
+    for at in range(0, paths, size):
+        count = min(size, paths - at)
+        outcomes = executable.call(stacked, numbers, key, program.words(first + at))
+        blocks.append(jax.tree.map(np.asarray, outcomes) if count == size else jax.tree.map(lambda x, n=count: np.asarray(x)[:n], outcomes))
     whole = jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
     timings = {"compile_seconds": executable.seconds}
-    return [
-        Result(point, jax.tree.map(lambda x, k=k: x[:, k], whole), paths, paths, seed, stream, first, timings) for k, point in enumerate(points)
-    ]
+    return [Result(point, jax.tree.map(lambda x, k=k: x[:, k], whole), paths, paths, seed, stream, first, timings) for k, point in enumerate(points)]

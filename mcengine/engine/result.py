@@ -31,7 +31,7 @@ class Figure:
     """
 
     column: Callable[[Outcomes], np.ndarray] | None = None
-    how: Literal["mean", "quantile", "tail_mean"] = "mean"
+    how: Literal["mean", "probability", "quantile", "tail_mean"] = "mean"
     level: float = 0.0
     factor: float = 1.0
     adapt: Callable[[Outcomes], Callable[[Outcomes], np.ndarray]] | None = None
@@ -46,14 +46,14 @@ class Figure:
 
     def exact(self, outcomes: Outcomes) -> Estimate:
         x = self.fixed(outcomes)(outcomes)
-        if self.how == "mean":
-            return estimate.mean(x).scaled(self.factor)
+        if self.how in ("mean", "probability"):
+            return (estimate.mean if self.how == "mean" else estimate.probability)(x).scaled(self.factor)
         reduce = estimate.quantile if self.how == "quantile" else estimate.tail_mean
         return reduce(x, self.level).scaled(self.factor)
 
     def influence(self, values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
         """Function of the column whose mean is the figure, fixed on the kept ``values``."""
-        if self.how == "mean":
+        if self.how in ("mean", "probability"):
             return lambda x: x
         x = np.asarray(values, np.float64)
         q = float(np.quantile(x, self.level))
@@ -74,6 +74,7 @@ class Stream:
     column: Callable[[Outcomes], np.ndarray]
     transform: Callable[[np.ndarray], np.ndarray]
     factor: float = 1.0
+    indicator: bool = False
     count: int = 0
     shift: float = 0.0
     total: float = 0.0
@@ -90,6 +91,10 @@ class Stream:
 
     def estimate(self) -> Estimate:
         mean = self.total / self.count
+        if self.indicator:
+            hits = round((self.shift + mean) * self.count)
+            p = (hits + 1.0) / (self.count + 2.0)
+            return Estimate(hits / self.count, math.sqrt(p * (1.0 - p) / self.count), self.count).scaled(self.factor)
         variance = max(self.square / self.count - mean * mean, 0.0)
         return Estimate(self.shift + mean, math.sqrt(variance / (self.count - 1)), self.count).scaled(self.factor)
 
@@ -97,7 +102,7 @@ class Stream:
 def start_stream(figure: Figure, kept: Outcomes) -> Stream:
     """The stream of a figure, fixed on the kept outcomes and fed with them."""
     column = figure.fixed(kept)
-    stream = Stream(column, figure.influence(column(kept)), figure.factor)
+    stream = Stream(column, figure.influence(column(kept)), figure.factor, figure.how == "probability")
     stream.add(kept)
     return stream
 
@@ -154,9 +159,7 @@ class Result:
         if self.kept == self.paths:
             return figure.exact(self.outcomes)
         if name is None or name not in self.streams:
-            raise ValueError(
-                f"{self.paths:,} paths were run and {self.kept:,} kept: name figure {name!r} in run(figures=...), or raise keep"
-            )
+            raise ValueError(f"{self.paths:,} paths were run and {self.kept:,} kept: name figure {name!r} in run(figures=...), or raise keep")
         return self.streams[name].estimate()
 
     def figures(self) -> dict[str, Figure]:

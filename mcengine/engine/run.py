@@ -23,9 +23,7 @@ class NotFiniteError(ArithmeticError):
     def __init__(self, ids: list[int], where: str, seed: int, stream: str) -> None:
         self.ids, self.where, self.seed, self.stream = ids, where, seed, stream
         shown = ", ".join(map(str, ids[:10])) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
-        super().__init__(
-            f"not a finite number on paths {shown}: first {where}; replay with study.trace({ids[:10]}, seed={seed}, stream={stream!r})"
-        )
+        super().__init__(f"not a finite number on paths {shown}: first {where}; replay with study.trace({ids[:10]}, seed={seed}, stream={stream!r})")
 
 
 def check_paths(paths: Any) -> int:

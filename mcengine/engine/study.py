@@ -22,7 +22,8 @@ class Study:
 
     ``policy`` is one rule, or a dict of named rules that run on the same paths. ``years`` and ``steps`` make the calendar. ``wealth``
     is the starting wealth (currency). ``delay=1`` trades a decision at the next date. ``width`` smooths every gate (0: the rule as it is).
-    ``pricers`` by asset replace those of the market. ``steps_per_year`` places the year-ends (0: from years and steps). Raises ``ValueError`` for anything that does not fit, before compiling.
+    ``pricers`` by asset replace those of the market. ``steps_per_year`` places the year-ends (0: from years and steps).
+    Raises ``ValueError`` for anything that does not fit, before compiling.
     """
 
     market: Market

@@ -19,8 +19,10 @@ def value(instrument: Any, asset: Any, rate: Scalar = 0.0) -> Scalar:
 
 
 def of(instrument: Any, asset: Any, *, rate: float = 0.0) -> dict[str, float]:
-    """``price``, ``delta`` (by spot), ``gamma``, ``vega`` (by volatility: sigma, or sqrt(v0) of a stochastic one), ``vanna`` (by both), ``rho`` (by the
-    rate), ``theta`` (a year of time passing).
+    """Price and Greeks today.
+
+    ``delta`` and ``gamma`` by spot, ``vega`` by volatility (sigma, or sqrt(v0) of a stochastic one), ``vanna`` by both, ``rho`` by the rate,
+    ``theta`` for a year of time passing.
     """
     dtype = jnp.result_type(float)
     stochastic = hasattr(asset, "v0")

@@ -63,7 +63,8 @@ def trade(
     for name, slot in slots.items():
         old, new = account.held[name], target[name]
         if isinstance(slot, OptionSlot):
-            assert isinstance(old.terms, Terms) and isinstance(new.terms, Terms)
+            assert isinstance(old.terms, Terms)
+            assert isinstance(new.terms, Terms)
             rolled = (old.terms.strike != new.terms.strike) | (old.terms.expiry != new.terms.expiry)
             value = jnp.where(
                 rolled,
@@ -89,9 +90,7 @@ def trade(
     return after, traded
 
 
-def advance(
-    account: Account, row: Any, step: Scalar, slots: dict[str, Slot], quotes: dict[str, Quote], pricers: dict[str, Pricer]
-) -> Account:
+def advance(account: Account, row: Any, step: Scalar, slots: dict[str, Slot], quotes: dict[str, Quote], pricers: dict[str, Pricer]) -> Account:
     """The account at the next date ``step``: interest, income, settlement of what expires, new marks."""
     cash = account.cash * (1.0 + row["interest"])
     held, option_prices = dict(account.held), {}

@@ -102,9 +102,7 @@ class Heston:
 
     def risk_neutral(self, rate: Scalar) -> "Heston":
         p = self.variance_premium
-        return replace(
-            self, drift=rate, v0=p * self.v0, theta=p * self.theta, vol_of_vol=jnp.sqrt(p) * self.vol_of_vol, variance_premium=1.0
-        )
+        return replace(self, drift=rate, v0=p * self.v0, theta=p * self.theta, vol_of_vol=jnp.sqrt(p) * self.vol_of_vol, variance_premium=1.0)
 
     @property
     def feller(self) -> Scalar:

@@ -49,7 +49,7 @@ def threefry2x32(counter: tuple[Word, Word], key: tuple[Word, Word]) -> tuple[Wo
     """Two random words from two counter words and two key words (20 rounds)."""
     k0, k1 = (jnp.asarray(k, jnp.uint32) for k in key)
     schedule = (k0, k1, k0 ^ k1 ^ _word(_THREEFRY_PARITY))
-    x0, x1 = (jnp.asarray(c, jnp.uint32) + k for c, k in zip(counter, (k0, k1), strict=True))
+    x0, x1 = (jnp.add(jnp.asarray(c, jnp.uint32), k) for c, k in zip(counter, (k0, k1), strict=True))
     for i in range(5):
         for rotation in _THREEFRY_ROTATIONS[i % 2]:
             x0 = x0 + x1

@@ -57,12 +57,12 @@ def percentile(book: str, level: float = 0.20, name: str = "wealth") -> Figure:
 
 def below_at_end(book: str, floor: float) -> Figure:
     """P(W < floor)."""
-    return Figure(lambda o: np.asarray(o[book]["wealth"] < floor, np.float64))
+    return Figure(lambda o: o[book]["wealth"] < floor, "probability")
 
 
 def below_any_day(book: str, floor: float) -> Figure:
     """P(wealth < floor on any date)."""
-    return Figure(lambda o: np.asarray(o[book]["lowest"] < floor, np.float64))
+    return Figure(lambda o: o[book]["lowest"] < floor, "probability")
 
 
 def shortfall(book: str, floor: float) -> Figure:

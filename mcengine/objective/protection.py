@@ -15,7 +15,10 @@ from mcengine.objective import figures
 
 @model
 class FloorProtection:
-    """Highest mean return with P(any day below ``floor``) <= ``probability``. ``width`` (of wealth) smooths the indicator in a fit; reported numbers use the step."""
+    """Highest mean return with P(any day below ``floor``) <= ``probability``.
+
+    ``width`` (of wealth) smooths the indicator in a fit; reported numbers use the step.
+    """
 
     floor: Scalar = number(above=0.0, term=True)
     probability: Scalar = number(default=0.005, above=0.0, below=1.0, term=True)

@@ -1,6 +1,6 @@
 """The table of a study: for each policy return, protection, risk and cost, every figure an Estimate."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from mcengine._model import near
@@ -84,6 +84,6 @@ def _chosen(study: Study, books: Iterable[str] | None) -> list[str]:
     return chosen
 
 
-def _columns(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def _columns(rows: Collection[dict[str, Any]]) -> list[str]:
     """Columns in the order of the fullest row."""
-    return list(max(rows, key=len))
+    return list(max(rows, key=lambda row: len(row)))

@@ -17,10 +17,11 @@ import optax
 from tqdm import tqdm
 
 from mcengine._model import field_metadata, near, parameters, replace, trainable, with_parameters
-from mcengine.engine import BatchGradient, Estimate, Study, grid
+from mcengine.engine import BatchGradient, Estimate, Study
 from mcengine.noise import make_key
 
 _PULL_BACK = np.linspace(1.0, 0.0, 11)
+"""Shares of the way from the start to the optimiser's end that are tried until the constraint holds."""
 
 
 @dataclass(frozen=True)
@@ -128,22 +129,14 @@ def fit(
 
     tail = trail[-max(1, steps // 4) :]
     end = {name: float(np.mean([t[name] for t in tail])) for name in names}
-    candidates = {name: [_value(share * end[name], start[name], lows[name]) for share in _PULL_BACK] for name in names}
-    results = grid(study, candidates, validation_paths, seed=seed, stream="validate")
-    gains = [r.estimate(objective.value(book)) for r in results]
-    breaches = [r.estimate(objective.constraint(book)) for r in results]
-    best = _best(gains, breaches, limit)
-    after = with_parameters(study, {name: candidates[name][best] for name in names})
-    timings = {"compile_seconds": program.compiled.seconds + results[0].timings["compile_seconds"], "seconds": time.perf_counter() - started}
-    return Fit(after, study, names, rows, float(_PULL_BACK[best]), gains[best], breaches[best], limit, timings)
-
-
-def _best(gains: list[Estimate], breaches: list[Estimate], limit: float) -> int:
-    """The highest return among those within the limit by one standard error; if there is none, the least breach."""
-    feasible = [k for k, b in enumerate(breaches) if b.value + b.error <= limit]
-    if feasible:
-        return max(feasible, key=lambda k: gains[k].value)
-    return min(range(len(breaches)), key=lambda k: breaches[k].value)
+    for share in _PULL_BACK:
+        after = with_parameters(study, {name: _value(share * end[name], start[name], lows[name]) for name in names})
+        result = after.run(validation_paths, seed=seed, stream="validate", progress=False)
+        gain, breach_hard = result.estimate(objective.value(book)), result.estimate(objective.constraint(book))
+        if breach_hard.value + breach_hard.error <= limit:
+            break
+    timings = {"compile_seconds": program.compiled.seconds, "seconds": time.perf_counter() - started}
+    return Fit(after, study, names, rows, float(share), gain, breach_hard, limit, timings)
 
 
 def _block(paths: int) -> int:

@@ -11,12 +11,12 @@ from mcengine.policy.stop_loss import StopLoss
 from mcengine.policy.vol_target import VolTarget
 
 __all__ = [
+    "AbstractStage",
     "Band",
     "Chain",
     "Cppi",
     "Kind",
     "Mix",
-    "AbstractStage",
     "RolledPut",
     "Seen",
     "StaticPut",

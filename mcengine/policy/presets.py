@@ -24,9 +24,7 @@ def static_put(weights: Weights, floor: Scalar, coverage: Scalar = 1.0, asset: s
     return chain(Mix(dict(weights)), StaticPut(floor, coverage, asset))
 
 
-def rolled_put(
-    weights: Weights, moneyness: Scalar, coverage: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity"
-) -> Chain:
+def rolled_put(weights: Weights, moneyness: Scalar, coverage: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity") -> Chain:
     """The mix and shorter puts on its equity sleeve, rolled."""
     return chain(Mix(dict(weights)), RolledPut(moneyness, coverage, tenor, roll, asset))
 

@@ -56,9 +56,7 @@ class HestonPricer:
         gap = quote.variance - self.theta
         total = self.premium * (self.theta * t + gap * b)
         # premium x v is again a Heston variance, with theta times premium and xi times sqrt(premium).
-        covariance = (
-            self.premium * jnp.sqrt(self.premium) * self.rho * self.vol_of_vol / self.kappa * (self.theta * (t - b) + gap * (b - t * decay))
-        )
+        covariance = self.premium * jnp.sqrt(self.premium) * self.rho * self.vol_of_vol / self.kappa * (self.theta * (t - b) + gap * (b - t * decay))
         total = jnp.maximum(total, 1e-8)
         forward = quote.forward(expiry)
         skew = covariance / (2.0 * total)

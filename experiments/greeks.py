@@ -1,0 +1,37 @@
+"""Derivatives: of a put's price by autodiff, and of a whole hedged year by every market number, pathwise with their errors.
+
+python experiments/greeks.py
+"""
+
+import sys
+from typing import Any
+
+import _main
+
+import mcengine as mc
+from mcengine import config as configuration
+from mcengine import greeks, report
+
+
+@_main.main("greeks")
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, float]]:
+    study = configuration.study(config)
+    if config.trace is not None:
+        return _main.trace(config, folder, study)
+
+    asset = study.market[config.contract.asset]
+    spot = float(asset.spot)
+    put = mc.instrument.Put(strike=config.contract.moneyness * spot, expiry=config.contract.expiry, asset=config.contract.asset)
+    of_put = greeks.of(put, asset, rate=float(study.market.rate.rate))
+    print(f"a put on {put.asset} at {float(put.strike):.4g}, spot {spot:.4g}, {float(put.expiry):g} years, under Q\n")
+    print("\n".join(f"{name:>12} {value:12.6f}" for name, value in of_put.items()), flush=True)
+
+    table = greeks.study(study, config.names, paths=config.paths, seed=config.seed)
+    folder.write_table("greeks", table)
+    print(f"\nmean wealth after {float(study.years):g} years by each number, {config.paths:,} paths, ± standard error\n")
+    print("\n".join(f"{name:>32} {value!s:>24}" for name, value in table["derivative"].items()), flush=True)
+    return {"put": of_put, "study": dict(table["derivative"])}, {}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

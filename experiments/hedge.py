@@ -1,0 +1,38 @@
+"""One policy, one floor: what it costs and what it protects, against the unhedged mix on the same paths.
+
+python experiments/hedge.py policy=cppi policy.multiplier=5 paths=200000
+python experiments/hedge.py -m policy=unhedged,static_put,stop_loss,cppi floor=0.7,0.9
+"""
+
+import sys
+from typing import Any
+
+import _main
+
+import mcengine as mc
+from mcengine import config as configuration
+from mcengine import objective, report
+
+
+@_main.main("hedge")
+def hedge(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, float]]:
+    name = str(config.policy._target_).rpartition(".")[2]
+    benchmark = mc.policy.presets.unhedged(configuration.plain(config.weights))
+    study = configuration.study(config, {"unhedged": benchmark, name: configuration.load(config.policy)})
+    if config.trace is not None:
+        return _main.trace(config, folder, study)
+
+    figures = objective.figures(study, config.floor)
+    result = study.run(config.paths, seed=config.seed, stream=config.stream, figures=figures, folder=folder.path, **config.engine)
+    table = objective.table(result, config.floor)
+    print(f"{name}, floor {config.floor:g}: {config.paths:,} paths, {config.years:g} years\n\n{report.text(table)}\n")
+    print("\n".join(objective.binding(table, config.floor)))
+    folder.write_table("figures", table)
+    if config.plots:
+        folder.write_picture("wealth", report.plot_wealth(result, config.floor))
+        folder.write_picture("protection_cost", report.plot_protection_cost(table, config.floor))
+    return {**report.metrics(table.loc[name]), "unhedged": report.metrics(table.loc["unhedged"])}, result.timings
+
+
+if __name__ == "__main__":
+    sys.exit(hedge())

@@ -1,0 +1,58 @@
+"""The best numbers of a rule under an objective: fitted on paths of their own, tested on fresh ones.
+
+python experiments/optimise.py policy=cppi objective=floor_protection
+"""
+
+import sys
+from typing import Any
+
+import _main
+
+import mcengine as mc
+from mcengine import config as configuration
+from mcengine import objective, optimise, report
+from mcengine._model import replace
+
+
+def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tuple[dict[str, Any], dict[str, float]]:
+    """Fit the one policy of ``study``, run it before and after on paths no one has used, say whether anything was gained."""
+    goal = configuration.load(config.objective)
+    fit = optimise.fit(study, goal, seed=config.seed, **configuration.plain(config.optimise))
+    parameters = fit.table()
+    folder.write_table("parameters", parameters)
+    folder.write_table("fit", fit.history)
+    if config.plots:
+        folder.write_picture("fit", report.plot_fit(fit.history, fit.limit))
+    print(f"{len(fit.history)} steps of {config.optimise.paths:,} paths\n\n{parameters.to_string(float_format='{:.4f}'.format)}\n", flush=True)
+
+    policy = next(iter(study.books.values()))
+    both = replace(study, policy={"before": policy, "after": next(iter(fit.study.books.values()))})
+    figures = objective.figures(both, float(goal.floor), benchmark="before")
+    # Ids behind those of the main run: neither it nor the fit has met these paths.
+    result = both.run(config.test_paths, seed=config.seed, first=config.paths, figures=figures, **config.engine)
+    table = objective.table(result, float(goal.floor), benchmark="before").rename(columns=lambda c: c.replace("to A", "to before"))
+    folder.write_table("before_after", table)
+    print(f"tested on {config.test_paths:,} fresh paths, floor {float(goal.floor):g}\n\n{report.text(table)}\n")
+
+    gain, breach = table.loc["after", "difference to before"], table.loc["after", "P(below floor) any day"]
+    kept = breach.value - 2.0 * breach.error <= fit.limit
+    print(f"{report.verdict('mean return', gain)} P(any day below {float(goal.floor):g}) is {report.per_cent(breach)} after the fit, ", end="")
+    print(f"{'within' if kept else 'above'} the limit of {fit.limit:.2%}.\n", flush=True)
+    metrics = {
+        "parameters": {f"{name} {when}": value for when in parameters for name, value in parameters[when].items()},
+        **{when: report.metrics(table.loc[when]) for when in ("before", "after")},
+    }
+    timings = {f"fit_{name}": seconds for name, seconds in fit.timings.items()} | {f"test_{k}": v for k, v in result.timings.items()}
+    return metrics, timings
+
+
+@_main.main("optimise")
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, float]]:
+    study = configuration.study(config)
+    if config.trace is not None:
+        return _main.trace(config, folder, study)
+    return fit_and_test(config, folder, study)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

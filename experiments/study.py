@@ -1,0 +1,119 @@
+"""The default study: market history to a floor-protected, optimised hedge. ``make run`` calls it.
+
+Every policy at every floor on the same paths, what each costs and which constraints bind; then the last policy's rule is fitted and
+tested on fresh paths.
+"""
+
+import dataclasses
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import _main
+import numpy as np
+from optimise import fit_and_test
+
+import mcengine as mc
+from mcengine import config as configuration
+from mcengine import objective, report
+from mcengine._model import replace
+
+BENCHMARK = "unhedged"
+SAMPLED = 300
+WORST = 10
+
+
+@_main.main("study")
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, float]]:
+    heading("Market")
+    calibration = configuration.load(config.market)
+    market = getattr(calibration, "market", calibration)
+    describe(calibration, market)
+    study = configuration.study(config, books(config), market)
+    if config.trace is not None:
+        return _main.trace(config, folder, study)
+
+    heading(f"{config.paths:,} paths, {config.years:g} x {config.steps} dates, {len(study.books)} books on the same paths")
+    figures = {f"{floor:g}: {key}": f for floor in config.floors for key, f in objective.figures(study, floor, of(study, floor)).items()}
+    result = study.run(config.paths, seed=config.seed, stream=config.stream, figures=figures, folder=folder.path, **config.engine)
+    tables = {floor: table(result, floor) for floor in config.floors}
+    metrics: dict[str, Any] = {}
+    for floor, estimates in tables.items():
+        heading(f"Floor {floor:.0%}: value ± standard error")
+        print(f"{report.text(estimates, name=policy_of)}\n\n" + "\n".join(objective.binding(estimates, floor)), flush=True)
+        folder.write_table(f"figures_{floor:g}", estimates)
+        metrics[f"floor {floor:g}"] = {policy_of(book): report.metrics(row) for book, row in estimates.iterrows()}
+
+    last = list(config.policies)[-1]
+    heading(f"Fit of {last}: highest mean return with P(any day below {config.floor:.0%}) at most {config.objective.probability:.1%}")
+    alone = replace(study, policy=configuration.load(config.policies[last]))
+    metrics["fit"], timings = fit_and_test(config, folder, alone)
+    if config.plots:
+        pictures(config, folder, study, result, tables)
+    return metrics, {**result.timings, **timings}
+
+
+def books(config: Any) -> dict[str, Any]:
+    """The benchmark, and every other policy at every floor, as ``"cppi 0.9"``."""
+    out = {BENCHMARK: configuration.load(config.policies[BENCHMARK])}
+    for floor in config.floors:
+        at = configuration.at_floor(config, floor)
+        out |= {f"{name} {floor:g}": configuration.load(node) for name, node in at.policies.items() if name != BENCHMARK}
+    return out
+
+
+def of(study: mc.Study, floor: float) -> list[str]:
+    """The books that are compared at a floor."""
+    return [book for book in study.books if book == BENCHMARK or book.endswith(f" {floor:g}")]
+
+
+def policy_of(book: str) -> str:
+    """``"cppi 0.9"`` is ``cppi``."""
+    return book.split(" ")[0]
+
+
+def table(result: mc.Result, floor: float) -> Any:
+    """The figures at one floor; the benchmark is in every table, so streamed figures carry their floor's name."""
+    mark = f"{floor:g}: "
+    at = dataclasses.replace(result, streams={k.removeprefix(mark): s for k, s in result.streams.items() if k.startswith(mark)})
+    return objective.table(at, floor, of(result.study, floor))
+
+
+def describe(calibration: Any, market: mc.market.Market) -> None:
+    """What was calibrated to what, and whether the simulated market has the correlation that was asked."""
+    if calibration is market:
+        print("\n".join(f"{name}: {asset}" for name, asset in market.assets.items()), flush=True)
+        return
+    print("\n".join(calibration.notes))
+    print("\nparameters ± standard error\n" + "\n".join(f"{k:>32}  {v}" for k, v in calibration.parameters.items()), flush=True)
+    print(f"\ncorrelation between Brownian motions\n{calibration.realised_correlation().to_string()}", flush=True)
+
+
+def pictures(config: Any, folder: report.RunFolder, study: mc.Study, result: mc.Result, tables: Mapping[float, Any]) -> None:
+    """Final wealth and the price of protection at every floor; at the last floor paths over time and one crash."""
+    for floor, estimates in tables.items():
+        folder.write_picture(f"wealth_{floor:g}", report.plot_wealth(result, floor, of(study, floor)))
+        folder.write_picture(f"protection_cost_{floor:g}", report.plot_protection_cost(estimates, floor))
+    floor = list(tables)[-1]
+    chosen = of(study, floor)
+    fan = [BENCHMARK, chosen[-1]]
+    worst = {book: worst_paths(result, book) for book in fan}
+    ids = sorted({*range(result.first, result.first + min(SAMPLED, result.kept)), *(path for paths in worst.values() for path in paths)})
+    traced = replace(study, policy={book: study.books[book] for book in chosen}).trace(ids, seed=config.seed, stream=config.stream)
+    folder.write_picture("fan", report.plot_fan(traced, fan, worst, floor))
+    folder.write_picture("exposure", report.plot_exposure(traced, worst[BENCHMARK][0], chosen, floor))
+
+
+def worst_paths(result: mc.Result, book: str) -> list[int]:
+    """Ids of the paths on which a book ended lowest, the worst first."""
+    wealth = np.asarray(result[book]["wealth"])
+    found = np.argpartition(wealth, min(WORST, wealth.size) - 1)[:WORST]
+    return [result.first + int(path) for path in found[np.argsort(wealth[found])]]
+
+
+def heading(words: str) -> None:
+    print(f"\n== {words} ==\n", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""Run folders, tables and pictures of results."""
+
+from mcengine.report.collect import collect
+from mcengine.report.plots import plot_exposure, plot_fan, plot_fit, plot_protection_cost, plot_wealth
+from mcengine.report.provenance import provenance
+from mcengine.report.run_folder import RunFolder
+from mcengine.report.tables import cell, metrics, per_cent, text, verdict
+
+__all__ = [
+    "RunFolder",
+    "cell",
+    "collect",
+    "metrics",
+    "per_cent",
+    "plot_exposure",
+    "plot_fan",
+    "plot_fit",
+    "plot_protection_cost",
+    "plot_wealth",
+    "provenance",
+    "text",
+    "verdict",
+]

@@ -1,0 +1,49 @@
+"""``collect``: the finished runs below a folder as one table, a row a run."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mcengine.report.run_folder import read_json
+
+
+def collect(folder: str | Path) -> Any:
+    """One pandas row for each finished run in ``folder`` or anywhere below it; unfinished runs are left out.
+
+    Columns: the configuration by dotted key, with the chosen option for each group (``policy``); the metrics, an Estimate as two columns
+    (``mean return`` and ``mean return error``); ``provenance.*``. Raises ``ValueError`` when there is no such folder.
+    """
+    import pandas as pd
+
+    root = Path(folder)
+    if not root.is_dir():
+        raise ValueError(f"collect: expected a folder, got {str(folder)!r}")
+    rows = {str(file.parent): _row(file.parent) for file in sorted(root.rglob("metrics.json"))}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("folder") if rows else pd.DataFrame()
+
+
+def _row(run: Path) -> dict[str, Any]:
+    facts = read_json(run / "provenance.json")
+    config, choices = facts.pop("config", {}), facts.pop("choices", {})
+    row = dict(choices)
+    row |= {key: value for key, value in _flat(config, ".").items() if not key.endswith("_target_")}
+    for key, value in _flat(read_json(run / "metrics.json"), "/", leaf=_is_estimate).items():
+        if _is_estimate(value):
+            row[key], row[f"{key} error"] = value["value"], value["error"]
+        else:
+            row[key] = value
+    return row | {f"provenance.{key}": value for key, value in _flat(facts, ".").items()}
+
+
+def _is_estimate(value: Any) -> bool:
+    return isinstance(value, Mapping) and set(value) == {"value", "error"}
+
+
+def _flat(tree: Mapping[str, Any], mark: str, *, leaf: Any = lambda value: False, prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and not leaf(value):
+            out |= _flat(value, mark, leaf=leaf, prefix=f"{prefix}{key}{mark}")
+        else:
+            out[f"{prefix}{key}"] = value
+    return out

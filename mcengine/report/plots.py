@@ -1,0 +1,195 @@
+"""Pictures of a study. Each function returns a matplotlib ``Figure`` made without pyplot, so that nothing global is touched.
+
+One colour a policy in every picture: Okabe & Ito's palette ("Color universal design", 2008), told apart by colour-blind readers.
+"""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mcengine.engine import Estimate
+
+COLOURS = {
+    "unhedged": "#000000",
+    "static_put": "#E69F00",
+    "rolled_put": "#CC79A7",
+    "stop_loss": "#D55E00",
+    "cppi": "#0072B2",
+    "vol_target_cppi": "#009E73",
+}
+_OTHERS = ("#56B4E9", "#882255", "#7F7F7F", "#F0E442")
+_FLOOR = "#B22222"
+_SHOWN = 200_000
+"""Paths a histogram is drawn from: more change no pixel."""
+
+
+def colour(book: str) -> str:
+    """The policy's colour, whatever floor its book's name ends in."""
+    policy = book.split(" ")[0]
+    return COLOURS.get(policy) or _OTHERS[sum(map(ord, policy)) % len(_OTHERS)]
+
+
+def _title(book: str) -> str:
+    return " ".join({"cppi": "CPPI", "vol": "volatility", "target": "target +"}.get(w, w) for w in book.split(" ")[0].split("_"))
+
+
+def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -> Any:
+    """Distribution of final wealth, a row a policy; what lies below the floor is red."""
+    books = list(books or result.books)
+    samples = {book: np.asarray(result[book]["wealth"][:_SHOWN], np.float64) for book in books}
+    low, high = (f(np.quantile(s, q) for s in samples.values()) for f, q in ((min, 0.0005), (max, 0.9985)))
+    width = (high - min(low, floor - 0.02)) / (40 if result.kept < 20_000 else 140)
+    # The floor is an edge, so that red is what is below it.
+    edges = floor + width * np.arange(np.floor((min(low, floor - 0.02) - floor) / width), np.ceil((high - floor) / width) + 1)
+    figure, axes = _figure((9.0, 1.05 * len(books) + 1.5), rows=len(books), sharex=True)
+    for axis, (book, x) in zip(axes, samples.items(), strict=True):
+        density = np.histogram(x, edges)[0] / (x.size * width)
+        # A rule that sits in cash puts a spike at the floor that would flatten all else.
+        top = 1.25 * float(np.sort(density)[-4])
+        axis.stairs(density, edges, fill=True, color=colour(book), alpha=0.55, linewidth=0)
+        axis.stairs(np.where(edges[1:] <= floor + 1e-9, density, 0.0), edges, fill=True, color=_FLOOR, linewidth=0)
+        axis.axvline(floor, color=_FLOOR, linewidth=1.0, linestyle="--")
+        axis.plot([x.mean()] * 2, [0, top], color=colour(book), linewidth=1.5)
+        axis.set_ylim(0, top)
+        axis.set_yticks([])
+        axis.text(0.008, 0.82, _title(book), transform=axis.transAxes, weight="bold", color=colour(book), va="top")
+        note = f"mean {x.mean():.3f}\nP(below floor at end) {100 * float(np.mean(x < floor)):.2f} %"
+        axis.text(0.992, 0.82, note, transform=axis.transAxes, ha="right", va="top", fontsize=8, color="#333333")
+        axis.spines[["left", "top", "right"]].set_visible(False)
+    years = float(result.study.years)
+    axes[-1].set_xlabel(f"wealth after {years:g} year{'s' if years != 1 else ''} / starting wealth")
+    axes[-1].set_xlim(edges[0], edges[-1])
+    figure.supylabel("density (spikes are cut off)", fontsize=9)
+    figure.suptitle(f"Final wealth by policy: below the floor {floor:g} in red, the mean as a line")
+    return figure
+
+
+def plot_protection_cost(table: Any, floor: float) -> Any:
+    """Mean return given up against what it buys: P(any day below the floor), and the mean loss of the worst 5 %; an error bar each way."""
+    figure, axes = _figure((10.0, 5.0), columns=2, sharey=True)
+    panels = {"P(below floor) any day": f"P(below {floor:g} on any day), %", "CVaR 95 (loss)": "mean loss of the worst 5 % of paths, % of wealth"}
+    for axis, (column, label) in zip(axes, panels.items(), strict=True):
+        for (book, row), marker in zip(table.iterrows(), itertools.cycle("osD^vP"), strict=False):
+            difference = row.get("difference to A")
+            y = difference.scaled(-100.0) if isinstance(difference, Estimate) else Estimate(0.0, 0.0)
+            x = row[column].scaled(100.0)
+            bars = {"xerr": 2 * x.error, "yerr": 2 * y.error, "capsize": 3, "color": colour(str(book))}
+            # Hollow over filled: two rules in one place are both seen.
+            axis.errorbar(x.value, y.value, fmt=marker, markersize=9, markerfacecolor="none", markeredgewidth=2, label=_title(str(book)), **bars)
+        axis.axhline(0.0, color="#999999", linewidth=0.8, zorder=0)
+        axis.set_xlabel(label)
+        axis.margins(0.1)
+        _grid(axis)
+    axes[0].set_ylabel("mean return given up against unhedged, % of wealth")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9, frameon=False)
+    figure.suptitle(f"What protection costs, floor {floor:g}: down and to the left is better (bars: two standard errors)")
+    return figure
+
+
+def plot_fan(trace: Any, books: Sequence[str], worst: Mapping[str, Sequence[int]], floor: float) -> Any:
+    """Bands of wealth over time from the traced paths that are nobody's worst, and each book's worst paths over them."""
+    marked = {path for paths in worst.values() for path in paths}
+    figure, axes = _figure((5.0 * len(books), 4.6), columns=len(books), sharey=True)
+    for axis, book in zip(axes, books, strict=True):
+        wealth = _wide(trace, f"{book}.wealth")
+        time = _times(trace)
+        sample = wealth[[path not in marked for path in _paths(trace)]]
+        for low, high, alpha in ((0.05, 0.95, 0.20), (0.25, 0.75, 0.35)):
+            band = np.quantile(sample, [low, high], axis=0)
+            axis.fill_between(time, *band, color=colour(book), alpha=alpha, linewidth=0, label=f"{low:.0%} to {high:.0%}")
+        axis.plot(time, np.median(sample, axis=0), color=colour(book), linewidth=1.8, label="median")
+        for k, path in enumerate(worst[book]):
+            line = wealth[_paths(trace).index(path)]
+            axis.plot(time, line, color="#555555", linewidth=0.7, label=f"worst {len(worst[book])}" if k == 0 else None)
+        axis.axhline(floor, color=_FLOOR, linewidth=1.2, linestyle="--", label=f"floor {floor:g}")
+        axis.set_title(_title(book))
+        axis.set_xlabel("time, years")
+        axis.set_xlim(time[0], time[-1])
+        _grid(axis)
+    axes[0].set_ylabel("wealth / starting wealth")
+    axes[0].legend(loc="upper left", fontsize=8, frameon=False, ncols=2)
+    # Room for the legend above the bands.
+    low_y, high_y = axes[0].get_ylim()
+    axes[0].set_ylim(low_y, high_y + 0.22 * (high_y - low_y))
+    figure.suptitle(f"Wealth over time: bands of {len(sample):,} paths, and the worst of the whole run")
+    return figure
+
+
+def plot_exposure(trace: Any, path: int, books: Sequence[str], floor: float) -> Any:
+    """Wealth and exposure of several books along one path."""
+    one = trace.loc[path]
+    time = one["time"].to_numpy()
+    figure, axes = _figure((9.0, 6.4), rows=2, sharex=True)
+    for book, style in zip(books, itertools.cycle(("-", "-", "-", "-", "-", (0, (3, 2)))), strict=False):
+        shown = {"color": colour(book), "linestyle": style, "linewidth": 1.6}  # the last dashed: it often lies on the one before
+        axes[0].plot(time, one[f"{book}.wealth"], label=_title(book), **shown)
+        # Row k shows what was held over step k, so it stands from date k - 1 on.
+        axes[1].plot(time, 100.0 * one[f"{book}.exposure"].shift(-1), drawstyle="steps-post", **shown)
+    axes[0].axhline(floor, color=_FLOOR, linewidth=1.2, linestyle="--", label=f"floor {floor:g}")
+    axes[0].set_ylabel("wealth / starting wealth")
+    axes[1].set_ylabel("underlyings held, % of wealth")
+    axes[1].set_xlabel("time, years")
+    axes[1].set_ylim(bottom=-3.0)
+    axes[1].set_xlim(time[0], time[-1])
+    for axis in axes:
+        _grid(axis)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=9, frameon=False)
+    figure.suptitle(f"One crash, every policy: path {path}, on which the unhedged mix ends lowest")
+    return figure
+
+
+def plot_fit(history: Any, limit: float) -> Any:
+    """A fit by step: mean return, probability of a breach and its limit, the constraint's price, every fitted number over its start."""
+    figure, axes = _figure((9.5, 6.0), rows=2, columns=2, sharex=True)
+    panels = (
+        ("return", 100.0, "mean return, %"),
+        ("breach", 100.0, "P(any day below floor), %"),
+        ("price", 1.0, "price of the constraint"),
+    )
+    for axis, (column, factor, label) in zip(axes, panels, strict=False):
+        x = factor * history[column]
+        axis.plot(history.index, x, color="#0072B2", linewidth=0.7, alpha=0.5)
+        axis.plot(history.index, x.rolling(max(1, len(x) // 20), min_periods=1).mean(), color="#0072B2", linewidth=1.8)
+        axis.set_ylabel(label)
+    axes[1].axhline(100.0 * limit, color=_FLOOR, linestyle="--", linewidth=1.2, label=f"limit {limit:.2%}")
+    axes[1].legend(fontsize=8, frameon=False)
+    fitted = [c for c in history.columns if c not in ("loss", "return", "breach", "price")]
+    for name, line in zip(fitted, (*list(COLOURS.values())[1:], *_OTHERS), strict=False):
+        short = name.removeprefix("policy.")
+        axes[3].plot(history.index, history[name] / history[name].iloc[0], color=line, linewidth=1.5, label=short)
+    axes[3].set_ylabel("fitted number over its first value")
+    axes[3].legend(fontsize=8, frameon=False)
+    for axis in axes:
+        _grid(axis)
+    for axis in axes[2:]:
+        axis.set_xlabel("step of the fit")
+    figure.suptitle("The fit, step by step (thin: each step's own paths; thick: their running mean)")
+    return figure
+
+
+def _figure(size: tuple[float, float], rows: int = 1, columns: int = 1, **options: Any) -> tuple[Any, list[Any]]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+
+
+def _grid(axis: Any) -> None:
+    axis.grid(color="#DDDDDD", linewidth=0.6)
+    axis.set_axisbelow(True)
+    axis.spines[["top", "right"]].set_visible(False)
+
+
+def _paths(trace: Any) -> list[int]:
+    return [int(path) for path in trace.index.unique("path")]
+
+
+def _wide(trace: Any, column: str) -> np.ndarray:
+    """[path, step] of one column."""
+    return trace[column].to_numpy().reshape(len(_paths(trace)), -1)
+
+
+def _times(trace: Any) -> np.ndarray:
+    return trace["time"].to_numpy()[: len(trace) // len(_paths(trace))]

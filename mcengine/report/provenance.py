@@ -1,0 +1,52 @@
+"""Where a result comes from: enough to make it again, or to know why it cannot be."""
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("jax", "jaxlib", "numpy", "optax", "pandas", "hydra-core", "scipy", "matplotlib")
+
+
+def provenance() -> dict[str, Any]:
+    """Code, versions, machine and compiler flags of this process."""
+    import jax
+
+    import mcengine
+
+    return {
+        "git_commit": _git("rev-parse", "HEAD"),
+        "git_dirty": None if (changes := _git("status", "--porcelain")) is None else bool(changes),
+        "versions": {"python": platform.python_version(), "mcengine": mcengine.__version__, **{name: _version(name) for name in PACKAGES}},
+        "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+        "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()],
+        "precision": str(jax.numpy.result_type(float)),
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of git about the checkout mcengine runs from; none where there is no git or no checkout."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def _processor() -> str:
+    """The CPU's name: results agree bit for bit on one type of it only."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())

@@ -1,0 +1,88 @@
+"""The folder a run leaves: config.yaml, tables as csv, pictures, outcomes, provenance.json, and metrics.json.
+
+metrics.json is written last and by atomic rename: a folder that has it is complete, one that has not never finished.
+"""
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mcengine.engine import Estimate
+from mcengine.report.provenance import provenance
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder and the verbs that fill it."""
+
+    path: Path
+
+    def is_finished(self, config: Mapping[str, Any]) -> bool:
+        """Whether this very configuration was run here to its end. Raises ``ValueError`` when another one was."""
+        if not (self.path / "metrics.json").is_file():
+            return False
+        if read_json(self.path / "provenance.json").get("config") != json.loads(_text(config)):
+            raise ValueError(f"{self.path} holds the finished run of another configuration; choose a folder of its own")
+        return True
+
+    def begin(self, config_text: str) -> None:
+        """Write the resolved configuration."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        (self.path / "config.yaml").write_text(config_text)
+
+    def write_table(self, name: str, table: Any) -> None:
+        """A pandas table as csv; a column of Estimates becomes two, value and error."""
+        import pandas as pd
+
+        columns: dict[Any, Any] = {}
+        for key in table.columns:
+            cells = table[key]
+            if any(isinstance(c, Estimate) for c in cells):
+                columns[key] = [c.value if isinstance(c, Estimate) else c for c in cells]
+                columns[f"{key} error"] = [c.error if isinstance(c, Estimate) else None for c in cells]
+            else:
+                columns[key] = cells.to_numpy()
+        pd.DataFrame(columns, index=table.index).to_csv(self.path / f"{name}.csv")
+
+    def write_picture(self, name: str, figure: Any) -> None:
+        """A matplotlib figure as png."""
+        figure.savefig(self.path / f"{name}.png", dpi=150)
+
+    def finish(self, config: Mapping[str, Any], metrics: Mapping[str, Any], **more: Any) -> None:
+        """provenance.json, then metrics.json, by which the run is done. ``more`` joins the provenance: seed, timings, choices."""
+        _write_atomically(self.path / "provenance.json", _text({**provenance(), **more, "config": config}))
+        _write_atomically(self.path / "metrics.json", _text(metrics))
+
+
+def read_json(file: Path) -> Any:
+    """What a json file holds, or an empty dict where there is none."""
+    return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(_plain(value), indent=2) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    """Only what json knows: Estimates as value and error, numbers that are not finite as null."""
+    if isinstance(value, Estimate):
+        return {"value": _plain(value.value), "error": _plain(value.error)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+
+
+def _write_atomically(file: Path, text: str) -> None:
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft.write_text(text)
+    os.replace(draft, file)

@@ -1,0 +1,49 @@
+"""Tables of Estimates as text: figures down, policies across, every value ± its standard error."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mcengine.engine import Estimate
+
+PLAIN = frozenset({"turnover", "exposure"})
+"""Figures that are multiples of wealth; the others are fractions of it, or probabilities, and are shown in per cent."""
+
+
+def text(table: Any, *, name: Callable[[str], str] = str, missing: str = "") -> str:
+    """A table with a row a book and a column a figure, as ``objective.table`` gives it, turned and written out; ``name`` shortens books."""
+    heads = ["", *(name(str(book)) for book in table.index)]
+    lines = [heads]
+    for figure in table.columns:
+        factor = 1.0 if figure in PLAIN else 100.0
+        cells = [cell(c.scaled(factor)) if isinstance(c, Estimate) else missing for c in table[figure]]
+        lines.append([str(figure) if factor == 1.0 else f"{figure}, %", *cells])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    rows = ["  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]) for line in lines]
+    return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])
+
+
+def metrics(row: Mapping[str, Any]) -> dict[str, Estimate]:
+    """The figures of one book that have a value, for metrics.json."""
+    return {str(name): value for name, value in row.items() if isinstance(value, Estimate)}
+
+
+def cell(estimate: Estimate) -> str:
+    """Value ± error with two digits of the error, four decimals at most: a constant carries rounding as its error."""
+    if not math.isfinite(estimate.error) or estimate.error == 0.0:
+        return str(estimate)
+    digits = min(4, max(0, 1 - math.floor(math.log10(estimate.error))))
+    return f"{estimate.value:.{digits}f} ± {estimate.error:.{digits}f}"
+
+
+def per_cent(estimate: Estimate) -> str:
+    """A fraction in per cent, with its error."""
+    return f"{cell(estimate.scaled(100.0))} %"
+
+
+def verdict(what: str, difference: Estimate) -> str:
+    """Whether a paired difference is more than its error, in a sentence."""
+    size = per_cent(difference)
+    if abs(difference.value) <= 2.0 * difference.error:
+        return f"The {what} changes by {size}: within the error, nothing was gained or lost that these paths can show."
+    return f"The {what} {'rises' if difference.value > 0.0 else 'falls'} by {size}: {abs(difference.z(0.0)):.0f} standard errors."
