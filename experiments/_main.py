@@ -130,7 +130,8 @@ def trace(config: Any, folder: RunFolder, study: mc.Study) -> tuple[dict[str, An
         raise ValueError(f"trace: expected path ids, whole numbers from 0 on, got {ids}")
     table = study.trace(ids, seed=config.seed, stream=config.stream)
     folder.write_table("trace", table)
-    print(f"trace.csv: {len(ids)} paths, {study.steps + 1} dates, {len(table.columns)} columns\n\n{table.iloc[:, :8].head(10).to_string()}\n")
+    print(f"trace.csv: {len(ids)} paths, {study.steps + 1} dates, {len(table.columns)} columns")
+    print(f"\n{table.iloc[:, :8].head(10).to_string()}\n", flush=True)
     return {"traced": len(ids)}, {}
 
 

@@ -23,21 +23,23 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
     folder.write_table("fit", fit.history)
     if config.plots:
         folder.write_picture("fit", report.plot_fit(fit.history, fit.limit))
-    print(f"{len(fit.history)} steps of {config.optimise.paths:,} paths\n\n{parameters.to_string(float_format='{:.4f}'.format)}\n", flush=True)
+    numbers = parameters.to_string(float_format="{:.4f}".format)
+    print(f"{len(fit.history)} steps of {config.optimise.paths:,} paths\n\n{numbers}\n", flush=True)
 
     policy = next(iter(study.books.values()))
     both = replace(study, policy={"before": policy, "after": next(iter(fit.study.books.values()))})
     figures = objective.figures(both, float(goal.floor), benchmark="before")
     # Ids behind those of the main run: neither it nor the fit has met these paths.
     result = both.run(config.test_paths, seed=config.seed, first=config.paths, figures=figures, **config.engine)
-    table = objective.table(result, float(goal.floor), benchmark="before").rename(columns=lambda c: c.replace("to A", "to before"))
+    table = objective.table(result, float(goal.floor), benchmark="before").drop(columns="difference at equal leverage")
+    table = table.rename(columns={"difference to A": "difference to before"})
     folder.write_table("before_after", table)
     print(f"tested on {config.test_paths:,} fresh paths, floor {float(goal.floor):g}\n\n{report.text(table)}\n")
 
     gain, breach = table.loc["after", "difference to before"], table.loc["after", "P(below floor) any day"]
-    kept = breach.value - 2.0 * breach.error <= fit.limit
-    print(f"{report.verdict('mean return', gain)} P(any day below {float(goal.floor):g}) is {report.per_cent(breach)} after the fit, ", end="")
-    print(f"{'within' if kept else 'above'} the limit of {fit.limit:.2%}.\n", flush=True)
+    kept = "within" if breach.value - 2.0 * breach.error <= fit.limit else "above"
+    print(report.verdict("mean return", gain))
+    print(f"P(any day below {float(goal.floor):g}) is {report.per_cent(breach)} after it: {kept} the limit of {fit.limit:.2%}.", flush=True)
     metrics = {
         "parameters": {f"{name} {when}": value for when in parameters for name, value in parameters[when].items()},
         **{when: report.metrics(table.loc[when]) for when in ("before", "after")},

@@ -23,7 +23,7 @@ def _word(value: int) -> np.uint32:
     return np.uint32(value & 0xFFFFFFFF)
 
 
-def _multiply(a: Word, m: int) -> tuple[Word, Word]:
+def _multiply(a: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
     """High and low word of ``a * m``. Split by 16 bits: ``lax.mulhi`` does not compile inside ``shard_map`` (JAX 0.10)."""
     half = _word(0xFFFF)
     a_low, a_high = a & half, a >> 16
@@ -36,7 +36,7 @@ def _multiply(a: Word, m: int) -> tuple[Word, Word]:
 def philox4x32(counter: tuple[Word, Word, Word, Word], key: tuple[Word, Word]) -> tuple[Word, Word, Word, Word]:
     """Four random words from four counter words and two key words (10 rounds)."""
     x0, x1, x2, x3 = (jnp.asarray(c, jnp.uint32) for c in counter)
-    k0, k1 = (jnp.asarray(k, jnp.uint32) for k in key)
+    k0, k1 = jnp.asarray(key[0], jnp.uint32), jnp.asarray(key[1], jnp.uint32)
     for i in range(10):
         high0, low0 = _multiply(x0, _PHILOX_M[0])
         high1, low1 = _multiply(x2, _PHILOX_M[1])
@@ -47,9 +47,9 @@ def philox4x32(counter: tuple[Word, Word, Word, Word], key: tuple[Word, Word]) -
 
 def threefry2x32(counter: tuple[Word, Word], key: tuple[Word, Word]) -> tuple[Word, Word]:
     """Two random words from two counter words and two key words (20 rounds)."""
-    k0, k1 = (jnp.asarray(k, jnp.uint32) for k in key)
+    k0, k1 = jnp.asarray(key[0], jnp.uint32), jnp.asarray(key[1], jnp.uint32)
     schedule = (k0, k1, k0 ^ k1 ^ _word(_THREEFRY_PARITY))
-    x0, x1 = (jnp.add(jnp.asarray(c, jnp.uint32), k) for c, k in zip(counter, (k0, k1), strict=True))
+    x0, x1 = jnp.asarray(counter[0], jnp.uint32) + k0, jnp.asarray(counter[1], jnp.uint32) + k1
     for i in range(5):
         for rotation in _THREEFRY_ROTATIONS[i % 2]:
             x0 = x0 + x1

@@ -86,4 +86,4 @@ def _chosen(study: Study, books: Iterable[str] | None) -> list[str]:
 
 def _columns(rows: Collection[dict[str, Any]]) -> list[str]:
     """Columns in the order of the fullest row."""
-    return list(max(rows, key=lambda row: len(row)))
+    return max((list(row) for row in rows), key=len)
