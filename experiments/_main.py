@@ -104,10 +104,14 @@ def prepare(config: Any) -> None:
 
     for key in ("paths", "test_paths"):
         if key in config:
-            check_paths(configuration.number(config, key))
-            config[key] = configuration.whole(config, key)
+            configuration.number(config, key)
+            config[key] = check_paths(config[key])
     for key in ("seed", "steps", "delay"):
         config[key] = configuration.whole(config, key)
+    if not isinstance(config.plots, bool):
+        raise ValueError(f"plots: expected true or false, got {config.plots!r}")
+    if not hasattr(config.weights, "items"):
+        raise ValueError(f"weights: expected a weight by asset, such as {{equity: 0.6}}, got {config.weights!r}")
     _runtime.set_precision(config.precision)
     if os.environ.get("MC_SMALL") == "1":
         for key, most in SMALL.items():

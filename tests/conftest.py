@@ -26,12 +26,6 @@ def float64():
 
 
 @pytest.fixture(scope="session")
-def in_float64():
-    """``with in_float64(): ...``, for fixtures that outlive a test."""
-    return _float64
-
-
-@pytest.fixture(scope="session")
 def weights():
     return {"equity": 0.6, "bond": 0.4}
 
@@ -39,9 +33,7 @@ def weights():
 @pytest.fixture(scope="session")
 def heston_market():
     """Heston equity, lognormal bond, dividends, interest, implied above expected variance."""
-    equity = mc.market.Heston(
-        spot=100.0, v0=0.04, kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7, drift=0.07, dividend=0.015, variance_premium=1.2
-    )
+    equity = mc.market.Heston(spot=100.0, v0=0.04, kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7, drift=0.07, dividend=0.015, variance_premium=1.2)
     bond = mc.market.GBM(spot=50.0, sigma=0.06, drift=0.035, dividend=0.03)
     return mc.market.Market({"equity": equity, "bond": bond}, {"equity-bond": -0.2}, rate=0.03)
 
@@ -67,3 +59,11 @@ def presets(weights):
         "cppi": made.cppi(weights, 0.9, multiplier=5.0),
         "vol_target_cppi": made.vol_target_cppi(weights, 0.9, target=0.1, halflife=5.0, multiplier=5.0, tolerance=0.02),
     }
+
+
+@pytest.fixture(scope="session")
+def preset_trace(gbm_market, presets):
+    """(study, its trace in float64): every named policy with costs, 16 paths of 12 months."""
+    study = mc.Study(gbm_market, presets, costs=mc.ledger.Proportional(5e-4, 0.01), steps=12)
+    with _float64():
+        return study, study.trace(range(16), seed=11)

@@ -9,21 +9,9 @@ from reference import black
 import mcengine as mc
 
 STEPS, DT = 12, 1.0 / 12
-RATE, SPREAD = 5e-4, 0.01
+RATE, SPREAD = 5e-4, 0.01  # of the fixture
 EXACT = {"rtol": 1e-12, "atol": 1e-13}
-PATHS = range(16)
 PRESETS = ["unhedged", "static_put", "rolled_put", "expiring_put", "stop_loss", "cppi", "vol_target_cppi"]
-
-
-@pytest.fixture(scope="module")
-def study(gbm_market, presets):
-    return mc.Study(gbm_market, presets, costs=mc.ledger.Proportional(RATE, SPREAD), steps=STEPS)
-
-
-@pytest.fixture(scope="module")
-def table(study, in_float64):
-    with in_float64():
-        return study.trace(PATHS, seed=11)
 
 
 class Book:
@@ -67,8 +55,8 @@ class Book:
 
 
 @pytest.fixture(scope="module")
-def book(study, table):
-    return lambda name: Book(study, table, name)
+def book(preset_trace):
+    return lambda name: Book(*preset_trace, name)
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -106,7 +94,7 @@ def test_costs_by_kind(book, name):
 
 
 def test_first_day_by_hand(book, weights):
-    """The mix alone trades its whole weight. With puts of premium P the mix is scaled by s = 1 / (1 + .6 P (1 + spread) / S), the puts are .6 s / S."""
+    """The mix trades its whole weight. With puts of premium P it is scaled by s = 1 / (1 + .6 P (1 + spread) / S); there are .6 s / S of them."""
     mix, put = book("unhedged"), book("static_put")
     np.testing.assert_allclose(mix["cost_underlying"][:, 1], RATE * sum(weights.values()), **EXACT)
     premium = put.put(np.array([0]), 95.0, STEPS)[0, 0]
@@ -123,9 +111,7 @@ def test_a_roll_closes_and_opens(book):
     changed = np.diff(strike) != 0.0
     np.testing.assert_array_equal(changed, np.broadcast_to(np.isin(np.arange(STEPS), [0, 4, 8]), changed.shape))
     opened = one.put(np.arange(STEPS), strike[:, 1:], one["rolled_put.expiry"][:, 1:])
-    np.testing.assert_allclose(
-        np.diff(one["cost_option"])[:, 4], SPREAD * (units[:, 4] * price[:, 4] + units[:, 5] * opened[:, 4]), **EXACT
-    )
+    np.testing.assert_allclose(np.diff(one["cost_option"])[:, 4], SPREAD * (units[:, 4] * price[:, 4] + units[:, 5] * opened[:, 4]), **EXACT)
 
 
 def test_expiry_pays_the_intrinsic_value(book):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import QuantLib as ql
+import QuantLib
 import reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +13,7 @@ from scipy.special import ndtr
 
 from mcengine.pricing import BlackPricer, Calendar, HestonPricer, black, normal_cdf
 
-QL_KIND = {"call": ql.Option.Call, "put": ql.Option.Put}
+QUANTLIB_KIND = {"call": QuantLib.Option.Call, "put": QuantLib.Option.Put}
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def test_black_equals_scipy_and_quantlib(kind, forward, strike, deviation, disco
     price = float(black(kind, forward, strike, deviation, discount))
     tolerance = 1e-14 * (forward + strike)
     assert abs(price - reference.black(kind, forward, strike, deviation, discount)) < tolerance
-    assert abs(price - ql.blackFormula(QL_KIND[kind], strike, forward, deviation, discount)) < tolerance
+    assert abs(price - QuantLib.blackFormula(QUANTLIB_KIND[kind], strike, forward, deviation, discount)) < tolerance
 
 
 @settings(deadline=None, derandomize=True, database=None)

@@ -1,6 +1,6 @@
 """Outcomes to Estimates."""
 
-from mcengine.objective import figures as figure
+from mcengine.objective import figure
 from mcengine.objective.protection import FloorProtection
 from mcengine.objective.table import binding, figures, table
 

@@ -10,7 +10,7 @@ import jax
 
 from mcengine._model import Scalar, model, number
 from mcengine.engine import Figure
-from mcengine.objective import figures
+from mcengine.objective import figure
 
 
 @model
@@ -26,11 +26,11 @@ class FloorProtection:
 
     def value(self, book: str) -> Figure:
         """What is maximised."""
-        return figures.mean_return(book)
+        return figure.mean_return(book)
 
     def constraint(self, book: str) -> Figure:
         """What is held at or below ``probability``."""
-        return figures.below_any_day(book, float(self.floor))
+        return figure.below_any_day(book, float(self.floor))
 
     def breach(self, outcomes: Any) -> Scalar:
         """Smooth indicator of a breach, per path."""

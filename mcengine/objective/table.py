@@ -5,7 +5,7 @@ from typing import Any
 
 from mcengine._model import near
 from mcengine.engine import Estimate, Figure, Result, Study
-from mcengine.objective import figures as f
+from mcengine.objective import figure as f
 
 
 def figures(study: Study, floor: float, books: Iterable[str] | None = None, benchmark: str | None = "unhedged") -> dict[str, Figure]:

@@ -76,6 +76,7 @@ def fit(
     steps: int = 200,
     paths: int = 8192,
     learning_rate: float = 0.05,
+    price: float = 1.0,
     price_rate: float = 0.05,
     train: Iterable[str] | None = None,
     width: float = 0.002,
@@ -85,8 +86,8 @@ def fit(
 ) -> Fit:
     """Fit the policy of ``study`` (one policy) to ``objective``.
 
-    ``train`` names the numbers that move (by default all but contract terms: the floor never moves unless named). ``width`` smooths the
-    rule's gates, as a fraction of wealth. Raises ``ValueError`` for unknown names or when nothing can move.
+    ``train`` names the numbers that move (by default all but contract terms: the floor never moves unless named). ``price`` is where the
+    constraint's price starts, in return for one unit of probability. ``width`` smooths the rule's gates, as a fraction of wealth. Raises ``ValueError`` for unknown names or when nothing can move.
     """
     started = time.perf_counter()
     if len(study.books) != 1:
@@ -106,13 +107,13 @@ def fit(
     def loss(outcomes: Any, extra: Any) -> Any:
         return extra["objective"].loss(outcomes[book], extra["price"])
 
-    extra = {"objective": objective, "price": 1.0}
+    extra = {"objective": objective, "price": price}
     devices_block = _block(paths)
     program = BatchGradient(smooth, loss, names, extra=extra, label=("fit", book), block=devices_block)
     optimiser = optax.adam(learning_rate)
     moved = {name: jnp.zeros(()) for name in names}
     state = optimiser.init(moved)
-    key, price, limit = make_key(seed, "train"), 1.0, float(objective.probability)
+    key, limit = make_key(seed, "train"), float(objective.probability)
     rows: list[dict[str, float]] = []
     trail: list[dict[str, float]] = []
     for step in tqdm(range(steps), desc="fit", unit="step", disable=None if progress is None else not progress, leave=False):

@@ -75,9 +75,10 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
             difference = row.get("difference to A")
             y = difference.scaled(-100.0) if isinstance(difference, Estimate) else Estimate(0.0, 0.0)
             x = row[column].scaled(100.0)
-            bars = {"xerr": 2 * x.error, "yerr": 2 * y.error, "capsize": 3, "color": colour(str(book))}
-            # Hollow over filled: two rules in one place are both seen.
-            axis.errorbar(x.value, y.value, fmt=marker, markersize=9, markerfacecolor="none", markeredgewidth=2, label=_title(str(book)), **bars)
+            axis.errorbar(x.value, y.value, xerr=2 * x.error, yerr=2 * y.error, color=colour(str(book)), elinewidth=1.0)
+            # Hollow, each in a shape of its own: two rules in one place are both seen.
+            shape = {"marker": marker, "markersize": 10, "markerfacecolor": "none", "markeredgewidth": 2.0, "linestyle": "none"}
+            axis.plot([x.value], [y.value], color=colour(str(book)), label=_title(str(book)), **shape)
         axis.axhline(0.0, color="#999999", linewidth=0.8, zorder=0)
         axis.set_xlabel(label)
         axis.margins(0.1)

@@ -1,0 +1,67 @@
+"""The numbers of the CPPI workload, and what of them depends on the date only.
+
+Four assets, dS/S = mu dt + sigma dW, one correlation between all; held at equal weights, scaled by min(1, m x cushion / wealth) with the
+cushion over floor x discount to the horizon; a proportional cost on what is traded, interest on cash.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+ASSETS = 4
+
+
+class Numbers(NamedTuple):
+    """What does not change from date to date, in float32 (numba reads it by name)."""
+
+    drift: np.float32  # (mu - sigma^2 / 2) dt
+    scale: np.float32  # sigma sqrt(dt)
+    l10: np.float32
+    l11: np.float32
+    l20: np.float32
+    l21: np.float32
+    l22: np.float32
+    l30: np.float32
+    l31: np.float32
+    l32: np.float32
+    l33: np.float32
+    multiplier: np.float32
+    cost: np.float32
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The workload: annual rates, ``floor`` of the starting wealth 1, prices from 1."""
+
+    steps: int = 252
+    years: float = 1.0
+    sigma: float = 0.2
+    drift: float = 0.08
+    rate: float = 0.02
+    correlation: float = 0.5
+    floor: float = 0.9
+    multiplier: float = 4.0
+    cost: float = 5e-4
+
+    def correlations(self) -> np.ndarray:
+        return np.full((ASSETS, ASSETS), self.correlation) + (1.0 - self.correlation) * np.eye(ASSETS)
+
+    def numbers(self) -> Numbers:
+        dt = self.years / self.steps
+        factor = np.linalg.cholesky(self.correlations())
+        rows = [factor[i, j] for i in range(1, ASSETS) for j in range(i + 1)]
+        values = ((self.drift - 0.5 * self.sigma**2) * dt, self.sigma * math.sqrt(dt), *rows, self.multiplier, self.cost)
+        return Numbers(*(np.float32(v) for v in values))
+
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """(interest over each step, the floor's present value at its start), float32."""
+        discounts = np.exp(-self.rate * np.arange(self.steps + 1) * (self.years / self.steps))
+        interest = discounts[:-1] / discounts[1:] - 1.0
+        return interest.astype(np.float32), (self.floor * discounts[-1] / discounts[:-1]).astype(np.float32)
+
+
+def outcomes(rows: np.ndarray) -> dict[str, np.ndarray]:
+    """The six rows a peer fills, by name."""
+    return dict(zip(("wealth", "lowest", *(f"price_a{i}" for i in range(ASSETS))), rows, strict=True))
