@@ -4,6 +4,7 @@ A task is ``task(config, folder) -> (metrics, timings)``. Exit codes: 0 done, 2 
 The last line on standard output is the run folder; of a sweep, the sweep's folder after one for each run.
 """
 
+import logging
 import os
 import shlex
 import shutil
@@ -23,7 +24,7 @@ from mcengine.report import RunFolder
 
 Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, float]]]
 
-REFUSED, NOT_FINITE = 2, 3
+REFUSED, NOT_FINITE, INTERRUPTED = 2, 3, 130
 SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024}
 """Under MC_SMALL=1 nothing is larger than this: tests and a first look."""
 
@@ -50,6 +51,9 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
         except (ValueError, OSError) as error:
             _say(str(error))
             return REFUSED
+        except KeyboardInterrupt:
+            _say("interrupted")
+            return INTERRUPTED
         if multirun and any(root.rglob("metrics.json")):
             print(root.resolve(), flush=True)
         return max(jobs.codes, default=0)
@@ -86,6 +90,7 @@ class _Jobs:
 
     def _finish(self, config: Any, folder: RunFolder, choices: dict[str, str], command: str) -> None:
         start = time.perf_counter()
+        logging.getLogger("jax").setLevel(logging.ERROR)  # what it says about accelerators it did not find is no concern of a study
         prepare(config)
         resolved = configuration.plain(config)
         if folder.is_finished(resolved):

@@ -15,7 +15,7 @@ from mcengine import objective, report
 
 
 @_main.main("hedge")
-def hedge(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, float]]:
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, float]]:
     name = str(config.policy._target_).rpartition(".")[2]
     benchmark = mc.policy.presets.unhedged(configuration.plain(config.weights))
     study = configuration.study(config, {"unhedged": benchmark, name: configuration.load(config.policy)})
@@ -35,4 +35,4 @@ def hedge(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[s
 
 
 if __name__ == "__main__":
-    sys.exit(hedge())
+    sys.exit(main())

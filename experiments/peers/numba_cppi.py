@@ -1,10 +1,12 @@
 """The CPPI workload in numba, three times: prange over both cores, fastmath, float32.
 
-``run_vector``: the engine's noise (philox4x32-10, one word a normal, the same addresses and polynomials), written so that LLVM vectorises all
-of it: chunks of paths inside a step, an exponential of its own (numba calls the C library's, one at a time, which stops the vectoriser).
-``run_counter``: the same noise as one writes it, a path after the other, ``math.exp``.
-``run_random``: the same with ``np.random.standard_normal``.
+``run_counter``: the engine's noise (philox4x32-10, one word a normal, the same addresses and polynomials), chunks of paths inside a step so
+that LLVM vectorises (a path after the other is three times slower), ``math.exp``, which numba calls for one number at a time.
+``run_vector``: the same with an exponential of its own, so that all of it vectorises: about what numba can be made to do.
+``run_random``: a path after the other, ``np.random.standard_normal``.
 """
+
+# ruff: noqa: NPY002 (inside numba there is only the old interface)
 
 import math
 from typing import Any
@@ -12,10 +14,10 @@ from typing import Any
 import numpy as np
 from numba import float32, int32, njit, prange, types, uint32, uint64
 from numba.extending import intrinsic
-from peers.terms import ASSETS, Terms, outcomes
 
 from mcengine.noise import make_key
 from mcengine.noise import normal as polynomials
+from peers.terms import ASSETS, Terms, outcomes
 
 CHUNK = 256  # paths of a chunk: its state, 11 kB, stays in the first-level cache
 SEEDED = 1024  # paths to a seed of np.random, whose generator costs 624 words to start
@@ -27,8 +29,7 @@ _TAIL = tuple(np.float32(c) for c in polynomials._TAIL)
 _LOG = tuple(np.float32(c) for c in polynomials._LOG)
 _LOG_2, _SQRT_2 = np.float32(math.log(2.0)), np.float32(math.sqrt(2.0))
 _EXP = tuple(
-    np.float32(c)
-    for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
+    np.float32(c) for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 )  # Moshier's Cephes expf
 _LOG2_E, _LN2_HIGH, _LN2_LOW = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
 _ZERO, _HALF, _ONE, _TWO, _FOUR = (np.float32(v) for v in (0.0, 0.5, 1.0, 2.0, 4.0))
@@ -130,50 +131,39 @@ def _trade(n, floor, wealth, cash, a0, a1, a2, a3, u0, u1, u2, u3):
     return cash - (t0 + t1 + t2 + t3) - n.cost * (abs(t0) + abs(t1) + abs(t2) + abs(t3)), n0, n1, n2, n3
 
 
-@njit(parallel=True, fastmath=True)
-def _vector(n, interest, floors, key, first, out):
-    paths = out.shape[1]
-    for chunk in prange((paths + CHUNK - 1) // CHUNK):
-        state = np.zeros((11, CHUNK), np.float32)  # 4 prices, 4 units, cash, wealth, lowest
-        state[:4], state[8:] = _ONE, _ONE
-        base = uint64(first) + uint64(chunk * CHUNK)
-        for k in range(interest.size):
-            floor, growth = floors[k], _ONE + interest[k]
-            for j in range(CHUNK):
-                a0, a1, a2, a3 = state[0, j], state[1, j], state[2, j], state[3, j]
-                cash, u0, u1, u2, u3 = _trade(
-                    n, floor, state[9, j], state[8, j], a0, a1, a2, a3, state[4, j], state[5, j], state[6, j], state[7, j]
-                )
-                z0, z1, z2, z3 = _normals(base + uint64(j), k, key[0], key[1])
-                m0, m1, m2, m3 = _moves(_exp, n, z0, z1, z2, z3)
-                a0, a1, a2, a3 = a0 * m0, a1 * m1, a2 * m2, a3 * m3
-                cash *= growth
-                wealth = cash + (u0 * a0 + u1 * a1 + u2 * a2 + u3 * a3)
-                state[0, j], state[1, j], state[2, j], state[3, j] = a0, a1, a2, a3
-                state[4, j], state[5, j], state[6, j], state[7, j] = u0, u1, u2, u3
-                state[8, j], state[9, j], state[10, j] = cash, wealth, min(state[10, j], wealth)
-        start = chunk * CHUNK
-        for j in range(min(CHUNK, paths - start)):
-            out[0, start + j], out[1, start + j] = state[9, j], state[10, j]
-            for a in range(4):
-                out[2 + a, start + j] = state[a, j]
+def _same_noise(exp):
+    @njit(parallel=True, fastmath=True)
+    def run(n, interest, floors, key, first, out):
+        paths = out.shape[1]
+        for chunk in prange((paths + CHUNK - 1) // CHUNK):
+            state = np.zeros((11, CHUNK), np.float32)  # 4 prices, 4 units, cash, wealth, lowest
+            state[:4], state[8:] = _ONE, _ONE
+            base = uint64(first) + uint64(chunk * CHUNK)
+            for k in range(interest.size):
+                floor, growth = floors[k], _ONE + interest[k]
+                for j in range(CHUNK):
+                    a0, a1, a2, a3 = state[0, j], state[1, j], state[2, j], state[3, j]
+                    cash, u0, u1, u2, u3 = _trade(
+                        n, floor, state[9, j], state[8, j], a0, a1, a2, a3, state[4, j], state[5, j], state[6, j], state[7, j]
+                    )
+                    z0, z1, z2, z3 = _normals(base + uint64(j), k, key[0], key[1])
+                    m0, m1, m2, m3 = _moves(exp, n, z0, z1, z2, z3)
+                    a0, a1, a2, a3 = a0 * m0, a1 * m1, a2 * m2, a3 * m3
+                    cash *= growth
+                    wealth = cash + (u0 * a0 + u1 * a1 + u2 * a2 + u3 * a3)
+                    state[0, j], state[1, j], state[2, j], state[3, j] = a0, a1, a2, a3
+                    state[4, j], state[5, j], state[6, j], state[7, j] = u0, u1, u2, u3
+                    state[8, j], state[9, j], state[10, j] = cash, wealth, min(state[10, j], wealth)
+            start = chunk * CHUNK
+            for j in range(min(CHUNK, paths - start)):
+                out[0, start + j], out[1, start + j] = state[9, j], state[10, j]
+                for a in range(4):
+                    out[2 + a, start + j] = state[a, j]
+
+    return run
 
 
-@njit(parallel=True, fastmath=True)
-def _counter(n, interest, floors, key, first, out):
-    for i in prange(out.shape[1]):
-        a0 = a1 = a2 = a3 = cash = wealth = lowest = _ONE
-        u0 = u1 = u2 = u3 = _ZERO
-        path = uint64(first) + uint64(i)
-        for k in range(interest.size):
-            cash, u0, u1, u2, u3 = _trade(n, floors[k], wealth, cash, a0, a1, a2, a3, u0, u1, u2, u3)
-            z0, z1, z2, z3 = _normals(path, k, key[0], key[1])
-            m0, m1, m2, m3 = _moves(_call_exp, n, z0, z1, z2, z3)
-            a0, a1, a2, a3 = a0 * m0, a1 * m1, a2 * m2, a3 * m3
-            cash *= _ONE + interest[k]
-            wealth = cash + (u0 * a0 + u1 * a1 + u2 * a2 + u3 * a3)
-            lowest = min(lowest, wealth)
-        out[0, i], out[1, i], out[2, i], out[3, i], out[4, i], out[5, i] = wealth, lowest, a0, a1, a2, a3
+_counter, _vector = _same_noise(_call_exp), _same_noise(_exp)
 
 
 @njit(parallel=True, fastmath=True)
@@ -197,14 +187,14 @@ def _random(n, interest, floors, seed, out):
 
 
 def run_vector(terms: Terms, paths: int, seed: int) -> dict[str, np.ndarray]:
-    """The engine's paths, every loop vectorised."""
+    """The engine's paths, the exponential vectorised too."""
     out = np.empty((2 + ASSETS, paths), np.float32)
     _vector(terms.numbers(), *terms.tables(), make_key(seed), 0, out)
     return outcomes(out)
 
 
 def run_counter(terms: Terms, paths: int, seed: int) -> dict[str, np.ndarray]:
-    """The engine's paths, one after the other."""
+    """The engine's paths."""
     out = np.empty((2 + ASSETS, paths), np.float32)
     _counter(terms.numbers(), *terms.tables(), make_key(seed), 0, out)
     return outcomes(out)

@@ -4,6 +4,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+
 from peers.terms import ASSETS, Terms, outcomes
 
 BLOCK = 8192  # paths: 32 kB a row of float32, some fifteen rows in a megabyte of second-level cache

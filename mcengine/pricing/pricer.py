@@ -1,11 +1,12 @@
 """Pricers: what an option is worth given a quote. They hold the parameters under Q; paths move under P.
 
 ``BlackPricer``: constant variance.
-``HestonPricer``: Black at the implied volatility of the first-order expansion in vol of vol (Bergomi & Guyon, "Stochastic
-volatility's orderly smiles", Risk 2012, eqs 10-11), an approximation until the Fourier table: with w the expected variance to
-expiry and C = rho xi int_0^T E[v_s] (1 - e^{-kappa (T-s)})/kappa ds,
-    vol(k) = sqrt(w/T) [1 + C/(4 w) + C k/(2 w^2)],   k = ln(K/F),
-held between half and twice sqrt(w/T). Every coefficient depends on time only, so a smile costs little more than Black.
+``HestonPricer``: Black at the implied volatility of the second-order expansion in vol of vol (Bergomi & Guyon, "Stochastic volatility's
+orderly smiles", Risk, May 2012, eqs 10-13), an approximation until the Fourier table. With h(u) = (1 - e^{-kappa u})/kappa, w the expected
+variance to expiry, k = ln(K/F), y = k/w and, each over w,
+    a = rho xi int E[v_s] h(T-s) ds,   b = xi^2 int E[v_s] h(T-s)^2 ds,   c = (rho xi)^2 int E[v_s] int_0^{T-s} e^{-kappa u} h(T-s-u) du ds:
+    vol / sqrt(w/T) = 1 + a/4 + [12 a^2 - (w+4) b + 4 (w-4) c]/(32 w) + y [a/2 + (4c - 3a^2)/8] + y^2 [4c + b - 6a^2]/8,
+held between 1/2 and 2. All but w and y depends on time only, so a smile costs little more than Black.
 """
 
 from typing import Protocol
@@ -50,16 +51,20 @@ class HestonPricer:
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         years = quote.years(expiry)
         alive = years > 0.0
-        t = jnp.where(alive, years, 1.0)
-        decay = jnp.exp(-self.kappa * t)
-        b = (1.0 - decay) / self.kappa
-        gap = quote.variance - self.theta
-        total = self.premium * (self.theta * t + gap * b)
+        kappa, t = self.kappa, jnp.where(alive, years, 1.0)
+        decay = jnp.exp(-kappa * t)
+        h, h2 = (1.0 - decay) / kappa, (1.0 - decay * decay) / (2.0 * kappa)
         # premium x v is again a Heston variance, with theta times premium and xi times sqrt(premium).
-        covariance = self.premium * jnp.sqrt(self.premium) * self.rho * self.vol_of_vol / self.kappa * (self.theta * (t - b) + gap * (b - t * decay))
-        total = jnp.maximum(total, 1e-8)
+        theta, gap = self.premium * self.theta, self.premium * (quote.variance - self.theta)
+        drive, spread = self.rho * self.vol_of_vol * jnp.sqrt(self.premium), self.premium * self.vol_of_vol**2
+        inner = (h - t * decay) / kappa
+        w = jnp.maximum(theta * t + gap * h, 1e-8)
+        a = drive * (theta * (t - h) / kappa + gap * inner) / w
+        b = spread * (theta * (t - 2.0 * h + h2) + gap * (h - 2.0 * t * decay + decay * h)) / (kappa**2 * w)
+        c = drive**2 * (theta * (t - 2.0 * h + t * decay) / kappa**2 + gap * (inner - 0.5 * decay * t * t) / kappa) / w
         forward = quote.forward(expiry)
-        skew = covariance / (2.0 * total)
-        tilt = 1.0 + 0.5 * skew + skew / total * jnp.log(strike / forward)
-        deviation = jnp.sqrt(total) * jnp.clip(tilt, 0.5, 2.0) * alive
+        y = jnp.log(strike / forward) / w
+        level = 1.0 + 0.25 * a + (12.0 * a * a - (w + 4.0) * b + 4.0 * (w - 4.0) * c) / (32.0 * w)
+        tilt = level + y * (0.5 * a + 0.125 * (4.0 * c - 3.0 * a * a)) + y * y * 0.125 * (4.0 * c + b - 6.0 * a * a)
+        deviation = jnp.sqrt(w) * jnp.clip(tilt, 0.5, 2.0) * alive
         return black(kind, forward, strike, deviation, quote.discount(expiry))

@@ -1,7 +1,7 @@
 """Run folders, tables and pictures of results."""
 
 from mcengine.report.collect import collect
-from mcengine.report.plots import plot_exposure, plot_fan, plot_fit, plot_protection_cost, plot_wealth
+from mcengine.report.plots import colour, plot_exposure, plot_fan, plot_fit, plot_protection_cost, plot_wealth
 from mcengine.report.provenance import provenance
 from mcengine.report.run_folder import RunFolder
 from mcengine.report.tables import cell, metrics, per_cent, text, verdict
@@ -10,6 +10,7 @@ __all__ = [
     "RunFolder",
     "cell",
     "collect",
+    "colour",
     "metrics",
     "per_cent",
     "plot_exposure",

@@ -1,0 +1,113 @@
+"""conf/ mirrors mcengine/: every yaml builds, its keys are argument names, values are shared by interpolation, errors name what is near."""
+
+import inspect
+
+import pytest
+from hydra.utils import get_object
+
+import mcengine as mc
+from mcengine import config
+
+PRIMARY = ("study", "hedge", "optimise", "greeks")
+ARGUMENTS = {"engine": mc.engine.run, "optimise": mc.optimise.fit}
+"""Groups without a target: their keys are options of a function the experiment calls."""
+
+OPTIONS = sorted((file.parent.name, file.stem) for file in config.CONF.glob("*/*.yaml") if file.parent.name != "hydra")
+
+
+def composed(group, option):
+    name = "optimise" if group in ("objective", "optimise") else "hedge"
+    return mc.load_config([f"{group}={option}"], name=name)[group]
+
+
+def test_every_group_is_a_room():
+    assert {group for group, _ in OPTIONS} <= {folder.name for folder in (config.CONF.parent / "mcengine").iterdir()}
+
+
+@pytest.mark.parametrize(("group", "option"), OPTIONS)
+def test_every_yaml_builds(group, option):
+    node = composed(group, option)
+    if group in ARGUMENTS:
+        assert set(node) <= set(inspect.signature(ARGUMENTS[group]).parameters)
+    else:
+        assert mc.load(node) is not None
+
+
+@pytest.mark.parametrize(("group", "option"), [(g, o) for g, o in OPTIONS if g not in ARGUMENTS])
+def test_keys_are_argument_names(group, option):
+    node = composed(group, option)
+    known = set(inspect.signature(get_object(node._target_)).parameters)
+    assert set(node) - {"_target_"} <= known
+
+
+@pytest.mark.parametrize("name", PRIMARY)
+def test_every_experiment_composes_and_resolves(name):
+    assert config.plain(mc.load_config(name=name))["floor"] == 0.9
+
+
+def test_every_yaml_is_reached():
+    files = {file.relative_to(config.CONF).parts[0] for file in config.CONF.rglob("*.yaml")}
+    assert files == {f"{name}.yaml" for name in (*PRIMARY, "base")} | {group for group, _ in OPTIONS} | {"hydra"}
+
+
+def test_floor_is_one_value():
+    chosen = mc.load_config(["policy=cppi", "floor=0.8"], name="optimise")
+    assert float(mc.load(chosen.policy)["cppi"].floor) == 0.8
+    assert float(mc.load(chosen.objective).floor) == 0.8
+    other = config.at_floor(chosen, 0.7)
+    assert float(mc.load(other.policy)["cppi"].floor) == 0.7
+    assert chosen.floor == 0.8
+
+
+def test_study_from_config():
+    chosen = mc.load_config(["market=lognormal", "policy=cppi", "policy.multiplier=5", "delay=1"], name="hedge")
+    study = config.study(chosen)
+    assert float(study.policy["cppi"].multiplier) == 5.0
+    assert study.delay == 1
+    assert study.steps == 252
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("policy=cpi", r"unknown policy 'cpi'; did you mean cppi\?"),
+        ("policy.multiplierr=5", r"unknown key 'policy.multiplierr'; did you mean policy.multiplier\?"),
+        ("polcy=cppi", r"unknown key 'polcy'; did you mean policy\?"),
+        ("weights.gold=0.1", r"unknown key 'weights.gold'; known: equity, bond, commodity"),
+        ("zzz=1", r"unknown key 'zzz'; known: .*policy"),
+        ("policy=cppi,stop_loss", r"several values need -m"),
+        ("weights=[1", r"cannot read the override 'weights=\[1'"),
+    ],
+)
+def test_errors_name_what_is_near(override, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        mc.load_config([override], name="hedge")
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_configuration():
+    with pytest.raises(ValueError, match=r"unknown configuration 'hedg'; did you mean hedge\?"):
+        mc.load_config(name="hedg")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("weights.equity=0.9", r"^Mix.weights: expected at most leverage = 1 in sum .*, got 1.3$"),
+        ("+policy.foo=3", "unexpected keyword argument 'foo'"),
+        ("policy._target_=mcengine.policy.presets.none_such", "none_such"),
+        ("policy.weights=${nothing}", "nothing"),
+    ],
+)
+def test_load_raises_what_was_meant(override, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        mc.load(mc.load_config([override], name="hedge").policy)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("value", "message"), [("abc", "expected a number, got 'abc'"), ("1.5", "expected a whole number, got 1.5")])
+def test_whole_numbers(value, message):
+    chosen = mc.load_config([f"paths={value}"], name="hedge")
+    with pytest.raises(ValueError, match=f"paths: {message}"):
+        config.whole(chosen, "paths")
+    assert config.whole(mc.load_config(["paths=1e6"], name="hedge"), "paths") == 1_000_000

@@ -1,0 +1,190 @@
+"""Every experiment run small, as a user runs it; every refusal is one line, exit code 2, and leaves nothing behind."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+import mcengine as mc
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
+FAST = ["market=lognormal", "steps=12", "paths=256", "plots=false"]
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """``script(name, arguments)`` gives the exit code of an experiment in this process, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    monkeypatch.setenv("MC_SMALL", "1")
+    before = jax.config.jax_enable_x64
+    yield lambda name, arguments: importlib.import_module(name).main(arguments)
+    jax.config.update("jax_enable_x64", before)
+
+
+def last_line(text):
+    return Path(text.strip().splitlines()[-1])
+
+
+def check_run(folder, *, tables=()):
+    assert folder.is_dir()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    facts = json.loads((folder / "provenance.json").read_text())
+    assert {"git_commit", "git_dirty", "versions", "devices", "seed", "precision", "xla_flags", "timings", "config", "choices"} <= set(facts)
+    assert facts["timings"]["total_seconds"] > 0.0
+    assert (folder / "config.yaml").stat().st_size > 0
+    assert all((folder / f"{name}.csv").is_file() for name in tables)
+    return metrics
+
+
+def test_study_as_a_user_runs_it(tmp_path):
+    fewer = ["floors=[0.7,0.9]", "~policies.static_put", "~policies.rolled_put", "~policies.stop_loss"]
+    command = [sys.executable, str(SCRIPTS / "study.py"), *fewer]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "MC_SMALL": "1"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    folder = last_line(done.stdout)
+    metrics = check_run(folder, tables=("figures_0.7", "figures_0.9", "parameters", "fit", "before_after"))
+    assert set(metrics) == {"floor 0.7", "floor 0.9", "fit"}
+    assert set(metrics["floor 0.9"]) == {"unhedged", "cppi", "vol_target_cppi"}
+    pictures = {file.stem for file in folder.glob("*.png")}
+    assert pictures == {"wealth_0.7", "wealth_0.9", "protection_cost_0.7", "protection_cost_0.9", "fan", "exposure", "fit"}
+    assert (folder / "outcomes" / "cppi 0.9" / "wealth.npy").is_file()
+    for words in ("== Floor 70%", "== Floor 90%", "asked", "realised", "binds", "fresh paths", "P(any day below 0.9) is"):
+        assert words in done.stdout
+
+
+def test_hedge_as_a_user_runs_it_from_elsewhere(tmp_path):
+    command = [sys.executable, os.path.relpath(SCRIPTS / "hedge.py", tmp_path), "policy=cppi", "policy.multiplier=5", "paths=200000", *FAST[:2]]
+    done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "MC_SMALL": "1"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    metrics = check_run(last_line(done.stdout), tables=("figures",))
+    assert metrics["mean return"]["error"] > 0.0
+    bad = subprocess.run([*command, "policy=cpi"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (bad.returncode, bad.stderr) == (2, "error: unknown policy 'cpi'; did you mean cppi?\n")
+
+
+def test_optimise(script, capsys):
+    assert script("optimise", ["policy=cppi", "objective=floor_protection", *FAST]) == 0
+    out = capsys.readouterr().out
+    metrics = check_run(last_line(out), tables=("parameters", "fit", "before_after"))
+    assert set(metrics) == {"parameters", "before", "after"}
+    assert metrics["parameters"]["policy.cppi.multiplier before"] == 4.0
+    assert "the limit of 0.50%" in out
+
+
+def test_greeks(script, capsys):
+    assert script("greeks", FAST) == 0
+    metrics = check_run(last_line(capsys.readouterr().out), tables=("greeks",))
+    assert -1.0 < metrics["put"]["delta"] < 0.0
+    assert metrics["study"]["market.equity.shock"]["error"] > 0.0
+
+
+REFUSED = [
+    ("policy=cpi", "unknown policy 'cpi'; did you mean cppi?"),
+    ("policy.multiplierr=5", "unknown key 'policy.multiplierr'; did you mean policy.multiplier?"),
+    ("paths=0", "paths: expected a whole number from 1 to 1e+12, got 0"),
+    ("paths=1e15", "paths: expected a whole number from 1 to 1e+12, got 1000000000000000.0"),
+    ("paths=abc", "paths: expected a number, got 'abc'"),
+    ("market=heston market.correlation=[[1,.5,0],[.4,1,0],[0,0,1]]", "expected a symmetric matrix"),
+    ("market=heston market.correlation=[[1,.9,.9],[.9,1,-.9],[.9,-.9,1]]", "expected a positive definite matrix"),
+    ("market.assets.bond.sigma=-1", "GBM.sigma: expected a number not below 0, got -1"),
+    ("floor=1.2", "expected a floor whose present value is below the starting wealth, got 1.2"),
+    ("weights.equity=0.9", "Mix.weights: expected at most leverage = 1 in sum (the rest is cash), got 1.3"),
+    ("weights=3", "weights: expected a weight by asset"),
+    ("market=history data=missing.csv", "missing.csv"),
+    ("precision=float16", "precision: expected 'float32' or 'float64', got 'float16'"),
+    ("steps=1.5", "steps: expected a whole number, got 1.5"),
+    ("years=0", "Study.years: expected a number above 0"),
+    ("plots=maybe", "plots: expected true or false, got 'maybe'"),
+    ("trace=[-1]", "trace: expected path ids"),
+    ("policy=cppi,stop_loss", "several values need -m"),
+    ("-m policy=cppi,cpi", "unknown policy 'cpi'; did you mean cppi?"),
+    ("-m floor=1.1,1.2", "expected a floor whose present value is below the starting wealth"),
+]
+
+
+@pytest.mark.parametrize(("override", "message"), REFUSED)
+def test_refusals(script, capsys, tmp_path, override, message):
+    words = override.split()
+    assert script("hedge", [*FAST[:1], *FAST[3:], *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert all(line.startswith("error: ") for line in err.splitlines())
+    assert len(err.splitlines()) == (2 if override == "-m floor=1.1,1.2" else 1)
+    assert message in err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweep_collect_and_resume(script, capsys, tmp_path):
+    sweep = ["-m", "policy=unhedged,stop_loss", "floor=0.7,0.9", "hydra.sweep.dir=sweep", *FAST]
+    assert script("hedge", sweep) == 0
+    lines = capsys.readouterr().out.strip().splitlines()
+    assert Path(lines[-1]) == tmp_path / "sweep"
+    runs = mc.collect(lines[-1])
+    assert sorted(zip(runs["policy"], runs["floor"], strict=True)) == [
+        ("stop_loss", 0.7),
+        ("stop_loss", 0.9),
+        ("unhedged", 0.7),
+        ("unhedged", 0.9),
+    ]
+    assert runs["mean return error"].gt(0.0).all()
+    assert all(folder in lines for folder in runs.index)
+
+    written = {file: file.stat().st_mtime_ns for file in (tmp_path / "sweep").rglob("metrics.json")}
+    assert script("hedge", [*sweep, "floor=0.7,0.8,1.3"]) == 2
+    out, err = capsys.readouterr()
+    assert out.count("finished before, skipped") == 2
+    assert len(err.splitlines()) == 1  # stop-loss at 1.3; the others of the sweep went on
+    assert len(mc.collect("sweep")) == 4 + 3
+    assert all(file.stat().st_mtime_ns == time for file, time in written.items())
+    assert not [folder for folder in (tmp_path / "sweep").iterdir() if folder.is_dir() and not (folder / "metrics.json").is_file()]
+
+
+def test_a_finished_folder_is_not_overwritten(script, capsys, tmp_path):
+    here = ["hydra.run.dir=mine", "policy=unhedged", *FAST]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("kept")
+    assert script("hedge", [*here, "floor=-1", "policy=cppi"]) == 2
+    assert script("hedge", here) == 0
+    assert script("hedge", here) == 0
+    assert capsys.readouterr().out.count("finished before, skipped") == 1
+    assert script("hedge", [*here, "seed=1"]) == 2
+    assert "holds the finished run of another configuration" in capsys.readouterr().err
+    assert (tmp_path / "mine" / "metrics.json").is_file()
+    assert (tmp_path / "mine" / "notes.txt").read_text() == "kept"
+
+
+@pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")
+def test_not_finite_names_paths_and_replays(script, capsys, tmp_path):
+    broken = ["market.assets.equity.sigma=1e4", "policy=unhedged", *FAST]
+    assert script("hedge", broken) == 3
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1
+    assert "on paths 0, 1" in err
+    assert "step 2" in err
+    command = err.partition("replay: python experiments/hedge.py ")[2]
+    assert command.endswith("'trace=[0,1,2,3,4,5,6,7,8,9]'\n")
+    assert list(tmp_path.iterdir()) == []
+    assert script("hedge", [word.strip("'") for word in command.split()]) == 0
+    out = capsys.readouterr().out
+    assert (last_line(out) / "trace.csv").read_text().startswith("path,step,time,equity.spot")
+
+
+def test_streamed_study_has_the_same_table(script, capsys):
+    """Beyond ``keep`` the figures are streamed: those of two floors are kept apart."""
+    arguments = ["floors=[0.7,0.9]", "~policies.static_put", "~policies.rolled_put", "~policies.stop_loss", "~policies.vol_target_cppi"]
+    arguments += [*FAST, "paths=4096", "optimise.steps=1", "engine.block=1024"]
+    found = []
+    for keep in (2e6, 2048):
+        assert script("study", [*arguments, f"engine.keep={keep:g}"]) == 0
+        found.append(check_run(last_line(capsys.readouterr().out)))
+    exact, streamed = (run["floor 0.7"]["unhedged"] for run in found)
+    assert streamed["P(below floor) any day"]["value"] == pytest.approx(exact["P(below floor) any day"]["value"])
+    assert streamed["mean return"]["value"] == pytest.approx(exact["mean return"]["value"])
+    assert found[1]["floor 0.9"]["unhedged"]["P(below floor) any day"]["value"] > streamed["P(below floor) any day"]["value"]
