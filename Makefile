@@ -20,7 +20,7 @@ types: $(READY)
 	$(PY) -m mypy
 
 unit: $(READY)
-	MC_SMALL=1 $(PY) -m pytest -n 2 --dist worksteal
+	$(PY) -m pytest -n 2 --dist worksteal
 
 campaign: $(READY)
 	$(PY) -m pytest -m slow

@@ -25,7 +25,7 @@ from mcengine.report import RunFolder
 Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, float]]]
 
 REFUSED, NOT_FINITE, INTERRUPTED = 2, 3, 130
-SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024}
+SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024, "optimise.validation_paths": 2048}
 """Under MC_SMALL=1 nothing is larger than this: tests and a first look."""
 
 
@@ -47,7 +47,7 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
         jobs = _Jobs(task, name, old)
         try:
             with _quiet_hydra():
-                _hydra(name, jobs, [*arguments, *([] if given else [f"{key}={root}"])])
+                _hydra(name, jobs, [*(["-m"] if multirun else []), *overrides, *([] if given else [f"{key}={root}"])])
         except (ValueError, OSError) as error:
             _say(str(error))
             return REFUSED
@@ -193,11 +193,11 @@ def _folder(given: Path | None, parent: Path) -> Iterator[tuple[Path, set[Path]]
     try:
         yield root, old
     finally:
-        if root.absolute() not in old and root.is_dir() and not any(root.rglob("metrics.json")):
-            shutil.rmtree(root)
-            for empty in (root.parent, root.parent.parent) if given is None else ():
-                if not any(empty.iterdir()):
-                    empty.rmdir()
+        if root.absolute() not in old and not any(root.rglob("metrics.json")):
+            shutil.rmtree(root, ignore_errors=True)
+            for parent in (root.parent, root.parent.parent) if given is None else ():
+                if not any(parent.iterdir()):
+                    parent.rmdir()
 
 
 def _say(message: str) -> None:

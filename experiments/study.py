@@ -6,7 +6,7 @@ tested on fresh paths.
 
 import dataclasses
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import _main
@@ -34,8 +34,8 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         return _main.trace(config, folder, study)
 
     heading(f"{config.paths:,} paths, {config.years:g} x {config.steps} dates, {len(study.books)} books on the same paths")
-    figures = {f"{floor:g}: {key}": f for floor in config.floors for key, f in objective.figures(study, floor, of(study, floor)).items()}
-    result = study.run(config.paths, seed=config.seed, stream=config.stream, figures=figures, folder=folder.path, **config.engine)
+    options = {"figures": figures(study, config.floors), "folder": folder.path, **config.engine}
+    result = study.run(config.paths, seed=config.seed, stream=config.stream, **options)
     tables = {floor: table(result, floor) for floor in config.floors}
     metrics: dict[str, Any] = {}
     for floor, estimates in tables.items():
@@ -72,8 +72,13 @@ def policy_of(book: str) -> str:
     return book.split(" ")[0]
 
 
+def figures(study: mc.Study, floors: Sequence[float]) -> dict[str, mc.engine.Figure]:
+    """The figures of every floor; the benchmark is in each, so their names begin with the floor."""
+    return {f"{floor:g}: {key}": figure for floor in floors for key, figure in objective.figures(study, floor, of(study, floor)).items()}
+
+
 def table(result: mc.Result, floor: float) -> Any:
-    """The figures at one floor; the benchmark is in every table, so streamed figures carry their floor's name."""
+    """The table of one floor, its figures read from the paths kept or from those streamed under its name."""
     mark = f"{floor:g}: "
     at = dataclasses.replace(result, streams={k.removeprefix(mark): s for k, s in result.streams.items() if k.startswith(mark)})
     return objective.table(at, floor, of(result.study, floor))

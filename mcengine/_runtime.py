@@ -47,6 +47,11 @@ def configure() -> None:
         )
 
 
+def capped(count: int, most: int) -> int:
+    """``count``, or at most ``most`` where the environment has MC_SMALL=1: tests of notebooks and of the README run everything small."""
+    return min(count, most) if os.environ.get("MC_SMALL") == "1" else count
+
+
 def set_precision(precision: str) -> None:
     """``"float32"`` or ``"float64"`` for this whole process (JAX holds one setting)."""
     if precision not in ("float32", "float64"):

@@ -17,19 +17,16 @@
 # You hold 60 % equities, 30 % bonds and 10 % commodities, and must not fall below 90 % of where you start. Which rule protects you,
 # what does it cost, and how sure are we? This notebook asks the engine, one question at a time.
 #
-# With `MC_SMALL=1` in the environment every run is small: the figures are then rough, and their errors say so.
+# With `MC_SMALL=1` in the environment no run has more than 4,096 paths: the figures are then rough, and their errors say so.
 
 # %%
-import os
-
 import matplotlib.pyplot as plt
 import numpy as np
 
 import mcengine as mc
 from mcengine import report
 
-SMALL = os.environ.get("MC_SMALL") == "1"
-PATHS = 4_096 if SMALL else 200_000
+PATHS = 200_000
 FLOOR = 0.90
 
 # %% [markdown]
@@ -47,7 +44,7 @@ calibration.table()["shown"].to_frame()
 # The correlation we ask for is between Brownian motions. What comes out of the simulation, measured on standardised daily returns:
 
 # %%
-calibration.realised_correlation(128 if SMALL else 512)
+calibration.realised_correlation()
 
 # %% [markdown]
 # ## Rules are chains of stages
@@ -111,9 +108,7 @@ alone = mc.Study(calibration.market, rules["vol_target_cppi"], costs)
 fit = mc.optimise.fit(
     alone,
     mc.objective.FloorProtection(floor=FLOOR, probability=0.005),
-    steps=5 if SMALL else 200,
-    paths=512 if SMALL else 8_192,
-    validation_paths=PATHS,
+    steps=200,
 )
 print(f"P(any day below) on unseen paths: {fit.constraint}, limit {fit.limit}")
 fit.table()
@@ -129,7 +124,7 @@ before.compare(after)
 # rate (rho).
 
 # %%
-mc.greeks.study(fit.study, paths=8_192 if SMALL else 131_072)["derivative"].map(str).to_frame()
+mc.greeks.study(fit.study, paths=131_072)["derivative"].map(str).to_frame()
 
 # %% [markdown]
 # ## Contracts

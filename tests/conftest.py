@@ -1,11 +1,14 @@
 """Fixtures shared by the tests of several rooms."""
 
+import os
 from contextlib import contextmanager
 
 import jax
 import pytest
 
 import mcengine as mc
+
+os.environ.pop("MC_SMALL", None)  # a run cut to 4,096 paths would test less than a test says; those that want it small set it themselves
 
 
 @contextmanager

@@ -62,6 +62,32 @@ class TestOnePathEverywhere:
             np.testing.assert_array_equal(last[f"{book}.wealth"], result[book]["wealth"][[0, 63, 5000]])
         np.testing.assert_array_equal(last["equity.spot"], result["market"]["price_equity"][[0, 63, 5000]])
 
+    def test_outcomes_are_what_the_table_shows(self, study, result):
+        """Every recorder once more in pandas."""
+        table, ids = study.trace(range(32), seed=3), slice(0, 32)
+        for book in study.books:
+            one = {name: table[f"{book}.{name}"].unstack("step") for name in ("wealth", "cost_underlying", "cost_option")}
+            wealth = one["wealth"]
+            change = wealth.pct_change(axis=1).iloc[:, 1:]
+            traded, sleeve = 0.0, 0.0
+            for asset in study.market.assets:
+                units, spot = table[f"{book}.{asset}.units"].unstack("step"), table[f"{asset}.spot"].unstack("step")
+                traded = traded + units.diff(axis=1).abs() * spot.shift(1, axis=1)
+                sleeve = sleeve + units * spot.shift(1, axis=1)
+            before = wealth.shift(1, axis=1)
+            expected = {
+                "lowest": wealth.min(axis=1),
+                "drawdown": (1.0 - wealth / wealth.cummax(axis=1)).max(axis=1),
+                "volatility": np.sqrt((change**2).mean(axis=1) * 24),
+                "turnover": (traded / before).sum(axis=1),
+                "exposure": (sleeve / before).sum(axis=1) / 24,
+                "cost_underlying": one["cost_underlying"][24],
+                "cost_option": one["cost_option"][24],
+            }
+            assert set(expected) | {"wealth"} == set(result[book])
+            for name, values in expected.items():
+                np.testing.assert_allclose(result[book][name][ids], values, rtol=2e-5, atol=2e-6, err_msg=f"{book}/{name}")
+
     def test_ids_are_64_bits_wide(self, study):
         far = study.run(100, first=FAR, block=64, devices=1).outcomes
         assert_same_bits(far, traced_outcomes(study, [FAR, FAR + 63, FAR + 64, FAR + 99]), pick=[0, 63, 64, 99])
@@ -244,7 +270,7 @@ class Breaking:
 def test_a_number_that_is_none_stops_the_run():
     """The paths are known from the noise alone; the message names them, the date, the column and the replay."""
     market = mc.market.Market({"bond": mc.market.GBM(50.0, 0.06), "equity": Breaking(100.0, 0.2)})
-    study = mc.Study(market, mc.policy.Mix(equity=1.0), steps=8)
+    study = mc.Study(market, mc.policy.Mix(equity=1.0), steps=8, recorders=(recorder.Wealth(),))
     normals = jax.vmap(lambda path: mc.noise.Counter().begin(make_key(5), path).normals(BREAKS_AT, 2))(path_ids(1000, 256))
     broken = [1000 + int(i) for i in np.flatnonzero(np.asarray(normals[1]) > THRESHOLD)]
     assert len(broken) > 2
@@ -280,7 +306,7 @@ class TestDates:
         assert not np.any(held & (table["rolled_put.expiry"].to_numpy() < date))
 
     def test_years_follow_each_other(self, gbm_market, weights):
-        study = mc.Study(gbm_market, mc.policy.presets.unhedged(weights), years=2.0, steps=24)
+        study = mc.Study(gbm_market, mc.policy.presets.unhedged(weights), years=2.0, steps=24, recorders=(recorder.Wealth(), recorder.Years()))
         result = study.run(256, block=64, devices=1)
         first, second = (result["policy"][f"year_{k}"] for k in (1, 2))
         np.testing.assert_allclose(first * second, result.wealth, rtol=1e-6)

@@ -11,9 +11,12 @@ import jax
 import pytest
 
 import mcengine as mc
+from mcengine import config
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
 FAST = ["market=lognormal", "steps=12", "paths=256", "plots=false"]
+FEWER = ("static_put", "rolled_put", "stop_loss", "cppi")
+"""Policies left out of the default study here: each costs seconds of compilation."""
 
 
 @pytest.fixture
@@ -43,17 +46,16 @@ def check_run(folder, *, tables=()):
 
 
 def test_study_as_a_user_runs_it(tmp_path):
-    fewer = ["floors=[0.7,0.9]", "~policies.static_put", "~policies.rolled_put", "~policies.stop_loss"]
-    command = [sys.executable, str(SCRIPTS / "study.py"), *fewer]
+    command = [sys.executable, str(SCRIPTS / "study.py"), *(f"~policies.{name}" for name in FEWER)]
     done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "MC_SMALL": "1"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     folder = last_line(done.stdout)
     metrics = check_run(folder, tables=("figures_0.7", "figures_0.9", "parameters", "fit", "before_after"))
     assert set(metrics) == {"floor 0.7", "floor 0.9", "fit"}
-    assert set(metrics["floor 0.9"]) == {"unhedged", "cppi", "vol_target_cppi"}
+    assert set(metrics["floor 0.9"]) == {"unhedged", "vol_target_cppi"}
     pictures = {file.stem for file in folder.glob("*.png")}
     assert pictures == {"wealth_0.7", "wealth_0.9", "protection_cost_0.7", "protection_cost_0.9", "fan", "exposure", "fit"}
-    assert (folder / "outcomes" / "cppi 0.9" / "wealth.npy").is_file()
+    assert (folder / "outcomes" / "vol_target_cppi 0.9" / "wealth.npy").is_file()
     for words in ("== Floor 70%", "== Floor 90%", "asked", "realised", "binds", "fresh paths", "P(any day below 0.9) is"):
         assert words in done.stdout
 
@@ -176,15 +178,16 @@ def test_not_finite_names_paths_and_replays(script, capsys, tmp_path):
     assert (last_line(out) / "trace.csv").read_text().startswith("path,step,time,equity.spot")
 
 
-def test_streamed_study_has_the_same_table(script, capsys):
-    """Beyond ``keep`` the figures are streamed: those of two floors are kept apart."""
-    arguments = ["floors=[0.7,0.9]", "~policies.static_put", "~policies.rolled_put", "~policies.stop_loss", "~policies.vol_target_cppi"]
-    arguments += [*FAST, "paths=4096", "optimise.steps=1", "engine.block=1024"]
-    found = []
-    for keep in (2e6, 2048):
-        assert script("study", [*arguments, f"engine.keep={keep:g}"]) == 0
-        found.append(check_run(last_line(capsys.readouterr().out)))
-    exact, streamed = (run["floor 0.7"]["unhedged"] for run in found)
-    assert streamed["P(below floor) any day"]["value"] == pytest.approx(exact["P(below floor) any day"]["value"])
-    assert streamed["mean return"]["value"] == pytest.approx(exact["mean return"]["value"])
-    assert found[1]["floor 0.9"]["unhedged"]["P(below floor) any day"]["value"] > streamed["P(below floor) any day"]["value"]
+def test_streamed_figures_of_two_floors_are_kept_apart(script):
+    script("hedge", ["paths=0"])  # puts experiments/ on the path
+    study = importlib.import_module("study")
+    chosen = mc.load_config(["market=lognormal", "steps=12", *(f"~policies.{name}" for name in FEWER)])
+    both = config.study(chosen, study.books(chosen))
+    options = {"figures": study.figures(both, chosen.floors), "block": 1024}
+    exact, streamed = (both.run(8192, keep=keep, **options) for keep in (8192, 2048))
+    for floor in chosen.floors:
+        tables = [study.table(result, floor) for result in (exact, streamed)]
+        for figure in ("mean return", "P(below floor) any day"):
+            values = [[cell.value for cell in table[figure]] for table in tables]
+            assert values[0] == pytest.approx(values[1])
+        assert list(tables[0].index) == ["unhedged", f"vol_target_cppi {floor:g}"]

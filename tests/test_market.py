@@ -84,6 +84,14 @@ def test_a_shock_is_a_log_return_of_every_path(asset):
 # ---- GBM ----
 
 
+def test_gbm_steps_as_its_equation(double):
+    asset = GBM(100.0, 0.3, drift=0.07, dividend=0.02, shock=0.01)
+    table = asset.table(jnp.array([0.0, 0.5]), jnp.array([0.5, 0.25]))
+    for i, (dt, shock) in enumerate(((0.5, 0.01), (0.25, 0.0))):
+        moved = asset.step(100.0, jax.tree.map(lambda column, i=i: column[i], table), (1.3,))
+        assert float(moved) == pytest.approx(100.0 * np.exp((0.05 - 0.045) * dt + shock + 0.3 * np.sqrt(dt) * 1.3), rel=1e-12)
+
+
 def test_gbm_is_lognormal():
     sigma, drift, years = 0.3, 0.07, 2.0
     terminal = spots(GBM(100.0, sigma, drift=drift), years)
@@ -174,6 +182,21 @@ def test_quadratic_exponential_matches_its_moments(psi, weight, double):
     assert average((following - mean) ** 2) == pytest.approx(psi * mean**2, rel=2e-4)
     assert np.log(average(jnp.exp(weight * following))) == pytest.approx(float(log_mean[0]), abs=1e-6)
     assert (jnp.diff(following[z > -1.0 / np.sqrt(psi)]) >= 0.0).all()  # increasing in its normal, but for the far lower end
+
+
+@pytest.mark.parametrize("v", [0.0, 1e-4, 0.04, 0.5])
+@pytest.mark.parametrize("case", [EQUITY, ANDERSEN, UPWARD], ids=["equity", "andersen", "upward"])
+def test_a_heston_step_is_a_martingale(case, v, double):
+    """By quadrature over the variance's normal; given v and v' the price is lognormal with variance k34 (v + v')."""
+    z = jnp.linspace(-9.0, 9.0, 400_001)
+    density = jnp.exp(-0.5 * z * z) / jnp.sqrt(2.0 * jnp.pi) * (z[1] - z[0])
+    asset = Heston(1.0, **case)
+    start = asset.start()._replace(variance=v)
+    for dt in (1.0 / 252.0, 0.125):
+        row = jax.tree.map(lambda column: column[0], asset.table(jnp.zeros(1), jnp.array([dt])))
+        moved = asset.step(start, row, (z, 0.0))
+        mean = (moved.spot * jnp.exp(0.5 * (1.0 - case["rho"] ** 2) * 0.5 * dt * (v + moved.variance)) * density).sum()
+        assert float(mean) == pytest.approx(1.0, abs=2e-6)
 
 
 def test_an_infinite_mean_is_noticed():

@@ -5,6 +5,7 @@ Statistical tolerances are in standard errors of the run (4, with fixed seeds), 
 
 import dataclasses
 import math
+from types import SimpleNamespace
 from typing import ClassVar
 
 import jax
@@ -303,6 +304,12 @@ class TestDateByDate:
         assert np.any(out & (column("unhedged.wealth") > line)[:, :-1])  # the mix came back on some path; the rule did not
         np.testing.assert_array_equal(exposure[:, 1:][out], 0.0)
         assert np.all(exposure[:, 1:][~out] > 0.9)
+
+    def test_stop_loss_remembers(self):
+        """Above its line again (another stage may hold what recovers), it stays out."""
+        seen = SimpleNamespace(wealth=2.0, start_wealth=1.0, width=0.0, floor_value=float, scale=lambda target, factor: factor)
+        assert StopLoss(0.9).act({}, seen, jnp.array(0.0)) == (0.0, 0.0)
+        assert StopLoss(0.9).act({}, seen, jnp.array(1.0)) == (1.0, 1.0)
 
     @pytest.mark.parametrize(("name", "target", "multiplier", "tolerance"), [("cppi", math.inf, 5.0, 0.0), ("vol_target_cppi", 0.1, 5.0, 0.02)])
     def test_scalers_and_band(self, column, discounts, weights, name, target, multiplier, tolerance):

@@ -9,12 +9,17 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
+from mcengine._runtime import capped
 from mcengine.engine import program
 from mcengine.engine.result import Figure, Result, Stream, default_figures, start_stream
 from mcengine.noise import make_key
 
 MAX_PATHS = 10**12
 """About a month on 2 cores, and half of the ids' range stays free of it."""
+
+
+SMALL = 4096
+"""Paths of any run where the environment has MC_SMALL=1."""
 
 
 class NotFiniteError(ArithmeticError):
@@ -30,7 +35,7 @@ def check_paths(paths: Any) -> int:
     """A number of paths, or one clear message."""
     if isinstance(paths, bool) or paths != int(paths) or not 1 <= paths <= MAX_PATHS:
         raise ValueError(f"paths: expected a whole number from 1 to {MAX_PATHS:.0e}, got {paths!r}")
-    return int(paths)
+    return capped(int(paths), SMALL)
 
 
 def run(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mcengine._model import near, parameters, replace
+from mcengine._runtime import capped
 from mcengine.engine import BatchGradient, Estimate, Study, program
 from mcengine.noise import make_key
 
@@ -46,6 +47,7 @@ def study(
     def loss(outcomes: Any, extra: Any) -> Any:
         return outcomes[book]["wealth"], {}
 
+    paths = capped(paths, 8192)
     devices = program.check_devices(None)
     block = program.padded(max(1, paths // _BATCHES), 4096, devices)
     gradient = BatchGradient(smooth, loss, chosen, label=("greeks", book), block=block)

@@ -17,6 +17,7 @@ import optax
 from tqdm import tqdm
 
 from mcengine._model import field_metadata, near, parameters, replace, trainable, with_parameters
+from mcengine._runtime import capped
 from mcengine.engine import BatchGradient, Estimate, Study
 from mcengine.noise import make_key
 
@@ -90,6 +91,7 @@ def fit(
     constraint's price starts, in return for one unit of probability. ``width`` smooths the rule's gates, as a fraction of wealth. Raises ``ValueError`` for unknown names or when nothing can move.
     """
     started = time.perf_counter()
+    steps, paths = capped(steps, 4), capped(paths, 512)
     if len(study.books) != 1:
         raise ValueError(f"fit: expected a study of one policy, got {', '.join(study.books)}")
     book = next(iter(study.books))
