@@ -49,7 +49,7 @@ def _is_static(field: dataclasses.Field) -> bool:
 def _as_numbers(value: Any, where: str) -> Any:
     if isinstance(value, bool | str):
         raise ValueError(f"{where}: expected a number, got {value!r}")
-    if isinstance(value, int | float | np.generic):
+    if isinstance(value, int | float | np.generic) or (isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)):
         return np.asarray(value, np.float64)
     if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
         try:

@@ -216,12 +216,12 @@ class TestRefusals:
 
     @pytest.mark.parametrize("steps", [10, 100])
     def test_year_ends_follow_a_replaced_calendar(self, mix_study, steps):
-        assert replace(mix_study, steps=steps).steps_per_year == steps
+        assert replace(mix_study, steps=steps).year_steps == steps
 
     def test_a_study_of_computed_numbers_runs(self, gbm_market, weights):
         """``risk_neutral`` hands out JAX scalars: a study of them is checked and dated like any other."""
         study = mc.Study(gbm_market.risk_neutral(), mc.policy.presets.unhedged(weights), steps=24)
-        assert study.steps_per_year == 24
+        assert study.year_steps == 24
         assert np.all(study.run(64, block=64, devices=1).wealth > 0.0)
 
     def test_a_book_called_market_would_hide_the_prices(self, gbm_market, weights):

@@ -52,7 +52,9 @@ def test_a_broken_constraint_is_pulled_back(heston_market, weights):
     """Steps far too large overshoot; what is returned still holds the limit, nearer to the start."""
     study = mc.Study(heston_market, mc.policy.presets.cppi(weights, 0.9, multiplier=2.0), steps=24)
     objective = mc.objective.FloorProtection(floor=0.9, probability=0.002)
-    fit = mc.optimise.fit(study, objective, steps=4, paths=1024, learning_rate=1.0, price=1e-4, price_rate=0.0, validation_paths=16_384, progress=False)
+    fit = mc.optimise.fit(
+        study, objective, steps=4, paths=1024, learning_rate=1.0, price=1e-4, price_rate=0.0, validation_paths=16_384, progress=False
+    )
     assert fit.chosen < 1.0
     assert fit.feasible
 

@@ -75,8 +75,12 @@ class TestRefusals:
             (lambda: Band(-0.1), "Band.tolerance: expected a number not below 0"),
             (lambda: VolTarget(0.0), "VolTarget.target: expected a number above 0"),
             (lambda: StaticPut(float("nan")), "StaticPut.floor: expected a finite number"),
-            (lambda: RolledPut(0.9, tenor=5, roll=6), "RolledPut.roll: expected a whole number of steps from 1 to tenor = 5, got 6"),
-            (lambda: RolledPut(0.9, roll=0), "RolledPut.roll: expected a whole number of steps"),
+            (
+                lambda: RolledPut(0.9, tenor=5, roll=6),
+                "RolledPut.roll: expected whole numbers of steps, roll from 1 to tenor, got roll 6 and tenor 5",
+            ),
+            (lambda: RolledPut(0.9, tenor=5.5), "RolledPut.roll: expected whole numbers of steps"),
+            (lambda: RolledPut(0.9, roll=0), "RolledPut.roll: expected whole numbers of steps"),
         ],
     )
     def test_a_stage(self, make, message):

@@ -181,7 +181,7 @@ def approximation(v, kappa, xi, rho, years, strike):
 
 
 def test_the_heston_approximation_is_as_good_as_it_is_said_to_be():
-    """Measured, in fractions of spot: see BOUNDS; a tenth is added. Nearly always too dear, most where 2 kappa theta / xi^2 is small."""
+    """Worst errors measured, in fractions of spot; a tenth is added. Far from the money too dear, at the money too cheap."""
     v, kappa, xi, rho, years, strike = grid()
     exact = np.concatenate(
         [
@@ -192,28 +192,30 @@ def test_the_heston_approximation_is_as_good_as_it_is_said_to_be():
     error = approximation(v, kappa, xi, rho, years, strike) - exact
     year = years == 1.0
     bounds = [
-        ("everywhere", v > 0.0, 0.0163),
-        ("strike .7, a year", year & (strike == 0.7), 0.0151),
-        ("strike .9, a year", year & (strike == 0.9), 0.0151),
-        ("a quarter", years == 0.25, 0.0062),
-        ("2.5 weeks", years == 0.05, 0.0010),
-        ("vol of vol .5", xi == 0.5, 0.0070),
-        ("vol of vol .3", xi == 0.3, 0.0028),
-        ("vol of vol .5, kappa 4", (xi == 0.5) & (kappa == 4.0), 0.0035),
+        ("everywhere", v > 0.0, 0.0127),
+        ("strike .7, a year", year & (strike == 0.7), 0.0127),
+        ("strike .9, a year", year & (strike == 0.9), 0.0048),
+        ("strike 1, a year", year & (strike == 1.0), 0.0098),
+        ("a quarter", years == 0.25, 0.0036),
+        ("2.5 weeks", years == 0.05, 0.00033),
+        ("vol of vol .8, kappa 4", (xi == 0.8) & (kappa == 4.0), 0.0047),
+        ("vol of vol .5", xi == 0.5, 0.0046),
+        ("vol of vol .5, kappa 4", (xi == 0.5) & (kappa == 4.0), 0.0012),
+        ("vol of vol .3", xi == 0.3, 0.00093),
     ]
     for name, where, bound in bounds:
         assert np.abs(error[where]).max() < 1.1 * bound, name
-    assert error.min() > -0.002
+    assert (approximation(v, kappa, xi, rho, years, strike) >= np.maximum(1.0 - strike, 0.0) - 1e-15).all()
 
 
 @pytest.mark.parametrize("strike", [0.8, 0.9, 1.0, 1.1])
-def test_its_error_is_of_second_order_in_vol_of_vol(strike):
-    """Half the vol of vol, a quarter of the error: the first-order terms are right."""
+def test_its_error_is_of_third_order_in_vol_of_vol(strike):
+    """Half the vol of vol, an eighth of the error (measured 6.7 to 9.1); were a term of second order wrong it would be a quarter."""
     error = []
     for xi in (0.1, 0.05):
         exact = reference.heston_call(1.0, strike, 0.5, v0=0.05, kappa=3.0, theta=0.03, vol_of_vol=xi, rho=-0.7)
         error.append(approximation(*(np.array([x]) for x in (0.05, 3.0, xi, -0.7, 0.5, strike)))[0] - float(exact))
-    assert 3.7 < error[0] / error[1] < 4.6
+    assert abs(error[0] / error[1]) > 6.0
 
 
 def test_without_vol_of_vol_it_is_black_at_the_expected_variance():

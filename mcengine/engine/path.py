@@ -4,6 +4,7 @@ At each date: the market is quoted, each book decides and trades, the market mov
 Trading first and moving after makes N trades (today's included) and N marks (the horizon's included) in N steps.
 """
 
+import dataclasses
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar
 from mcengine.engine.recorder import Day
-from mcengine.instrument import OptionSlot, Slot, Terms, Underlying
+from mcengine.instrument import OptionSlot, Position, Slot, Terms, Underlying
 from mcengine.ledger import Account, advance, open_account, prices, trade
 from mcengine.noise import Path
 from mcengine.policy import AbstractStage, Seen, Target
@@ -82,7 +83,7 @@ class Simulation:
         policy = self.study.books[name]
         account, pending, memory = book.account, book.pending, book.memory
         if self.study.delay:
-            account, traded = self._trade(name, account, pending, quotes)
+            account, traded = self._trade(name, account, self._still_alive(name, pending, step), quotes)
             seen = self._seen(name, account, quotes, step)
             pending, memory = policy.act(account.held, seen, memory)
         else:
@@ -91,6 +92,15 @@ class Simulation:
             account, traded = self._trade(name, account, target, quotes)
         sleeve = seen.sleeve(account.held)
         return BookState(account, memory, pending, book.recorded), traded, sleeve
+
+    def _still_alive(self, name: str, pending: Target, step: Scalar) -> Target:
+        """Yesterday's decision less the options that have expired since."""
+        alive = dict(pending)
+        for slot in self.study.books[name].slots():
+            units, terms = pending[slot]
+            assert isinstance(terms, Terms)
+            alive[slot] = Position(jnp.where(terms.expiry > step, units, 0.0), terms)
+        return alive
 
     def _trade(self, name: str, account: Account, target: Target, quotes: dict[str, Quote]) -> tuple[Account, Scalar]:
         slots = self.slots[name]
@@ -122,7 +132,7 @@ class Simulation:
             step=step,
             dt=self.dt,
             steps=self.calendar.steps,
-            steps_per_year=self.study.steps_per_year,
+            steps_per_year=self.study.year_steps,
             start_wealth=self.study.wealth,
             wealth_before=before.wealth,
             traded=traded,
@@ -134,8 +144,10 @@ class Simulation:
     def _seen(self, name: str, account: Account, quotes: dict[str, Quote], step: Scalar) -> Seen:
         slots = self.slots[name]
 
-        def quote_option(slot: str, terms: Terms) -> Scalar:
-            return slots[slot].price(terms, quotes, self.pricers)
+        def quote_option(slot: str, terms: Terms, move: Scalar = 0.0) -> Scalar:
+            asset = slots[slot].asset
+            moved = quotes | {asset: dataclasses.replace(quotes[asset], spot=quotes[asset].spot + move)}
+            return slots[slot].price(terms, moved, self.pricers)
 
         return Seen(
             step=step,

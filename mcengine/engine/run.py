@@ -1,7 +1,7 @@
 """``run``: blocks of paths through one compiled program, outcomes kept or streamed, a progress bar over blocks."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -33,9 +33,18 @@ class NotFiniteError(ArithmeticError):
 
 def check_paths(paths: Any) -> int:
     """A number of paths, or one clear message."""
-    if isinstance(paths, bool) or paths != int(paths) or not 1 <= paths <= MAX_PATHS:
+    whole = isinstance(paths, int | float | np.number) and not isinstance(paths, bool) and np.isfinite(paths) and paths == int(paths)
+    if not whole or not 1 <= paths <= MAX_PATHS:
         raise ValueError(f"paths: expected a whole number from 1 to {MAX_PATHS:.0e}, got {paths!r}")
     return capped(int(paths), SMALL)
+
+
+def check_ids(ids: Sequence[int]) -> list[int]:
+    """Path ids, or one clear message."""
+    for i in ids:
+        if isinstance(i, bool) or not isinstance(i, int | np.integer) or not 0 <= i < 1 << 63:
+            raise ValueError(f"path id: expected a whole number from 0 to 2^63 - 1, got {i!r}")
+    return [int(i) for i in ids]
 
 
 def run(
@@ -49,7 +58,7 @@ def run(
     devices: int | None = None,
     keep: float = 2e6,
     figures: Mapping[str, Figure] | None = None,
-    folder: FilePath | None = None,
+    folder: FilePath | str | None = None,
     progress: bool | None = None,
 ) -> Result:
     """Run ``paths`` paths with ids from ``first`` on.
@@ -58,6 +67,10 @@ def run(
     only ``figures`` (by default those of ``Result.table``) are streamed. Raises ``NotFiniteError`` when a path breaks.
     """
     paths, devices, key = check_paths(paths), program.check_devices(devices), make_key(seed, stream)
+    check_ids([first])
+    if not keep >= 1:
+        raise ValueError(f"keep: expected a number of paths of at least 1, got {keep!r}")
+    folder = None if folder is None else FilePath(folder)
     block = program.padded(paths, block or program.default_block(), devices)
     executable = program.forward(study, key, block=block, devices=devices)
     size, kept = block * devices, min(paths, int(keep))
@@ -79,7 +92,7 @@ def run(
             for name, column in columns.items():
                 outcomes[book][name][start : start + stored] = column[:stored]
         if start + stored == kept and not streams and kept < paths:
-            chosen = figures or default_figures(study.books, {book: values[book] for book in study.books})
+            chosen = default_figures(study.books, {book: values[book] for book in study.books}) | dict(figures or {})
             streams.update({name: start_stream(figure, outcomes) for name, figure in chosen.items()})
         if stored < count:
             rest = jax.tree.map(lambda a: a[stored:], values)

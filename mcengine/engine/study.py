@@ -22,7 +22,8 @@ class Study:
 
     ``policy`` is one rule, or a dict of named rules that run on the same paths. ``years`` and ``steps`` make the calendar. ``wealth``
     is the starting wealth (currency). ``delay=1`` trades a decision at the next date. ``width`` smooths every gate (0: the rule as it is).
-    ``pricers`` by asset replace those of the market. ``steps_per_year`` places the year-ends (0: from years and steps).
+    ``pricers`` by asset replace those of the market. ``steps_per_year`` places the year-ends (0: from years and steps); ``year_steps`` is what
+    came of it.
     Raises ``ValueError`` for anything that does not fit, before compiling.
     """
 
@@ -38,21 +39,27 @@ class Study:
     noise: Any = Counter()
     recorders: tuple[Any, ...] = static(default=recorder.DEFAULT)
     steps_per_year: int = static(default=0)
+    year_steps: int = static(default=0)
 
     def check(self) -> None:
-        if not isinstance(self.steps, int | np.integer) or not 1 <= self.steps <= MAX_STEPS:
+        if isinstance(self.steps, bool) or not isinstance(self.steps, int | np.integer) or not 1 <= self.steps <= MAX_STEPS:
             raise ValueError(f"Study.steps: expected a whole number from 1 to {MAX_STEPS:,}, got {self.steps!r}")
-        if self.delay not in (0, 1):
+        if isinstance(self.delay, bool) or self.delay not in (0, 1):
             raise ValueError(f"Study.delay: expected 0 or 1 dates between decision and trade, got {self.delay!r}")
-        if self.steps_per_year == 0:
-            object.__setattr__(self, "steps_per_year", max(1, round(self.steps / float(self.years))))
+        # Static, so that year-ends are part of the program; worked out here, where years is a plain number.
+        object.__setattr__(self, "year_steps", self.steps_per_year or max(1, round(self.steps / float(self.years))))
         discount = float(np.asarray(self.market.rate.discounts(np.asarray(self.years))))
         if not self.books:
             raise ValueError("Study.policy: expected a policy or a dict of them, got none")
+        if "market" in self.books:
+            raise ValueError("Study.policy: expected another name than 'market', under which a result keeps the last prices")
         for policy in self.books.values():
             if not isinstance(policy, AbstractStage) or policy.kind != "allocator":
                 raise ValueError(f"Study.policy: expected an allocator or a chain that starts with one, got {type(policy).__name__}")
             policy.validate(tuple(self.market.assets), discount)
+            shared = set(policy.slots()) & set(self.market.assets)
+            if shared:
+                raise ValueError(f"Study.policy: expected slots named unlike assets, got {', '.join(sorted(shared))}")
 
     @property
     def books(self) -> dict[str, AbstractStage]:

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from mcengine.engine import program
+from mcengine.engine.run import check_ids
 from mcengine.instrument import OptionSlot
 from mcengine.noise import Path, make_key
 
@@ -34,11 +35,12 @@ def outcomes(study: Any, ids: Sequence[int], *, seed: int = 0, stream: str = "te
 
 def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = "test") -> Any:
     """A pandas table indexed by (path, step): of every asset spot and variance, of every book cash, wealth, exposure, costs, and each slot's units,
-    price and terms. Row 0 is before the first trade; row k shows what was held over step k, marked at its end.
+    price and terms. Row 0 is before the first trade; row k shows what was held over step k, marked at its end, what expired
+    then settled.
     """
     import pandas as pd
 
-    ids = [int(ids)] if isinstance(ids, int | np.integer) else [int(i) for i in ids]
+    ids = check_ids([ids] if isinstance(ids, int | np.integer) else list(ids))
     if not ids:
         raise ValueError("trace: expected at least one path id, got none")
     _, first, records, _ = _run(study, ids, seed, stream)

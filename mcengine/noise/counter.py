@@ -36,9 +36,9 @@ def make_key(seed: int, stream: str = "test") -> np.ndarray:
     """Two key words from a 64-bit seed and a stream's name: equal seeds, other streams, independent numbers."""
     if stream not in STREAMS:
         raise ValueError(f"stream: expected one of {', '.join(STREAMS)}, got {stream!r}")
-    if not 0 <= seed < 1 << 64:
-        raise ValueError(f"seed: expected a whole number from 0 to 2^64 - 1, got {seed}")
-    counter = (np.uint32(seed & 0xFFFFFFFF), np.uint32(seed >> 32), np.uint32(STREAMS.index(stream)), np.uint32(_KEY_DOMAIN))
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed: expected a whole number from 0 to 2^64 - 1, got {seed!r}")
+    counter = (np.uint32(int(seed) & 0xFFFFFFFF), np.uint32(int(seed) >> 32), np.uint32(STREAMS.index(stream)), np.uint32(_KEY_DOMAIN))
     words = philox4x32(counter, (np.uint32(0), np.uint32(0)))
     return np.array([int(words[0]), int(words[1])], np.uint32)
 

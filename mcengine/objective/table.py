@@ -14,7 +14,7 @@ def figures(study: Study, floor: float, books: Iterable[str] | None = None, benc
     if benchmark is not None and benchmark not in study.books:
         raise ValueError(f"benchmark: unknown book {benchmark!r}{near(benchmark, study.books)}")
     rate, years = float(study.market.rate.rate), float(study.years)
-    names = [f"year_{k}" for k in range(1, study.steps // study.steps_per_year + 1)] if study.steps >= 2 * study.steps_per_year else ["wealth"]
+    names = [f"year_{k}" for k in range(1, study.steps // study.year_steps + 1)] if study.steps >= 2 * study.year_steps else ["wealth"]
     out: dict[str, Figure] = {}
     for book in chosen:
         rows: dict[str, Figure] = {"mean return": f.mean_return(book)}

@@ -88,7 +88,8 @@ def fit(
     """Fit the policy of ``study`` (one policy) to ``objective``.
 
     ``train`` names the numbers that move (by default all but contract terms: the floor never moves unless named). ``price`` is where the
-    constraint's price starts, in return for one unit of probability. ``width`` smooths the rule's gates, as a fraction of wealth. Raises ``ValueError`` for unknown names or when nothing can move.
+    constraint's price starts, in return for one unit of probability. ``width`` smooths the rule's gates, as a fraction of wealth.
+    Raises ``ValueError`` for unknown names or when nothing can move.
     """
     started = time.perf_counter()
     steps, paths = capped(steps, 4), capped(paths, 512)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
+import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, near
@@ -37,7 +38,7 @@ class Seen:
     cost_terms: Any
     risky: tuple[str, ...]  # slots of underlyings
     width: Scalar  # of every gate; 0 for the rule as it is
-    quote_option: Callable[[str, Terms], Scalar]  # price of other terms in an option slot
+    quote_option: Callable[..., Scalar]  # (slot, terms, move=0): price of any terms in an option slot, the spot moved by so much
 
     @property
     def first(self) -> Scalar:
@@ -47,6 +48,14 @@ class Seen:
     def discount(self, to: Scalar) -> Scalar:
         """Value now of 1 paid at date ``to``."""
         return next(iter(self.quotes.values())).discount(to)
+
+    def delta(self, slot: str, terms: Terms) -> Scalar:
+        """Derivative of an option's price by its asset's spot."""
+        return jax.grad(lambda move: self.quote_option(slot, terms, move))(jnp.zeros_like(self.wealth))
+
+    def gamma(self, slot: str, terms: Terms) -> Scalar:
+        """Second derivative of an option's price by its asset's spot."""
+        return jax.grad(jax.grad(lambda move: self.quote_option(slot, terms, move)))(jnp.zeros_like(self.wealth))
 
     def sleeve(self, target: Target) -> Scalar:
         """Value of the underlyings in a target."""

@@ -60,8 +60,8 @@ class RolledPut(AbstractStage):
     kind: ClassVar[Kind] = "overlay"
 
     def check(self) -> None:
-        if not 1 <= self.roll <= self.tenor:
-            raise ValueError(f"RolledPut.roll: expected a whole number of steps from 1 to tenor = {self.tenor}, got {self.roll}")
+        if not (isinstance(self.roll, int) and isinstance(self.tenor, int) and 1 <= self.roll <= self.tenor):
+            raise ValueError(f"RolledPut.roll: expected whole numbers of steps, roll from 1 to tenor, got roll {self.roll} and tenor {self.tenor}")
 
     def slots(self) -> dict[str, Slot]:
         return {self.slot: OptionSlot("put", self.asset)}

@@ -7,19 +7,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("jax", "jaxlib", "numpy", "optax", "pandas", "hydra-core", "scipy", "matplotlib")
+PACKAGES = ("mcengine", "jax", "jaxlib", "numpy", "optax", "pandas", "hydra-core", "scipy", "matplotlib")
 
 
 def provenance() -> dict[str, Any]:
     """Code, versions, machine and compiler flags of this process."""
     import jax
 
-    import mcengine
-
     return {
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": None if (changes := _git("status", "--porcelain")) is None else bool(changes),
-        "versions": {"python": platform.python_version(), "mcengine": mcengine.__version__, **{name: _version(name) for name in PACKAGES}},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
         "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
         "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()],
         "precision": str(jax.numpy.result_type(float)),
