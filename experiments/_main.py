@@ -20,7 +20,7 @@ import mcengine as mc
 from mcengine import _runtime
 from mcengine import config as configuration
 from mcengine.engine.run import check_paths
-from mcengine.report import RunFolder
+from mcengine.report import RunFolder, provenance
 
 Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, float]]]
 
@@ -97,9 +97,10 @@ class _Jobs:
             print(f"finished before, skipped: {command}\n{folder.path}", flush=True)
             return
         folder.begin(configuration.as_yaml(config))
+        facts = {**provenance(), "seed": config.seed, "choices": choices, "command": command}  # of the code as it was when it started
         metrics, timings = self.task(config, folder)
         timings = {**timings, "total_seconds": time.perf_counter() - start}
-        folder.finish(resolved, metrics, seed=config.seed, timings=timings, choices=choices, command=command)
+        folder.finish(resolved, metrics, {**facts, "timings": timings})
         print(folder.path, flush=True)
 
 

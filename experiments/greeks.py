@@ -23,12 +23,12 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     spot = float(asset.spot)
     put = mc.instrument.Put(strike=config.contract.moneyness * spot, expiry=config.contract.expiry, asset=config.contract.asset)
     of_put = greeks.of(put, asset, rate=float(study.market.rate.rate))
-    print(f"a put on {put.asset} at {float(put.strike):.4g}, spot {spot:.4g}, {float(put.expiry):g} years, under Q\n")
-    print("\n".join(f"{name:>12} {value:12.6f}" for name, value in of_put.items()), flush=True)
+    print(f"a put on {put.asset} at {float(put.strike):.4g}, spot {spot:.4g}, expiry {float(put.expiry):g} y, under Q\n")
+    print("\n".join(f"{name:>12} {of_put[name]:12.6f}" for name in sorted(of_put, key=lambda name: name != "price")), flush=True)
 
     table = greeks.study(study, config.names, paths=config.paths, seed=config.seed)
     folder.write_table("greeks", table)
-    print(f"\nmean wealth after {float(study.years):g} years by each number, {config.paths:,} paths, ± standard error\n")
+    print(f"\nmean wealth after {float(study.years):g} y / starting wealth, derived by each number, {config.paths:,} paths, ± standard error\n")
     print("\n".join(f"{name:>32} {value!s:>24}" for name, value in table["derivative"].items()), flush=True)
     return {"put": of_put, "study": dict(table["derivative"])}, {}
 

@@ -25,7 +25,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     figures = objective.figures(study, config.floor)
     result = study.run(config.paths, seed=config.seed, stream=config.stream, figures=figures, folder=folder.path, **config.engine)
     table = objective.table(result, config.floor)
-    print(f"{name}, floor {config.floor:g}: {config.paths:,} paths, {config.years:g} years\n\n{report.text(table)}\n")
+    print(f"{name}, floor {config.floor:g}: {config.paths:,} paths, horizon {config.years:g} y\n\n{report.text(table)}\n")
     print("\n".join(objective.binding(table, config.floor)))
     folder.write_table("figures", table)
     if config.plots:

@@ -33,7 +33,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     if config.trace is not None:
         return _main.trace(config, folder, study)
 
-    heading(f"{config.paths:,} paths, {config.years:g} x {config.steps} dates, {len(study.books)} books on the same paths")
+    heading(f"{config.paths:,} paths, horizon {config.years:g} y in {config.steps} steps, {len(study.books)} books on the same paths")
     options = {"figures": figures(study, config.floors), "folder": folder.path, **config.engine}
     result = study.run(config.paths, seed=config.seed, stream=config.stream, **options)
     tables = {floor: table(result, floor) for floor in config.floors}

@@ -49,13 +49,13 @@ def _is_static(field: dataclasses.Field) -> bool:
 def _as_numbers(value: Any, where: str) -> Any:
     if isinstance(value, bool | str):
         raise ValueError(f"{where}: expected a number, got {value!r}")
-    if isinstance(value, int | float | np.generic) or (isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer)):
-        return np.asarray(value, np.float64)
-    if isinstance(value, list | tuple) and not hasattr(value, "_fields"):
-        try:
-            return np.asarray(value, np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(f"{where}: expected numbers, got {value!r}") from None
+    if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
+        value = np.asarray(value)  # a computed number is checked like a given one
+    if isinstance(value, int | float | np.generic | np.ndarray | list | tuple) and not hasattr(value, "_fields"):
+        plain = np.asarray(value)
+        if plain.dtype.kind not in "fiu":
+            raise ValueError(f"{where}: expected numbers, got {value!r}")
+        return plain.astype(np.float64)
     if isinstance(value, Mapping):
         return {name: _as_numbers(item, f"{where}.{name}") for name, item in value.items()}
     return value
@@ -89,10 +89,16 @@ def is_concrete(tree: Any) -> bool:
 
 def _normalise(self: Any) -> None:
     name = type(self).__name__
+    canonical = getattr(self, "canonical", None)
+    if canonical is not None:
+        for field_name, value in canonical().items():
+            object.__setattr__(self, field_name, value)
     for field in dataclasses.fields(self):
         value = getattr(self, field.name)
-        if _is_static(field) or value is None:
+        if _is_static(field) or (value is None and field.default is None):
             continue
+        if value is None:
+            raise ValueError(f"{name}.{field.name}: expected a number, got nothing")
         value = _as_numbers(value, f"{name}.{field.name}")
         object.__setattr__(self, field.name, value)
         _check_bounds(value, field.metadata.get("bounds", {}), f"{name}.{field.name}")
@@ -153,7 +159,11 @@ def _register(cls: type) -> None:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(static, number))
 def model(cls: type[T]) -> type[T]:
-    """Class decorator: a frozen dataclass and a pytree; a ``check`` method sees plain numbers only, never a tracer."""
+    """Class decorator: a frozen dataclass and a pytree.
+
+    A ``canonical`` method gives fields in their stored form, from any form they may be given in; a ``check`` method sees plain numbers only,
+    never a tracer.
+    """
     own_init = "__init__" in cls.__dict__
     cls.__post_init__ = _normalise  # type: ignore[attr-defined]
     cls = dataclasses.dataclass(frozen=True, eq=False, repr=False, init=not own_init)(cls)

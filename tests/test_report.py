@@ -61,7 +61,11 @@ def test_run_folder(tmp_path, table):
     folder.begin("floor: 0.9\n")
     folder.write_table("figures", table)
     assert not folder.is_finished(config)
-    folder.finish(config, {"mean return": mc.Estimate(0.05, 0.01), "empty": float("nan")}, seed=1, timings={"run_seconds": np.float64(2.0)})
+    folder.finish(
+        config,
+        {"mean return": mc.Estimate(0.05, 0.01), "empty": float("nan")},
+        {**report.provenance(), "seed": 1, "timings": {"run_seconds": np.float64(2.0)}},
+    )
     assert folder.is_finished(config)
     with pytest.raises(ValueError, match="holds the finished run of another configuration"):
         folder.is_finished({"policy": 1})
@@ -80,7 +84,9 @@ def test_collect(tmp_path):
         folder = RunFolder(tmp_path / "sweep" / name)
         folder.begin("")
         metrics = {"mean return": mc.Estimate(floor / 10, 0.01), "unhedged": {"turnover": mc.Estimate(2.0, 0.1)}}
-        folder.finish({"floor": floor, "policy": {"_target_": "x", "multiplier": 4}}, metrics, seed=3, choices={"policy": "cppi"})
+        folder.finish(
+            {"floor": floor, "policy": {"_target_": "x", "multiplier": 4}}, metrics, {**report.provenance(), "seed": 3, "choices": {"policy": "cppi"}}
+        )
     RunFolder(tmp_path / "sweep" / "unfinished").begin("")
     for root in (tmp_path, str(tmp_path / "sweep")):
         runs = mc.collect(root)

@@ -24,9 +24,13 @@ def to_pairs(correlation: Any, names: Sequence[str]) -> dict[str, Any]:
         return dict.fromkeys(keys, 0.0)
     if isinstance(correlation, Mapping):
         pairs: dict[str, Any] = dict.fromkeys(keys, 0.0)
+        given: set[str] = set()
         for key, value in correlation.items():
             first, _, second = str(key).partition("-")
             key = f"{first}-{second}" if f"{first}-{second}" in pairs else f"{second}-{first}"
+            if key in given:
+                raise ValueError(f"correlation: expected each pair once, got {first}-{second} and its reverse")
+            given.add(key)
             if key not in pairs:
                 raise ValueError(f"correlation: expected pairs of {', '.join(names)} written first-second, got {first}-{second}")
             pairs[key] = value

@@ -17,7 +17,7 @@ from mcengine.pricing import HestonPricer
 _PSI_CRITICAL = 1.5  # Andersen's choice; anything in [1, 2] serves
 _SQRT_HALF = 0.7071067811865476
 _TINY = 1e-15  # a variance below this is this: square roots and quotients, and their derivatives, stay finite in float32
-_STEADY = 1e12  # 1/psi above this is this: the variance is as good as known
+_STEADY = 1e18  # 1/psi above this is this: the variance is as good as known
 _SMALLEST = 3e-8  # half the smallest step of 1 - N(z) in float32
 
 
@@ -87,11 +87,12 @@ class Heston:
         v = state.variance
         mean = row.pull + row.decay * v
         weight = row.k2 + 0.5 * row.k34
-        following, log_mean, finite = quadratic_exponential(mean, row.spread_0 + row.spread_v * v, z_variance, weight)
+        following, surprise, excess, finite = quadratic_exponential(mean, row.spread_0 + row.spread_v * v, z_variance, weight)
         # K0* + K1 v; where E[e^{A v'}] is infinite (rho > 0 and a large step) Andersen's uncorrected K0 + K1 v stands.
-        constant = jnp.where(finite, -log_mean - 0.5 * row.k34 * v, row.k0 + row.k1 * v)
+        # Both are written about the mean of v': rho / xi is large where xi is small, and v' - mean then holds the digits.
+        constant = jnp.where(finite, -excess - 0.5 * row.k34 * (v + mean), row.k0 + row.k1 * v + row.k2 * mean)
         noise = jnp.sqrt(jnp.maximum(row.k34 * (v + following), _TINY**2)) * z_price
-        step = row.drift + constant + row.k2 * following + noise
+        step = row.drift + constant + row.k2 * surprise + noise
         return _State(state.spot * jnp.exp(step), following)
 
     def observe(self, state: _State) -> tuple[Scalar, Scalar]:
@@ -110,8 +111,8 @@ class Heston:
         return 2.0 * self.kappa * self.theta / self.vol_of_vol**2
 
 
-def quadratic_exponential(mean: Scalar, spread: Scalar, z: Scalar, weight: Scalar) -> tuple[Scalar, Scalar, Scalar]:
-    """(next variance v', ln E[e^{A v'}], whether that mean is finite) for ``weight`` A: Andersen's eqs 23-30 and proposition 9.
+def quadratic_exponential(mean: Scalar, spread: Scalar, z: Scalar, weight: Scalar) -> tuple[Scalar, Scalar, Scalar, Scalar]:
+    """(next variance v', v' - mean, ln E[e^{A (v' - mean)}], whether that mean is finite) for ``weight`` A: Andersen's eqs 23-30 and proposition 9.
 
     ``mean`` and ``spread`` are the conditional mean and variance of v', ``z`` the normal that drives it.
     """
@@ -123,7 +124,8 @@ def quadratic_exponential(mean: Scalar, spread: Scalar, z: Scalar, weight: Scala
     twice = 2.0 * jnp.where(quadratic, inverse, 1.0)
     b2 = twice - 1.0 + jnp.sqrt(twice * (twice - 1.0))
     a = mean / (1.0 + b2)
-    root = jnp.sqrt(b2) + z
+    b = jnp.sqrt(b2)
+    root = b + z
 
     low = jnp.where(quadratic, 0.5, inverse)
     upper = jnp.maximum(0.5 - 0.5 * jax.lax.erf(z * _SQRT_HALF), _SMALLEST)  # 1 - N(z)
@@ -137,5 +139,7 @@ def quadratic_exponential(mean: Scalar, spread: Scalar, z: Scalar, weight: Scala
     remainder = jnp.where(finite, remainder, 1.0)
     reciprocal = 1.0 / remainder
     log = jnp.log(jnp.where(quadratic, remainder, 1.0 - survive + survive * reciprocal))
-    log_mean = jnp.where(quadratic, weight * b2 * a * reciprocal - 0.5 * log, log)
-    return jnp.where(quadratic, a * root * root, tail), log_mean, finite
+    push = weight * a
+    excess = jnp.where(quadratic, 2.0 * push * push * b2 * reciprocal - 0.5 * log - push, log - weight * mean)
+    surprise = jnp.where(quadratic, a * (2.0 * b * z + z * z - 1.0), tail - mean)
+    return jnp.where(quadratic, a * root * root, tail), surprise, excess, finite

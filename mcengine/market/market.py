@@ -1,6 +1,5 @@
 """Several assets, correlated, and a rate: how the whole market moves along one path."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -21,16 +20,16 @@ class Market:
     correlation: Any = None
     rate: Any = 0.0
 
-    def __init__(self, assets: Mapping[str, Asset], correlation: Any = None, rate: Any = 0.0) -> None:
-        if not assets:
+    def canonical(self) -> dict[str, Any]:
+        if not self.assets:
             raise ValueError("Market.assets: expected at least one asset, got none")
-        for name in assets:
+        for name in self.assets:
+            if name in ("assets", "correlation", "rate"):
+                raise ValueError(f"Market.assets: expected names that are no field of Market, got {name!r}")
             if not name.isidentifier():
                 raise ValueError(f"Market.assets: expected names made of letters, digits and underscores, got {name!r}")
-        object.__setattr__(self, "assets", dict(assets))
-        object.__setattr__(self, "correlation", corr.to_pairs(correlation, list(assets)))
-        object.__setattr__(self, "rate", rate if hasattr(rate, "discounts") else FlatRate(rate))
-        self.__post_init__()  # type: ignore[attr-defined]
+        rate = self.rate if hasattr(self.rate, "discounts") else FlatRate(self.rate)
+        return {"assets": dict(self.assets), "correlation": corr.to_pairs(self.correlation, list(self.assets)), "rate": rate}
 
     def check(self) -> None:
         corr.check(self.correlation, list(self.assets))

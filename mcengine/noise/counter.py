@@ -102,6 +102,8 @@ class _GivenSource(NamedTuple):
     draws: jax.Array
 
     def normals(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
+        if factors > self.draws.shape[1]:
+            raise ValueError(f"Given.draws: expected {factors} factors a step, got {self.draws.shape[1]}")
         row = self.draws[step]
         return tuple(row[f] for f in range(factors))
 

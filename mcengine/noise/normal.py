@@ -19,7 +19,7 @@ _CENTRE = (
     1.50140941,
 )
 _TAIL = (
-    -0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047, 1.00167406, 2.83297682,
+    -2.10632279e-05, -0.000111677706, 0.00114796055, -0.00342799677, 0.00581831578, -0.00770497322, 0.00942594558, 1.00168097, 2.83297729,
 )
 
 # AS 241: numerator and denominator in each of three regions, highest power first.
@@ -120,4 +120,4 @@ def uniform_from_words(high: Word, low: Word | None, dtype: np.dtype) -> jax.Arr
     """Uniform on (0, 1) of one random word (float32) or two (float64), never 0 or 1."""
     if low is None:
         return (jnp.asarray(high >> 9).astype(jnp.int32).astype(dtype) + 0.5) * 2.0**-23
-    return (jnp.asarray(high >> 5).astype(dtype) * 2.0**26 + (low >> 6).astype(dtype) + 0.5) * 2.0**-53
+    return (jnp.asarray(high).astype(dtype) * 2.0**20 + (low >> 12).astype(dtype) + 0.5) * 2.0**-52

@@ -34,7 +34,8 @@ class BlackPricer:
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         years = quote.years(expiry)
-        deviation = jnp.sqrt(jnp.where(years > 0.0, self.variance * years, 1.0)) * (years > 0.0)
+        total = self.variance * years
+        deviation = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
         return black(kind, quote.forward(expiry), strike, deviation, quote.discount(expiry))
 
 

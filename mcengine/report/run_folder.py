@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from mcengine.engine import Estimate
-from mcengine.report.provenance import provenance
 
 
 @dataclass(frozen=True)
@@ -52,9 +51,9 @@ class RunFolder:
         """A matplotlib figure as png."""
         figure.savefig(self.path / f"{name}.png", dpi=150)
 
-    def finish(self, config: Mapping[str, Any], metrics: Mapping[str, Any], **more: Any) -> None:
-        """provenance.json, then metrics.json, by which the run is done. ``more`` joins the provenance: seed, timings, choices."""
-        _write_atomically(self.path / "provenance.json", _text({**provenance(), **more, "config": config}))
+    def finish(self, config: Mapping[str, Any], metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        """provenance.json with ``facts`` (``report.provenance()`` of the run's start, seed, timings), then metrics.json: the run is done."""
+        _write_atomically(self.path / "provenance.json", _text({**facts, "config": config}))
         _write_atomically(self.path / "metrics.json", _text(metrics))
 
 
