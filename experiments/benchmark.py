@@ -307,7 +307,7 @@ def rows(line: Mapping[str, Any]) -> list[list[str]]:
         return [["memory", "mcengine", f"{peak} ({line['growth']:+.1%})"]]
     out = []
     for name, one in {"mcengine": line, **line["peers"]}.items():
-        rate = f"{one['asset_steps_per_second'] / 1e6:10,.0f}" if "asset_steps_per_second" in one else " " * 10
+        rate = f"{one['asset_steps_per_second'] / 1e6:12,.0f}" if "asset_steps_per_second" in one else " " * 12
         value = str(mc.Estimate(one["value"], one["standard_error"]))
         if "price" in one:
             value += "  price " + str(mc.Estimate(one["price"], one["price_standard_error"]))
@@ -318,7 +318,7 @@ def rows(line: Mapping[str, Any]) -> list[list[str]]:
     return out
 
 
-HEADER = ["workload", "by", f"{'M asset-st/s':>10} {'path-years/s':>12} {'ratio':>7} {'median s':>8} {'compile':>8}   mean wealth ± error"]
+HEADER = ["workload", "by", f"{'M asset-st/s':>12} {'path-years/s':>14} {'ratio':>7} {'median s':>8} {'compile':>8}   mean wealth ± error"]
 
 
 def table(lines: Sequence[Mapping[str, Any]]) -> str:

@@ -37,6 +37,8 @@ def default_block() -> int:
 
 def padded(paths: int, block: int, devices: int) -> int:
     """Block that ``paths`` paths on ``devices`` need, at most ``block``, a multiple of 64."""
+    if isinstance(block, bool) or not isinstance(block, int | np.integer) or block < PAD:
+        raise ValueError(f"block: expected a whole number of at least {PAD} paths, got {block!r}")
     share = -(-paths // devices)
     return max(PAD, min(block - block % PAD, -(-share // PAD) * PAD))
 
@@ -89,7 +91,7 @@ def check_devices(devices: int | None) -> int:
     available = len(jax.devices())
     if devices is None:
         return available
-    if not 1 <= devices <= available:
+    if isinstance(devices, bool) or not isinstance(devices, int) or not 1 <= devices <= available:
         raise ValueError(f"devices: expected a whole number from 1 to {available}, got {devices!r}")
     return devices
 

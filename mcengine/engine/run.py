@@ -71,7 +71,7 @@ def run(
     if not keep >= 1:
         raise ValueError(f"keep: expected a number of paths of at least 1, got {keep!r}")
     folder = None if folder is None else FilePath(folder)
-    block = program.padded(paths, block or program.default_block(), devices)
+    block = program.padded(paths, program.default_block() if block is None else block, devices)
     executable = program.forward(study, key, block=block, devices=devices)
     size, kept = block * devices, min(paths, int(keep))
     numbers = program.as_arrays(study)

@@ -63,8 +63,9 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
 
 def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any]) -> dict[str, np.ndarray]:
     account = book.account
-    sleeve = sum(account.held[name].units * spots[name] for name in spots)
-    out = {"wealth": account.wealth, "cash": account.cash, "exposure": sleeve / account.wealth, "high_water": account.high_water}
+    with np.errstate(all="ignore"):  # a broken path is traced to be looked at
+        exposure = sum(account.held[name].units * spots[name] for name in spots) / account.wealth
+    out = {"wealth": account.wealth, "cash": account.cash, "exposure": exposure, "high_water": account.high_water}
     out |= {"cost_underlying": account.costs.underlying, "cost_option": account.costs.option}
     for name in spots:
         out[f"{name}.units"] = account.held[name].units

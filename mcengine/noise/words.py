@@ -24,13 +24,14 @@ def _word(value: int) -> np.uint32:
 
 
 def _multiply(a: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
-    """High and low word of ``a * m``. Split by 16 bits: ``lax.mulhi`` does not compile inside ``shard_map`` (JAX 0.10)."""
-    half = _word(0xFFFF)
-    a_low, a_high = a & half, a >> 16
-    m_low, m_high = _word(m & 0xFFFF), _word(m >> 16)
-    middle = a_high * m_low + ((a_low * m_low) >> 16)
-    carry = a_low * m_high + (middle & half)
-    return a_high * m_high + (middle >> 16) + (carry >> 16), a * _word(m)
+    """High and low word of ``a * m``, the high one by a 64-bit product (``lax.mulhi`` does not compile inside ``shard_map``, JAX 0.10).
+
+    The low word is a product of its own: taken from the wide one, that would have two readers and be stored, eight bytes a path.
+    """
+    with jax.enable_x64(True):
+        wide = jax.lax.convert_element_type(a, jnp.uint64) * np.uint64(m)
+        high = jax.lax.convert_element_type(wide >> np.uint64(32), jnp.uint32)
+    return high, a * _word(m)
 
 
 def philox4x32(counter: tuple[Word, Word, Word, Word], key: tuple[Word, Word]) -> tuple[Word, Word, Word, Word]:

@@ -146,7 +146,7 @@ def fit(
 def _block(paths: int) -> int:
     from mcengine.engine import program
 
-    return program.padded(paths, paths, program.check_devices(None))
+    return program.padded(paths, max(paths, program.PAD), program.check_devices(None))
 
 
 def _low(study: Study, name: str) -> float | None:
