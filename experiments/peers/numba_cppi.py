@@ -24,16 +24,16 @@ SEEDED = 1024  # paths to a seed of np.random, whose generator costs 624 words t
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
-_CENTRE = tuple(np.float32(c) for c in polynomials._CENTRE)
-_TAIL = tuple(np.float32(c) for c in polynomials._TAIL)
-_LOG = tuple(np.float32(c) for c in polynomials._LOG)
-_LOG_2, _SQRT_2 = np.float32(math.log(2.0)), np.float32(math.sqrt(2.0))
+_NUMERATOR = tuple(np.float32(c) for c in polynomials._NUMERATOR)
+_DENOMINATOR = tuple(np.float32(c) for c in polynomials._DENOMINATOR)
+_LOG = tuple(np.float32(c) for c in polynomials._LOG_SHORT)
+_LOG_2 = np.float32(math.log(2.0))
 _EXP = tuple(
     np.float32(c) for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 )  # Moshier's Cephes expf
 _LOG2_E, _LN2_HIGH, _LN2_LOW = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
 _ZERO, _HALF, _ONE, _TWO, _FOUR = (np.float32(v) for v in (0.0, 0.5, 1.0, 2.0, 4.0))
-_QUARTER, _TWO_AND_HALF, _THREE, _FIVE, _UNIT = (np.float32(v) for v in (0.25, 2.5, 3.0, 5.0, 2.0**-32))
+_QUARTER, _UNIT = np.float32(0.25), np.float32(2.0**-32)
 _INLINE: dict[str, Any] = {"fastmath": True, "inline": "always"}
 
 
@@ -60,27 +60,27 @@ def _log(y):
     total = total * f + _LOG[5]
     total = total * f + _LOG[6]
     total = total * f + _LOG[7]
-    total = total * f + _LOG[8]
-    return f + (f * f * (f * total - _HALF) + float32(exponent) * _LOG_2)
+    return float32(exponent) * _LOG_2 + f * total
 
 
 @njit(**_INLINE)
 def _normal(word):
     signed = int32(word)
-    p = (float32(int32((signed ^ (signed >> int32(31))) & int32(0x7FFFFFFF))) + _HALF) * _UNIT
+    p = (float32(int32(signed ^ (signed >> int32(31)))) + _HALF) * _UNIT
     w = -_log(_FOUR * p * (_ONE - p))
-    tail = w >= _FIVE
-    x = (math.sqrt(max(w, _FIVE)) - _THREE) if tail else w - _TWO_AND_HALF
-    total = _TAIL[0] if tail else _CENTRE[0]
-    total = total * x + (_TAIL[1] if tail else _CENTRE[1])
-    total = total * x + (_TAIL[2] if tail else _CENTRE[2])
-    total = total * x + (_TAIL[3] if tail else _CENTRE[3])
-    total = total * x + (_TAIL[4] if tail else _CENTRE[4])
-    total = total * x + (_TAIL[5] if tail else _CENTRE[5])
-    total = total * x + (_TAIL[6] if tail else _CENTRE[6])
-    total = total * x + (_TAIL[7] if tail else _CENTRE[7])
-    total = total * x + (_TAIL[8] if tail else _CENTRE[8])
-    z = (_ONE - _TWO * p) * total * _SQRT_2
+    above = _NUMERATOR[0]
+    above = above * w + _NUMERATOR[1]
+    above = above * w + _NUMERATOR[2]
+    above = above * w + _NUMERATOR[3]
+    above = above * w + _NUMERATOR[4]
+    above = above * w + _NUMERATOR[5]
+    below = _DENOMINATOR[0]
+    below = below * w + _DENOMINATOR[1]
+    below = below * w + _DENOMINATOR[2]
+    below = below * w + _DENOMINATOR[3]
+    below = below * w + _DENOMINATOR[4]
+    below = below * w + _DENOMINATOR[5]
+    z = (_ONE - _TWO * p) * (above / below)
     return z if signed < int32(0) else -z
 
 

@@ -87,7 +87,7 @@ class Stream:
         x = x - self.shift
         self.count += x.size
         self.total += float(np.sum(x))
-        self.square += float(np.dot(x, x))
+        self.square += float(np.sum(x * x))  # np.dot would start BLAS threads, which fight with XLA's for the cores
 
     def estimate(self) -> Estimate:
         mean = self.total / self.count
