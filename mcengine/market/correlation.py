@@ -5,6 +5,7 @@ are correlated by c_ij l_i l_j', so prices are correlated by c_ij as asked, and 
 correlated with other assets only through its price. That matrix is positive definite whenever c is.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -69,7 +70,7 @@ def check(pairs: Mapping[str, Any], names: Sequence[str]) -> None:
 
 
 def factor(pairs: Mapping[str, Scalar], names: Sequence[str], loadings: Sequence[tuple[Scalar, ...]]) -> list[list[Scalar]]:
-    """Rows of the lower Cholesky factor over all normals of all assets, as scalars."""
+    """Rows of the lower Cholesky factor over all normals of all assets, as scalars; what is 0 for every correlation stays a Python 0."""
     normals = [(i, k) for i, row in enumerate(loadings) for k in range(len(row))]
 
     def entry(a: int, b: int) -> Scalar:
@@ -83,11 +84,12 @@ def factor(pairs: Mapping[str, Scalar], names: Sequence[str], loadings: Sequence
         row: list[Scalar] = []
         for b in range(a):
             row.append((entry(a, b) - sum(row[q] * rows[b][q] for q in range(b))) / rows[b][b])
-        row.append(jnp.sqrt(1.0 - sum(x * x for x in row)))
+        rest = 1.0 - sum(x * x for x in row)
+        row.append(math.sqrt(rest) if isinstance(rest, float) else jnp.sqrt(rest))
         rows.append(row)
     return rows
 
 
 def correlate(rows: list[list[Scalar]], z: Sequence[Scalar]) -> list[Scalar]:
     """L z, written out: no matrix in the hot loop."""
-    return [sum((entry * z[q] for q, entry in enumerate(row[1:], start=1)), start=row[0] * z[0]) for row in rows]
+    return [sum(entry * z[q] for q, entry in enumerate(row) if not (isinstance(entry, float) and entry == 0.0)) for row in rows]
