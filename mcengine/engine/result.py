@@ -178,7 +178,7 @@ class Result:
         for name, value in self.estimates().items():
             book, _, figure = name.partition("/")
             cells[book][figure] = str(value)
-        return pd.DataFrame(cells)
+        return _printed_whole(pd.DataFrame(cells))
 
     def compare(self, other: "Result") -> Any:
         """This result against another of the same paths: both values and the paired difference, other minus this, ± its error.
@@ -199,4 +199,15 @@ class Result:
                 difference = estimate.mean(np.asarray(y, np.float64) - np.asarray(x, np.float64))
                 verdict = "" if abs(difference.value) > 2.0 * difference.error else "within the error"
                 rows.append((a, name, str(estimate.mean(x)), str(estimate.mean(y)), str(difference), verdict))
-        return pd.DataFrame(rows, columns=["policy", "mean of", "before", "after", "difference", "note"]).set_index(["policy", "mean of"])
+        table = pd.DataFrame(rows, columns=["policy", "mean of", "before", "after", "difference", "note"])
+        return _printed_whole(table.set_index(["policy", "mean of"]))
+
+
+def _printed_whole(table: Any) -> Any:
+    """The same table, which ``print`` shows with all its columns: pandas would leave out those beyond 80 characters."""
+    import pandas as pd
+
+    class Table(pd.DataFrame):
+        __str__ = __repr__ = pd.DataFrame.to_string
+
+    return Table(table)
