@@ -5,7 +5,7 @@ PY := $(VENV)/bin/python
 EXTRAS ?= dev
 READY := $(VENV)/.ready-$(EXTRAS)
 
-.PHONY: run test lint types unit campaign bench setup constraints clean
+.PHONY: run test lint types unit campaign bench notebooks setup constraints clean
 
 run: setup-core
 	$(PY) experiments/study.py
@@ -27,6 +27,9 @@ campaign: $(READY)
 
 bench: $(VENV)/.ready-peers
 	$(PY) experiments/benchmark.py
+
+notebooks: $(READY)
+	$(PY) -m jupytext --to ipynb notebooks/*.py
 
 setup: $(READY)
 
