@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.engine import Estimate
+from mcengine.engine import Estimate, estimate
 
 COLOURS = {
     "unhedged": "#000000",
@@ -55,7 +55,8 @@ def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -
         axis.set_ylim(0, top)
         axis.set_yticks([])
         axis.text(0.008, 0.82, _title(book), transform=axis.transAxes, weight="bold", color=colour(book), va="top")
-        note = f"mean {x.mean():.3f}\nP(below floor at end) {100 * float(np.mean(x < floor)):.2f} %"
+        below = estimate.probability(x < floor).scaled(100.0)
+        note = f"mean {estimate.mean(x)}\nP(below floor at end) {below} %"
         axis.text(0.992, 0.82, note, transform=axis.transAxes, ha="right", va="top", fontsize=8, color="#333333")
         axis.spines[["left", "top", "right"]].set_visible(False)
     years = float(result.study.years)
