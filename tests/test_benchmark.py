@@ -74,6 +74,7 @@ def test_an_unknown_peer_is_refused_and_a_missing_package_named(monkeypatch):
         peers.load("absent")
 
 
+@pytest.mark.slow
 def test_memory_of_a_fresh_process_is_its_own():
     config = benchmark.configuration.load_config(["memory_paths=[64,128]", "steps=2"], "benchmark")
     line = benchmark.memory(config, {})
