@@ -82,7 +82,7 @@ class Source(NamedTuple):
 
 @model
 class Counter:
-    """Counter-based noise: ``generator`` is philox (philox4x32-10, the default: 1.6 times faster here) or threefry (threefry2x32-20)."""
+    """Counter-based noise: ``generator`` is philox (philox4x32-10, the default: the faster one, see the README) or threefry (threefry2x32-20)."""
 
     generator: str = static(default="philox")
 
