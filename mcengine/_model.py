@@ -6,7 +6,7 @@ they were given (JAX itself would sort a dict's keys); fields made with ``static
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar, dataclass_transform
 
 import jax
@@ -253,7 +253,7 @@ def _dotted(path: tuple) -> str:
     return ".".join(str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path)
 
 
-def near(name: str, known: Any, *, say: Callable[[list[str]], str] | None = None) -> str:
+def near(name: str, known: Any) -> str:
     """``; did you mean ...?`` from the closest known names, or the list of them when none is close."""
     import difflib
 
@@ -262,8 +262,6 @@ def near(name: str, known: Any, *, say: Callable[[list[str]], str] | None = None
     if not close:
         tails = {k.rsplit(".", 1)[-1]: k for k in known}
         close = [tails[t] for t in difflib.get_close_matches(name.rsplit(".", 1)[-1], list(tails), n=3, cutoff=0.5)]
-    if say is not None:
-        return say(close)
     if close:
         return f"; did you mean {' or '.join(close)}?"
     return f"; known: {', '.join(known)}" if known else ""

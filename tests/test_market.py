@@ -40,14 +40,6 @@ FAMILY = {  # every asset model a row, and more where a model has regimes
 }
 
 
-@pytest.fixture
-def double():
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    yield
-    jax.config.update("jax_enable_x64", before)
-
-
 def spots(asset, years, *, steps=STEPS, paths=PATHS, rate=0.0, **options):
     last = simulate(Market({"a": asset}, rate=rate), years, steps, paths, **options)["a"]
     return last.spot if isinstance(asset, Heston) else last
@@ -84,7 +76,7 @@ def test_a_shock_is_a_log_return_of_every_path(asset):
 # ---- GBM ----
 
 
-def test_gbm_steps_as_its_equation(double):
+def test_gbm_steps_as_its_equation(float64):
     asset = GBM(100.0, 0.3, drift=0.07, dividend=0.02, shock=0.01)
     table = asset.table(jnp.array([0.0, 0.5]), jnp.array([0.5, 0.25]))
     for i, (dt, shock) in enumerate(((0.5, 0.01), (0.25, 0.0))):
@@ -170,7 +162,7 @@ def test_heston_follows_the_path_of_gbm_as_vol_of_vol_falls():
 
 @pytest.mark.parametrize("psi", [1e-6, 0.1, 1.0, 1.49, 1.51, 4.0, 50.0])
 @pytest.mark.parametrize("weight", [-3.0, 0.2])
-def test_quadratic_exponential_matches_its_moments(psi, weight, double):
+def test_quadratic_exponential_matches_its_moments(psi, weight, float64):
     """By quadrature over the normal, both branches: mean, variance, and E[e^{A v'}] as the martingale correction needs it."""
     mean = 0.04
     z = jnp.linspace(-9.0, 9.0, 400_001)
@@ -186,7 +178,7 @@ def test_quadratic_exponential_matches_its_moments(psi, weight, double):
 
 @pytest.mark.parametrize("v", [0.0, 1e-4, 0.04, 0.5])
 @pytest.mark.parametrize("case", [EQUITY, ANDERSEN, UPWARD], ids=["equity", "andersen", "upward"])
-def test_a_heston_step_is_a_martingale(case, v, double):
+def test_a_heston_step_is_a_martingale(case, v, float64):
     """By quadrature over the variance's normal; given v and v' the price is lognormal with variance k34 (v + v')."""
     z = jnp.linspace(-9.0, 9.0, 400_001)
     density = jnp.exp(-0.5 * z * z) / jnp.sqrt(2.0 * jnp.pi) * (z[1] - z[0])

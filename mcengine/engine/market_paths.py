@@ -11,7 +11,7 @@ from mcengine.engine import estimate, program
 from mcengine.engine.estimate import Estimate
 from mcengine.engine.run import check_paths
 from mcengine.market import Market
-from mcengine.noise import Counter, Path, make_key
+from mcengine.noise import Counter, Path, make_key, path_ids
 from mcengine.pricing import Calendar
 
 
@@ -75,8 +75,6 @@ def sample(market: Market, paths: int, *, years: float = 1.0, steps: int = 252, 
             return {name: q.spot for name, q in quotes.items()}, {name: q.variance * ones for name, q in quotes.items()}
 
         return jax.vmap(one_path)(*ids)
-
-    from mcengine.noise import path_ids
 
     arguments = program.as_arrays((market, calendar))
     ids = path_ids(0, check_paths(paths))

@@ -9,14 +9,14 @@ import numpy as np
 from mcengine.engine import program
 from mcengine.engine.run import check_ids
 from mcengine.instrument import OptionSlot
-from mcengine.noise import Path, make_key
+from mcengine.noise import Path, make_key, split_ids
 
 
-def _run(study: Any, ids: Sequence[int], seed: int, stream: str) -> tuple[Any, Any, Any, np.ndarray]:
+def _run(study: Any, ids: Sequence[int], seed: int, stream: str) -> tuple[Any, Any, Any]:
     wanted = np.asarray(list(ids), np.uint64)
     padding = (-len(wanted)) % program.PAD
     padded = np.concatenate([wanted, np.repeat(wanted[-1:], padding)])
-    high, low = (padded >> np.uint64(32)).astype(np.uint32), (padded & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    high, low = split_ids(padded)
     key = make_key(seed, stream)
 
     def fn(study: Any, key: jax.Array, high: jax.Array, low: jax.Array) -> Any:
@@ -25,7 +25,7 @@ def _run(study: Any, ids: Sequence[int], seed: int, stream: str) -> tuple[Any, A
     numbers = program.as_arrays(study)
     call = program.compiled(("trace", len(padded)), fn, numbers, key, high, low).call
     outcomes, first, records = jax.tree.map(lambda a: np.asarray(a)[: len(wanted)], call(numbers, key, high, low))
-    return outcomes, first, records, wanted
+    return outcomes, first, records
 
 
 def outcomes(study: Any, ids: Sequence[int], *, seed: int = 0, stream: str = "test") -> Any:
@@ -43,7 +43,7 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
     ids = check_ids([ids] if isinstance(ids, int | np.integer) else list(ids))
     if not ids:
         raise ValueError("trace: expected at least one path id, got none")
-    _, first, records, _ = _run(study, ids, seed, stream)
+    _, first, records = _run(study, ids, seed, stream)
     states, books = jax.tree.map(lambda a, b: np.concatenate([np.asarray(a)[:, None], np.asarray(b)], axis=1), first, records)
     columns: dict[str, np.ndarray] = {}
     spots: dict[str, np.ndarray] = {}

@@ -1,6 +1,6 @@
 """Random numbers by address."""
 
-from mcengine.noise.counter import STREAMS, Counter, Given, Path, Source, make_key, path_ids
+from mcengine.noise.counter import STREAMS, Counter, Given, Path, Source, make_key, path_ids, split_ids
 from mcengine.noise.normal import normal_from_words, uniform_from_words
 from mcengine.noise.words import philox4x32, threefry2x32
 
@@ -14,6 +14,7 @@ __all__ = [
     "normal_from_words",
     "path_ids",
     "philox4x32",
+    "split_ids",
     "threefry2x32",
     "uniform_from_words",
 ]

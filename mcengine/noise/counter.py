@@ -28,7 +28,11 @@ class Path(NamedTuple):
 
 def path_ids(start: int, count: int) -> Path:
     """Ids ``start ... start + count - 1``."""
-    ids = np.arange(start, start + count, dtype=np.uint64)
+    return split_ids(np.arange(start, start + count, dtype=np.uint64))
+
+
+def split_ids(ids: np.ndarray) -> Path:
+    """Any 64-bit ids in two words each."""
     return Path((ids >> np.uint64(32)).astype(np.uint32), (ids & np.uint64(0xFFFFFFFF)).astype(np.uint32))
 
 
