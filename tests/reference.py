@@ -66,7 +66,7 @@ def _simulate(market, calendar, key, first, paths, whole):
     rows = ready.rows | {"step": jnp.arange(calendar.steps)}
 
     def one(high, low):
-        source = Counter().begin(key, Path(high, low))
+        source = Counter().begin(key, Path(high, low), calendar.steps, ready.n_factors)
 
         def body(states, row):
             states = ready.step(states, row, source.normals(row["step"], ready.n_factors))

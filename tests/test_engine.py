@@ -271,7 +271,7 @@ def test_a_number_that_is_none_stops_the_run():
     """The paths are known from the noise alone; the message names them, the date, the column and the replay."""
     market = mc.market.Market({"bond": mc.market.GBM(50.0, 0.06), "equity": Breaking(100.0, 0.2)})
     study = mc.Study(market, mc.policy.Mix(equity=1.0), steps=8, recorders=(recorder.Wealth(),))
-    normals = jax.vmap(lambda path: mc.noise.Counter().begin(make_key(5), path).normals(BREAKS_AT, 2))(path_ids(1000, 256))
+    normals = jax.vmap(lambda path: mc.noise.Counter().begin(make_key(5), path, 8, 2).normals(BREAKS_AT, 2))(path_ids(1000, 256))
     broken = [1000 + int(i) for i in np.flatnonzero(np.asarray(normals[1]) > THRESHOLD)]
     assert len(broken) > 2
     with pytest.raises(mc.engine.NotFiniteError) as caught:

@@ -152,7 +152,7 @@ def test_uniforms_are_never_0_or_1_and_increase(dtype, float64):
 @partial(jax.jit, static_argnames=("steps", "factors", "generator", "verb"))
 def _draw(key, ids, steps, factors, generator, verb):
     def one(high, low):
-        source = Counter(generator).begin(key, Path(high, low))
+        source = Counter(generator).begin(key, Path(high, low), steps, factors)
         return jax.vmap(lambda step: jnp.stack(getattr(source, verb)(step, factors)))(jnp.arange(steps))
 
     return jax.vmap(one)(*ids)
@@ -236,7 +236,7 @@ def test_an_address_does_not_depend_on_how_many_are_asked(verb, generator, preci
 
 def test_an_address_does_not_depend_on_the_block_nor_on_compilation(normals):
     np.testing.assert_array_equal(draw(first=100, paths=64), normals[100:164])
-    eager = Counter().begin(make_key(0), Path(np.uint32(0), np.uint32(7))).normals(3, 2)
+    eager = Counter().begin(make_key(0), Path(np.uint32(0), np.uint32(7)), 8, 8).normals(3, 2)
     np.testing.assert_allclose([float(z) for z in eager], normals[7, 3, :2], rtol=5e-7, atol=1e-7)
 
 
@@ -277,10 +277,10 @@ def test_refusals(build, message):
 
 def test_given_hands_out_what_it_was_given():
     draws = np.arange(6.0).reshape(3, 2)
-    source = Given(draws).begin(make_key(0), Path(np.uint32(0), np.uint32(1)))
+    source = Given(draws).begin(make_key(0), Path(np.uint32(0), np.uint32(1)), 3, 2)
     assert [float(z) for z in source.normals(1, 2)] == [2.0, 3.0]
     assert [float(z) for z in jax.jit(lambda step: source.normals(step, 2))(2)] == [4.0, 5.0]
-    slope = jax.grad(lambda g: sum(z * z for z in g.begin(None, None).normals(1, 2)))(Given(draws))
+    slope = jax.grad(lambda g: sum(z * z for z in g.begin(None, None, 3, 2).normals(1, 2)))(Given(draws))
     np.testing.assert_array_equal(slope.draws, [[0, 0], [4, 6], [0, 0]])
     with pytest.raises(ValueError, match="only normals were given"):
         source.uniforms(0, 1)
@@ -289,4 +289,4 @@ def test_given_hands_out_what_it_was_given():
 def test_given_refuses_more_factors_than_it_has():
     """An index beyond an array's end would quietly be its last."""
     with pytest.raises(ValueError, match=r"Given.*3.*2"):
-        Given(np.zeros((4, 2))).begin(None, None).normals(0, 3)
+        Given(np.zeros((4, 2))).begin(None, None, 4, 3).normals(0, 3)

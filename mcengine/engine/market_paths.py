@@ -43,7 +43,8 @@ def price(instrument: Any, asset: Any, *, rate: Scalar = 0.0, paths: int = 1_000
         def on_device(market: Market, instrument: Any, calendar: Calendar, key: Any, first: Any) -> Any:
             prepared = market.risk_neutral().prepare(calendar)
             ids = program.local_ids(first, block)
-            return jax.vmap(lambda high, low: one_path(prepared, calendar, instrument, Counter().begin(key, Path(high, low))))(*ids)
+            begin = lambda high, low: Counter().begin(key, Path(high, low), calendar.steps, prepared.n_factors)  # noqa: E731
+            return jax.vmap(lambda high, low: one_path(prepared, calendar, instrument, begin(high, low)))(*ids)
 
         return program.over_devices(on_device, devices)(market, instrument, calendar, key, first)
 
@@ -62,7 +63,7 @@ def sample(market: Market, paths: int, *, years: float = 1.0, steps: int = 252, 
         prepared = market.prepare(calendar)
 
         def one_path(high: Any, low: Any) -> Any:
-            source = Counter().begin(key, Path(high, low))
+            source = Counter().begin(key, Path(high, low), steps, prepared.n_factors)
 
             def body(states: Any, row: Any) -> tuple[Any, Any]:
                 new = prepared.step(states, row, source.normals(row["step"], prepared.n_factors))

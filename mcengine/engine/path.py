@@ -47,7 +47,7 @@ class Simulation:
 
     def path(self, key: jax.Array, path: Path, *, checkpoint: bool = False, trace: bool = False) -> Any:
         """Outcomes of one path, ``{book: {figure: scalar}}`` with the last prices under ``"market"``; with ``trace`` also every state."""
-        source = self.study.noise.begin(key, path)
+        source = self.study.noise.begin(key, path, self.calendar.steps, self.market.n_factors)
 
         def body(carry: Any, row: Any) -> tuple[Any, Any]:
             states, books = carry

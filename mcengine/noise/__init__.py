@@ -2,6 +2,7 @@
 
 from mcengine.noise.counter import STREAMS, Counter, Given, Path, Source, make_key, path_ids, split_ids
 from mcengine.noise.normal import normal_from_words, uniform_from_words
+from mcengine.noise.sampling import Sampling
 from mcengine.noise.words import philox4x32, threefry2x32
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Counter",
     "Given",
     "Path",
+    "Sampling",
     "Source",
     "make_key",
     "normal_from_words",

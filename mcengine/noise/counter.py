@@ -12,6 +12,7 @@ import numpy as np
 
 from mcengine._model import model, static
 from mcengine.noise.normal import normal_from_words, uniform_from_words
+from mcengine.noise.sampling import Sampling
 from mcengine.noise.words import Word, philox4x32, threefry2x32
 
 STREAMS = ("test", "train", "validate", "pilot", "scramble")
@@ -94,7 +95,16 @@ class Counter:
         if self.generator not in ("philox", "threefry"):
             raise ValueError(f"Counter.generator: expected 'philox' or 'threefry', got {self.generator!r}")
 
-    def begin(self, key: jax.Array, path: Path) -> Source:
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling()
+
+    def table_bytes(self, steps: int, factors: int) -> int:
+        """Bytes a path of this noise keeps."""
+        return 0
+
+    def begin(self, key: jax.Array, path: Path, steps: int, factors: int) -> Source:
+        """The noise of one path; a counter needs to know neither ``steps`` nor ``factors``."""
         words: tuple[Word, Word] = (key[0], key[1])
         if self.generator == "threefry":
             # Two counter words hold step and block only: the path goes into the key, through the cipher once.
@@ -121,5 +131,13 @@ class Given:
 
     draws: jax.Array
 
-    def begin(self, key: jax.Array, path: Path) -> _GivenSource:
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling()
+
+    def table_bytes(self, steps: int, factors: int) -> int:
+        """None of a path: all share the draws."""
+        return 0
+
+    def begin(self, key: jax.Array, path: Path, steps: int, factors: int) -> _GivenSource:
         return _GivenSource(jnp.asarray(self.draws))
