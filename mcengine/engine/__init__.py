@@ -3,7 +3,7 @@
 from mcengine.engine.estimate import Estimate
 from mcengine.engine.gradient import BatchGradient
 from mcengine.engine.grid import grid
-from mcengine.engine.market_paths import price, sample
+from mcengine.engine.market_paths import Payoffs, payoffs, price, sample
 from mcengine.engine.program import traces
 from mcengine.engine.result import Figure, Outcomes, Result
 from mcengine.engine.run import NotFiniteError, run
@@ -16,9 +16,11 @@ __all__ = [
     "Figure",
     "NotFiniteError",
     "Outcomes",
+    "Payoffs",
     "Result",
     "Study",
     "grid",
+    "payoffs",
     "price",
     "run",
     "sample",

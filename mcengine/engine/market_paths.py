@@ -1,5 +1,13 @@
-"""A market alone: contract prices by Monte Carlo, and sampled paths to look at."""
+"""A market alone: contract prices by Monte Carlo, and sampled paths to look at.
 
+A contract is worth the mean of its discounted cash flows under Q. ``payoffs`` follows any number of contracts on the same paths; ``price`` is
+the mean of one of them. An instrument is ``start(quotes) -> I`` and ``step(I, quotes, step, calendar) -> (I, cash)``, in scalars of one path,
+where ``quotes`` holds every asset of the market: a basket reads several, an average or a barrier carries what it has seen in I.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -7,52 +15,181 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar
-from mcengine.engine import estimate, program
+from mcengine.engine import program
 from mcengine.engine.estimate import Estimate
 from mcengine.engine.run import check_paths
 from mcengine.market import Market
-from mcengine.noise import Counter, Path, make_key, path_ids
+from mcengine.noise import Counter, Path, Sampling, make_key, path_ids
 from mcengine.pricing import Calendar
 
+TABLE_BYTES = 64 << 20
+"""Noise that keeps a table for each path gets a block whose tables fit this: some second-level caches, far below any memory."""
 
-def price(instrument: Any, asset: Any, *, rate: Scalar = 0.0, paths: int = 1_000_000, steps: int | None = None, seed: int = 0) -> Estimate:
+
+@dataclass
+class _Mean:
+    """Mean and error of independent draws, in float64, from blocks in the order of their ids; nothing grows with paths."""
+
+    sampling: Sampling
+    paths: int = 0
+    count: int = 0
+    mean: Any = 0.0
+    square: float = 0.0  # of deviations from the mean
+
+    def add(self, values: np.ndarray) -> None:
+        """A block of per-path values. Means of blocks are merged by Chan, Golub & LeVeque (1983)."""
+        draws = self.sampling.draws(values)
+        self.paths += values.size
+        if self.sampling.kind == "randomisations":  # the same draws in every block, each over more points
+            self.mean = self.mean + (draws - self.mean) * (values.size / self.paths)
+            return
+        here = float(np.mean(draws, dtype=np.float64))
+        gap, total = here - self.mean, self.count + draws.size
+        self.square += float(np.var(draws, dtype=np.float64)) * draws.size + gap * gap * (self.count * draws.size / total)
+        self.mean, self.count = self.mean + gap * (draws.size / total), total
+
+    def estimate(self) -> Estimate:
+        """The mean, with the error of the sampling it came by."""
+        value, square, count = float(np.mean(self.mean)), self.square, self.count
+        if self.sampling.kind == "randomisations":
+            square, count = float(np.sum((self.mean - value) ** 2)), self.sampling.size
+        error = (square / (count - 1) / count) ** 0.5 if count > 1 else float("nan")
+        return Estimate(value, error, self.paths, self.sampling.kind)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Payoffs:
+    """Discounted cash of every contract: ``estimates`` over all ``paths``; of the first ``kept`` each path's ``cash`` by contract, and its last
+    ``prices`` by asset.
+    """
+
+    estimates: dict[str, Estimate]
+    cash: dict[str, np.ndarray]
+    prices: dict[str, np.ndarray]
+    paths: int
+    kept: int
+    timings: dict[str, float]
+
+
+def price(
+    instrument: Any,
+    asset: Any,
+    *,
+    rate: Scalar = 0.0,
+    paths: int = 1_000_000,
+    steps: int | None = None,
+    seed: int = 0,
+    noise: Any = Counter(),  # noqa: B008 (frozen)
+) -> Estimate:
     """Price of a contract today: the mean of its discounted cash flows under Q.
 
     ``asset`` is the model of its underlying, or a whole ``Market`` (which brings its own rate). ``steps`` defaults to 252 a year.
     """
     market = asset if isinstance(asset, Market) else Market({instrument.asset: asset}, rate=rate)
-    market[instrument.asset]
-    years = float(instrument.expiry)
+    return payoffs({"price": instrument}, market, paths=paths, steps=steps, seed=seed, noise=noise, keep=0).estimates["price"]
+
+
+def payoffs(
+    instruments: Mapping[str, Any],
+    market: Market,
+    *,
+    paths: int = 1_000_000,
+    steps: int | None = None,
+    seed: int = 0,
+    stream: str = "test",
+    first: int = 0,
+    noise: Any = Counter(),  # noqa: B008 (frozen)
+    keep: float = 2e6,
+    block: int | None = None,
+    devices: int | None = None,
+) -> Payoffs:
+    """Contracts by name, all up to the last expiry, on the same ``paths`` paths of a market under Q, ids from ``first`` on.
+
+    Blocks stream through one program; only the first ``keep`` paths are kept. Raises ``ValueError`` for an asset the market lacks, or a
+    number of paths the noise cannot make, and ``ArithmeticError`` for a path that is not finite.
+    """
+    if not instruments:
+        raise ValueError("payoffs.instruments: expected at least one contract, got none")
+    for instrument in instruments.values():
+        for name in underlyings(instrument):
+            market[name]
+    years = max(float(instrument.expiry) for instrument in instruments.values())
     calendar = Calendar(years, steps or max(1, round(252 * years)))
-    paths, devices, key = check_paths(paths), program.check_devices(None), make_key(seed, "test")
-    block = program.padded(paths, program.default_block(), devices)
+    paths, devices, key = check_paths(paths), program.check_devices(devices), make_key(seed, stream)
+    noise.sampling.check_run(paths, first)
+    if block is None:
+        table = noise.table_bytes(calendar.steps, market.n_factors)
+        block = program.default_block() if table == 0 else max(program.PAD, min(program.default_block(), TABLE_BYTES // table))
+    block = program.padded(paths, block, devices)
 
-    def one_path(prepared: Any, calendar: Calendar, instrument: Any, source: Any) -> Scalar:
-        def body(carry: Any, row: Any) -> tuple[Any, None]:
-            states, inside, total = carry
-            states = prepared.step(states, row, source.normals(row["step"], prepared.n_factors))
-            now = row["step"] + 1
-            inside, cash = instrument.step(inside, prepared.quotes(states, now), now, calendar)
-            return (states, inside, total + cash * prepared.discounts[now]), None
-
-        states = prepared.start()
-        carry = (states, instrument.start(prepared.quotes(states, 0)), jnp.zeros((), jnp.result_type(float)))
-        return jax.lax.scan(body, carry, prepared.rows | {"step": jnp.arange(calendar.steps)})[0][2]
-
-    def fn(market: Market, instrument: Any, calendar: Calendar, key: Any, first: Any) -> Any:
-        def on_device(market: Market, instrument: Any, calendar: Calendar, key: Any, first: Any) -> Any:
+    def fn(market: Market, instruments: Any, calendar: Calendar, noise: Any, key: Any, first: Any) -> Any:
+        def on_device(market: Market, instruments: Any, calendar: Calendar, noise: Any, key: Any, first: Any) -> Any:
             prepared = market.risk_neutral().prepare(calendar)
-            ids = program.local_ids(first, block)
-            begin = lambda high, low: Counter().begin(key, Path(high, low), calendar.steps, prepared.n_factors)  # noqa: E731
-            return jax.vmap(lambda high, low: one_path(prepared, calendar, instrument, begin(high, low)))(*ids)
 
-        return program.over_devices(on_device, devices)(market, instrument, calendar, key, first)
+            def one_path(high: Any, low: Any) -> Any:
+                source = noise.begin(key, Path(high, low), calendar.steps, prepared.n_factors)
+                return _follow(prepared, calendar, instruments, source)
 
-    arguments = program.as_arrays((market, instrument, calendar))
-    executable = program.compiled(("price", block, devices), fn, *arguments, key, program.words(0))
-    size = block * devices
-    values = [np.asarray(executable.call(*arguments, key, program.words(at)))[: min(size, paths - at)] for at in range(0, paths, size)]
-    return estimate.mean(np.concatenate(values))
+            return jax.vmap(one_path)(*program.local_ids(first, block))
+
+        return program.over_devices(on_device, devices)(market, instruments, calendar, noise, key, first)
+
+    arguments = program.as_arrays((market, dict(instruments), calendar, noise))
+    executable = program.compiled(("payoffs", block, devices), fn, *arguments, key, program.words(0))
+    size, kept = block * devices, min(paths, int(keep))
+    means = {name: _Mean(noise.sampling) for name in instruments}
+    cash: dict[str, np.ndarray] = {}
+    prices: dict[str, np.ndarray] = {}
+    pending: list[tuple[int, Any]] = []
+    clock = time.perf_counter()
+
+    def take(at: int, arrays: Any) -> None:
+        count = min(size, paths - at)
+        paid, last = jax.tree.map(lambda a: np.asarray(a)[:count], arrays)
+        for name, values in paid.items():
+            if not np.isfinite(np.sum(values, dtype=np.float64)):
+                raise ArithmeticError(f"{name}: not a finite number on paths {(first + at + np.flatnonzero(~np.isfinite(values)))[:10].tolist()}")
+            means[name].add(values)
+        stored = max(0, min(count, kept - at))
+        for into, columns in ((cash, paid), (prices, last)) if stored else ():
+            for name, values in columns.items():
+                into.setdefault(name, np.empty(kept, values.dtype))[at : at + stored] = values[:stored]
+
+    for at in range(0, paths, size):
+        pending.append((at, executable.call(*arguments, key, program.words(first + at))))
+        if len(pending) > 1:  # one block computes while the one before is taken
+            take(*pending.pop(0))
+    take(*pending.pop(0))
+    timings = {"compile_seconds": executable.seconds, "run_seconds": time.perf_counter() - clock}
+    return Payoffs({name: one.estimate() for name, one in means.items()}, cash, prices, paths, kept, timings)
+
+
+def underlyings(instrument: Any) -> tuple[str, ...]:
+    """The assets a contract reads: its ``assets``, or its only ``asset``."""
+    return tuple(instrument.assets) if hasattr(instrument, "assets") else (instrument.asset,)
+
+
+def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], source: Any) -> tuple[dict[str, Scalar], dict[str, Scalar]]:
+    """(discounted cash of each contract, last price of each asset) of one path."""
+
+    def body(carry: Any, row: Any) -> tuple[Any, None]:
+        states, inside, total = carry
+        states = prepared.step(states, row, source.normals(row["step"], prepared.n_factors))
+        now = row["step"] + 1
+        quotes, after, paid = prepared.quotes(states, now), {}, {}
+        for name, instrument in instruments.items():
+            after[name], cash = instrument.step(inside[name], quotes, now, calendar)
+            paid[name] = total[name] + cash * row["discount"]
+        return (states, after, paid), None
+
+    states = prepared.start()
+    quotes = prepared.quotes(states, 0)
+    inside = {name: instrument.start(quotes) for name, instrument in instruments.items()}
+    carry = (states, inside, {name: jnp.zeros((), jnp.result_type(float)) for name in instruments})
+    rows = prepared.rows | {"step": jnp.arange(calendar.steps), "discount": prepared.discounts[1 : calendar.steps + 1]}
+    # Two steps an iteration, as the study's path has it.
+    (states, _, total), _ = jax.lax.scan(body, carry, rows, unroll=2 if calendar.steps % 2 == 0 else 1)
+    return total, {name: quote.spot for name, quote in prepared.quotes(states, calendar.steps).items()}
 
 
 def sample(market: Market, paths: int, *, years: float = 1.0, steps: int = 252, seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
