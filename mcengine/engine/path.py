@@ -14,7 +14,7 @@ from mcengine._model import Scalar
 from mcengine.engine.recorder import Day
 from mcengine.instrument import OptionSlot, Position, Slot, Terms, Underlying
 from mcengine.ledger import Account, advance, open_account, prices, trade
-from mcengine.noise import Path
+from mcengine.noise import Path, draw_normals, finish_density, start_density, stop_density
 from mcengine.policy import AbstractStage, Seen, Target
 from mcengine.pricing import Quote
 
@@ -50,27 +50,30 @@ class Simulation:
         source = self.study.noise.begin(key, path, self.calendar.steps, self.market.n_factors)
 
         def body(carry: Any, row: Any) -> tuple[Any, Any]:
-            states, books = carry
+            states, books, density = carry
             step = row["step"]
             quotes = self.market.quotes(states, step)
             traded = {name: self._decide_and_trade(name, book, quotes, step) for name, book in books.items()}
-            states = self.market.step(states, row, source.normals(step, self.market.n_factors))
+            normals, density = draw_normals(source, step, self.market.n_factors, density)
+            states = self.market.step(states, row, normals)
             quotes = self.market.quotes(states, step + 1)
             books = {name: self._end_day(name, books[name], *traded[name], row, quotes, step + 1) for name in books}
-            return (states, books), ((states, books) if trace else None)
+            density = stop_density(source, density, lambda name: books[name].account.wealth / self.study.wealth)
+            return (states, books, density), ((states, books) if trace else None)
 
         states = self.market.start()
         quotes = self.market.quotes(states, 0)
-        first = (states, {name: self._open(name, policy, quotes) for name, policy in self.study.books.items()})
+        first = (states, {name: self._open(name, policy, quotes) for name, policy in self.study.books.items()}, start_density(source))
         rows = self.market.rows | {"step": jnp.arange(self.calendar.steps)}
         if checkpoint:
-            (states, books), records = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), first, rows)
+            (states, books, density), records = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), first, rows)
         else:
             # Two steps an iteration: the compiler fuses across them (1.2 times faster here); four gain nothing more.
-            (states, books), records = jax.lax.scan(body, first, rows, unroll=2 if self.calendar.steps % 2 == 0 else 1)
+            (states, books, density), records = jax.lax.scan(body, first, rows, unroll=2 if self.calendar.steps % 2 == 0 else 1)
         outcomes = {name: self._finish(book) for name, book in books.items()}
         outcomes["market"] = {f"price_{name}": quote.spot for name, quote in self.market.quotes(states, self.calendar.steps).items()}
-        return (outcomes, first, records) if trace else outcomes
+        outcomes["market"] |= finish_density(source, density)
+        return (outcomes, first[:2], records) if trace else outcomes
 
     def _open(self, name: str, policy: AbstractStage, quotes: dict[str, Quote]) -> BookState:
         account = open_account(self.study.wealth, self.slots[name], quotes)

@@ -1,6 +1,7 @@
 """Random numbers by address."""
 
 from mcengine.noise.counter import STREAMS, Counter, Given, Path, Source, make_key, path_ids, split_ids
+from mcengine.noise.importance import Shifted, draw_normals, finish_density, start_density, stop_density
 from mcengine.noise.normal import normal_from_words, uniform_from_words
 from mcengine.noise.sampling import Sampling
 from mcengine.noise.words import philox4x32, threefry2x32
@@ -11,12 +12,17 @@ __all__ = [
     "Given",
     "Path",
     "Sampling",
+    "Shifted",
     "Source",
+    "draw_normals",
+    "finish_density",
     "make_key",
     "normal_from_words",
     "path_ids",
     "philox4x32",
     "split_ids",
+    "start_density",
+    "stop_density",
     "threefry2x32",
     "uniform_from_words",
 ]

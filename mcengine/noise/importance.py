@@ -1,0 +1,128 @@
+"""Importance sampling: normals moved towards a rare event, with the density that makes every figure unbiased again.
+
+A share 1 - a of the paths draws x = z + h(step), the rest x = z (a defensive mixture: Hesterberg 1995), until a watched value first
+falls below a level; from then on every path draws z. With L = dQ/dP the ratio of the moved to the plain density at the first passage,
+    ln L = sum over steps before it of (h.x - h.h/2),   weight = 1 / (a + (1 - a) L) <= 1/a,
+and E[weight X] = E[X] for whatever X of the whole path: L is a martingale, so its value at the stopping time serves for all that follows
+(Glasserman, "Monte Carlo Methods in Financial Engineering", 2004, section 4.6.1).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from mcengine._model import Scalar, model, number, static
+from mcengine.noise.counter import Counter, Path
+from mcengine.noise.sampling import Sampling
+from mcengine.noise.words import Word
+
+
+class Density(NamedTuple):
+    """What a path of shifted noise carries."""
+
+    log_ratio: Scalar  # ln L so far
+    moving: Scalar  # 1 before the first passage, 0 after it
+    steps: Scalar  # how many steps were moved, or would have been on a path of the plain share
+
+
+class ShiftedSource(NamedTuple):
+    """The noise of one path: ``table[step]`` is the shift h of a step, ``share`` 1 where the path is moved and 0 where it is plain."""
+
+    base: Any
+    table: Scalar
+    share: Scalar
+    defensive: Scalar
+    watch: str
+    level: Scalar
+
+    def normals(self, step: Word, factors: int) -> tuple[Any, ...]:
+        raise ValueError("Shifted: expected a reader that weights what it averages (Study.run), got one that does not")
+
+    def uniforms(self, step: Word, factors: int) -> tuple[Any, ...]:
+        """Independent uniforms, not moved."""
+        return self.base.uniforms(step, factors)
+
+    def start(self) -> Density:
+        zero = jnp.zeros((), jnp.result_type(float))
+        return Density(zero, zero + 1.0, zero)
+
+    def draw(self, step: Word, factors: int, density: Density) -> tuple[tuple[Scalar, ...], Density]:
+        """(normals of the step, moved where the path still is, density after it)."""
+        h = self.table[step]
+        x = tuple(z + density.moving * self.share * h[f] for f, z in enumerate(self.base.normals(step, factors)))
+        gain = sum(h[f] * (x[f] - 0.5 * h[f]) for f in range(factors))
+        return x, Density(density.log_ratio + density.moving * gain, density.moving, density.steps + density.moving)
+
+    def stop(self, density: Density, value: Callable[[str], Scalar]) -> Density:
+        """The density frozen where the watched value is below the level."""
+        if not self.watch:
+            return density
+        return density._replace(moving=density.moving * (value(self.watch) >= self.level))
+
+    def finish(self, density: Density) -> dict[str, Scalar]:
+        """``log_weight``, and ``moved_steps``: how many steps were moved before the first passage."""
+        plain = jnp.log(self.defensive)
+        return {"log_weight": -jnp.logaddexp(plain, jnp.log1p(-self.defensive) + density.log_ratio), "moved_steps": density.steps}
+
+
+@model
+class Shifted:
+    """Normals of ``base`` moved by ``shift`` [pieces, factors] (standard deviations a step; equal pieces of the run; one row: the same shift
+    in every step). ``defensive`` is the share of paths left plain, which bounds every weight by its inverse.
+    ``watch`` names the book whose wealth over starting wealth stops the shift when it first falls below ``level`` (empty: never stopped).
+    """
+
+    shift: Scalar = number(term=True)
+    base: Any = Counter()
+    defensive: Scalar = number(default=0.1, low=0.0, below=1.0, term=True)
+    level: Scalar = number(default=0.0, term=True)
+    watch: str = static(default="")
+
+    def canonical(self) -> dict[str, Any]:
+        given = self.shift
+        return {"shift": np.atleast_2d(np.asarray(given, np.float64))} if isinstance(given, list | tuple | np.ndarray) else {}
+
+    def check(self) -> None:
+        if np.ndim(self.shift) != 2 or 0 in np.shape(self.shift):
+            raise ValueError(f"Shifted.shift: expected numbers by piece and factor, got shape {np.shape(self.shift)}")
+
+    @property
+    def sampling(self) -> Sampling:
+        return self.base.sampling
+
+    def table_bytes(self, steps: int, factors: int) -> int:
+        """Bytes a path of this noise keeps."""
+        return self.base.table_bytes(steps, factors)
+
+    def begin(self, key: Any, path: Path, steps: int, factors: int) -> ShiftedSource:
+        """The noise of one path. Raises ``ValueError`` when the shift is for another number of factors."""
+        pieces, given = self.shift.shape
+        if given != factors:
+            raise ValueError(f"Shifted.shift: expected {factors} factors, got {given}")
+        base = self.base.begin(key, path, steps, factors)
+        table = jnp.asarray(self.shift)[np.arange(steps) * pieces // steps]
+        # A uniform of the date after the last, which no step draws, says whether the path is one of the plain share.
+        share = (base.uniforms(steps, 1)[0] >= self.defensive).astype(jnp.result_type(float))
+        return ShiftedSource(base, table, share, jnp.asarray(self.defensive), self.watch, self.level)
+
+
+def start_density(source: Any) -> Any:
+    """What a path carries for its weight: nothing unless its noise is shifted."""
+    return source.start() if isinstance(source, ShiftedSource) else ()
+
+
+def draw_normals(source: Any, step: Word, factors: int, density: Any) -> tuple[tuple[Scalar, ...], Any]:
+    """(normals of a step, density after it)."""
+    return source.draw(step, factors, density) if isinstance(source, ShiftedSource) else (source.normals(step, factors), density)
+
+
+def stop_density(source: Any, density: Any, value: Callable[[str], Scalar]) -> Any:
+    """The density at the end of a step, ``value(name)`` being what is watched under that name."""
+    return source.stop(density, value) if isinstance(source, ShiftedSource) else density
+
+
+def finish_density(source: Any, density: Any) -> dict[str, Scalar]:
+    """Columns of the weight, for outcomes of the market: none unless the noise is shifted."""
+    return source.finish(density) if isinstance(source, ShiftedSource) else {}
