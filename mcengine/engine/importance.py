@@ -1,0 +1,287 @@
+"""The drift that makes a floor breach common: found by the cross-entropy method, refined by least second moment, judged on fresh paths.
+
+With l_h = sum over pieces (h.S - n h.h/2) the log density ratio of a shift h (S the sum of a path's normals over the moved steps of a piece,
+n their number) and A the breach, all from pilot runs under the shift so far and weighted by its density:
+    levels      floor_k is the tenth-lowest value under the shift so far, until it is the floor (Rubinstein & Kroese 2004, section 3.1)
+    at a level  h = E[1_A S] / E[1_A n], the shift whose density is nearest to that of the breaching paths
+    at last     min over h of E[1_A e^{-l_h}], the second moment of the estimator: convex, by Newton's method
+Whatever it finds is unbiased: the search uses the pilot stream, the shift is then fixed.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mcengine._model import near, replace
+from mcengine.engine import program
+from mcengine.engine.estimate import Estimate
+from mcengine.engine.recorder import Wealth
+from mcengine.engine.run import run
+from mcengine.noise import Path, Shifted, make_key, split_ids
+
+EVENTS = ("any_day", "end")
+LEAST_EFFECTIVE, MOST_SHARE = 100.0, 0.05
+"""Weights are refused when the breaching paths are worth fewer than this many equal ones, or one of them carries more than this share."""
+
+_SHARE = 0.1  # of the paths is beyond each level: 0.01 to 0.1 serve (Rubinstein & Kroese)
+_MOST_LEVELS = 40
+_NEVER = -1e9  # a level no wealth falls to
+_ELITES = 4096
+
+
+@dataclass(frozen=True)
+class Breach:
+    """``book``'s wealth over its start below ``floor``, on any date (``event="any_day"``) or at the end (``"end"``)."""
+
+    floor: float
+    book: str
+    event: str = "any_day"
+
+    @staticmethod
+    def of(study: Any, floor: float, book: str | None = None, event: str = "any_day") -> "Breach":
+        """The breach of a study's book, by default its last one. Raises ``ValueError`` for what the study does not have."""
+        name = list(study.books)[-1] if book is None else book
+        if name not in study.books:
+            raise ValueError(f"book: unknown book {name!r}{near(name, study.books)}")
+        if event not in EVENTS:
+            raise ValueError(f"event: expected one of {', '.join(EVENTS)}, got {event!r}")
+        if isinstance(floor, bool) or not isinstance(floor, int | float | np.number) or not 0.0 < floor < math.inf:
+            raise ValueError(f"floor: expected a positive share of the starting wealth, got {floor!r}")
+        return Breach(float(floor), name, event)
+
+    def __str__(self) -> str:
+        return f"P({self.book} below {self.floor:g} {'on any day' if self.event == 'any_day' else 'at the end'})"
+
+    def values(self, outcomes: Any) -> np.ndarray:
+        """Per path, what is below the floor on a breach."""
+        return np.asarray(outcomes[self.book]["lowest" if self.event == "any_day" else "wealth"])
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How a sample is weighted. ``effective`` is (sum w)^2 / sum w^2 of all ``paths``, ``effective_tail`` that of the breaching ones,
+    ``largest`` the greatest share of the estimate on one path; ``mean`` should be 1 within its error.
+    """
+
+    paths: int
+    mean: Estimate
+    effective: float
+    effective_tail: float
+    largest: float
+
+    def check(self) -> None:
+        """Raise ``ValueError`` where the weights have degenerated, so that neither value nor error can be trusted."""
+        if not self.effective_tail >= LEAST_EFFECTIVE or not self.largest <= MOST_SHARE:
+            raise ValueError(
+                f"importance sampling: expected breaching paths worth at least {LEAST_EFFECTIVE:.0f} equal ones and none with more than "
+                f"{MOST_SHARE:.0%} of the estimate, got {self.effective_tail:.1f} and {self.largest:.1%} of {self.paths:,} paths; "
+                "more paths, a higher floor or plain noise will do"
+            )
+
+
+def weights(result: Any, floor: float, book: str | None = None, event: str = "any_day") -> Weights:
+    """The weights of a run whose noise is ``Shifted``, seen from a breach."""
+    breach = Breach.of(result.study, floor, book, event)
+    if "log_weight" not in result.outcomes["market"]:
+        raise ValueError("weights: expected a run of shifted noise, got one without weights")
+    return _weights(result.outcomes, breach, result.study.noise.sampling)[1]
+
+
+def _mean(x: np.ndarray, sampling: Any) -> Estimate:
+    draws = sampling.draws(x)
+    error = float(np.std(draws, ddof=1)) / math.sqrt(draws.size) if draws.size > 1 else math.nan
+    return Estimate(float(np.mean(draws)), error, x.size, sampling.kind)
+
+
+def _weights(outcomes: Any, breach: Breach, sampling: Any) -> tuple[Estimate, Weights]:
+    """(probability of the breach, weights)."""
+    w = np.exp(np.asarray(outcomes["market"]["log_weight"], np.float64))
+    hit = np.where(breach.values(outcomes) < breach.floor, w, 0.0)
+    total, square = float(hit.sum()), float(np.square(hit).sum())
+    tail, largest = (total**2 / square, float(hit.max()) / total) if total > 0.0 else (0.0, 1.0)
+    effective = float(w.sum()) ** 2 / float(np.square(w).sum())
+    return _mean(hit, sampling), Weights(w.size, _mean(w, sampling), effective, tail, largest)
+
+
+@dataclass(frozen=True)
+class Importance:
+    """A study on shifted noise, and what its last pilot run says of it.
+
+    ``gain`` is the variance of plain Monte Carlo over that of this estimator, path for path.
+    """
+
+    study: Any
+    breach: Breach
+    shift: np.ndarray
+    probability: Estimate
+    weights: Weights
+    levels: tuple[float, ...]
+
+    @property
+    def gain(self) -> float:
+        p, variance = self.probability.value, self.probability.error**2 * self.probability.count
+        return p * (1.0 - p) / variance if variance > 0.0 else math.nan
+
+    def __str__(self) -> str:
+        w = self.weights
+        return (
+            f"importance sampling for {self.breach} = {self.probability}: {self.gain:.3g} times fewer paths than plain; "
+            f"effective paths {w.effective:,.0f} of {w.paths:,}, {w.effective_tail:,.0f} among the breaching, largest share {w.largest:.2%}"
+        )
+
+
+def find(
+    study: Any,
+    *,
+    floor: float,
+    book: str | None = None,
+    event: str = "any_day",
+    pieces: int = 4,
+    defensive: float = 0.1,
+    paths: int = 16_384,
+    seed: int = 0,
+) -> Importance:
+    """The study on shifted noise for P(``book`` below ``floor``); on a drift constant over each of ``pieces`` equal spans.
+
+    ``defensive`` is the share of paths left as they are: it keeps other figures usable and costs the breach about that share.
+    ``paths`` are run at each of about two steps a level on the pilot stream. Raises ``ValueError`` when no shift reaches the floor, or
+    when the weights degenerate (see ``Weights.check``).
+    """
+    breach = Breach.of(study, floor, book, event)
+    if isinstance(pieces, bool) or not isinstance(pieces, int | np.integer) or not 1 <= pieces <= study.steps:
+        raise ValueError(f"pieces: expected a whole number from 1 to {study.steps}, got {pieces!r}")
+    if isinstance(study.noise, Shifted):
+        raise ValueError("importance: expected a study on plain noise, got one that is shifted already")
+    pilot = _Pilot(study, breach, int(pieces), paths, seed)
+    shift, levels = pilot.reach()
+    found = [pilot.judge(candidate, defensive) for candidate in pilot.refine(shift)]
+    best = min(found, key=lambda item: item[1].error if item[1].value > 0.0 else math.inf)
+    noise, probability, summary = best
+    summary.check()
+    return Importance(replace(study, noise=noise), breach, noise.shift, probability, summary, tuple(levels))
+
+
+class _Pilot:
+    """Pilot runs of the breaching book alone, each on addresses of its own."""
+
+    def __init__(self, study: Any, breach: Breach, pieces: int, paths: int, seed: int) -> None:
+        self.study = replace(study, policy={breach.book: study.books[breach.book]}, recorders=(Wealth(),))
+        self.breach, self.pieces, self.paths, self.seed = breach, pieces, paths, seed
+        self.watch = breach.book if breach.event == "any_day" else ""
+        self.factors = study.market.n_factors
+        self.first = 0
+        piece = np.arange(study.steps) * pieces // study.steps
+        self.steps_by_then = np.concatenate([np.zeros((1, pieces)), np.cumsum(np.eye(pieces)[piece], axis=0)])
+
+    def noise(self, shift: np.ndarray, level: float, defensive: float = 0.0) -> Shifted:
+        return Shifted(shift, base=self.study.noise, defensive=defensive, level=level, watch=self.watch)
+
+    def outcomes(self, noise: Shifted) -> tuple[Any, np.ndarray]:
+        """(outcomes, ids) of the next pilot paths."""
+        result = run(replace(self.study, noise=noise), self.paths, seed=self.seed, stream="pilot", first=self.first, keep=1e18, progress=False)
+        ids = np.arange(self.first, self.first + result.paths, dtype=np.uint64)
+        self.first += 1 << 32  # runs never meet
+        return result.outcomes, ids
+
+    def judge(self, shift: np.ndarray, defensive: float) -> tuple[Shifted, Estimate, Weights]:
+        noise = self.noise(shift, self.breach.floor, defensive)
+        return (noise, *_weights(self.outcomes(noise)[0], self.breach, noise.sampling))
+
+    def reach(self) -> tuple[np.ndarray, list[float]]:
+        """A shift under which the breach is common, and the levels that led there."""
+        shift, levels = np.zeros((self.pieces, self.factors)), [math.inf]
+        while levels[-1] > self.breach.floor:
+            values = np.sort(self.breach.values(self.outcomes(self.noise(shift, _NEVER))[0]))
+            level = max(self.breach.floor, float(values[math.ceil(_SHARE * values.size) - 1]))
+            if len(levels) > _MOST_LEVELS or level > levels[-1] - 1e-3 * abs(levels[-1] - self.breach.floor):
+                raise ValueError(
+                    f"importance sampling: expected a floor that some drift of the normals reaches, got {self.breach}, and none below {level:g}"
+                )
+            levels.append(level)
+            shift = self.nearest(shift, level)
+        return shift, levels[1:]
+
+    def elites(self, shift: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(log density ratio, S [paths, pieces, factors], n [paths, pieces]) of paths that reach the level, moved until they do."""
+        outcomes, ids = self.outcomes(self.noise(shift, level))
+        values = self.breach.values(outcomes)
+        reached = np.flatnonzero(values < level if level == self.breach.floor else values <= level)[:_ELITES]
+        if reached.size == 0:
+            raise ValueError(
+                f"importance sampling: expected pilot paths below {level:g} for {self.breach}, got none of {len(ids):,}; give more paths"
+            )
+        moved = np.asarray(outcomes["market"]["moved_steps"], np.float64)[reached].astype(np.int64)
+        n = self.steps_by_then[moved]
+        sums = self._sums(ids[reached], moved) + n[:, :, None] * shift
+        return -np.asarray(outcomes["market"]["log_weight"], np.float64)[reached], sums, n
+
+    def nearest(self, shift: np.ndarray, level: float) -> np.ndarray:
+        """The cross-entropy update."""
+        log_ratio, sums, n = self.elites(shift, level)
+        w = np.exp(log_ratio.min() - log_ratio)
+        return np.einsum("i,ipf->pf", w, sums) / np.maximum(np.einsum("i,ip->p", w, n), 1e-300)[:, None]
+
+    def refine(self, shift: np.ndarray) -> list[np.ndarray]:
+        """Candidates: the nearest shift once more, and the one of least second moment on the same paths."""
+        log_ratio, sums, n = self.elites(shift, self.breach.floor)
+        w = np.exp(log_ratio.min() - log_ratio)
+        nearest = np.einsum("i,ipf->pf", w, sums) / np.maximum(np.einsum("i,ip->p", w, n), 1e-300)[:, None]
+        return [nearest, _least_second_moment(nearest, log_ratio, sums, n)]
+
+    def _sums(self, ids: np.ndarray, moved: np.ndarray) -> np.ndarray:
+        """Sums of the unmoved normals over the moved steps of each piece, [paths, pieces, factors]: noise is an address, so it is drawn again."""
+        count = _ELITES if ids.size > program.PAD * 8 else program.PAD * 8
+        padded = np.concatenate([ids, np.repeat(ids[:1], count - ids.size)])
+        steps, factors, pieces = self.study.steps, self.factors, self.pieces
+
+        def fn(noise: Any, key: Any, high: Any, low: Any, moved: Any) -> Any:
+            def one(high: Any, low: Any, moved: Any) -> Any:
+                source = noise.begin(key, Path(high, low), steps, factors)
+
+                def body(total: Any, row: Any) -> tuple[Any, None]:
+                    step, piece = row
+                    z = jnp.stack(source.normals(step, factors)) * (step < moved)
+                    return total + jnp.where(jnp.arange(pieces)[:, None] == piece, z[None, :], 0.0), None
+
+                zero = jnp.zeros((pieces, factors), jnp.result_type(float))
+                return jax.lax.scan(body, zero, (jnp.arange(steps), jnp.arange(steps) * pieces // steps))[0]
+
+            return jax.vmap(one)(high, low, moved)
+
+        high, low = split_ids(padded)
+        counts = np.concatenate([moved, np.zeros(count - ids.size, np.int64)]).astype(np.int32)
+        arguments = (program.as_arrays(self.study.noise), make_key(self.seed, "pilot"), high, low, counts)
+        call = program.compiled(("importance sums", steps, factors, pieces), fn, *arguments).call
+        return np.asarray(call(*arguments), np.float64)[: ids.size]
+
+
+def _least_second_moment(start: np.ndarray, log_ratio: np.ndarray, sums: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """argmin over h of the log of sum e^{-log_ratio - l_h}, by damped Newton steps on a convex function."""
+    shape, size = start.shape, start.size
+    s = sums.reshape(len(sums), size)
+    counts = np.repeat(n, shape[1], axis=1)
+
+    def weighted(h: np.ndarray) -> tuple[float, np.ndarray]:
+        exponent = -log_ratio - (s * h - 0.5 * counts * h * h).sum(axis=1)
+        most = exponent.max()
+        w = np.exp(exponent - most)
+        return most + math.log(w.sum()), w / w.sum()
+
+    h = start.reshape(size)
+    value, w = weighted(h)
+    for _ in range(50):
+        slope = counts * h - s
+        gradient = (w[:, None] * slope).sum(axis=0)
+        hessian = np.einsum("i,ia,ib->ab", w, slope, slope) + np.diag((w[:, None] * counts).sum(axis=0) + 1e-9)
+        step = -np.linalg.solve(hessian, gradient)
+        length = 1.0
+        while (tried := weighted(h + length * step))[0] > value + 1e-12 and length > 1e-4:
+            length *= 0.5
+        if value - tried[0] < 1e-7:
+            break
+        h, (value, w) = h + length * step, tried
+    return h.reshape(shape)
