@@ -4,7 +4,6 @@ Every policy at every floor on the same paths, what each costs and which constra
 tested on fresh paths.
 """
 
-import dataclasses
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -79,9 +78,7 @@ def figures(study: mc.Study, floors: Sequence[float]) -> dict[str, mc.engine.Fig
 
 def table(result: mc.Result, floor: float) -> Any:
     """The table of one floor, its figures read from the paths kept or from those streamed under its name."""
-    mark = f"{floor:g}: "
-    at = dataclasses.replace(result, streams={k.removeprefix(mark): s for k, s in result.streams.items() if k.startswith(mark)})
-    return objective.table(at, floor, of(result.study, floor))
+    return objective.table(result.under(f"{floor:g}: "), floor, of(result.study, floor))
 
 
 def describe(calibration: Any, market: mc.market.Market) -> None:

@@ -1,12 +1,14 @@
 """One path, blocks of paths, results."""
 
 from mcengine.engine.estimate import Estimate
+from mcengine.engine.figure import Figure, Outcomes
 from mcengine.engine.gradient import BatchGradient
 from mcengine.engine.grid import grid
 from mcengine.engine.market_paths import Payoffs, payoffs, price, sample
 from mcengine.engine.program import traces
-from mcengine.engine.result import Figure, Outcomes, Result
+from mcengine.engine.result import Result
 from mcengine.engine.run import NotFiniteError, run
+from mcengine.engine.statistics import Moments, Statistics
 from mcengine.engine.study import Study
 from mcengine.engine.trace import trace
 
@@ -14,10 +16,12 @@ __all__ = [
     "BatchGradient",
     "Estimate",
     "Figure",
+    "Moments",
     "NotFiniteError",
     "Outcomes",
     "Payoffs",
     "Result",
+    "Statistics",
     "Study",
     "grid",
     "payoffs",

@@ -1,132 +1,32 @@
 """What a run leaves: outcomes of the kept paths, streamed statistics of all of them, and the plain table.
 
-A figure is a per-path column and a reduction (mean, quantile, tail mean). Up to ``keep`` paths all columns are kept and figures are
-exact. Beyond, each figure goes on as the mean of its influence function, fixed on the kept paths:
-    mean      x
-    quantile  Q + (q - 1{x <= Q}) / f(Q)     (one Newton step from the kept quantile Q with the kept density f)
-    tail mean Q + min(x - Q, 0) / share
-so that memory does not grow; what is neglected is of second order in the error of the kept Q.
+Up to ``keep`` paths all columns are kept and figures are exact. Beyond, those named in the run are streamed (``engine.statistics``). In both
+cases the study's noise says how paths depend on each other, and every error follows it: there is no way to ask for another.
 """
 
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from mcengine._model import near
 from mcengine.engine import estimate
 from mcengine.engine.estimate import Estimate
-
-Outcomes = Mapping[str, Mapping[str, np.ndarray]]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """Per-path values, reduced by ``how``; ``level`` is the quantile or the tail's share, ``factor`` multiplies the result.
-
-    ``column(outcomes)`` gives the values. With ``adapt``, ``column`` is ``adapt(outcomes)``: it first fixes what it needs to know of the
-    sample (a mean exposure, say) on the kept paths.
-    """
-
-    column: Callable[[Outcomes], np.ndarray] | None = None
-    how: Literal["mean", "probability", "quantile", "tail_mean"] = "mean"
-    level: float = 0.0
-    factor: float = 1.0
-    adapt: Callable[[Outcomes], Callable[[Outcomes], np.ndarray]] | None = None
-
-    def fixed(self, outcomes: Outcomes) -> Callable[[Outcomes], np.ndarray]:
-        """The column, fixed on ``outcomes``."""
-        if self.adapt is not None:
-            return self.adapt(outcomes)
-        if self.column is None:
-            raise ValueError("Figure: expected column or adapt, got neither")
-        return self.column
-
-    def exact(self, outcomes: Outcomes) -> Estimate:
-        x = self.fixed(outcomes)(outcomes)
-        if self.how in ("mean", "probability"):
-            return (estimate.mean if self.how == "mean" else estimate.probability)(x).scaled(self.factor)
-        reduce = estimate.quantile if self.how == "quantile" else estimate.tail_mean
-        return reduce(x, self.level).scaled(self.factor)
-
-    def influence(self, values: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        """Function of the column whose mean is the figure, fixed on the kept ``values``."""
-        if self.how in ("mean", "probability"):
-            return lambda x: x
-        x = np.asarray(values, np.float64)
-        q = float(np.quantile(x, self.level))
-        if self.how == "tail_mean":
-            return lambda x: q + np.minimum(x - q, 0.0) / self.level
-        # Half a standard error of n^(1/5)-type smoothing on each side of the quantile.
-        half = 0.5 * x.size**-0.2
-        low, high = np.quantile(x, [max(0.0, self.level - half * self.level), min(1.0, self.level + half * (1 - self.level))])
-        inside = float(np.mean((x > low) & (x <= high)))
-        density = inside / max(high - low, 1e-12)
-        return lambda x: q + (self.level - (x <= q)) / density
-
-
-@dataclass
-class Stream:
-    """Sums in float64 of one figure's influence function over all paths."""
-
-    column: Callable[[Outcomes], np.ndarray]
-    transform: Callable[[np.ndarray], np.ndarray]
-    factor: float = 1.0
-    indicator: bool = False
-    count: int = 0
-    shift: float = 0.0
-    total: float = 0.0
-    square: float = 0.0
-
-    def add(self, outcomes: Outcomes) -> None:
-        x = np.asarray(self.transform(np.asarray(self.column(outcomes), np.float64)))
-        if self.count == 0:
-            self.shift = float(np.mean(x))  # sums of small deviations keep their digits
-        x = x - self.shift
-        self.count += x.size
-        self.total += float(np.sum(x))
-        self.square += float(np.sum(x * x))  # np.dot would start BLAS threads, which fight with XLA's for the cores
-
-    def estimate(self) -> Estimate:
-        mean = self.total / self.count
-        if self.indicator:
-            hits = round((self.shift + mean) * self.count)
-            p = (hits + 1.0) / (self.count + 2.0)
-            return Estimate(hits / self.count, math.sqrt(p * (1.0 - p) / self.count), self.count).scaled(self.factor)
-        variance = max(self.square / self.count - mean * mean, 0.0)
-        return Estimate(self.shift + mean, math.sqrt(variance / (self.count - 1)), self.count).scaled(self.factor)
-
-
-def start_stream(figure: Figure, kept: Outcomes) -> Stream:
-    """The stream of a figure, fixed on the kept outcomes and fed with them."""
-    column = figure.fixed(kept)
-    stream = Stream(column, figure.influence(column(kept)), figure.factor, figure.how == "probability")
-    stream.add(kept)
-    return stream
-
-
-def column(book: str, figure: str) -> Callable[[Outcomes], np.ndarray]:
-    """The per-path values of one outcome of one book."""
-    return lambda outcomes: outcomes[book][figure]
-
-
-def default_figures(books: Iterable[str], names: Mapping[str, Iterable[str]]) -> dict[str, Figure]:
-    """Mean of every outcome; of wealth also the 20th percentile and the mean of the worst 5 %."""
-    out: dict[str, Figure] = {}
-    for book in books:
-        for name in names[book]:
-            out[f"{book}/{name}"] = Figure(column(book, name))
-        if "wealth" in names[book]:
-            out[f"{book}/wealth p20"] = Figure(column(book, "wealth"), "quantile", 0.20)
-            out[f"{book}/wealth worst 5 %"] = Figure(column(book, "wealth"), "tail_mean", 0.05)
-    return out
+from mcengine.engine.figure import Figure, column, default_figures, path_weights
+from mcengine.engine.statistics import Moments, Statistics
+from mcengine.engine.sums import BINS
+from mcengine.noise import Sampling
 
 
 @dataclass
 class Result:
-    """Outcomes ``{book: {figure: array}}`` of the first ``kept`` of ``paths`` paths, and how they were made."""
+    """Outcomes ``{book: {figure: array}}`` of the first ``kept`` of ``paths`` paths, and how they were made.
+
+    ``statistics`` are those of all paths, where not every path was kept. Raises ``ValueError`` for ids that do not fit the noise: an odd number
+    of antithetic paths, randomisations of unequal length.
+    """
 
     study: Any
     outcomes: dict[str, dict[str, np.ndarray]]
@@ -136,7 +36,15 @@ class Result:
     stream: str
     first: int
     timings: dict[str, float]
-    streams: dict[str, Stream] = field(default_factory=dict)
+    statistics: Statistics | None = None
+
+    def __post_init__(self) -> None:
+        self.sampling.check_run(self.paths, self.first)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the paths depend on each other."""
+        return self.study.noise.sampling
 
     @property
     def books(self) -> list[str]:
@@ -154,13 +62,29 @@ class Result:
             raise ValueError(f"Result.wealth: expected one policy, got {', '.join(self.books)}; use result[name]['wealth']")
         return self.outcomes[self.books[0]]["wealth"]
 
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Likelihood ratios of the kept paths, or nothing where importance sampling is off."""
+        return path_weights(self.outcomes)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every path was kept."""
+        return self.kept == self.paths
+
     def estimate(self, figure: Figure, name: str | None = None) -> Estimate:
-        """A figure with its error: exact when every path was kept, else from the stream registered under ``name``."""
-        if self.kept == self.paths:
-            return figure.exact(self.outcomes)
-        if name is None or name not in self.streams:
+        """A figure with its error: exact when every path was kept, else streamed under ``name``."""
+        if self.is_whole:
+            return figure.exact(self.outcomes, self.sampling)
+        if self.statistics is None or name is None or name not in self.statistics.figures:
             raise ValueError(f"{self.paths:,} paths were run and {self.kept:,} kept: name figure {name!r} in run(figures=...), or raise keep")
-        return self.streams[name].estimate()
+        return self.statistics.estimate(name)
+
+    def under(self, prefix: str) -> "Result":
+        """The same result, its streamed figures those whose names begin with ``prefix``, without it."""
+        if self.statistics is None:
+            return self
+        return dataclasses.replace(self, statistics=self.statistics.under(prefix))
 
     def figures(self) -> dict[str, Figure]:
         """The plain figures of every book."""
@@ -180,27 +104,106 @@ class Result:
             cells[book][figure] = str(value)
         return _printed_whole(pd.DataFrame(cells))
 
+    def moments(self, book: str, outcome: str) -> Moments:
+        """Mean, variance, skewness and kurtosis above 3 of an outcome, each with its error."""
+        self._check(book, outcome)
+        return self._of({f"{book}/{outcome}": Figure(column(book, outcome))}).moments(book, outcome)
+
+    def covariance(self, outcome: str = "wealth") -> Any:
+        """Covariance of an outcome between books: a pandas table of Estimates."""
+        import pandas as pd
+
+        cells = self._of({f"{book}/{outcome}": Figure(column(book, outcome)) for book in self.books if outcome in self.outcomes[book]}).covariance(
+            outcome
+        )
+        names = list(dict.fromkeys(a for a, _ in cells))
+        return _printed_whole(pd.DataFrame([[cells[a, b] for b in names] for a in names], names, names))
+
+    def quantile(self, book: str, outcome: str, level: float) -> Estimate:
+        """A quantile of an outcome: of a streamed run to a bin of the histogram that the default quantiles keep, which the error contains."""
+        self._check(book, outcome)
+        if self.is_whole:
+            return self.estimate(Figure(column(book, outcome), "quantile", level))
+        return self._of({}).quantile(book, outcome, level)
+
+    def histogram(self, book: str, outcome: str, bins: int = 128) -> tuple[np.ndarray, np.ndarray]:
+        """(edges [bins + 1], share of paths in each bin [bins]) of an outcome, between its outer quantiles; ``bins`` a power of two up to 4096.
+
+        For pictures: shares have no errors; a share that is to be read as a number is a ``probability`` figure.
+        """
+        self._check(book, outcome)
+        if bins < 1 or bins > BINS or bins & (bins - 1):
+            raise ValueError(f"bins: expected a power of two from 1 to {BINS}, got {bins!r}")
+        edges, shares = self._of({"": Figure(column(book, outcome), "quantile", 0.5)}).histogram(book, outcome)
+        return edges[:: BINS // bins], shares[1:-1].reshape(bins, -1).sum(axis=1)
+
+    def effective_size(self, figure: Figure | None = None, name: str | None = None) -> float:
+        """(sum w)^2 / sum w^2 of all weighted paths, or of those in a figure's event or tail."""
+        if self.is_whole:
+            return self._of({} if figure is None else {"figure": figure}).effective_size(None if figure is None else "figure")
+        return self._of({}).effective_size(name)
+
+    def difference(self, other: "Result", figure: Figure, name: str | None = None, **theirs: Any) -> Estimate:
+        """A mean or probability of ``other`` minus that of this result, on the same paths, with the paired error.
+
+        ``theirs`` may hold another ``figure_there`` and ``name_there`` for ``other``, which may be this result: one book against another.
+        Raises ``ValueError`` when the two do not share seed, stream, path ids and noise, for then nothing is paired.
+        """
+        mine, other_s = (self.seed, self.stream, self.first, self.paths), (other.seed, other.stream, other.first, other.paths)
+        if mine != other_s:
+            raise ValueError(f"compare: expected the same seed, stream, first path and count, got {mine} and {other_s}")
+        if self.sampling != other.sampling:
+            raise ValueError(f"compare: expected paths sampled alike, got {self.sampling} and {other.sampling}")
+        there, name_there = theirs.get("figure_there", figure), theirs.get("name_there", name)
+        if {figure.how, there.how} - {"mean", "probability"}:
+            raise ValueError(f"difference: expected means or probabilities, got {figure.how} and {there.how}")
+        if self.is_whole and other.is_whole:
+            x, y = (np.asarray(f.fixed(r.outcomes)(r.outcomes), np.float64) for f, r in ((figure, self), (there, other)))
+            w, v = self.weights, other.weights
+            if w is None and v is None:
+                return estimate.mean(y - x, self.sampling).scaled(figure.factor)
+            same = w is not None and v is not None and np.array_equal(w, v)
+            one = estimate.mean(y - x, self.sampling, w) if same else estimate.mean(_times(y, v) - _times(x, w), self.sampling)
+            return one.scaled(figure.factor)
+        for result, asked in ((self, name), (other, name_there)):
+            result.estimate(figure, asked)  # says what is missing
+        a, b = self._of({name or "": figure}), other._of({name_there or "": there})
+        return a.difference(name or "", b, name_there or "")
+
     def compare(self, other: "Result") -> Any:
         """This result against another of the same paths: both values and the paired difference, other minus this, ± its error.
 
-        Raises ``ValueError`` when the two do not share seed, stream and path ids, for then nothing is paired.
+        Means of every outcome. Of streamed runs the error is made of the differences by 128 groups of paths (see ``engine.statistics``).
+        Raises ``ValueError`` when the two do not share seed, stream, path ids and noise, for then nothing is paired.
         """
         import pandas as pd
 
-        mine, theirs = (self.seed, self.stream, self.first, self.kept), (other.seed, other.stream, other.first, other.kept)
-        if mine != theirs:
-            raise ValueError(f"compare: expected the same seed, stream, first path and count, got {mine} and {theirs}")
         if len(self.books) != len(other.books):
             raise ValueError(f"compare: expected as many books, got {self.books} and {other.books}")
         rows = []
         for a, b in zip(self.books, other.books, strict=True):
             for name in self.outcomes[a]:
-                x, y = self.outcomes[a][name], other.outcomes[b][name]
-                difference = estimate.mean(np.asarray(y, np.float64) - np.asarray(x, np.float64))
+                before, after = Figure(column(a, name)), Figure(column(b, name))
+                difference = self.difference(other, before, f"{a}/{name}", figure_there=after, name_there=f"{b}/{name}")
+                values = self.estimate(before, f"{a}/{name}"), other.estimate(after, f"{b}/{name}")
                 verdict = "" if abs(difference.value) > 2.0 * difference.error else "within the error"
-                rows.append((a, name, str(estimate.mean(x)), str(estimate.mean(y)), str(difference), verdict))
+                rows.append((a, name, *map(str, values), str(difference), verdict))
         table = pd.DataFrame(rows, columns=["policy", "mean of", "before", "after", "difference", "note"])
         return _printed_whole(table.set_index(["policy", "mean of"]))
+
+    def _of(self, figures: Mapping[str, Figure]) -> Statistics:
+        """Statistics of all paths: those streamed, or of ``figures`` from the outcomes kept."""
+        if not self.is_whole and self.statistics is not None:
+            return self.statistics
+        return Statistics(figures, self.sampling, self.outcomes, self.first)
+
+    def _check(self, book: str, outcome: str) -> None:
+        if outcome not in self[book]:
+            raise ValueError(f"unknown outcome {outcome!r} of {book}{near(outcome, self[book])}")
+
+
+def _times(values: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    return values if weights is None else weights * values
 
 
 def _printed_whole(table: Any) -> Any:

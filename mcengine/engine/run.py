@@ -11,7 +11,9 @@ from tqdm import tqdm
 
 from mcengine._runtime import capped
 from mcengine.engine import program
-from mcengine.engine.result import Figure, Result, Stream, default_figures, start_stream
+from mcengine.engine.figure import Figure, default_figures
+from mcengine.engine.result import Result
+from mcengine.engine.statistics import Statistics
 from mcengine.noise import make_key
 
 MAX_PATHS = 10**12
@@ -68,15 +70,17 @@ def run(
     """
     paths, devices, key = check_paths(paths), program.check_devices(devices), make_key(seed, stream)
     check_ids([first])
+    study.noise.sampling.check_run(paths, first)
     if not keep >= 1:
         raise ValueError(f"keep: expected a number of paths of at least 1, got {keep!r}")
     folder = None if folder is None else FilePath(folder)
     block = program.padded(paths, program.default_block() if block is None else block, devices)
     executable = program.forward(study, key, block=block, devices=devices)
     size, kept = block * devices, min(paths, int(keep))
+    kept = min(paths, max(kept - kept % study.noise.sampling.size, study.noise.sampling.size))
     numbers = program.as_arrays(study)
     outcomes: dict[str, dict[str, np.ndarray]] = {}
-    streams: dict[str, Stream] = {}
+    statistics: list[Statistics] = []
     clock = time.perf_counter()
     pending: list[tuple[int, Any]] = []
     bar = tqdm(total=paths, unit="path", unit_scale=True, desc="paths", disable=None if progress is None else not progress, leave=False)
@@ -91,12 +95,12 @@ def run(
         for book, columns in values.items():
             for name, column in columns.items():
                 outcomes[book][name][start : start + stored] = column[:stored]
-        if start + stored == kept and not streams and kept < paths:
+        if start + stored == kept and not statistics and kept < paths:
             chosen = default_figures(study.books, {book: values[book] for book in study.books}) | dict(figures or {})
-            streams.update({name: start_stream(figure, outcomes) for name, figure in chosen.items()})
+            statistics.append(Statistics(chosen, study.noise.sampling, outcomes, first))
         if stored < count:
             rest = jax.tree.map(lambda a: a[stored:], values)
-            for one in streams.values():
+            for one in statistics:
                 one.add(rest)
         bar.update(count)
 
@@ -107,7 +111,7 @@ def run(
                 take(*pending.pop(0))
         take(*pending.pop(0))
     timings = {"compile_seconds": executable.seconds, "run_seconds": time.perf_counter() - clock}
-    return Result(study, outcomes, paths, kept, seed, stream, first, timings, streams)
+    return Result(study, outcomes, paths, kept, seed, stream, first, timings, *statistics)
 
 
 def _allocate(values: Any, kept: int, folder: FilePath | None) -> dict[str, dict[str, np.ndarray]]:

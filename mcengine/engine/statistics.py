@@ -1,0 +1,437 @@
+"""Statistics of a run as it streams: memory does not grow with paths, and every error is made of what the sampling leaves independent.
+
+All is fixed on a first batch of outcomes (shifts, quantiles to start from, edges), then fed with every batch in the order of ids; sums are
+float64. Ids are dealt to slots, id mod ``GROUPS``, and sums are kept by slot: unions of slots are independent, which gives paired errors of
+differences (between books, and between runs of the same paths) and, by the jackknife, errors of variance, skewness, kurtosis and covariance.
+  mean, probability   exact sums of y and y^2; for pairs also of the products in a pair; for randomisations the sums are those of each one
+  quantile            a histogram of ``BINS`` bins between the kept sample's quantiles eight standard errors to either side: read by
+                      interpolation, exact to a bin's width, which the error contains
+  tail mean           mean of q + min(x - q, 0)/a at the kept quantile q, moved to the quantile of all paths by the same histogram
+                      (d/dq E min(x - q, 0) = -F(q)): nothing of second order is left out
+  any other quantile  a histogram of ``BINS`` bins over the whole range of an outcome that has a quantile or tail figure
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mcengine._model import near
+from mcengine.engine import estimate
+from mcengine.engine.estimate import MINIMUM, Estimate
+from mcengine.engine.figure import Figure, Outcomes, path_weights
+from mcengine.engine.sums import CHUNK, Histogram, Layout, Piece, Sums, jackknife
+
+WINDOW = 8.0
+"""Standard errors of the kept sample's quantile to either side that a quantile's histogram covers."""
+
+
+class Moments(NamedTuple):
+    """Of one outcome; kurtosis is that above a normal's 3."""
+
+    mean: Estimate
+    variance: Estimate
+    skewness: Estimate
+    kurtosis: Estimate
+
+
+class _Mean:
+    """Mean of x, or of hits: y = x, weighted w x - c (w - 1)."""
+
+    def __init__(self, figure: Figure, layout: Layout, values: np.ndarray, weights: np.ndarray | None, powers: int = 2) -> None:
+        self.probability, self.layout = figure.how == "probability", layout
+        self.control = 0.0 if weights is None else estimate.slope(values, weights)
+        self.sums = Sums(layout, float(np.mean(values, dtype=np.float64)), powers)
+        self.hits = Sums(layout, 0.0, 2) if weights is not None and self.probability else None
+
+    def parts(self) -> Iterator[np.ndarray]:
+        yield self.sums.rows
+        if self.hits is not None:
+            yield self.hits.rows
+
+    def add(self, x: np.ndarray, piece: Piece) -> None:
+        w = piece.weights
+        self.sums.add(x if w is None else w * x - self.control * (w - 1.0), piece)
+        if self.hits is not None and w is not None:
+            self.hits.add(w * x, piece)
+
+    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
+        one = self.sums.mean(count)
+        if not self.probability:
+            return one
+        if self.layout.sampling.kind == "iid" and self.hits is None:
+            return estimate.binomial(round(one.value * count), count)
+        return estimate.or_rare(one, self.hits is not None)
+
+
+class _Level:
+    """What a quantile and a tail mean share: the kept quantile, a fine histogram about it, the error of the level below it."""
+
+    def __init__(self, level: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
+        self.level, self.layout = level, layout
+        x, n = values, values.size
+        if weights is None:
+            spread = WINDOW * math.sqrt(level * (1.0 - level) / n)
+            ranks = [min(max(int(n * q), 0), n - 1) for q in (level - spread, level, level + spread)]
+            part = np.partition(x, sorted(set(ranks)))
+            low, self.start, high = (float(part[r]) for r in ranks)
+            self.control = 0.0
+        else:
+            order = np.argsort(x, kind="stable")
+            share = np.cumsum(weights[order])
+            share /= share[-1]
+            spread = WINDOW * float(np.sqrt(np.sum((weights * ((x <= x[order][min(int(np.searchsorted(share, level)), n - 1)]) - level)) ** 2))) / n
+            ranks = [min(int(np.searchsorted(share, q)), n - 1) for q in (level - spread, level, level + spread)]
+            low, self.start, high = (float(x[order[r]]) for r in ranks)
+            self.control = estimate.slope(x <= self.start, weights)
+        # A level next to an end of the sample says nothing of what lies beyond: as much again on that side.
+        low, high = low - (high - low) * (level <= spread), high + (high - low) * (level >= 1.0 - spread)
+        self.window = Histogram(low, high, weights is not None)
+        plain = layout.sampling.kind == "iid" and weights is None
+        self.below = () if plain else (Sums(layout, level, 2), Sums(layout, level, 2))
+        self.hits = None if weights is None else Sums(layout, 0.0, 2)
+
+    def parts(self) -> Iterator[np.ndarray]:
+        yield self.window.counts
+        yield from (sums.rows for sums in self.below)
+        if self.hits is not None:
+            yield self.hits.rows
+
+    def add(self, x: np.ndarray, piece: Piece) -> None:
+        w = piece.weights
+        self.window.add(x, w)
+        if self.below:
+            for hit, sums in zip((x < self.start, x <= self.start), self.below, strict=True):
+                sums.add(hit if w is None else w * hit - self.control * (w - 1.0), piece)
+        if self.hits is not None and w is not None:
+            self.hits.add(w * (x <= self.start), piece)
+
+    def target(self, mean_weight: float) -> float:
+        """The level, as a share of the number of paths."""
+        return self.level + self.control * (mean_weight - 1.0)
+
+    def enough(self, count: int) -> bool:
+        size = count * min(self.level, 1.0 - self.level) if self.hits is None else self.hits.effective(count)
+        return size >= MINIMUM
+
+    def read(self, count: int, wide: Histogram | None, level: float) -> tuple[float, float]:
+        """(quantile, bin width) from the fine histogram, or the wide one where the fine one does not reach."""
+        inside = self.window.quantile(level * count)
+        return (inside, self.window.width) if wide is None or math.isfinite(inside) else (wide.quantile(level * count), wide.width)
+
+    def quantile(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
+        target = self.target(mean_weight)
+        if self.below:
+            draws = [sums.mean(count) for sums in self.below]
+            spread, independent = max(d.error for d in draws), draws[0].count
+        else:
+            spread, independent = math.sqrt(self.level * (1.0 - self.level) / count), count
+        (value, bin_width), (low, _), (high, _) = (self.read(count, wide, q) for q in (target, target - spread, target + spread))
+        error = math.hypot(0.5 * (high - low), bin_width / math.sqrt(12.0)) if self.enough(count) else math.nan
+        return Estimate(value, error, independent, self.layout.sampling.kind)
+
+
+class _Quantile(_Level):
+    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
+        return self.quantile(count, wide, mean_weight)
+
+
+class _Tail:
+    """Mean of the worst share: y = min(x - q, 0) / share at the kept quantile q."""
+
+    def __init__(self, share: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
+        self.at = _Level(share, layout, values, weights)
+        y = np.minimum(values - self.at.start, 0.0, dtype=np.float64) / share
+        self.control = 0.0 if weights is None else estimate.slope(y, weights)
+        self.sums = Sums(layout, float(np.mean(y)), 2)
+
+    def parts(self) -> Iterator[np.ndarray]:
+        yield from self.at.parts()
+        yield self.sums.rows
+
+    @property
+    def hits(self) -> Sums | None:
+        return self.at.hits
+
+    def add(self, x: np.ndarray, piece: Piece) -> None:
+        self.at.add(x, piece)
+        w = piece.weights
+        y = np.subtract(x, self.at.start, dtype=np.float64)
+        np.minimum(y, 0.0, out=y)
+        y *= 1.0 / self.at.level
+        self.sums.add(y if w is None else w * y - self.control * (w - 1.0), piece)
+
+    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
+        one, at, target = self.sums.mean(count), self.at, self.at.target(mean_weight)
+        value, moved = at.start + one.value, at.window.quantile(target * count)
+        if math.isfinite(moved):
+            shift = at.level - target
+            value += (moved - at.start) - (at.window.integral(at.start, moved) / count + shift * (moved - at.start)) / at.level
+        return Estimate(value, one.error if at.enough(count) else math.nan, one.count, one.sampling)
+
+
+class _Source:
+    """One outcome of one book, or what a figure makes of several, and all that is reduced from it."""
+
+    def __init__(self, column: Callable[[Outcomes], np.ndarray]) -> None:
+        self.column = column
+        self.reducers: dict[Any, Any] = {}
+        self.moments: Sums | None = None
+        self.wide: Histogram | None = None
+
+
+class Statistics:
+    """Figures of a stream of outcomes: fixed on the ``kept`` ones and fed with them, then ``add`` for every further batch in the order of ids.
+
+    The same ids give the same bits however they were cut into batches, where the cuts are multiples of ``CHUNK`` ids from the first.
+    Raises ``ValueError`` for ids that do not fit the sampling.
+    """
+
+    def __init__(self, figures: Mapping[str, Figure], sampling: estimate.Sampling, kept: Outcomes, first: int = 0) -> None:
+        self._fix(figures, sampling, kept, first)
+        self.add(kept)
+
+    @classmethod
+    def restore(
+        cls, figures: Mapping[str, Figure], sampling: estimate.Sampling, kept: Outcomes, state: Mapping[str, np.ndarray], first: int = 0
+    ) -> "Statistics":
+        """Fixed on the same ``kept`` outcomes and set to a ``state()``: goes on bit for bit."""
+        one = cls.__new__(cls)
+        one._fix(figures, sampling, kept, first)
+        one.load(state)
+        return one
+
+    def _fix(self, figures: Mapping[str, Figure], sampling: estimate.Sampling, kept: Outcomes, first: int) -> None:
+        sampling.check_run(_length(kept), first)
+        self.figures, self.sampling, self.first, self.count = dict(figures), sampling, first, 0
+        self.layout = Layout(sampling, first)
+        weights = path_weights(kept)
+        self.weights = None if weights is None else Sums(self.layout, 1.0, 2)
+        self._sources: dict[Any, _Source] = {}
+        self._place: dict[str, tuple[_Source, Any]] = {}
+        outcomes = {id(values): (book, name) for book, columns in kept.items() for name, values in columns.items()}
+        for name, figure in self.figures.items():
+            column = figure.fixed(kept)
+            values = np.asarray(column(kept))
+            source = outcomes.get(id(values))
+            at = self._sources.setdefault(source or name, _Source(column))
+            key = (figure.how, figure.level)
+            if key not in at.reducers:
+                at.reducers[key] = _reducer(figure, self.layout, values, weights, source is not None)
+            if source is not None and figure.how == "mean" and at.moments is None:
+                # Unweighted, the mean's own sums are the moments'.
+                at.moments = at.reducers[key].sums if weights is None else Sums(self.layout, float(np.mean(values, dtype=np.float64)), 4)
+            if (figure.how == "quantile" or (figure.how == "tail_mean" and source is not None)) and at.wide is None:
+                at.wide = Histogram.over(values, weights is not None)
+            self._place[name] = (at, key)
+        shared: dict[str, list[str]] = {}
+        for key, one in self._sources.items():
+            if isinstance(key, tuple) and one.moments is not None:
+                shared.setdefault(key[1], []).append(key[0])
+        self._books = {name: books for name, books in shared.items() if len(books) > 1}  # outcomes whose mean is taken in several books
+        self._cross = {name: np.zeros((len(books) * (len(books) - 1) // 2, self.layout.slots)) for name, books in self._books.items()}
+
+    def add(self, outcomes: Outcomes) -> None:
+        """The next batch."""
+        total = _length(outcomes)
+        self.sampling.check_run(total)
+        at = 0
+        while at < total:
+            size = min(total - at, CHUNK - self.count % CHUNK)
+            self._add({b: {n: x[at : at + size] for n, x in columns.items()} for b, columns in outcomes.items()}, size)
+            at += size
+
+    def _add(self, outcomes: Outcomes, size: int) -> None:
+        piece = Piece(self.layout, self.count, size, path_weights(outcomes))
+        if (self.weights is None) != (piece.weights is None):
+            raise ValueError("outcomes: expected all batches weighted or none, got log_weight in some")
+        if self.weights is not None and piece.weights is not None:
+            self.weights.add(piece.weights, piece)
+        tables: dict[Any, np.ndarray] = {}
+        for key, source in self._sources.items():
+            x = np.asarray(source.column(outcomes))
+            for reducer in source.reducers.values():
+                reducer.add(x, piece)
+            if source.wide is not None:
+                source.wide.add(x, piece.weights)
+            if source.moments is not None:
+                if piece.weights is not None:
+                    source.moments.add(x, piece, piece.weights)
+                if key[1] in self._books:
+                    tables[key] = source.moments.last
+        for name, books in self._books.items():
+            deviations = [tables[book, name] for book in books]
+            row = 0
+            for i, a in enumerate(deviations):
+                wa = a if piece.weights is None else piece.table(piece.weights) * a
+                for b in deviations[:i]:
+                    self._cross[name][row] += np.einsum("mp,mp->p", wa, b)
+                    row += 1
+        self.count += size
+
+    def _parts(self) -> Iterator[np.ndarray]:
+        if self.weights is not None:
+            yield self.weights.rows
+        for source in self._sources.values():
+            for reducer in source.reducers.values():
+                yield from reducer.parts()
+            if source.wide is not None:
+                yield source.wide.counts
+            if source.moments is not None and self.weights is not None:
+                yield source.moments.rows
+        yield from self._cross.values()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All sums, arrays of float64."""
+        return {"count": np.array(self.count), "sums": np.concatenate([part.ravel() for part in self._parts()])}
+
+    def load(self, state: Mapping[str, np.ndarray]) -> None:
+        """Set to a ``state()`` of statistics of the same figures, fixed on the same outcomes."""
+        parts = list(self._parts())
+        sums = np.asarray(state["sums"])
+        if sums.size != sum(part.size for part in parts):
+            raise ValueError(f"state: expected {sum(part.size for part in parts):,} sums for these figures, got {sums.size:,}")
+        self.count, at = int(state["count"]), 0
+        for part in parts:
+            part[...] = sums[at : at + part.size].reshape(part.shape)
+            at += part.size
+
+    def estimate(self, name: str) -> Estimate:
+        """The figure ``name`` with its error."""
+        source, key = self._find(name)
+        return source.reducers[key].estimate(self.count, source.wide, self._mean_weight).scaled(self.figures[name].factor)
+
+    def under(self, prefix: str) -> "Statistics":
+        """The figures whose names begin with ``prefix``, without it. The sums are shared."""
+        one = self.__class__.__new__(self.__class__)
+        one.__dict__.update(self.__dict__)
+        one.figures = {name.removeprefix(prefix): f for name, f in self.figures.items() if name.startswith(prefix)}
+        one._place = {name.removeprefix(prefix): place for name, place in self._place.items() if name.startswith(prefix)}
+        return one
+
+    def moments(self, book: str, outcome: str) -> Moments:
+        """Mean, variance, skewness and kurtosis of an outcome whose mean is a figure; errors by the jackknife over slots."""
+        sums = self._moments(book, outcome)
+        table = np.vstack([self._weight_rows(), self.layout.fold(sums.rows[:4])])
+        kind = self.sampling.kind
+
+        def central(t: np.ndarray) -> np.ndarray:
+            m1, m2, m3, m4 = t[1:] / t[0]
+            second, third = m2 - m1 * m1, m3 - 3 * m1 * m2 + 2 * m1**3
+            fourth = m4 - 4 * m1 * m3 + 6 * m1 * m1 * m2 - 3 * m1**4
+            safe = np.maximum(second, 1e-300)
+            return np.array([second, third / safe**1.5, fourth / safe**2 - 3.0])
+
+        values, errors = jackknife(central, table)
+        mean = self._mean_of(book, outcome)
+        return Moments(mean, *(Estimate(float(v), float(e), mean.count, kind) for v, e in zip(values, errors, strict=True)))
+
+    def covariance(self, outcome: str) -> dict[tuple[str, str], Estimate]:
+        """Covariance of an outcome between books, whose means are figures; errors by the jackknife over slots."""
+        books = self._books.get(outcome)
+        if books is None:
+            raise ValueError(f"covariance: expected an outcome whose mean is a figure of two books, got {outcome!r}{near(outcome, self._books)}")
+        out: dict[tuple[str, str], Estimate] = {}
+        weight, row = self._weight_rows(), 0
+        for i, a in enumerate(books):
+            for b in books[: i + 1]:
+                x, y = (self._moments(k, outcome).rows for k in (a, b))
+                product = x[1] if a == b else self._cross[outcome][row]
+                row += a != b
+                table = np.vstack([weight, self.layout.fold(np.array([x[0], y[0], product]))])
+                value, error = jackknife(lambda t: np.array([t[3] / t[0] - t[1] * t[2] / t[0] ** 2]), table)
+                out[a, b] = out[b, a] = Estimate(float(value[0]), float(error[0]), len(table[0]), self.sampling.kind)
+        return out
+
+    def difference(self, name: str, other: "Statistics | None" = None, other_name: str | None = None) -> Estimate:
+        """Figure ``other_name`` (by default the same) of ``other`` (by default these statistics) minus figure ``name``, its error paired.
+
+        Means and probabilities only. The error is made of the differences by slot: for independent paths it is itself known to 6 %.
+        """
+        other = self if other is None else other
+        if (self.sampling, self.first, self.count) != (other.sampling, other.first, other.count):
+            raise ValueError("difference: expected statistics of the same paths")
+        a, b = self._linear(name), other._linear(other_name or name)
+        scale = self.figures[name].factor
+        return a.paired(b, self.count).scaled(scale)
+
+    def quantile(self, book: str, outcome: str, level: float) -> Estimate:
+        """Any quantile of an outcome that has a quantile or tail figure: from that figure's histogram where it reaches, else from the wide one.
+
+        For independent unweighted paths only: of others the error of an unregistered level is not known.
+        """
+        source = self._outcome(book, outcome)
+        for key, reducer in source.reducers.items():
+            if key == ("quantile", level):
+                return reducer.estimate(self.count, source.wide, self._mean_weight)
+        if source.wide is None or self.sampling.kind != "iid" or self.weights is not None:
+            raise ValueError(f"{book}/{outcome}: register Figure(column, 'quantile', {level:g}) in run(figures=...), or raise keep")
+        n, spread = self.count, math.sqrt(level * (1.0 - level) / self.count)
+        value, low, high = (source.wide.quantile(n * q) for q in (level, level - spread, level + spread))
+        error = math.hypot(0.5 * (high - low), source.wide.width / math.sqrt(12.0)) if n * min(level, 1.0 - level) >= MINIMUM else math.nan
+        return Estimate(value, error, n)
+
+    def histogram(self, book: str, outcome: str) -> tuple[np.ndarray, np.ndarray]:
+        """(edges [BINS + 1], share of paths [BINS + 2] with those below and above) of an outcome that has a quantile or tail figure."""
+        source = self._outcome(book, outcome)
+        if source.wide is None:
+            raise ValueError(f"{book}/{outcome}: a histogram needs a quantile or tail figure of it in run(figures=...), or raise keep")
+        return source.wide.edges, source.wide.counts / self.count / self._mean_weight
+
+    def effective_size(self, name: str | None = None) -> float:
+        """Equally weighted paths that would tell as much: of all, or of those in a probability's event, a quantile's or a tail mean's tail."""
+        if self.weights is None:
+            raise ValueError("effective_size: expected weighted paths, got a run without importance sampling")
+        if name is None:
+            return self.weights.effective(self.count)
+        source, key = self._find(name)
+        hits = source.reducers[key].hits
+        return self.weights.effective(self.count) if hits is None else hits.effective(self.count)
+
+    @property
+    def _mean_weight(self) -> float:
+        return 1.0 if self.weights is None else self.weights.mean(self.count).value
+
+    def _weight_rows(self) -> np.ndarray:
+        counts = self.layout.fold(self.layout.counts(self.count)[None])
+        return counts if self.weights is None else counts + self.layout.fold(self.weights.rows[:1])
+
+    def _find(self, name: str) -> tuple[_Source, Any]:
+        if name not in self._place:
+            raise ValueError(f"unknown figure {name!r}{near(name, self._place)}")
+        return self._place[name]
+
+    def _outcome(self, book: str, outcome: str) -> _Source:
+        if (book, outcome) not in self._sources:
+            known = ["/".join(key) for key in self._sources if isinstance(key, tuple)]
+            raise ValueError(f"no figure of {f'{book}/{outcome}'!r}{near(f'{book}/{outcome}', known)}")
+        return self._sources[book, outcome]
+
+    def _moments(self, book: str, outcome: str) -> Sums:
+        moments = self._outcome(book, outcome).moments
+        if moments is None:
+            raise ValueError(f"{book}/{outcome}: expected its mean among the figures")
+        return moments
+
+    def _mean_of(self, book: str, outcome: str) -> Estimate:
+        return self._outcome(book, outcome).reducers["mean", 0.0].estimate(self.count, None, self._mean_weight)
+
+    def _linear(self, name: str) -> Sums:
+        source, key = self._find(name)
+        if key[0] not in ("mean", "probability"):
+            raise ValueError(f"difference: expected a mean or a probability, got the {key[0]} {name!r}")
+        return source.reducers[key].sums
+
+
+def _reducer(figure: Figure, layout: Layout, values: np.ndarray, weights: np.ndarray | None, moments: bool) -> Any:
+    if figure.how == "quantile":
+        return _Quantile(figure.level, layout, values, weights)
+    if figure.how == "tail_mean":
+        return _Tail(figure.level, layout, values, weights)
+    powers = 4 if moments and weights is None and figure.how == "mean" else 2
+    return _Mean(figure, layout, values, weights, powers)
+
+
+def _length(outcomes: Outcomes) -> int:
+    return len(next(iter(next(iter(outcomes.values())).values())))
