@@ -1,37 +1,61 @@
 """What the benchmark measures mcengine against: the same work by other means, each in a file of its own.
 
-``load(name)`` gives the peer ``run(terms, paths, seed) -> outcomes``, six float32 arrays: wealth, its lowest, four prices.
+``load(workload, name)`` gives ``run(terms, paths, seed)``: figures by name, columns [paths] or (value, standard error) where no path is kept.
 """
 
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
-import numpy as np
+Peer = Callable[[Any, int, int], dict[str, Any]]
 
-Peer = Callable[[Any, int, int], dict[str, np.ndarray]]
-
-PEERS = {
-    "numba_vector": ("peers.numba_cppi", "run_vector"),
-    "numba_counter": ("peers.numba_cppi", "run_counter"),
-    "numba_random": ("peers.numba_cppi", "run_random"),
-    "numpy": ("peers.numpy_cppi", "run"),
+PEERS: dict[str, dict[str, tuple[str, str]]] = {
+    "cppi4": {
+        "numba_vector": ("numba_cppi", "run_vector"),
+        "numba_counter": ("numba_cppi", "run_counter"),
+        "numba_random": ("numba_cppi", "run_random"),
+        "numpy": ("numpy_cppi", "run"),
+    },
+    "basket8": {
+        "numba_counter": ("numba_basket", "run_counter"),
+        "numba_random": ("numba_basket", "run_random"),
+        "jax_default": ("processes", "jax_basket"),
+        "torch": ("torch_basket", "run"),
+        "numpy": ("numpy_basket", "run"),
+        "quantlib": ("quantlib_prices", "basket"),
+    },
+    "asian_barrier": {"numba_random": ("numba_single", "asian_barrier"), "numpy": ("numpy_barrier", "run")},
+    "heston": {
+        "numba_random": ("numba_single", "heston"),
+        "quantlib": ("quantlib_prices", "heston"),
+        "pfhedge": ("processes", "pfhedge_heston"),
+    },
+    "hedged": {"torch": ("torch_hedged", "forward")},
+    "hedged_gradient": {"torch": ("torch_hedged", "gradient")},
+    "pfhedge_case": {"pfhedge": ("processes", "pfhedge_case")},
+    "time_to_error": {"quantlib": ("quantlib_prices", "asian_sobol")},
 }
-"""Fastest first. The first two draw the engine's own noise, so their prices are the engine's path by path."""
+"""By workload, fastest first."""
 
 SAME_NOISE = ("numba_vector", "numba_counter")
+"""Peers that draw the engine's own noise: their prices are the engine's path by path."""
 
 
 class PeerMissingError(ImportError):
-    """A peer whose package is not installed."""
+    """A peer whose package or environment is not there."""
 
 
-def load(name: str) -> Peer:
-    """The peer by name. Raises ``PeerMissingError`` when its package is not here, ``ValueError`` for an unknown one."""
-    if name not in PEERS:
-        raise ValueError(f"peers: expected some of {', '.join(PEERS)}, got {name!r}")
-    module, function = PEERS[name]
+def names() -> list[str]:
+    """Every peer of any workload."""
+    return list(dict.fromkeys(name for of in PEERS.values() for name in of))
+
+
+def load(workload: str, name: str) -> Peer:
+    """A workload's peer by name. Raises ``PeerMissingError`` when its package is not here, ``ValueError`` for an unknown one."""
+    if name not in PEERS[workload]:
+        raise ValueError(f"peers: expected some of {', '.join(PEERS[workload])} for {workload}, got {name!r}")
+    module, function = PEERS[workload][name]
     try:
-        return getattr(import_module(module), function)
+        return getattr(import_module(f"peers.{module}"), function)
     except ModuleNotFoundError as error:
-        raise PeerMissingError(f"{name}: {error.name} is not installed (pip install -e '.[peers]')") from error
+        raise PeerMissingError(f"{name}: {error.name} is not installed (make bench installs it)") from error

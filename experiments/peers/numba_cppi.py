@@ -9,111 +9,26 @@ that LLVM vectorises (a path after the other is three times slower), ``math.exp`
 # ruff: noqa: NPY002 (inside numba there is only the old interface)
 
 import math
-from typing import Any
 
 import numpy as np
-from numba import float32, int32, njit, prange, types, uint32, uint64
-from numba.extending import intrinsic
+from numba import float32, njit, prange, uint64
 
 from mcengine.noise import make_key
-from mcengine.noise import normal as polynomials
+from peers.numba_noise import INLINE, exp, normals
 from peers.terms import ASSETS, Terms, outcomes
 
 CHUNK = 256  # paths of a chunk: its state, 11 kB, stays in the first-level cache
 SEEDED = 1024  # paths to a seed of np.random, whose generator costs 624 words to start
 
-_M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
-_NUMERATOR = tuple(np.float32(c) for c in polynomials._NUMERATOR)
-_DENOMINATOR = tuple(np.float32(c) for c in polynomials._DENOMINATOR)
-_LOG = tuple(np.float32(c) for c in polynomials._LOG_SHORT)
-_LOG_2 = np.float32(math.log(2.0))
-_EXP = tuple(
-    np.float32(c) for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
-)  # Moshier's Cephes expf
-_LOG2_E, _LN2_HIGH, _LN2_LOW = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
-_ZERO, _HALF, _ONE, _TWO, _FOUR = (np.float32(v) for v in (0.0, 0.5, 1.0, 2.0, 4.0))
-_QUARTER, _UNIT = np.float32(0.25), np.float32(2.0**-32)
-_INLINE: dict[str, Any] = {"fastmath": True, "inline": "always"}
+_ZERO, _QUARTER, _ONE = (np.float32(v) for v in (0.0, 0.25, 1.0))
 
 
-@intrinsic
-def _bits(typing: Any, x: Any) -> Any:
-    return types.int32(types.float32), lambda context, builder, _, a: builder.bitcast(a[0], context.get_value_type(types.int32))
-
-
-@intrinsic
-def _float(typing: Any, x: Any) -> Any:
-    return types.float32(types.int32), lambda context, builder, _, a: builder.bitcast(a[0], context.get_value_type(types.float32))
-
-
-@njit(**_INLINE)
-def _log(y):
-    bits = _bits(y)
-    exponent = (bits - int32(0x3F3504F3)) >> int32(23)
-    f = _float(int32(bits - (exponent << int32(23)))) - _ONE
-    total = _LOG[0]
-    total = total * f + _LOG[1]
-    total = total * f + _LOG[2]
-    total = total * f + _LOG[3]
-    total = total * f + _LOG[4]
-    total = total * f + _LOG[5]
-    total = total * f + _LOG[6]
-    total = total * f + _LOG[7]
-    return float32(exponent) * _LOG_2 + f * total
-
-
-@njit(**_INLINE)
-def _normal(word):
-    signed = int32(word)
-    p = (float32(int32(signed ^ (signed >> int32(31)))) + _HALF) * _UNIT
-    w = -_log(_FOUR * p * (_ONE - p))
-    above = _NUMERATOR[0]
-    above = above * w + _NUMERATOR[1]
-    above = above * w + _NUMERATOR[2]
-    above = above * w + _NUMERATOR[3]
-    above = above * w + _NUMERATOR[4]
-    above = above * w + _NUMERATOR[5]
-    below = _DENOMINATOR[0]
-    below = below * w + _DENOMINATOR[1]
-    below = below * w + _DENOMINATOR[2]
-    below = below * w + _DENOMINATOR[3]
-    below = below * w + _DENOMINATOR[4]
-    below = below * w + _DENOMINATOR[5]
-    z = (_ONE - _TWO * p) * (above / below)
-    return z if signed < int32(0) else -z
-
-
-@njit(**_INLINE)
-def _normals(path, step, key0, key1):
-    x0, x1, x2, x3 = uint32(path), uint32(path >> uint64(32)), uint32(step), uint32(0)
-    k0, k1 = uint32(key0), uint32(key1)
-    for _ in range(10):
-        wide0, wide1 = uint64(x0) * _M0, uint64(x2) * _M1
-        x0, x1 = uint32(uint32(wide1 >> uint64(32)) ^ x1 ^ k0), uint32(wide1)
-        x2, x3 = uint32(uint32(wide0 >> uint64(32)) ^ x3 ^ k1), uint32(wide0)
-        k0, k1 = uint32(k0 + _W0), uint32(k1 + _W1)
-    return _normal(x0), _normal(x1), _normal(x2), _normal(x3)
-
-
-@njit(**_INLINE)
-def _exp(x):
-    n = math.floor(x * _LOG2_E + _HALF)
-    r = x - n * _LN2_HIGH - n * _LN2_LOW
-    total = _EXP[0] * r + _EXP[1]
-    total = total * r + _EXP[2]
-    total = total * r + _EXP[3]
-    total = total * r + _EXP[4]
-    total = total * r + _EXP[5]
-    return (total * r * r + r + _ONE) * _float(int32((int32(n) + int32(127)) << int32(23)))
-
-
-@njit(**_INLINE)
+@njit(**INLINE)
 def _call_exp(x):
     return math.exp(x)
 
 
-@njit(**_INLINE)
+@njit(**INLINE)
 def _moves(exp, n, z0, z1, z2, z3):
     return (
         exp(n.drift + n.scale * z0),
@@ -123,7 +38,7 @@ def _moves(exp, n, z0, z1, z2, z3):
     )
 
 
-@njit(**_INLINE)
+@njit(**INLINE)
 def _trade(n, floor, wealth, cash, a0, a1, a2, a3, u0, u1, u2, u3):
     value = min(n.multiplier * max(wealth - floor, _ZERO), wealth) * _QUARTER
     n0, n1, n2, n3 = value / a0, value / a1, value / a2, value / a3
@@ -146,7 +61,7 @@ def _same_noise(exp):
                     cash, u0, u1, u2, u3 = _trade(
                         n, floor, state[9, j], state[8, j], a0, a1, a2, a3, state[4, j], state[5, j], state[6, j], state[7, j]
                     )
-                    z0, z1, z2, z3 = _normals(base + uint64(j), k, key[0], key[1])
+                    z0, z1, z2, z3 = normals(base + uint64(j), k, 0, key[0], key[1])
                     m0, m1, m2, m3 = _moves(exp, n, z0, z1, z2, z3)
                     a0, a1, a2, a3 = a0 * m0, a1 * m1, a2 * m2, a3 * m3
                     cash *= growth
@@ -163,7 +78,7 @@ def _same_noise(exp):
     return run
 
 
-_counter, _vector = _same_noise(_call_exp), _same_noise(_exp)
+_counter, _vector = _same_noise(_call_exp), _same_noise(exp)
 
 
 @njit(parallel=True, fastmath=True)
