@@ -5,6 +5,7 @@ Trading first and moving after makes N trades (today's included) and N marks (th
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
@@ -56,8 +57,9 @@ class Simulation:
             traded = {name: self._decide_and_trade(name, book, quotes, step) for name, book in books.items()}
             normals, density = draw_normals(source, step, self.market.n_factors, density)
             states = self.market.step(states, row, normals)
-            quotes = self.market.quotes(states, step + 1)
-            books = {name: self._end_day(name, books[name], *traded[name], row, quotes, step + 1) for name in books}
+            before, quotes = quotes, self.market.quotes(states, step + 1)
+            surprise = lambda asset: quotes[asset].spot - before[asset].spot * self.market.growth(asset, step)  # noqa: E731
+            books = {name: self._end_day(name, books[name], *traded[name], row, quotes, surprise, step + 1) for name in books}
             density = stop_density(source, density, lambda name: books[name].account.wealth / self.study.wealth)
             return (states, books, density), ((states, books) if trace else None)
 
@@ -119,10 +121,11 @@ class Simulation:
         sleeve: Scalar,
         row: Any,
         quotes: dict[str, Quote],
+        surprise: Callable[[str], Scalar],
         step: Scalar,
     ) -> BookState:
         account = advance(after.account, row, step, self.slots[name], quotes, self.pricers)
-        day = self._day(account, quotes, before.account, traded, sleeve, step)
+        day = dataclasses.replace(self._day(account, quotes, before.account, traded, sleeve, step), surprise=surprise)
         recorded = tuple(r.step(state, day) for r, state in zip(self.study.recorders, before.recorded, strict=True))
         return after._replace(account=account, recorded=recorded)
 

@@ -1,5 +1,6 @@
 """Recorders: what is kept of each path, a handful of scalars. They see a day after the market moved and before the next trade."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -24,6 +25,7 @@ class Day:
     sleeve: Scalar  # value of the underlyings after the trade
     account: Account
     quotes: dict[str, Quote]
+    surprise: Callable[[str], Scalar] | None = None  # S' - E[S'] of an asset over the step, under P
 
 
 class Recorder(Protocol):
@@ -118,6 +120,24 @@ class Years:
 
     def finish(self, state: tuple[Scalar, ...], day: Day) -> dict[str, Scalar]:
         return {f"year_{k}": state[k] / state[k - 1] for k in range(1, len(state))}
+
+
+@dataclass(frozen=True)
+class Gains:
+    """``gain_<asset>``: what the book gained on each underlying beyond expectation, sum of units_t (S_{t+1} - E_t[S_{t+1}]) with interest to
+    the horizon, over starting wealth. Units are known at t, so its mean is 0 exactly: a control variate (see ``engine.control``).
+    """
+
+    def start(self, day: Day) -> dict[str, Scalar]:
+        return {name: jnp.zeros_like(day.account.wealth) for name in day.quotes}
+
+    def step(self, state: dict[str, Scalar], day: Day) -> dict[str, Scalar]:
+        assert day.surprise is not None
+        held = day.account.held
+        return {name: total + held[name].units * day.surprise(name) / day.quotes[name].discount(day.steps) for name, total in state.items()}
+
+    def finish(self, state: dict[str, Scalar], day: Day) -> dict[str, Scalar]:
+        return {f"gain_{name}": total / day.start_wealth for name, total in state.items()}
 
 
 DEFAULT = (Wealth(), Drawdown(), Volatility(), Trading(), Years())

@@ -77,6 +77,16 @@ class PreparedMarket:
         self._carry = {name: jnp.exp(-asset.dividend * self.times) / self.discounts for name, asset in market.assets.items()}
         self._factor = corr.factor(market.correlation, names, [asset.loadings() for asset in market.assets.values()])
 
+    def growth(self, name: str, step: Scalar) -> Scalar:
+        """E[next spot] / spot under P over a step: e^{(mu - q) dt}, of assets whose ``drift`` is a number.
+
+        Raises ``ValueError`` for an asset that has none.
+        """
+        asset = self.market.assets[name]
+        if not hasattr(asset, "drift"):
+            raise ValueError(f"controls: expected assets with a drift, under which their expected gains are known, got {name!r} without")
+        return jnp.exp((asset.drift - asset.dividend) * (self.times[1] - self.times[0]) + getattr(asset, "shock", 0.0) * (step == 0))
+
     def start(self) -> dict[str, Any]:
         # One dtype and no weak types: the scan's carry must look the same before and after a step.
         as_float = lambda leaf: jnp.asarray(leaf, jnp.result_type(float))  # noqa: E731
