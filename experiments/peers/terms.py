@@ -135,3 +135,14 @@ class HedgeTerms:
     sigma: float = 0.2
     strike: float = 1.0
     cost: float = 1e-4
+
+
+@dataclass(frozen=True)
+class HedgedTerms:
+    """A study by the names of its numbers (``market.equity.v0``), those to differentiate by, and the put's dates in steps."""
+
+    steps: int
+    numbers: dict[str, float]
+    names: tuple[str, ...]
+    tenor: int = 63
+    roll: int = 63

@@ -14,47 +14,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._model import Scalar
+from mcengine._model import Scalar, replace
 from mcengine.engine import program
 from mcengine.engine.estimate import Estimate
 from mcengine.engine.run import check_paths
+from mcengine.engine.sums import Layout, Piece, Sums
+from mcengine.instrument import Hedged
 from mcengine.market import Market
-from mcengine.noise import Counter, Path, Sampling, make_key, path_ids
+from mcengine.noise import Counter, Path, make_key, path_ids
 from mcengine.pricing import Calendar
 
 TABLE_BYTES = 64 << 20
 """Noise that keeps a table for each path gets a block whose tables fit this: some second-level caches, far below any memory."""
-
-
-@dataclass
-class _Mean:
-    """Mean and error of independent draws, in float64, from blocks in the order of their ids; nothing grows with paths."""
-
-    sampling: Sampling
-    paths: int = 0
-    count: int = 0
-    mean: Any = 0.0
-    square: float = 0.0  # of deviations from the mean
-
-    def add(self, values: np.ndarray) -> None:
-        """A block of per-path values. Means of blocks are merged by Chan, Golub & LeVeque (1983)."""
-        draws = self.sampling.draws(values)
-        self.paths += values.size
-        if self.sampling.kind == "randomisations":  # the same draws in every block, each over more points
-            self.mean = self.mean + (draws - self.mean) * (values.size / self.paths)
-            return
-        here = float(np.mean(draws, dtype=np.float64))
-        gap, total = here - self.mean, self.count + draws.size
-        self.square += float(np.var(draws, dtype=np.float64)) * draws.size + gap * gap * (self.count * draws.size / total)
-        self.mean, self.count = self.mean + gap * (draws.size / total), total
-
-    def estimate(self) -> Estimate:
-        """The mean, with the error of the sampling it came by."""
-        value, square, count = float(np.mean(self.mean)), self.square, self.count
-        if self.sampling.kind == "randomisations":
-            square, count = float(np.sum((self.mean - value) ** 2)), self.sampling.size
-        error = (square / (count - 1) / count) ** 0.5 if count > 1 else float("nan")
-        return Estimate(value, error, self.paths, self.sampling.kind)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)
@@ -80,12 +51,24 @@ def price(
     steps: int | None = None,
     seed: int = 0,
     noise: Any = Counter(),  # noqa: B008 (frozen)
+    control: str | None = None,
 ) -> Estimate:
     """Price of a contract today: the mean of its discounted cash flows under Q.
 
     ``asset`` is the model of its underlying, or a whole ``Market`` (which brings its own rate). ``steps`` defaults to 252 a year.
+    ``control="delta"`` takes out the gains of its delta hedge, by a coefficient fitted on the pilot stream (see ``instrument.Hedged``).
     """
+    if control not in (None, "delta"):
+        raise ValueError(f"control: expected 'delta' or none, got {control!r}")
     market = asset if isinstance(asset, Market) else Market({instrument.asset: asset}, rate=rate)
+    if control == "delta":
+        years = float(instrument.expiry)
+        calendar = Calendar(years, steps or max(1, round(252 * years)))
+        hedged = Hedged(instrument, market.risk_neutral().pricers(), calendar)
+        pilot = payoffs({"plain": instrument, "hedged": hedged}, market, paths=16_384, steps=steps, seed=seed, stream="pilot").cash
+        gain = pilot["plain"] - pilot["hedged"]
+        covariance = np.cov(pilot["plain"], gain, dtype=np.float64)
+        instrument = replace(hedged, coefficient=covariance[0, 1] / max(covariance[1, 1], 1e-30))
     return payoffs({"price": instrument}, market, paths=paths, steps=steps, seed=seed, noise=noise, keep=0).estimates["price"]
 
 
@@ -137,7 +120,7 @@ def payoffs(
     arguments = program.as_arrays((market, dict(instruments), calendar, noise))
     executable = program.compiled(("payoffs", block, devices), fn, *arguments, key, program.words(0))
     size, kept = block * devices, min(paths, int(keep))
-    means = {name: _Mean(noise.sampling) for name in instruments}
+    layout, sums = Layout(noise.sampling, first), dict[str, Sums]()
     cash: dict[str, np.ndarray] = {}
     prices: dict[str, np.ndarray] = {}
     pending: list[tuple[int, Any]] = []
@@ -146,10 +129,13 @@ def payoffs(
     def take(at: int, arrays: Any) -> None:
         count = min(size, paths - at)
         paid, last = jax.tree.map(lambda a: np.asarray(a)[:count], arrays)
+        piece = Piece(layout, at, count, None)
         for name, values in paid.items():
             if not np.isfinite(np.sum(values, dtype=np.float64)):
                 raise ArithmeticError(f"{name}: not a finite number on paths {(first + at + np.flatnonzero(~np.isfinite(values)))[:10].tolist()}")
-            means[name].add(values)
+            if name not in sums:
+                sums[name] = Sums(layout, float(np.mean(values, dtype=np.float64)), 2)
+            sums[name].add(values, piece)
         stored = max(0, min(count, kept - at))
         for into, columns in ((cash, paid), (prices, last)) if stored else ():
             for name, values in columns.items():
@@ -161,7 +147,7 @@ def payoffs(
             take(*pending.pop(0))
     take(*pending.pop(0))
     timings = {"compile_seconds": executable.seconds, "run_seconds": time.perf_counter() - clock}
-    return Payoffs({name: one.estimate() for name, one in means.items()}, cash, prices, paths, kept, timings)
+    return Payoffs({name: one.mean(paths) for name, one in sums.items()}, cash, prices, paths, kept, timings)
 
 
 def underlyings(instrument: Any) -> tuple[str, ...]:
