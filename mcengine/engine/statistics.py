@@ -2,13 +2,8 @@
 
 All is fixed on a first batch of outcomes (shifts, quantiles to start from, edges), then fed with every batch in the order of ids; sums are
 float64. Ids are dealt to slots, id mod ``GROUPS``, and sums are kept by slot: unions of slots are independent, which gives paired errors of
-differences (between books, and between runs of the same paths) and, by the jackknife, errors of variance, skewness, kurtosis and covariance.
-  mean, probability   exact sums of y and y^2; for pairs also of the products in a pair; for randomisations the sums are those of each one
-  quantile            a histogram of ``BINS`` bins between the kept sample's quantiles eight standard errors to either side: read by
-                      interpolation, exact to a bin's width, which the error contains
-  tail mean           mean of q + min(x - q, 0)/a at the kept quantile q, moved to the quantile of all paths by the same histogram
-                      (d/dq E min(x - q, 0) = -F(q)): nothing of second order is left out
-  any other quantile  a histogram of ``BINS`` bins over the whole range of an outcome that has a quantile or tail figure
+differences (between books, and between runs of the same paths) and, by the jackknife, errors of variance, skewness, kurtosis and covariance. How each
+kind of figure is reduced stands in ``engine.reducers``.
 """
 
 import math
@@ -21,10 +16,8 @@ from mcengine._model import near
 from mcengine.engine import estimate
 from mcengine.engine.estimate import MINIMUM, Estimate
 from mcengine.engine.figure import Figure, Outcomes, path_weights
+from mcengine.engine.reducers import Mean, Reducer, reducer
 from mcengine.engine.sums import CHUNK, Histogram, Layout, Piece, Sums, jackknife
-
-WINDOW = 8.0
-"""Standard errors of the kept sample's quantile to either side that a quantile's histogram covers."""
 
 
 class Moments(NamedTuple):
@@ -36,147 +29,12 @@ class Moments(NamedTuple):
     kurtosis: Estimate
 
 
-class _Mean:
-    """Mean of x, or of hits: y = x, weighted w x - c (w - 1)."""
-
-    def __init__(self, figure: Figure, layout: Layout, values: np.ndarray, weights: np.ndarray | None, powers: int = 2) -> None:
-        self.probability, self.layout = figure.how == "probability", layout
-        self.control = 0.0 if weights is None else estimate.slope(values, weights)
-        self.sums = Sums(layout, float(np.mean(values, dtype=np.float64)), powers)
-        self.hits = Sums(layout, 0.0, 2) if weights is not None and self.probability else None
-
-    def parts(self) -> Iterator[np.ndarray]:
-        yield self.sums.rows
-        if self.hits is not None:
-            yield self.hits.rows
-
-    def add(self, x: np.ndarray, piece: Piece) -> None:
-        w = piece.weights
-        self.sums.add(x if w is None else w * x - self.control * (w - 1.0), piece)
-        if self.hits is not None and w is not None:
-            self.hits.add(w * x, piece)
-
-    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
-        one = self.sums.mean(count)
-        if not self.probability:
-            return one
-        if self.layout.sampling.kind == "iid" and self.hits is None:
-            return estimate.binomial(round(one.value * count), count)
-        return estimate.or_rare(one, self.hits is not None)
-
-
-class _Level:
-    """What a quantile and a tail mean share: the kept quantile, a fine histogram about it, the error of the level below it."""
-
-    def __init__(self, level: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
-        self.level, self.layout = level, layout
-        x, n = values, values.size
-        if weights is None:
-            spread = WINDOW * math.sqrt(level * (1.0 - level) / n)
-            ranks = [min(max(int(n * q), 0), n - 1) for q in (level - spread, level, level + spread)]
-            part = np.partition(x, sorted(set(ranks)))
-            low, self.start, high = (float(part[r]) for r in ranks)
-            self.control = 0.0
-        else:
-            order = np.argsort(x, kind="stable")
-            share = np.cumsum(weights[order])
-            share /= share[-1]
-            spread = WINDOW * float(np.sqrt(np.sum((weights * ((x <= x[order][min(int(np.searchsorted(share, level)), n - 1)]) - level)) ** 2))) / n
-            ranks = [min(int(np.searchsorted(share, q)), n - 1) for q in (level - spread, level, level + spread)]
-            low, self.start, high = (float(x[order[r]]) for r in ranks)
-            self.control = estimate.slope(x <= self.start, weights)
-        # A level next to an end of the sample says nothing of what lies beyond: as much again on that side.
-        low, high = low - (high - low) * (level <= spread), high + (high - low) * (level >= 1.0 - spread)
-        self.window = Histogram(low, high, weights is not None)
-        plain = layout.sampling.kind == "iid" and weights is None
-        self.below = () if plain else (Sums(layout, level, 2), Sums(layout, level, 2))
-        self.hits = None if weights is None else Sums(layout, 0.0, 2)
-
-    def parts(self) -> Iterator[np.ndarray]:
-        yield self.window.counts
-        yield from (sums.rows for sums in self.below)
-        if self.hits is not None:
-            yield self.hits.rows
-
-    def add(self, x: np.ndarray, piece: Piece) -> None:
-        w = piece.weights
-        self.window.add(x, w)
-        if self.below:
-            for hit, sums in zip((x < self.start, x <= self.start), self.below, strict=True):
-                sums.add(hit if w is None else w * hit - self.control * (w - 1.0), piece)
-        if self.hits is not None and w is not None:
-            self.hits.add(w * (x <= self.start), piece)
-
-    def target(self, mean_weight: float) -> float:
-        """The level, as a share of the number of paths."""
-        return self.level + self.control * (mean_weight - 1.0)
-
-    def enough(self, count: int) -> bool:
-        size = count * min(self.level, 1.0 - self.level) if self.hits is None else self.hits.effective(count)
-        return size >= MINIMUM
-
-    def read(self, count: int, wide: Histogram | None, level: float) -> tuple[float, float]:
-        """(quantile, bin width) from the fine histogram, or the wide one where the fine one does not reach."""
-        inside = self.window.quantile(level * count)
-        return (inside, self.window.width) if wide is None or math.isfinite(inside) else (wide.quantile(level * count), wide.width)
-
-    def quantile(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
-        target = self.target(mean_weight)
-        if self.below:
-            draws = [sums.mean(count) for sums in self.below]
-            spread, independent = max(d.error for d in draws), draws[0].count
-        else:
-            spread, independent = math.sqrt(self.level * (1.0 - self.level) / count), count
-        (value, bin_width), (low, _), (high, _) = (self.read(count, wide, q) for q in (target, target - spread, target + spread))
-        error = math.hypot(0.5 * (high - low), bin_width / math.sqrt(12.0)) if self.enough(count) else math.nan
-        return Estimate(value, error, independent, self.layout.sampling.kind)
-
-
-class _Quantile(_Level):
-    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
-        return self.quantile(count, wide, mean_weight)
-
-
-class _Tail:
-    """Mean of the worst share: y = min(x - q, 0) / share at the kept quantile q."""
-
-    def __init__(self, share: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
-        self.at = _Level(share, layout, values, weights)
-        y = np.minimum(values - self.at.start, 0.0, dtype=np.float64) / share
-        self.control = 0.0 if weights is None else estimate.slope(y, weights)
-        self.sums = Sums(layout, float(np.mean(y)), 2)
-
-    def parts(self) -> Iterator[np.ndarray]:
-        yield from self.at.parts()
-        yield self.sums.rows
-
-    @property
-    def hits(self) -> Sums | None:
-        return self.at.hits
-
-    def add(self, x: np.ndarray, piece: Piece) -> None:
-        self.at.add(x, piece)
-        w = piece.weights
-        y = np.subtract(x, self.at.start, dtype=np.float64)
-        np.minimum(y, 0.0, out=y)
-        y *= 1.0 / self.at.level
-        self.sums.add(y if w is None else w * y - self.control * (w - 1.0), piece)
-
-    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
-        one, at, target = self.sums.mean(count), self.at, self.at.target(mean_weight)
-        value, moved = at.start + one.value, at.window.quantile(target * count)
-        if math.isfinite(moved):
-            shift = at.level - target
-            value += (moved - at.start) - (at.window.integral(at.start, moved) / count + shift * (moved - at.start)) / at.level
-        return Estimate(value, one.error if at.enough(count) else math.nan, one.count, one.sampling)
-
-
 class _Source:
     """One outcome of one book, or what a figure makes of several, and all that is reduced from it."""
 
     def __init__(self, column: Callable[[Outcomes], np.ndarray]) -> None:
         self.column = column
-        self.reducers: dict[Any, Any] = {}
+        self.reducers: dict[Any, Reducer] = {}
         self.moments: Sums | None = None
         self.wide: Histogram | None = None
 
@@ -213,22 +71,24 @@ class Statistics:
         outcomes = {id(values): (book, name) for book, columns in kept.items() for name, values in columns.items()}
         for name, figure in self.figures.items():
             column = figure.fixed(kept)
-            values = np.asarray(column(kept))
+            values = column(kept)
             source = outcomes.get(id(values))
+            values = np.asarray(values)  # a memory-mapped one becomes another object
             at = self._sources.setdefault(source or name, _Source(column))
             key = (figure.how, figure.level)
             if key not in at.reducers:
-                at.reducers[key] = _reducer(figure, self.layout, values, weights, source is not None)
-            if source is not None and figure.how == "mean" and at.moments is None:
+                at.reducers[key] = reducer(figure, self.layout, values, weights, source is not None)
+            mean = at.reducers[key]
+            if source is not None and isinstance(mean, Mean) and figure.how == "mean" and at.moments is None:
                 # Unweighted, the mean's own sums are the moments'.
-                at.moments = at.reducers[key].sums if weights is None else Sums(self.layout, float(np.mean(values, dtype=np.float64)), 4)
+                at.moments = mean.sums if weights is None else Sums(self.layout, float(np.mean(values, dtype=np.float64)), 4)
             if (figure.how == "quantile" or (figure.how == "tail_mean" and source is not None)) and at.wide is None:
                 at.wide = Histogram.over(values, weights is not None)
             self._place[name] = (at, key)
         shared: dict[str, list[str]] = {}
-        for key, one in self._sources.items():
-            if isinstance(key, tuple) and one.moments is not None:
-                shared.setdefault(key[1], []).append(key[0])
+        for place, one in self._sources.items():
+            if isinstance(place, tuple) and one.moments is not None:
+                shared.setdefault(place[1], []).append(place[0])
         self._books = {name: books for name, books in shared.items() if len(books) > 1}  # outcomes whose mean is taken in several books
         self._cross = {name: np.zeros((len(books) * (len(books) - 1) // 2, self.layout.slots)) for name, books in self._books.items()}
 
@@ -251,8 +111,8 @@ class Statistics:
         tables: dict[Any, np.ndarray] = {}
         for key, source in self._sources.items():
             x = np.asarray(source.column(outcomes))
-            for reducer in source.reducers.values():
-                reducer.add(x, piece)
+            for one in source.reducers.values():
+                one.add(x, piece)
             if source.wide is not None:
                 source.wide.add(x, piece.weights)
             if source.moments is not None:
@@ -274,8 +134,8 @@ class Statistics:
         if self.weights is not None:
             yield self.weights.rows
         for source in self._sources.values():
-            for reducer in source.reducers.values():
-                yield from reducer.parts()
+            for one in source.reducers.values():
+                yield from one.parts()
             if source.wide is not None:
                 yield source.wide.counts
             if source.moments is not None and self.weights is not None:
@@ -362,9 +222,9 @@ class Statistics:
         For independent unweighted paths only: of others the error of an unregistered level is not known.
         """
         source = self._outcome(book, outcome)
-        for key, reducer in source.reducers.items():
+        for key, one in source.reducers.items():
             if key == ("quantile", level):
-                return reducer.estimate(self.count, source.wide, self._mean_weight)
+                return one.estimate(self.count, source.wide, self._mean_weight)
         if source.wide is None or self.sampling.kind != "iid" or self.weights is not None:
             raise ValueError(f"{book}/{outcome}: register Figure(column, 'quantile', {level:g}) in run(figures=...), or raise keep")
         n, spread = self.count, math.sqrt(level * (1.0 - level) / self.count)
@@ -419,18 +279,10 @@ class Statistics:
 
     def _linear(self, name: str) -> Sums:
         source, key = self._find(name)
-        if key[0] not in ("mean", "probability"):
+        one = source.reducers[key]
+        if not isinstance(one, Mean):
             raise ValueError(f"difference: expected a mean or a probability, got the {key[0]} {name!r}")
-        return source.reducers[key].sums
-
-
-def _reducer(figure: Figure, layout: Layout, values: np.ndarray, weights: np.ndarray | None, moments: bool) -> Any:
-    if figure.how == "quantile":
-        return _Quantile(figure.level, layout, values, weights)
-    if figure.how == "tail_mean":
-        return _Tail(figure.level, layout, values, weights)
-    powers = 4 if moments and weights is None and figure.how == "mean" else 2
-    return _Mean(figure, layout, values, weights, powers)
+        return one.sums
 
 
 def _length(outcomes: Outcomes) -> int:

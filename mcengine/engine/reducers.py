@@ -1,0 +1,175 @@
+"""Reductions of a stream: each is fixed on the kept values of a column, takes pieces of it, and gives an Estimate.
+
+  mean, probability   exact sums of y and y^2; for pairs also of the products in a pair; for randomisations the sums are those of each one
+  quantile            a histogram of ``BINS`` bins between the kept sample's quantiles eight standard errors to either side: read by
+                      interpolation, exact to a bin's width, which the error contains
+  tail mean           mean of q + min(x - q, 0)/a at the kept quantile q, moved to the quantile of all paths by the same histogram
+                      (d/dq E min(x - q, 0) = -F(q)): nothing of second order is left out
+  any other quantile  a histogram of ``BINS`` bins over the whole range of an outcome that has a quantile or tail figure
+With weights w each mean is that of w y - c (w - 1), see ``engine.estimate``; c is fixed on the kept paths, so nothing is biased.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import numpy as np
+
+from mcengine.engine import estimate
+from mcengine.engine.estimate import MINIMUM, Estimate
+from mcengine.engine.figure import Figure
+from mcengine.engine.sums import Histogram, Layout, Piece, Sums
+
+WINDOW = 8.0
+"""Standard errors of the kept sample's quantile to either side that a quantile's histogram covers."""
+
+
+class Mean:
+    """Mean of x, or of hits: y = x, weighted w x - c (w - 1)."""
+
+    def __init__(self, figure: Figure, layout: Layout, values: np.ndarray, weights: np.ndarray | None, powers: int = 2) -> None:
+        self.probability, self.layout = figure.how == "probability", layout
+        self.control = 0.0 if weights is None else estimate.slope(values, weights)
+        self.sums = Sums(layout, float(np.mean(values, dtype=np.float64)), powers)
+        self.hits = Sums(layout, 0.0, 2) if weights is not None and self.probability else None
+
+    def parts(self) -> Iterator[np.ndarray]:
+        yield self.sums.rows
+        if self.hits is not None:
+            yield self.hits.rows
+
+    def add(self, x: np.ndarray, piece: Piece) -> None:
+        w = piece.weights
+        self.sums.add(x if w is None else w * x - self.control * (w - 1.0), piece)
+        if self.hits is not None and w is not None:
+            self.hits.add(w * x, piece)
+
+    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
+        one = self.sums.mean(count)
+        if not self.probability:
+            return one
+        if self.layout.sampling.kind == "iid" and self.hits is None:
+            return estimate.binomial(round(one.value * count), count)
+        return estimate.or_rare(one, self.hits is not None)
+
+
+class Level:
+    """What a quantile and a tail mean share: the kept quantile, a fine histogram about it, the error of the level below it."""
+
+    def __init__(self, level: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
+        self.level, self.layout = level, layout
+        x, n = values, values.size
+        if weights is None:
+            spread = WINDOW * math.sqrt(level * (1.0 - level) / n)
+            ranks = [min(max(int(n * q), 0), n - 1) for q in (level - spread, level, level + spread)]
+            part = np.partition(x, sorted(set(ranks)))
+            low, self.start, high = (float(part[r]) for r in ranks)
+            self.control = 0.0
+        else:
+            order = np.argsort(x, kind="stable")
+            share = np.cumsum(weights[order])
+            share /= share[-1]
+            spread = WINDOW * float(np.sqrt(np.sum((weights * ((x <= x[order][min(int(np.searchsorted(share, level)), n - 1)]) - level)) ** 2))) / n
+            ranks = [min(int(np.searchsorted(share, q)), n - 1) for q in (level - spread, level, level + spread)]
+            low, self.start, high = (float(x[order[r]]) for r in ranks)
+            self.control = estimate.slope(x <= self.start, weights)
+        # A level next to an end of the sample says nothing of what lies beyond: as much again on that side.
+        low, high = low - (high - low) * (level <= spread), high + (high - low) * (level >= 1.0 - spread)
+        self.window = Histogram(low, high, weights is not None)
+        plain = layout.sampling.kind == "iid" and weights is None
+        self.below = () if plain else (Sums(layout, level, 2), Sums(layout, level, 2))
+        self.hits = None if weights is None else Sums(layout, 0.0, 2)
+
+    def parts(self) -> Iterator[np.ndarray]:
+        yield self.window.counts
+        yield from (sums.rows for sums in self.below)
+        if self.hits is not None:
+            yield self.hits.rows
+
+    def add(self, x: np.ndarray, piece: Piece) -> None:
+        w = piece.weights
+        self.window.add(x, w)
+        if self.below:
+            for hit, sums in zip((x < self.start, x <= self.start), self.below, strict=True):
+                sums.add(hit if w is None else w * hit - self.control * (w - 1.0), piece)
+        if self.hits is not None and w is not None:
+            self.hits.add(w * (x <= self.start), piece)
+
+    def target(self, mean_weight: float) -> float:
+        """The level, as a share of the number of paths."""
+        return self.level + self.control * (mean_weight - 1.0)
+
+    def enough(self, count: int) -> bool:
+        size = count * min(self.level, 1.0 - self.level) if self.hits is None else self.hits.effective(count)
+        return size >= MINIMUM
+
+    def read(self, count: int, wide: Histogram | None, level: float) -> tuple[float, float]:
+        """(quantile, bin width) from the fine histogram, or the wide one where the fine one does not reach."""
+        inside = self.window.quantile(level * count)
+        return (inside, self.window.width) if wide is None or math.isfinite(inside) else (wide.quantile(level * count), wide.width)
+
+    def quantile(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
+        target = self.target(mean_weight)
+        if self.below:
+            draws = [sums.mean(count) for sums in self.below]
+            spread, independent = max(d.error for d in draws), draws[0].count
+        else:
+            spread, independent = math.sqrt(self.level * (1.0 - self.level) / count), count
+        (value, bin_width), (low, _), (high, _) = (self.read(count, wide, q) for q in (target, target - spread, target + spread))
+        error = math.hypot(0.5 * (high - low), bin_width / math.sqrt(12.0)) if self.enough(count) else math.nan
+        return Estimate(value, error, independent, self.layout.sampling.kind)
+
+
+class Quantile:
+    """The level's quantile, exact to a bin."""
+
+    def __init__(self, level: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
+        self.at = Level(level, layout, values, weights)
+        self.hits, self.parts, self.add = self.at.hits, self.at.parts, self.at.add
+
+    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
+        return self.at.quantile(count, wide, mean_weight)
+
+
+class Tail:
+    """Mean of the worst share: y = min(x - q, 0) / share at the kept quantile q."""
+
+    def __init__(self, share: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
+        self.at = Level(share, layout, values, weights)
+        self.hits = self.at.hits
+        y = np.minimum(values - self.at.start, 0.0, dtype=np.float64) / share
+        self.control = 0.0 if weights is None else estimate.slope(y, weights)
+        self.sums = Sums(layout, float(np.mean(y)), 2)
+
+    def parts(self) -> Iterator[np.ndarray]:
+        yield from self.at.parts()
+        yield self.sums.rows
+
+    def add(self, x: np.ndarray, piece: Piece) -> None:
+        self.at.add(x, piece)
+        w = piece.weights
+        y = np.subtract(x, self.at.start, dtype=np.float64)
+        np.minimum(y, 0.0, out=y)
+        y *= 1.0 / self.at.level
+        self.sums.add(y if w is None else w * y - self.control * (w - 1.0), piece)
+
+    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
+        one, at, target = self.sums.mean(count), self.at, self.at.target(mean_weight)
+        value, moved = at.start + one.value, at.window.quantile(target * count)
+        if math.isfinite(moved):
+            shift = at.level - target
+            value += (moved - at.start) - (at.window.integral(at.start, moved) / count + shift * (moved - at.start)) / at.level
+        return Estimate(value, one.error if at.enough(count) else math.nan, one.count, one.sampling)
+
+
+Reducer: TypeAlias = Mean | Quantile | Tail
+
+
+def reducer(figure: Figure, layout: Layout, values: np.ndarray, weights: np.ndarray | None, moments: bool) -> Reducer:
+    """The reduction of a figure, fixed on kept ``values``; with ``moments`` a mean keeps four powers."""
+    if figure.how == "quantile":
+        return Quantile(figure.level, layout, values, weights)
+    if figure.how == "tail_mean":
+        return Tail(figure.level, layout, values, weights)
+    powers = 4 if moments and weights is None and figure.how == "mean" else 2
+    return Mean(figure, layout, values, weights, powers)
