@@ -1,5 +1,6 @@
 """One path, blocks of paths, results."""
 
+from mcengine.engine.checkpoint import DiskFullError
 from mcengine.engine.estimate import Estimate
 from mcengine.engine.figure import Figure, Outcomes
 from mcengine.engine.gradient import BatchGradient
@@ -14,6 +15,7 @@ from mcengine.engine.trace import trace
 
 __all__ = [
     "BatchGradient",
+    "DiskFullError",
     "Estimate",
     "Figure",
     "Moments",

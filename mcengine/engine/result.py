@@ -24,8 +24,8 @@ from mcengine.noise import Sampling
 class Result:
     """Outcomes ``{book: {figure: array}}`` of the first ``kept`` of ``paths`` paths, and how they were made.
 
-    ``statistics`` are those of all paths, where not every path was kept. Raises ``ValueError`` for ids that do not fit the noise: an odd number
-    of antithetic paths, randomisations of unequal length.
+    ``statistics`` are those of all paths, where not every path was kept; ``stopped`` says why the run ended. Raises ``ValueError`` for ids
+    that do not fit the noise: an odd number of antithetic paths, randomisations of unequal length.
     """
 
     study: Any
@@ -37,6 +37,7 @@ class Result:
     first: int
     timings: dict[str, float]
     statistics: Statistics | None = None
+    stopped: str = ""
 
     def __post_init__(self) -> None:
         self.sampling.check_run(self.paths, self.first)

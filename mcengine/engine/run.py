@@ -1,7 +1,8 @@
-"""``run``: blocks of paths through one compiled program, outcomes kept or streamed, a progress bar over blocks."""
+"""``run``: blocks of paths through one compiled program, to outcomes and statistics in memory or on disk, a progress bar over them."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -11,14 +12,16 @@ from tqdm import tqdm
 
 from mcengine._runtime import capped
 from mcengine.engine import program
+from mcengine.engine.checkpoint import InMemory, OnDisk
+from mcengine.engine.driver import Driver, check_super_block, new_timings
 from mcengine.engine.figure import Figure, default_figures
+from mcengine.engine.identity import identity
 from mcengine.engine.result import Result
-from mcengine.engine.statistics import Statistics
-from mcengine.noise import make_key
+from mcengine.engine.stop import StopRule, Until
+from mcengine.noise import make_key, path_ids
 
 MAX_PATHS = 10**12
 """About a month on 2 cores, and half of the ids' range stays free of it."""
-
 
 SMALL = 4096
 """Paths of any run where the environment has MC_SMALL=1."""
@@ -61,71 +64,101 @@ def run(
     keep: float = 2e6,
     figures: Mapping[str, Figure] | None = None,
     folder: FilePath | str | None = None,
+    resume: bool = False,
+    until: Mapping[str, Any] | Until | None = None,
+    seconds: float | None = None,
+    super_block: int | None = None,
     progress: bool | None = None,
 ) -> Result:
     """Run ``paths`` paths with ids from ``first`` on.
 
     Outcomes of the first ``keep`` paths are kept, in memory or as memory-mapped ``folder/outcomes/<book>/<figure>.npy``; of paths beyond
-    only ``figures`` (by default those of ``Result.table``) are streamed. Raises ``NotFiniteError`` when a path breaks.
+    only ``figures`` (by default those of ``Result.table``) are streamed. With a ``folder`` every finished super-block (``super_block`` paths;
+    by default as many as are a second or two of work) is on disk, and ``resume`` goes on after the last one there, bit for bit.
+    ``until={"metric": "p20", "error": 1e-4}`` stops at the end of the super-block where the standard error is that small (of every book, unless
+    one is named: "cppi/wealth p20"), ``seconds`` at the end of the one in which the time ran out; ``paths`` is then the most that are run.
+    Raises ``NotFiniteError`` when a path breaks, ``DiskFullError`` when there is no room for the next block.
     """
-    paths, devices, key = check_paths(paths), program.check_devices(devices), make_key(seed, stream)
+    rule = StopRule(check_paths(paths), until, seconds)
+    devices, key = program.check_devices(devices), make_key(seed, stream)
     check_ids([first])
-    study.noise.sampling.check_run(paths, first)
+    sampling = study.noise.sampling
+    sampling.check_run(rule.paths, first)
     if not keep >= 1:
         raise ValueError(f"keep: expected a number of paths of at least 1, got {keep!r}")
-    folder = None if folder is None else FilePath(folder)
-    block = program.padded(paths, program.default_block() if block is None else block, devices)
-    executable = program.forward(study, key, block=block, devices=devices)
-    size, kept = block * devices, min(paths, int(keep))
-    kept = min(paths, max(kept - kept % study.noise.sampling.size, study.noise.sampling.size))
-    numbers = program.as_arrays(study)
-    outcomes: dict[str, dict[str, np.ndarray]] = {}
-    statistics: list[Statistics] = []
-    clock = time.perf_counter()
+    keeps = max(int(min(keep, MAX_PATHS)) // sampling.size, 1) * sampling.size
+    size = 0 if super_block is None else check_super_block(super_block, sampling.size)
+    block = program.padded(rule.paths, program.default_block() if block is None else block, devices)
+    figures = dict(figures or {})
+    judged: list[str] = []
+    if rule.until is not None:
+        columns = jax.eval_shape(lambda s, k: program.simulate_block(s, k, path_ids(0, 1)), program.as_arrays(study), key)
+        judged = rule.until.names(default_figures(study.books, columns) | figures)
+    store: InMemory | OnDisk = InMemory()
+    if folder is not None:
+        this = identity(study, seed=seed, stream=stream, first=first, keep=keeps, figures=figures)
+        store = OnDisk(FilePath(folder), this, resume=resume, size=size, paths=rule.paths, keep=keeps)
+    elif resume:
+        raise ValueError("resume: expected the folder of the run that is to go on")
+    timings, clock = new_timings(), _Clock()
+
+    def blocks(start: int, stop: int) -> Iterator[tuple[int, Any]]:
+        with clock.paused():
+            executable = program.forward(study, key, block=block, devices=devices)
+        timings["compile_seconds"] = executable.seconds
+        for at, values in _blocks(executable, program.as_arrays(study), key, range(first + start, first + stop), block * devices, timings):
+            _check_finite(study, values, at, seed, stream)
+            yield at - first, values
+
+    with tqdm(total=rule.paths, unit="path", unit_scale=True, desc="paths", disable=None if progress is None else not progress, leave=False) as bar:
+        kept = min(rule.paths, keeps)
+        driver = Driver(study, (seed, stream, first), rule, kept, figures, judged, store, bar.update, store.size or size, timings)
+        result = driver.go(blocks)
+    timings["run_seconds"] = clock.seconds
+    return result
+
+
+def _blocks(executable: program.Compiled, numbers: Any, key: Any, ids: range, size: int, timings: dict[str, float]) -> Iterator[tuple[int, Any]]:
+    """(first id, outcomes) of blocks of ``size`` paths: one computes while the one before is taken."""
+    start = time.perf_counter()
     pending: list[tuple[int, Any]] = []
-    bar = tqdm(total=paths, unit="path", unit_scale=True, desc="paths", disable=None if progress is None else not progress, leave=False)
 
-    def take(start: int, arrays: Any) -> None:
-        count = min(size, paths - start)
+    def take() -> tuple[int, Any]:
+        at, arrays = pending.pop(0)
+        count = min(size, ids.stop - at)
         values = jax.tree.map(lambda a: np.asarray(a)[:count], arrays)
-        _check_finite(study, values, first + start, seed, stream)
-        if not outcomes:
-            outcomes.update(_allocate(values, kept, folder))
-        stored = max(0, min(count, kept - start))
-        for book, columns in values.items():
-            for name, column in columns.items():
-                outcomes[book][name][start : start + stored] = column[:stored]
-        if start + stored == kept and not statistics and kept < paths:
-            chosen = default_figures(study.books, {book: values[book] for book in study.books}) | dict(figures or {})
-            statistics.append(Statistics(chosen, study.noise.sampling, outcomes, first))
-        if stored < count:
-            rest = jax.tree.map(lambda a: a[stored:], values)
-            for one in statistics:
-                one.add(rest)
-        bar.update(count)
+        seconds = time.perf_counter() - start
+        if at == ids.start:
+            timings["first_seconds"] = seconds
+        else:  # of all paths after the first block's
+            timings["steady_paths_per_second"] = (at + count - ids.start - size) / (seconds - timings["first_seconds"])
+        return at, values
 
-    with bar:
-        for start in range(0, paths, size):
-            pending.append((start, executable.call(numbers, key, program.words(first + start))))
-            if len(pending) > 1:  # one block computes while the one before is stored
-                take(*pending.pop(0))
-        take(*pending.pop(0))
-    timings = {"compile_seconds": executable.seconds, "run_seconds": time.perf_counter() - clock}
-    return Result(study, outcomes, paths, kept, seed, stream, first, timings, *statistics)
+    for at in ids[::size]:
+        pending.append((at, executable.call(numbers, key, program.words(at))))
+        if len(pending) > 1:
+            yield take()
+    while pending:
+        yield take()
 
 
-def _allocate(values: Any, kept: int, folder: FilePath | None) -> dict[str, dict[str, np.ndarray]]:
-    out: dict[str, dict[str, np.ndarray]] = {}
-    for book, columns in values.items():
-        out[book] = {}
-        for name, column in columns.items():
-            if folder is None:
-                out[book][name] = np.empty(kept, column.dtype)
-                continue
-            file = folder / "outcomes" / book / f"{name}.npy"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            out[book][name] = np.lib.format.open_memmap(file, mode="w+", dtype=column.dtype, shape=(kept,))
-    return out
+class _Clock:
+    """Seconds since it was made, less those it was paused."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._start
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        before = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._start += time.perf_counter() - before
 
 
 def _check_finite(study: Any, values: Any, start: int, seed: int, stream: str) -> None:

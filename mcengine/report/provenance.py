@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from mcengine import _runtime
+
 PACKAGES = ("mcengine", "jax", "jaxlib", "numpy", "optax", "pandas", "hydra-core", "scipy", "matplotlib")
 
 
@@ -18,7 +20,7 @@ def provenance() -> dict[str, Any]:
         "git_commit": _git("rev-parse", "HEAD"),
         "git_dirty": None if (changes := _git("status", "--porcelain")) is None else bool(changes),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-        "machine": {"platform": platform.platform(), "processor": _processor(), "cores": os.cpu_count()},
+        "machine": {"platform": platform.platform(), "processor": _runtime.processor(), "cores": os.cpu_count()},
         "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()],
         "precision": str(jax.numpy.result_type(float)),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
@@ -39,12 +41,3 @@ def _git(*arguments: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
-
-def _processor() -> str:
-    """The CPU's name: results agree bit for bit on one type of it only."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())

@@ -1,0 +1,91 @@
+"""What makes a run the run it is: everything its numbers depend on, bit for bit, as plain values by dotted name.
+
+Two runs of equal identity give the same bits, so finished blocks of one may stand in the other; of unequal ones the names that differ are said.
+Left out is what changes no number: how many paths are asked, how many devices of one kind share them, in what blocks.
+"""
+
+import dataclasses
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from mcengine import _runtime
+
+_SHOWN = 5
+_ROOMS = ("noise", "pricing", "market", "instrument", "policy", "ledger", "engine")
+"""Rooms whose code makes a path's numbers."""
+
+
+def identity(study: Any, **options: Any) -> dict[str, Any]:
+    """Values by name: the study's structure and numbers, ``options``, precision, device, compiler flags and versions."""
+    device = jax.devices()[0]
+    machine = {
+        "precision": str(jax.numpy.result_type(float)),
+        "device": f"{device.platform} {device.device_kind}",
+        "processor": _runtime.processor() if device.platform == "cpu" else "",
+        "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "version of mcengine": f"{version('mcengine')} (code {_code()})",
+        **{f"version of {name}": version(name) for name in ("jax", "jaxlib", "numpy")},
+    }
+    return {**plain(study, "study"), **{k: v for name, option in options.items() for k, v in plain(option, name).items()}, **machine}
+
+
+def plain(value: Any, name: str) -> dict[str, Any]:
+    """Everything in ``value`` as JSON values by dotted name: an array as its shape and hash, a function as its name and what it holds."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        children: Any = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(value, Mapping):
+        children = value
+    elif isinstance(value, tuple | list):
+        children = dict(enumerate(value))
+    elif callable(value) and hasattr(value, "__qualname__"):
+        held = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True) if hasattr(value, "__code__") else ()
+        children = {variable: cell.cell_contents for variable, cell in held}
+    else:
+        return {name: _leaf(value)}
+    kind = getattr(value, "__qualname__", type(value).__name__)
+    out = {name: kind}
+    for key, child in children.items():
+        out |= plain(child, f"{name}.{key}")
+    return out
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """``name: old there, new here`` for every name whose value differs."""
+    absent = "nothing"
+    names = [name for name in {**old, **new} if old.get(name, absent) != new.get(name, absent)]
+    return [f"{name}: {old.get(name, absent)!r} there, {new.get(name, absent)!r} here" for name in names]
+
+
+def said(found: list[str]) -> str:
+    """The first few differences in one sentence."""
+    return "; ".join(found[:_SHOWN]) + (f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+
+
+def _leaf(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float | np.generic | np.ndarray | jax.Array):
+        array = np.asarray(value)
+        if array.size == 1 and array.ndim == 0:
+            return array.item()
+        return f"{array.dtype} {list(array.shape)} {hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()[:16]}"
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))  # an address says nothing in another process
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    root = Path(__file__).resolve().parent.parent
+    files = [root / "_model.py", root / "_runtime.py", *(file for room in _ROOMS for file in sorted((root / room).rglob("*.py")))]
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.name.encode() + file.read_bytes())
+    return digest.hexdigest()[:12]
