@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import near, replace
-from mcengine.engine import program
+from mcengine.engine import estimate, program
 from mcengine.engine.estimate import Estimate
 from mcengine.engine.recorder import Wealth
 from mcengine.engine.run import run
@@ -91,20 +91,13 @@ def weights(result: Any, floor: float, book: str | None = None, event: str = "an
     return _weights(result.outcomes, breach, result.study.noise.sampling)[1]
 
 
-def _mean(x: np.ndarray, sampling: Any) -> Estimate:
-    draws = sampling.draws(x)
-    error = float(np.std(draws, ddof=1)) / math.sqrt(draws.size) if draws.size > 1 else math.nan
-    return Estimate(float(np.mean(draws)), error, x.size, sampling.kind)
-
-
 def _weights(outcomes: Any, breach: Breach, sampling: Any) -> tuple[Estimate, Weights]:
     """(probability of the breach, weights)."""
     w = np.exp(np.asarray(outcomes["market"]["log_weight"], np.float64))
-    hit = np.where(breach.values(outcomes) < breach.floor, w, 0.0)
-    total, square = float(hit.sum()), float(np.square(hit).sum())
-    tail, largest = (total**2 / square, float(hit.max()) / total) if total > 0.0 else (0.0, 1.0)
-    effective = float(w.sum()) ** 2 / float(np.square(w).sum())
-    return _mean(hit, sampling), Weights(w.size, _mean(w, sampling), effective, tail, largest)
+    hits = breach.values(outcomes) < breach.floor
+    hit = np.where(hits, w, 0.0)
+    tail, largest = (estimate.effective_size(hit), float(hit.max() / hit.sum())) if hits.any() else (0.0, 1.0)
+    return estimate.probability(hits, sampling, w), Weights(w.size, estimate.mean(w, sampling), estimate.effective_size(w), tail, largest)
 
 
 @dataclass(frozen=True)
@@ -123,7 +116,7 @@ class Importance:
 
     @property
     def gain(self) -> float:
-        p, variance = self.probability.value, self.probability.error**2 * self.probability.count
+        p, variance = self.probability.value, self.probability.error**2 * self.weights.paths
         return p * (1.0 - p) / variance if variance > 0.0 else math.nan
 
     def __str__(self) -> str:
