@@ -116,7 +116,7 @@ class Level:
         else:
             spread, independent = math.sqrt(self.level * (1.0 - self.level) / count), count
         (value, bin_width), (low, _), (high, _) = (self.read(count, wide, q) for q in (target, target - spread, target + spread))
-        error = math.hypot(0.5 * (high - low), bin_width / math.sqrt(12.0)) if self.enough(count) else math.nan
+        error = math.hypot(0.5 * (high - low), bin_width) if self.enough(count) else math.nan
         return Estimate(value, error, independent, self.layout.sampling.kind)
 
 
@@ -155,11 +155,12 @@ class Tail:
 
     def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
         one, at, target = self.sums.mean(count), self.at, self.at.target(mean_weight)
-        value, moved = at.start + one.value, at.window.quantile(target * count)
+        value, moved, error = at.start + one.value, at.window.quantile(target * count), one.error
         if math.isfinite(moved):
             shift = at.level - target
             value += (moved - at.start) - (at.window.integral(at.start, moved) / count + shift * (moved - at.start)) / at.level
-        return Estimate(value, one.error if at.enough(count) else math.nan, one.count, one.sampling)
+            error = math.hypot(error, 0.5 * at.window.width)  # an atom in the last bin moves the value by up to this
+        return Estimate(value, error if at.enough(count) else math.nan, one.count, one.sampling)
 
 
 Reducer: TypeAlias = Mean | Quantile | Tail

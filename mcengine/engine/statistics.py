@@ -229,7 +229,7 @@ class Statistics:
             raise ValueError(f"{book}/{outcome}: register Figure(column, 'quantile', {level:g}) in run(figures=...), or raise keep")
         n, spread = self.count, math.sqrt(level * (1.0 - level) / self.count)
         value, low, high = (source.wide.quantile(n * q) for q in (level, level - spread, level + spread))
-        error = math.hypot(0.5 * (high - low), source.wide.width / math.sqrt(12.0)) if n * min(level, 1.0 - level) >= MINIMUM else math.nan
+        error = math.hypot(0.5 * (high - low), source.wide.width) if n * min(level, 1.0 - level) >= MINIMUM else math.nan
         return Estimate(value, error, n)
 
     def histogram(self, book: str, outcome: str) -> tuple[np.ndarray, np.ndarray]:

@@ -38,25 +38,28 @@ def _title(book: str) -> str:
 def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -> Any:
     """Distribution of final wealth, a row a policy; what lies below the floor is red."""
     books = list(books or result.books)
-    samples = {book: np.asarray(result[book]["wealth"][:_SHOWN], np.float64) for book in books}
+    shown = _SHOWN - _SHOWN % result.sampling.size
+    samples = {book: np.asarray(result[book]["wealth"][:shown], np.float64) for book in books}
+    weights = None if result.weights is None else result.weights[:shown]
     low, high = (f(np.quantile(s, q) for s in samples.values()) for f, q in ((min, 0.0005), (max, 0.9985)))
     width = (high - min(low, floor - 0.02)) / (40 if result.kept < 20_000 else 140)
     # The floor is an edge, so that red is what is below it.
     edges = floor + width * np.arange(np.floor((min(low, floor - 0.02) - floor) / width), np.ceil((high - floor) / width) + 1)
     figure, axes = _figure((9.0, 1.05 * len(books) + 1.5), rows=len(books), sharex=True)
     for axis, (book, x) in zip(axes, samples.items(), strict=True):
-        density = np.histogram(x, edges)[0] / (x.size * width)
+        density = np.histogram(x, edges, weights=weights)[0] / (x.size * width)
+        mean = estimate.mean(x, result.sampling, weights)
         # A rule that sits in cash puts a spike at the floor that would flatten all else.
         top = 1.25 * float(np.sort(density)[-4])
         axis.stairs(density, edges, fill=True, color=colour(book), alpha=0.55, linewidth=0)
         axis.stairs(np.where(edges[1:] <= floor + 1e-9, density, 0.0), edges, fill=True, color=_FLOOR, linewidth=0)
         axis.axvline(floor, color=_FLOOR, linewidth=1.0, linestyle="--")
-        axis.plot([x.mean()] * 2, [0, top], color=colour(book), linewidth=1.5)
+        axis.plot([mean.value] * 2, [0, top], color=colour(book), linewidth=1.5)
         axis.set_ylim(0, top)
         axis.set_yticks([])
         axis.text(0.008, 0.82, _title(book), transform=axis.transAxes, weight="bold", color=colour(book), va="top")
-        below = estimate.probability(x < floor).scaled(100.0)
-        note = f"mean {estimate.mean(x)}\nP(below floor at end) {below} %"
+        below = estimate.probability(x < floor, result.sampling, weights).scaled(100.0)
+        note = f"mean {mean}\nP(below floor at end) {below} %"
         axis.text(0.992, 0.82, note, transform=axis.transAxes, ha="right", va="top", fontsize=8, color="#333333")
         axis.spines[["left", "top", "right"]].set_visible(False)
     years = float(result.study.years)
