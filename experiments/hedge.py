@@ -1,6 +1,7 @@
 """One policy, one floor: what it costs and what it protects, against the unhedged mix on the same paths.
 
 python experiments/hedge.py policy=cppi policy.multiplier=5 paths=200000
+python experiments/hedge.py policy=cppi floor=0.7 variance_reduction=auto
 python experiments/hedge.py -m policy=unhedged,static_put,stop_loss,cppi floor=0.7,0.9
 """
 
@@ -15,7 +16,7 @@ from mcengine import objective, report
 
 
 @_main.main("hedge")
-def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, float]]:
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     name = str(config.policy._target_).rpartition(".")[2]
     benchmark = mc.policy.presets.unhedged(configuration.plain(config.weights))
     study = configuration.study(config, {"unhedged": benchmark, name: configuration.load(config.policy)})
@@ -23,15 +24,21 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         return _main.trace(config, folder, study)
 
     figures = objective.figures(study, config.floor)
-    result = study.run(config.paths, seed=config.seed, stream=config.stream, figures=figures, folder=folder.path, **config.engine)
-    table = objective.table(result, config.floor)
-    print(f"{name}, floor {config.floor:g}: {config.paths:,} paths, horizon {config.years:g} y\n\n{report.text(table)}\n")
+    wanted = configuration.plain(config.variance_reduction)
+    wanted |= {"figure": f"{name}/{wanted['figure']}"} if "figure" in wanted else {}
+    reduced = mc.variance.reduce(study, **wanted, figures=figures, floor=config.floor, book=name, seed=config.seed)
+    print(reduced.note, end="\n\n" if reduced.note else "", flush=True)
+    result = reduced.study.run(config.paths, figures=figures, **_main.options(config, folder))
+    facts = _main.say_how_it_went(result)
+    reduced.check(result)
+    table = objective.table(result, config.floor, estimate=reduced.estimate)
+    print(f"{name}, floor {config.floor:g}: {result.paths:,} paths, horizon {config.years:g} y\n\n{report.text(table)}\n")
     print("\n".join(objective.binding(table, config.floor)))
     folder.write_table("figures", table)
     if config.plots:
         folder.write_picture("wealth", report.plot_wealth(result, config.floor))
         folder.write_picture("protection_cost", report.plot_protection_cost(table, config.floor))
-    return {**report.metrics(table.loc[name]), "unhedged": report.metrics(table.loc["unhedged"])}, result.timings
+    return {**report.metrics(table.loc[name]), "unhedged": report.metrics(table.loc["unhedged"])}, facts
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The table of a study: for each policy return, protection, risk and cost, every figure an Estimate."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from mcengine._model import near
@@ -37,9 +37,16 @@ def figures(study: Study, floor: float, books: Iterable[str] | None = None, benc
     return out
 
 
-def table(result: Result, floor: float, books: Iterable[str] | None = None, benchmark: str | None = "unhedged") -> Any:
+def table(
+    result: Result,
+    floor: float,
+    books: Iterable[str] | None = None,
+    benchmark: str | None = "unhedged",
+    estimate: Callable[[Result, Figure, str], Estimate] | None = None,
+) -> Any:
     """A pandas table of Estimates, one row a book, one column a figure; the annualised return and, over several years, the lowest
-    yearly 20th percentile are added. Cells that have no meaning (the benchmark's difference to itself) are missing.
+    yearly 20th percentile are added. Cells that have no meaning (the benchmark's difference to itself) are missing. ``estimate(result, figure,
+    name)`` reads a figure, by default ``result.estimate``.
     """
     import pandas as pd
 
@@ -50,7 +57,7 @@ def table(result: Result, floor: float, books: Iterable[str] | None = None, benc
     for key, figure in figures(result.study, floor, books, benchmark).items():
         book, _, name = key.partition("/")
         row = rows.setdefault(book, {})
-        row[name] = result.estimate(figure, key)
+        row[name] = result.estimate(figure, key) if estimate is None else estimate(result, figure, key)
         if name == "mean return":
             mean = row[name]
             row["annualised return"] = Estimate(*f.annualised(mean.value, mean.error, years), mean.count, mean.sampling)

@@ -1,0 +1,195 @@
+"""Variance reduction by name, and the choice among them: the least error^2 x time for the figure asked.
+
+    none         the study as it is
+    antithetic   pairs of paths z, -z
+    control      gains of zero mean taken out of every figure (``engine.control``)
+    importance   normals moved towards a floor breach (``engine.importance``)
+    sobol        scrambled Sobol points over a Brownian bridge
+A pilot run measures each. Its errors are reproducible; its seconds are not, so two close candidates may change places from run to run. Of
+randomised Sobol points the pilot's error is that of as few points: it falls faster than others', so what is said of it is the least.
+"""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcengine import noise
+from mcengine._model import near, replace
+from mcengine.engine import control as controls
+from mcengine.engine.control import Control
+from mcengine.engine.estimate import Estimate
+from mcengine.engine.figure import Figure
+from mcengine.engine.importance import Breach, Importance, Weights, weights
+from mcengine.engine.importance import find as importance
+
+__all__ = ["METHODS", "Breach", "Candidate", "Choice", "Importance", "Reduced", "Weights", "choose", "importance", "reduce", "weights"]
+
+METHODS = ("none", "antithetic", "control", "importance", "sobol")
+_PILOT_FIRST = 1 << 40  # ids of the pilot runs here: those that fitted coefficients or a shift lie below
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """``study`` is to be run in place of the one given; ``estimate`` reads figures of its results. ``note`` says what was done."""
+
+    method: str
+    study: Any
+    note: str
+    controls: Mapping[str, Control] = field(default_factory=dict)
+    breach: Breach | None = None
+
+    def check(self, result: Any) -> None:
+        """Raise ``ValueError`` where the weights of a run of importance sampling have degenerated on its kept paths."""
+        if self.breach is not None:
+            weights(result, self.breach.floor, self.breach.book, self.breach.event).check()
+
+    def estimate(self, result: Any, figure: Figure, name: str) -> Estimate:
+        """A figure with its error, with the gains taken out where a control was fitted for its name."""
+        return self.controls[name].estimate(result) if name in self.controls else result.estimate(figure, name)
+
+
+def reduce(
+    study: Any,
+    method: str = "none",
+    *,
+    figures: Mapping[str, Figure],
+    floor: float | None = None,
+    book: str | None = None,
+    event: str = "any_day",
+    figure: str | None = None,
+    pilot: int = 32_768,
+    seed: int = 0,
+) -> "Reduced":
+    """The study with one of ``METHODS``, or with what ``choose`` finds best for ``figures[figure]`` (``method="auto"``).
+
+    ``floor``, ``book`` and ``event`` say which breach importance sampling goes for. Pilot runs are of ``pilot`` paths. Raises ``ValueError`` for
+    an unknown method or figure, and for a method that the study does not allow.
+    """
+    if method == "auto":
+        if figure not in figures:
+            raise ValueError(f"variance_reduction.figure: unknown figure {figure!r}{near(str(figure), figures)}")
+        return choose(study, figures[figure], name=figure, floor=floor, book=book, event=event, pilot=pilot, seed=seed).reduced_for(figures)
+    if method == "none":
+        return Reduced(method, study, "")
+    if method == "control":
+        fitted = controls.fit(study, figures, paths=pilot, seed=seed)
+        lines = [f"{name}: {one.ratio:.3g}" for name, one in fitted.items() if one.ratio >= 1.5]
+        note = f"hedge gains as controls, variance divided on the pilot by: {'; '.join(lines) or 'nothing that counts'}"
+        return Reduced(method, controls.recording(study), note, fitted)
+    if method == "importance":
+        if floor is None:
+            raise ValueError("variance_reduction: expected a floor for importance sampling, got none")
+        found = importance(study, floor=floor, book=book, event=event, paths=pilot, seed=seed)
+        return Reduced(method, found.study, str(found), breach=found.breach)
+    if method == "antithetic":
+        return Reduced(method, replace(study, noise=_noise("Antithetic", study.noise)), "antithetic pairs")
+    if method == "sobol":
+        return Reduced(method, replace(study, noise=_noise("Sobol")), "Sobol points over a Brownian bridge, independent randomisations")
+    raise ValueError(f"variance_reduction: unknown method {method!r}{near(method, [*METHODS, 'auto'])}")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One method on the pilot: its estimate, seconds a million paths, and ``gain``, error^2 x time of plain paths over its own."""
+
+    method: str
+    estimate: Estimate | None = None
+    seconds: float = 0.0
+    gain: float = 0.0
+    refused: str = ""
+
+    def __str__(self) -> str:
+        if self.estimate is None:
+            return f"  {self.method:<11} not possible: {self.refused}"
+        cost = f"{self.seconds:8.3g} s a million paths"
+        return f"  {self.method:<11} {self.estimate!s:<28} {cost}   error^2 x time {self.gain:8.3g} times less than plain"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What ``choose`` found: ``best``, every candidate, and in words why. ``reduced`` is to be run."""
+
+    reduced: Reduced
+    candidates: tuple[Candidate, ...]
+    name: str
+    options: Mapping[str, Any]
+
+    def reduced_for(self, figures: Mapping[str, Figure]) -> Reduced:
+        """The same method for other figures as well; its note holds the whole comparison."""
+        chosen = self.reduced
+        if chosen.method == "control":
+            chosen = reduce(self.options["study"], "control", figures=figures, pilot=self.options["pilot"], seed=self.options["seed"])
+        return dataclasses.replace(chosen, note=f"{self}\n{chosen.note}".rstrip())
+
+    def __str__(self) -> str:
+        best = next(c for c in self.candidates if c.method == self.reduced.method)
+        why = "nothing is better than plain paths" if best.method == "none" else f"{best.gain:.3g} times less error^2 x time than plain paths"
+        lines = "\n".join(map(str, self.candidates))
+        return f"variance reduction for {self.name}, by a pilot of {self.options['pilot']:,} paths:\n{lines}\nchosen: {best.method}, {why}"
+
+
+def choose(
+    study: Any,
+    figure: Figure,
+    *,
+    name: str = "the figure",
+    floor: float | None = None,
+    book: str | None = None,
+    event: str = "any_day",
+    pilot: int = 32_768,
+    seed: int = 0,
+    methods: Sequence[str] = METHODS,
+) -> Choice:
+    """Measure every method on a pilot run of ``pilot`` paths and take the least error^2 x time for ``figure``.
+
+    Importance sampling is tried for a probability with a ``floor`` given. A method that the study refuses, or that shows no error, is listed
+    and left. Fewer than 1.2 times less is no reason to leave plain paths: pilots tell no finer.
+    """
+    unknown = [m for m in methods if m not in METHODS]
+    if unknown:
+        raise ValueError(f"choose.methods: unknown {unknown[0]!r}{near(unknown[0], METHODS)}")
+    rows: list[tuple[Candidate, Reduced | None, float]] = []
+    for method in dict.fromkeys(["none", *methods]):
+        if method == "importance" and (floor is None or figure.how != "probability"):
+            continue
+        try:
+            reduced = reduce(study, method, figures={name: figure}, floor=floor, book=book, event=event, pilot=pilot, seed=seed)
+            value, score, seconds = _measure(reduced, figure, name, pilot, seed)
+        except ValueError as error:
+            rows.append((Candidate(method, refused=str(error)), None, 0.0))
+            continue
+        rows.append((Candidate(method, value, seconds), reduced, score))
+    plain = rows[0][2]
+    if rows[0][1] is None:
+        raise ValueError(f"choose: expected a study that runs on plain paths: {rows[0][0].refused}")
+    measured = [(dataclasses.replace(row, gain=plain / score if score > 0.0 else 0.0), reduced) for row, reduced, score in rows]
+    able = [(row, reduced) for row, reduced in measured if reduced is not None and row.gain >= 1.2]
+    best = max(able, key=lambda pair: pair[0].gain)[1] if able else rows[0][1]
+    assert best is not None
+    return Choice(best, tuple(row for row, _ in measured), name, {"study": study, "pilot": pilot, "seed": seed})
+
+
+def _noise(name: str, *arguments: Any) -> Any:
+    """A noise that ``mcengine.noise`` has."""
+    made = getattr(noise, name, None)
+    if made is None:
+        raise ValueError(f"variance_reduction: expected a noise that exists, got {name}")
+    return made(*arguments)
+
+
+def _measure(reduced: Reduced, figure: Figure, name: str, paths: int, seed: int) -> tuple[Estimate, float, float]:
+    """(estimate, error^2 x seconds, seconds a million paths): errors of two runs, the faster one's time, compilation left out."""
+    runs = []
+    for k in range(2):
+        clock = time.perf_counter()
+        result = reduced.study.run(paths, seed=seed, stream="pilot", first=_PILOT_FIRST + k * (1 << 32), keep=1e18, progress=False)
+        value = reduced.estimate(result, figure, name)
+        compiling = result.timings["compile_seconds"] if k == 0 else 0.0
+        runs.append((value, max(time.perf_counter() - clock - compiling, 1e-9), result.paths))
+    seconds = min(run[1] for run in runs)
+    square = sum(run[0].error ** 2 for run in runs) / 2.0
+    if not square > 0.0:
+        raise ValueError(f"the pilot of {paths:,} paths shows no error, so it tells nothing")
+    return runs[-1][0], square * seconds, seconds / runs[-1][2] * 1e6
