@@ -1,10 +1,12 @@
 """What every experiment shares: Hydra around a task, errors as one line, a run folder that is complete or gone.
 
-A task is ``task(config, folder) -> (metrics, timings)``. Exit codes: 0 done, 2 input that was refused, 3 a path that was not finite.
+A task is ``task(config, folder) -> (metrics, timings)``. Exit codes: 0 done, 2 input that was refused or no room on the disk, 3 a path that was
+not finite, 130 interrupted. A run that stops half-way keeps its finished blocks and says how to go on.
 The last line on standard output is the run folder; of a sweep, the sweep's folder after one for each run.
 """
 
 import logging
+import math
 import os
 import shlex
 import shutil
@@ -19,10 +21,13 @@ from typing import Any
 import mcengine as mc
 from mcengine import _runtime
 from mcengine import config as configuration
+from mcengine.engine.checkpoint import FULL
+from mcengine.engine.identity import differences, said
 from mcengine.engine.run import check_paths
 from mcengine.report import RunFolder, provenance
+from mcengine.report.run_folder import as_json, read_json
 
-Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, float]]]
+Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, Any]]]
 
 REFUSED, NOT_FINITE, INTERRUPTED = 2, 3, 130
 SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024, "optimise.validation_paths": 2048}
@@ -41,8 +46,15 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
     if any(a.startswith("-") and a not in ("-m", "--multirun") for a in arguments):
         _hydra(name, lambda config: None, arguments)  # --help, --cfg job: Hydra's own
         return 0
+    try:
+        overrides = _resumed(name, overrides, multirun)
+    except ValueError as error:
+        _say(str(error))
+        return REFUSED
+    if name != "benchmark":  # which times the compiler
+        _runtime.cache()
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    given = [a.partition("=")[2] for a in overrides if a.partition("=")[0] == key]
+    given = [_value(a) for a in overrides if a.partition("=")[0] == key]
     with _folder(Path(given[-1]) if given else None, Path("multirun" if multirun else "outputs") / name) as (root, old):
         jobs = _Jobs(task, name, old)
         try:
@@ -52,7 +64,7 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
             _say(str(error))
             return REFUSED
         except KeyboardInterrupt:
-            _say("interrupted")
+            _say(f"interrupted{_how_to_go_on(name, RunFolder(root)) if not multirun else ''}")
             return INTERRUPTED
         if multirun and any(root.rglob("metrics.json")):
             print(root.resolve(), flush=True)
@@ -72,36 +84,119 @@ class _Jobs:
 
         hydra = HydraConfig.get()
         path, overrides = Path(hydra.runtime.output_dir), list(hydra.overrides.task)
+        stopped = True  # from outside, and may go on
         choices = {k: v for k, v in hydra.runtime.choices.items() if not k.startswith("hydra") and "@" not in k}
         command = shlex.join(["python", f"experiments/{self.name}.py", *overrides])
         try:
-            self._finish(config, RunFolder(path), {"experiment": self.name, **choices}, command)
+            self._finish(config, path, {"experiment": self.name, **choices}, command, overrides)
             code = 0
         except mc.engine.NotFiniteError as error:
             code = NOT_FINITE
             _say(f"{str(error).partition('; replay')[0]}; replay: {replay(self.name, overrides, error)}")
+            stopped = False
+        except OSError as error:
+            code, stopped = REFUSED, error.errno in FULL
+            if not stopped:
+                raise
+            kept = f"; {error.kept} are kept" if isinstance(error, mc.engine.DiskFullError) else ""
+            _say(f"the disk is full{kept}{_how_to_go_on(self.name, RunFolder(path))}")
         except (ValueError, OmegaConfBaseException) as error:
-            code = REFUSED
+            code, stopped = REFUSED, False
             _say(str(error))
         finally:
-            if not (path / "metrics.json").is_file() and path not in self.old:
+            done = (path / "metrics.json").is_file()
+            if not done and path not in self.old and not (stopped and RunFolder(path).has_blocks):
                 shutil.rmtree(path, ignore_errors=True)
         self.codes.append(code)
 
-    def _finish(self, config: Any, folder: RunFolder, choices: dict[str, str], command: str) -> None:
+    def _finish(self, config: Any, path: Path, choices: dict[str, str], command: str, overrides: list[str]) -> None:
         start = time.perf_counter()
         logging.getLogger("jax").setLevel(logging.ERROR)  # what it says about accelerators it did not find is no concern of a study
         prepare(config)
         resolved = configuration.plain(config)
+        folder = RunFolder(path, _goes_on(RunFolder(path), resolved))
         if folder.is_finished(resolved):
             print(f"finished before, skipped: {command}\n{folder.path}", flush=True)
             return
-        folder.begin(configuration.as_yaml(config))
+        folder.begin(configuration.as_yaml(config), {"experiment": self.name, "overrides": overrides, "config": resolved})
         facts = {**provenance(), "seed": config.seed, "choices": choices, "command": command}  # of the code as it was when it started
         metrics, timings = self.task(config, folder)
         timings = {**timings, "total_seconds": time.perf_counter() - start}
         folder.finish(resolved, metrics, {**facts, "timings": timings})
         print(folder.path, flush=True)
+
+
+FREE = ("plots", "paths", "until.metric", "until.error", "seconds", "engine.block", "engine.devices", "engine.memory")
+"""What may differ in a run that goes on: how far it is to go, and what changes no path's numbers."""
+
+
+def _resumed(name: str, overrides: list[str], multirun: bool) -> list[str]:
+    """The overrides with ``resume=<folder>`` replaced by those of the run there, before the others, and by its folder."""
+    given = [_value(o) for o in overrides if o.startswith("resume=") and o != "resume=null"]
+    if not given:
+        return overrides
+    if multirun:
+        raise ValueError("resume: expected one run; a sweep goes on when it is started again with hydra.sweep.dir=<its folder>")
+    folder = Path(given[-1]).absolute()
+    begun = read_json(folder / "begun.json")
+    if not begun:
+        raise ValueError(f"resume: expected the folder of a run of experiments/{name}.py, got {given[-1]}")
+    if begun["experiment"] != name:
+        raise ValueError(f"resume: {given[-1]} is a run of experiments/{begun['experiment']}.py, not of {name}.py")
+    rest = [o for o in overrides if not o.startswith(("resume=", "hydra.run.dir="))]
+    quoted = str(folder).replace("'", "\\'")
+    return [*begun["overrides"], *rest, f"hydra.run.dir='{quoted}'"]
+
+
+def _value(override: str) -> str:
+    """What an override sets, without the quotes around it."""
+    value = override.partition("=")[2]
+    return value[1:-1].replace("\\'", "'") if value[:1] == value[-1:] == "'" else value
+
+
+def _goes_on(folder: RunFolder, config: dict[str, Any]) -> bool:
+    """Whether the folder holds a run of this configuration that may go on. Raises ``ValueError`` with what differs when it holds another's."""
+    begun = read_json(folder.path / "begun.json")
+    if not begun or not folder.has_blocks:
+        return False
+    old, new = (configuration.flat(c) for c in (begun["config"], as_json(config)))
+    found = differences({k: v for k, v in old.items() if k not in FREE}, {k: v for k, v in new.items() if k not in FREE})
+    if found:
+        finished = "finished" if (folder.path / "metrics.json").is_file() else "stopped"
+        raise ValueError(f"{folder.path} holds the {finished} run of another configuration: {said(found)}; choose a folder of its own")
+    return True
+
+
+def _how_to_go_on(name: str, folder: RunFolder) -> str:
+    """The command, where something was finished."""
+    return f"; go on with: python experiments/{name}.py resume={shlex.quote(str(folder.path))}" if folder.has_blocks else ""
+
+
+def options(config: Any, folder: RunFolder) -> dict[str, Any]:
+    """Arguments of ``Study.run`` that every experiment takes from its configuration."""
+    rules = {"until": configuration.plain(config.until), "seconds": config.seconds}
+    return {"seed": config.seed, "stream": config.stream, "folder": folder.path, "resume": folder.goes_on, **rules, **config.engine}
+
+
+def may_stop(config: Any) -> bool:
+    """Whether a rule may stop the run before its paths are done."""
+    return config.until.metric is not None or config.seconds is not None
+
+
+def journal(config: Any, folder: RunFolder, study: mc.Study, name: str, **settings: Any) -> mc.engine.Journal:
+    """Where ``name`` (a fit, a derivative) keeps its steps; batches are dealt to devices, so their number is part of what it is."""
+    devices = mc.engine.program.check_devices(None)
+    this = mc.engine.identity(study, seed=config.seed, devices=devices, **settings)
+    return mc.engine.Journal(folder.path / f"{name}.journal", this, resume=folder.goes_on)
+
+
+def say_how_it_went(result: mc.Result) -> dict[str, Any]:
+    """Print why the run stopped and how fast it was; what provenance.json keeps of it."""
+    times = result.timings
+    before = f" ({times['resumed_paths']:,.0f} of them before)" if "resumed_paths" in times else ""
+    speed = f", then {times['steady_paths_per_second']:,.0f} paths/s" if math.isfinite(times["steady_paths_per_second"]) else ""
+    print(f"{result.stopped}{before}; compiled in {times['compile_seconds']:.2f} s, first block in {times['first_seconds']:.3f} s{speed}\n")
+    return {**times, "paths": result.paths, "stopped": result.stopped}
 
 
 def prepare(config: Any) -> None:
@@ -194,7 +289,7 @@ def _folder(given: Path | None, parent: Path) -> Iterator[tuple[Path, set[Path]]
     try:
         yield root, old
     finally:
-        if root.absolute() not in old and not any(root.rglob("metrics.json")):
+        if root.absolute() not in old and not any(root.rglob("metrics.json")) and not RunFolder(root).has_blocks:
             shutil.rmtree(root, ignore_errors=True)
             for parent in (root.parent, root.parent.parent) if given is None else ():
                 if not any(parent.iterdir()):

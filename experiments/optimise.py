@@ -14,10 +14,12 @@ from mcengine import objective, optimise, report
 from mcengine._model import replace
 
 
-def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tuple[dict[str, Any], dict[str, float]]:
+def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit the one policy of ``study``, run it before and after on paths no one has used, say whether anything was gained."""
     goal = configuration.load(config.objective)
-    fit = optimise.fit(study, goal, seed=config.seed, **configuration.plain(config.optimise))
+    settings = configuration.plain(config.optimise)
+    journal = _main.journal(config, folder, study, "fit", objective=goal, **settings)
+    fit = optimise.fit(study, goal, seed=config.seed, journal=journal, **settings)
     parameters = fit.table()
     folder.write_table("parameters", parameters)
     folder.write_table("fit", fit.history)
@@ -30,7 +32,8 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
     both = replace(study, policy={"before": policy, "after": next(iter(fit.study.books.values()))})
     figures = objective.figures(both, float(goal.floor), benchmark="before")
     # Ids behind those of the main run: neither it nor the fit has met these paths.
-    result = both.run(config.test_paths, seed=config.seed, first=config.paths, figures=figures, **config.engine)
+    where = {"first": config.paths, "folder": folder.path / f"fresh_from_{config.paths}", "resume": folder.goes_on}
+    result = both.run(config.test_paths, seed=config.seed, figures=figures, **where, **config.engine)
     table = objective.table(result, float(goal.floor), benchmark="before").drop(columns="difference at equal leverage")
     table = table.rename(columns={"difference to A": "difference to before"})
     folder.write_table("before_after", table)
@@ -49,7 +52,7 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
 
 
 @_main.main("optimise")
-def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, float]]:
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     study = configuration.study(config)
     if config.trace is not None:
         return _main.trace(config, folder, study)

@@ -23,7 +23,7 @@ WORST = 10
 
 
 @_main.main("study")
-def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, float]]:
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     heading("Market")
     calibration = configuration.load(config.market)
     market = getattr(calibration, "market", calibration)
@@ -32,9 +32,10 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     if config.trace is not None:
         return _main.trace(config, folder, study)
 
-    heading(f"{config.paths:,} paths, horizon {config.years:g} y in {config.steps} steps, {len(study.books)} books on the same paths")
-    options = {"figures": figures(study, config.floors), "folder": folder.path, **config.engine}
-    result = study.run(config.paths, seed=config.seed, stream=config.stream, **options)
+    most = " at most" if _main.may_stop(config) else ""
+    heading(f"{config.paths:,} paths{most}, horizon {config.years:g} y in {config.steps} steps, {len(study.books)} books on the same paths")
+    result = study.run(config.paths, figures=figures(study, config.floors), **_main.options(config, folder))
+    facts = _main.say_how_it_went(result)
     tables = {floor: table(result, floor) for floor in config.floors}
     metrics: dict[str, Any] = {}
     for floor, estimates in tables.items():
@@ -49,7 +50,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     metrics["fit"], timings = fit_and_test(config, folder, alone)
     if config.plots:
         pictures(config, folder, study, result, tables)
-    return metrics, {**result.timings, **timings}
+    return metrics, {**facts, **timings}
 
 
 def books(config: Any) -> dict[str, Any]:

@@ -93,6 +93,6 @@ def hedged_gradient(bench: Bench) -> dict[str, Any]:
 
 
 def _apart(ours: Mapping[str, float], theirs: Mapping[str, float]) -> float:
-    """|difference| / |gradient|, in the Euclidean norm of derivatives by the logarithm where it exists (here: as they are)."""
+    """|difference| / |gradient|, in the Euclidean norm; both are samples."""
     x, y = (np.array([values[name] for name in ours]) for values in (ours, theirs))
     return float(np.linalg.norm(x - y) / np.linalg.norm(x))

@@ -141,6 +141,8 @@ class Race:
                 more |= {name: other.value, f"{name}_standard_error": other.error}
         rate = runner.paths / runner.median
         speed = {"asset_steps_per_second": rate * self.units} if self.units else {}
+        if "gradient" in runner.last:
+            more["gradient"] = runner.last["gradient"]
         return {
             **speed,
             "path_years_per_second": rate * self.years,
@@ -159,7 +161,7 @@ class Race:
         paths = bench.paths(self.name)
         ours = Runner("mcengine", lambda: engine(paths), paths, paths)
         ours.warm_up()
-        ours.compile_seconds = ours.last["compile_seconds"]
+        ours.compile_seconds, ours.paths = ours.last["compile_seconds"], ours.last.get("paths", paths)
         runners = [ours]
         for name, share in bench.peers(self.name).items():
             run, fewer = bench.load(self.name, name), max(64, int(paths * share))
