@@ -159,7 +159,8 @@ class Tail:
         if math.isfinite(moved):
             shift = at.level - target
             value += (moved - at.start) - (at.window.integral(at.start, moved) / count + shift * (moved - at.start)) / at.level
-            error = math.hypot(error, 0.5 * at.window.width)  # an atom in the last bin moves the value by up to this
+            # The share of paths in the last bin, all of them at one end of it, moves the value by up to this.
+            error = math.hypot(error, at.window.width * at.window.mass_at(moved) / (count * at.level))
         return Estimate(value, error if at.enough(count) else math.nan, one.count, one.sampling)
 
 

@@ -153,6 +153,10 @@ class Histogram:
         inside = (mass - sums[k - 1]) / self.counts[k] if self.counts[k] > 0.0 else 0.0
         return self.low + self.width * (k - 1 + float(inside))
 
+    def mass_at(self, x: float) -> float:
+        """Count of the bin that holds ``x``."""
+        return float(self.counts[min(max(math.floor((x - self.low) / self.width) + 1, 0), BINS + 1)])
+
     def integral(self, a: float, b: float) -> float:
         """Integral from ``a`` to ``b`` of the counts at or below."""
         edges, sums = self.edges, np.cumsum(self.counts)[:-1]

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.engine import Figure, Outcomes
+from mcengine.engine import Figure, Outcomes, estimate
+from mcengine.engine.figure import path_weights
 
 Column = Callable[[Outcomes], np.ndarray]
 
@@ -37,7 +38,7 @@ def difference_at_equal_leverage(book: str, benchmark: str, rate: float, years: 
     """
 
     def adapt(outcomes: Outcomes) -> Column:
-        exposure = float(np.mean(outcomes[book]["exposure"], dtype=np.float64))
+        exposure = estimate.mean(outcomes[book]["exposure"], weights=path_weights(outcomes)).value
 
         def column(o: Outcomes) -> np.ndarray:
             a = o[benchmark]

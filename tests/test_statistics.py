@@ -1,0 +1,310 @@
+"""The stream against exact figures of the same values, errors against the spread of many samples, and a state against the run it came from."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+import mcengine as mc
+from mcengine.engine import Figure, Statistics, estimate
+from mcengine.engine.figure import column, default_figures
+from mcengine.engine.sums import BINS, CHUNK, Histogram
+from mcengine.noise import Sampling
+
+IID, PAIRS, RANDOMISED = Sampling(), Sampling("pairs", 2), Sampling("randomisations", 32)
+SAMPLINGS = {"iid": IID, "pairs": PAIRS, "randomisations": RANDOMISED}
+PATHS, KEPT = 1 << 16, 1 << 12
+
+
+def draw(sampling: Sampling, n: int, seed: int) -> np.ndarray:
+    """Normals of ``sampling``: z and -z in a pair; a randomisation is a grid of equal probabilities, shuffled and shifted as a whole."""
+    rng = np.random.default_rng(seed)
+    if sampling.kind == "iid":
+        return rng.standard_normal(n)
+    if sampling.kind == "pairs":
+        half = rng.standard_normal(n // 2)
+        return np.stack([half, -half], axis=1).ravel()
+    points = n // sampling.size
+    grid = np.stack([rng.permutation(points) for _ in range(sampling.size)], axis=1) / points
+    return norm.ppf((grid + rng.random(sampling.size)) % 1.0).ravel()
+
+
+def outcomes(z: np.ndarray, other: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    """Two books: one smooth, one with an atom at a floor that three paths in ten end on."""
+    wealth = np.exp(0.1 * z).astype(np.float32)
+    floored = np.where(z < norm.ppf(0.3), 0.9, 0.9 + 0.2 * np.abs(z - norm.ppf(0.3)) + 0.02 * np.abs(other)).astype(np.float32)
+    return {"a": {"wealth": wealth, "cost": np.square(other).astype(np.float32)}, "b": {"wealth": floored, "cost": np.abs(z).astype(np.float32)}}
+
+
+def part(o, start, stop):
+    return {book: {name: x[start:stop] for name, x in columns.items()} for book, columns in o.items()}
+
+
+def figures(o) -> dict[str, Figure]:
+    books = ("a", "b")
+    return default_figures(books, {book: o[book] for book in books}) | {
+        "gap": Figure(lambda o: o["b"]["wealth"] - o["a"]["wealth"]),
+        "low": Figure(lambda o: o["a"]["wealth"] < 0.85, "probability"),
+        "never": Figure(lambda o: o["a"]["wealth"] < 0.0, "probability"),
+        "loss": Figure(lambda o: o["a"]["wealth"] - 1.0, "tail_mean", 0.10, factor=-1.0),
+        "p35": Figure(column("b", "wealth"), "quantile", 0.35),
+        "p99": Figure(column("a", "cost"), "quantile", 0.99),
+    }
+
+
+def weighted(o, z, shift=-0.5):
+    """``z`` was drawn about ``shift`` and counts for a standard normal."""
+    return o | {"market": {"log_weight": -shift * z + 0.5 * shift * shift}}
+
+
+@pytest.mark.parametrize("with_weights", [False, True], ids=["plain", "weighted"])
+@pytest.mark.parametrize("kind", SAMPLINGS)
+def test_the_stream_is_the_exact_figure(kind, with_weights):
+    sampling = SAMPLINGS[kind]
+    z, other = draw(sampling, PATHS, 1), draw(IID, PATHS, 2)
+    o = outcomes(z - 0.5, other) if with_weights else outcomes(z, other)
+    if with_weights:
+        o = weighted(o, z - 0.5)
+    stream = Statistics(figures(o), sampling, part(o, 0, KEPT))
+    for start in range(KEPT, PATHS, KEPT):
+        stream.add(part(o, start, start + KEPT))
+    for name, figure in figures(o).items():
+        exact, streamed = figure.exact(o, sampling), stream.estimate(name)
+        assert streamed.sampling == exact.sampling == kind
+        assert streamed.count == exact.count == {"iid": PATHS, "pairs": PATHS // 2, "randomisations": 32}[kind]
+        if math.isnan(exact.error):
+            assert math.isnan(streamed.error), name
+            continue
+        # With weights the coefficient of their mean is that of the kept paths: another unbiased estimator. A level's error is that at the kept
+        # quantile; made of 32 draws it is itself known to 1/sqrt(62).
+        exactly = figure.how in ("mean", "probability") and not with_weights
+        close, alike = (1e-6, 1e-6) if exactly else (0.5 if with_weights else 0.1, 0.4 if kind == "randomisations" else 0.15)
+        assert abs(streamed.value - exact.value) <= close * exact.error + 2e-7, (name, str(streamed), str(exact))
+        assert streamed.error == pytest.approx(exact.error, rel=alike, abs=2e-7), name
+
+
+STATISTICS = {
+    "mean": (Figure(lambda o: o["a"]["x"]), 0.0),
+    "P(x < -1)": (Figure(lambda o: o["a"]["x"] < -1.0, "probability"), norm.cdf(-1.0)),
+    "p20": (Figure(lambda o: o["a"]["x"], "quantile", 0.2), norm.ppf(0.2)),
+    "worst 5 %": (Figure(lambda o: o["a"]["x"], "tail_mean", 0.05), -norm.pdf(norm.ppf(0.05)) / 0.05),
+}
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["kept", "streamed"])
+@pytest.mark.parametrize("kind", ["pairs", "randomisations"])
+def test_errors_follow_the_sampling(kind, streamed):
+    """Over 200 samples the z-scores have sd 1 (or Student's with 31 degrees), within 4 of its errors; the i.i.d. formula is far off."""
+    sampling, samples, n = SAMPLINGS[kind], 200, 2048
+    z: dict[str, list[float]] = {name: [] for name in STATISTICS}
+    plain = []
+    for seed in range(samples):
+        noisy = 0.3 * draw(IID, n, 10_000 + seed)
+        o = {"a": {"x": (draw(sampling, n, seed) + noisy) / math.sqrt(1.09)}}
+        stream = Statistics({name: f for name, (f, _) in STATISTICS.items()}, sampling, part(o, 0, 512)) if streamed else None
+        if stream is not None:
+            stream.add(part(o, 512, n))
+        for name, (figure, truth) in STATISTICS.items():
+            one = figure.exact(o, sampling) if stream is None else stream.estimate(name)
+            z[name].append(one.z(truth))
+        plain.append(STATISTICS["mean"][0].exact(o, IID).z(0.0))
+    student = math.sqrt(31.0 / 29.0) if kind == "randomisations" else 1.0
+    for name, scores in z.items():
+        spread = float(np.sqrt(np.mean(np.square(scores)))) / student
+        assert abs(spread - 1.0) < 4.0 * 1.1 / math.sqrt(2.0 * samples), (name, spread)
+    assert np.std(plain) < 0.5
+
+
+def test_weighted_figures_meet_the_unweighted_truth():
+    """Normals drawn about -2 count for standard ones: P(x < -3), its tail and quantile, each within 4 errors and far smaller ones than plain."""
+    n, shift = 1 << 15, -2.0
+    z = draw(IID, n, 5) + shift
+    o = weighted({"a": {"x": z}}, z, shift)
+    p = norm.cdf(-3.0)
+    wanted = {
+        "rare": (Figure(lambda o: o["a"]["x"] < -3.0, "probability"), p),
+        "shortfall": (Figure(lambda o: np.maximum(-3.0 - o["a"]["x"], 0.0)), norm.pdf(3.0) - 3.0 * p),
+        "quantile": (Figure(column("a", "x"), "quantile", p), -3.0),
+        "tail": (Figure(column("a", "x"), "tail_mean", p), -norm.pdf(3.0) / p),
+        "mean": (Figure(column("a", "x")), 0.0),
+    }
+    stream = Statistics({name: f for name, (f, _) in wanted.items()}, IID, part(o, 0, n // 4))
+    stream.add(part(o, n // 4, n))
+    for name, (figure, truth) in wanted.items():
+        for one in (figure.exact(o), stream.estimate(name)):
+            assert abs(one.z(truth)) < 4.0, (name, str(one))
+    assert stream.estimate("rare").error < 0.2 * math.sqrt(p * (1.0 - p) / n)
+    # Kish's size is n exp(-shift^2) in the limit; within the event the weights are nearly equal.
+    assert stream.effective_size() == pytest.approx(estimate.effective_size(np.exp(o["market"]["log_weight"])), rel=1e-9)
+    assert stream.effective_size("rare") > 5.0 * stream.effective_size()
+    with pytest.raises(ValueError, match="expected weighted paths"):
+        Statistics({"mean": Figure(column("a", "x"))}, IID, {"a": {"x": z}}).effective_size()
+
+
+class TestAtoms:
+    """A fifth of the paths on one value, the rest above a gap."""
+
+    @pytest.mark.parametrize(("level", "low", "high"), [(0.1, 0.9, 0.9), (0.2, 0.9, 0.951), (0.21, 0.959, 0.961)])
+    def test_quantiles_in_an_atom_at_its_edge_and_beyond(self, level, low, high):
+        u = np.random.default_rng(4).random(1 << 17)
+        x = np.where(u < 0.2, 0.9, 0.95 + (u - 0.2)).astype(np.float32)
+        stream = Statistics({"q": Figure(column("a", "x"), "quantile", level)}, IID, {"a": {"x": x[: 1 << 14]}})
+        stream.add({"a": {"x": x[1 << 14 :]}})
+        for one in (stream.estimate("q"), estimate.quantile(x, level)):
+            assert low - 1e-6 <= one.value <= high + 1e-6
+            assert one.error <= 0.03  # half the gap at the edge, nothing in the atom
+            assert level == 0.2 or one.error < 2e-3
+
+    def test_a_constant(self):
+        x = np.full(4096, 1.25, np.float32)
+        every = {how: Figure(column("a", "x"), how, 0.2) for how in ("mean", "quantile", "tail_mean")}
+        stream = Statistics(every, RANDOMISED, {"a": {"x": x}})
+        for name in every:
+            assert stream.estimate(name).value == pytest.approx(1.25, abs=1e-8)
+            assert stream.estimate(name).error < 1e-8
+
+
+class TestState:
+    @pytest.mark.parametrize("kind", SAMPLINGS)
+    def test_a_state_goes_on_bit_for_bit_and_cuts_do_not_matter(self, kind):
+        sampling, n = SAMPLINGS[kind], 5 * CHUNK + 96
+        z = draw(sampling, n, 1)
+        o = weighted(outcomes(z, draw(IID, n, 2)), z, 0.0)
+        f, first = figures(o), 64
+        once = Statistics(f, sampling, part(o, 0, CHUNK), first)
+        once.add(part(o, CHUNK, n))
+        cut = Statistics(f, sampling, part(o, 0, CHUNK), first)
+        for start in range(CHUNK, n, 2 * CHUNK):
+            again = Statistics.restore(f, sampling, part(o, 0, CHUNK), cut.state(), first)
+            again.add(part(o, start, min(n, start + 2 * CHUNK)))
+            cut = again
+        assert once.state()["count"] == cut.state()["count"] == n
+        assert once.state()["sums"].tobytes() == cut.state()["sums"].tobytes()
+        odd = Statistics(f, sampling, part(o, 0, CHUNK), first)
+        for start in range(CHUNK, n, 1000 * 32):
+            odd.add(part(o, start, min(n, start + 1000 * 32)))
+        np.testing.assert_allclose(odd.state()["sums"], once.state()["sums"], rtol=1e-9, atol=1e-6)
+
+    def test_a_state_of_other_figures_is_refused(self):
+        o = outcomes(draw(IID, 256, 1), draw(IID, 256, 2))
+        one, other = (Statistics({"m": Figure(column("a", n))} if n == "wealth" else figures(o), IID, o) for n in ("wealth", "cost"))
+        with pytest.raises(ValueError, match=r"state: expected .* sums for these figures"):
+            one.load(other.state())
+
+
+class TestMoments:
+    def test_of_an_exponential(self):
+        """Mean 1, variance 1, skewness 2, kurtosis above 3: 6."""
+        x = np.random.default_rng(8).exponential(size=1 << 19)
+        stream = Statistics({"a/x": Figure(column("a", "x"))}, IID, {"a": {"x": x[:1024]}})
+        stream.add({"a": {"x": x[1024:]}})
+        moments = stream.moments("a", "x")
+        for one, truth in zip(moments, (1.0, 1.0, 2.0, 6.0), strict=True):
+            assert abs(one.z(truth)) < 4.0
+        # Var of s^2 is (m4 - 1)/n with m4 = 9.
+        assert moments.variance.error == pytest.approx(math.sqrt(8.0 / x.size), rel=0.25)
+
+    @pytest.mark.parametrize("kind", SAMPLINGS)
+    def test_covariance_of_books(self, kind):
+        n, sampling = 1 << 15, SAMPLINGS[kind]
+        x, y = draw(sampling, n, 3), draw(sampling, n, 4)
+        o = {"a": {"w": x}, "b": {"w": 0.6 * x + 0.8 * y}, "c": {"w": y}}
+        stream = Statistics({f"{b}/w": Figure(column(b, "w")) for b in o}, sampling, part(o, 0, 256))
+        stream.add(part(o, 256, n))
+        covariance = stream.covariance("w")
+        for pair, truth in ((("a", "b"), 0.6), (("a", "c"), 0.0), (("c", "b"), 0.8), (("b", "b"), 1.0)):
+            assert covariance[pair].value == pytest.approx(float(np.cov(o[pair[0]]["w"], o[pair[1]]["w"], bias=True)[0, 1]), abs=1e-9)
+            assert abs(covariance[pair].z(truth)) < 4.5
+        with pytest.raises(ValueError, match="expected an outcome whose mean is a figure of two books, got 'v'"):
+            stream.covariance("v")
+
+
+def test_histogram_reads_every_level():
+    """Unregistered levels from the wide histogram: within its bins of the exact quantile."""
+    x = draw(IID, PATHS, 6)
+    stream = Statistics({"m": Figure(column("a", "x"), "quantile", 0.5)}, IID, {"a": {"x": x[:KEPT]}})
+    stream.add({"a": {"x": x[KEPT:]}})
+    edges, shares = stream.histogram("a", "x")
+    assert len(edges) == BINS + 1
+    assert shares.sum() == pytest.approx(1.0)
+    for level in (0.01, 0.3, 0.9):
+        assert abs(stream.quantile("a", "x", level).value - np.quantile(x, level)) < 2.0 * (edges[1] - edges[0])
+        assert abs(stream.quantile("a", "x", level).z(norm.ppf(level))) < 4.0
+    with pytest.raises(ValueError, match="no figure of 'a/y'"):
+        stream.quantile("a", "y", 0.5)
+
+
+def test_integral_of_counts():
+    """Of a uniform sample's counts from a to b: n (b^2 - a^2)/2, either way round."""
+    h = Histogram(0.0, 1.0, False)
+    h.add((np.arange(1 << 16) + 0.5) / (1 << 16), None)
+    assert h.integral(0.25, 0.75) == pytest.approx(0.25 * (1 << 16), rel=1e-6)
+    assert h.integral(0.75, 0.25) == pytest.approx(-0.25 * (1 << 16), rel=1e-6)
+    assert math.isnan(Histogram(2.0, 3.0, False).quantile(1.0))
+
+
+class TestDifferences:
+    def test_books_and_runs_are_paired(self):
+        o = outcomes(draw(IID, PATHS, 1), draw(IID, PATHS, 2))
+        f = figures(o)
+        stream = Statistics(f, IID, o)
+        paired, exact = stream.difference("a/wealth", other_name="b/wealth"), f["gap"].exact(o)
+        assert paired.value == pytest.approx(exact.value, abs=1e-8)
+        assert paired.error == pytest.approx(exact.error, rel=4.0 / math.sqrt(2.0 * 127.0))
+        assert str(stream.difference("low", Statistics(f, IID, o))) == "0 ± 0"
+        with pytest.raises(ValueError, match="expected a mean or a probability, got the quantile 'p35'"):
+            stream.difference("p35")
+        with pytest.raises(ValueError, match="statistics of the same paths"):
+            stream.difference("low", Statistics(f, IID, part(o, 0, KEPT)))
+
+
+@pytest.fixture(scope="module")
+def study():
+    market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2, drift=0.07)}, rate=0.03)
+    books = {"mix": mc.policy.presets.unhedged({"equity": 0.9}), "cppi": mc.policy.presets.cppi({"equity": 0.9}, 0.9)}
+    return mc.Study(market, books, steps=8)
+
+
+@pytest.fixture(scope="module")
+def kept(study):
+    return study.run(8192, block=1024, devices=1, progress=False)
+
+
+@pytest.fixture(scope="module")
+def streamed(study):
+    return study.run(8192, keep=1024, block=1024, devices=1, progress=False)
+
+
+class TestResults:
+    """A real run, streamed and kept."""
+
+    def test_kept_and_streamed_agree(self, kept, streamed):
+        for a, b in zip(kept.moments("cppi", "wealth"), streamed.moments("cppi", "wealth"), strict=True):
+            assert b.value == pytest.approx(a.value, rel=1e-6)
+            assert b.error == pytest.approx(a.error, rel=1e-6)
+        a, b = kept.covariance("wealth"), streamed.covariance("wealth")
+        assert b.loc["mix", "cppi"].value == pytest.approx(a.loc["mix", "cppi"].value, rel=1e-6)
+        assert a.loc["mix", "mix"].value == pytest.approx(float(np.var(kept["mix"]["wealth"].astype(float))), rel=1e-6)
+        for level in (0.2, 0.6):
+            a, b = kept.quantile("mix", "wealth", level), streamed.quantile("mix", "wealth", level)
+            assert abs(a.value - b.value) < 0.2 * a.error
+        edges, shares = streamed.histogram("mix", "wealth", 64)
+        assert len(edges) == 65
+        assert shares.sum() == pytest.approx(1.0, abs=0.01)
+
+    def test_streamed_runs_compare(self, kept, streamed):
+        for name in ("wealth", "turnover"):
+            figures = Figure(column("mix", name)), Figure(column("cppi", name))
+            exact, loose = (r.difference(r, figures[0], f"mix/{name}", figure_there=figures[1], name_there=f"cppi/{name}") for r in (kept, streamed))
+            assert loose.value == pytest.approx(exact.value, abs=1e-7)
+            assert loose.error == pytest.approx(exact.error, rel=4.0 / math.sqrt(2.0 * 127.0))
+        assert set(streamed.compare(streamed)["difference"]) == {"0 ± 0"}
+
+    def test_what_was_not_streamed_is_said(self, streamed):
+        with pytest.raises(ValueError, match="unknown outcome 'welth' of mix; did you mean wealth"):
+            streamed.moments("mix", "welth")
+        with pytest.raises(ValueError, match="name figure 'x' in run"):
+            streamed.estimate(Figure(column("mix", "wealth")), "x")
+        with pytest.raises(ValueError, match="bins: expected a power of two"):
+            streamed.histogram("mix", "wealth", 100)
