@@ -1,18 +1,22 @@
 """Random numbers by address."""
 
+from mcengine.noise.antithetic import Antithetic
 from mcengine.noise.counter import STREAMS, Counter, Given, Path, Source, make_key, path_ids, split_ids
 from mcengine.noise.importance import Shifted, draw_normals, finish_density, start_density, stop_density
 from mcengine.noise.normal import normal_from_words, uniform_from_words
 from mcengine.noise.sampling import Sampling
+from mcengine.noise.sobol import Sobol
 from mcengine.noise.words import philox4x32, threefry2x32
 
 __all__ = [
     "STREAMS",
+    "Antithetic",
     "Counter",
     "Given",
     "Path",
     "Sampling",
     "Shifted",
+    "Sobol",
     "Source",
     "draw_normals",
     "finish_density",

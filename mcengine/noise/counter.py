@@ -4,7 +4,7 @@ The counter is (path low, path high, step, block of factors), the key is made of
 depend on how many factors there are, so a market with one asset more meets the same noise in the others.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -43,9 +43,13 @@ def make_key(seed: int, stream: str = "test") -> np.ndarray:
         raise ValueError(f"stream: expected one of {', '.join(STREAMS)}, got {stream!r}")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 64:
         raise ValueError(f"seed: expected a whole number from 0 to 2^64 - 1, got {seed!r}")
-    counter = (np.uint32(int(seed) & 0xFFFFFFFF), np.uint32(int(seed) >> 32), np.uint32(STREAMS.index(stream)), np.uint32(_KEY_DOMAIN))
-    words = philox4x32(counter, (np.uint32(0), np.uint32(0)))
+    words = stream_key((np.uint32(int(seed) & 0xFFFFFFFF), np.uint32(int(seed) >> 32)), stream)
     return np.array([int(words[0]), int(words[1])], np.uint32)
+
+
+def stream_key(seed: Any, stream: str) -> tuple[Word, Word]:
+    """Key of a stream from two seed words; these may be a key, from which a stream of its own then comes."""
+    return philox4x32((seed[0], seed[1], np.uint32(STREAMS.index(stream)), np.uint32(_KEY_DOMAIN)), (np.uint32(0), np.uint32(0)))[:2]
 
 
 class Source(NamedTuple):
@@ -54,6 +58,15 @@ class Source(NamedTuple):
     key: tuple[Word, Word]
     path: Path
     generator: str
+
+    @property
+    def rows(self) -> tuple[()]:
+        """What a scan over steps should read row by row and hand to ``at``: nothing, a counter has no table."""
+        return ()
+
+    def at(self, row: Any) -> "Source":
+        """The source with the row of the step that is asked next."""
+        return self
 
     def normals(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
         """Independent standard normals of one step, one a factor."""
@@ -114,6 +127,13 @@ class Counter:
 
 class _GivenSource(NamedTuple):
     draws: jax.Array
+
+    @property
+    def rows(self) -> tuple[()]:
+        return ()
+
+    def at(self, row: Any) -> "_GivenSource":
+        return self
 
     def normals(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
         if factors > self.draws.shape[1]:

@@ -1,0 +1,184 @@
+"""Sobol points with independent Owen scramblings, ordered over time by a Brownian bridge or principal components.
+
+A path id is (point, randomisation) = (id // R, id mod R). Within a randomisation the points are a scrambled Sobol sequence, in the order of its
+Gray code; the R randomisations are independent, and only they tell an error: sd of their R means over sqrt(R). A longer run extends every sequence.
+
+Dimension of (rank, factor) = rank x factors + factor: all factors' first ranks come first. Unlike a counter's, a Sobol address therefore depends on
+the number of factors. Ranks beyond the last whole one that ``dimensions`` hold draw from the counter.
+
+Scrambling: nested uniform (Owen 1995) by hashing (Laine & Karras 2011; Burley 2020, "Practical hash-based Owen scrambling"). On a word whose bits
+are reversed every operation may let a bit depend only on those below it: sums, odd products, x ^= x * even. Constants: Vegdahl (2021), "Building
+a better LK hash". Sum and product take words of their own here, so that every point is uniform whatever the hash. The words come
+from a counter keyed by the run's key and the stream "scramble".
+
+The table of a block is built at once, in arrays with paths last, by the rule that ``begin`` brings for ``vmap``: written path by path, the
+compiler would lay it out path by path, and every step of the scan would gather its row.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_batching import custom_vmap
+
+from mcengine._model import model, static
+from mcengine.noise.bridge import bridge, components
+from mcengine.noise.counter import Counter, Path, Source, stream_key
+from mcengine.noise.directions import BITS, MAX_DIMENSIONS, directions
+from mcengine.noise.normal import normal_from_words
+from mcengine.noise.sampling import Sampling
+from mcengine.noise.words import Word, philox4x32
+
+ORDERINGS = {"bridge": bridge, "pca": components, "none": lambda z: z}
+_MAX_RANDOMISATIONS = 1024
+_WEYL = np.uint32(0x9E3779B9)  # golden ratio: any words that differ from row to row would do
+
+
+def reverse_bits(word: Any) -> Any:
+    """The 32 bits of a word in opposite order; NumPy or JAX."""
+    for shift, mask in ((1, 0x55555555), (2, 0x33333333), (4, 0x0F0F0F0F), (8, 0x00FF00FF)):
+        word = ((word >> np.uint32(shift)) & np.uint32(mask)) | ((word & np.uint32(mask)) << np.uint32(shift))
+    return (word >> np.uint32(16)) | (word << np.uint32(16))
+
+
+def scramble_reversed(word: jax.Array, add: jax.Array, multiply: jax.Array) -> jax.Array:
+    """Nested uniform scrambling of a word with reversed bits, by two random words."""
+    word = word ^ (word * np.uint32(0x3D20ADEA))
+    word = (word + add) * (multiply | np.uint32(1))
+    word = word ^ (word * np.uint32(0x05526C56))
+    return word ^ (word * np.uint32(0x53A22864))
+
+
+def _mix(word: jax.Array) -> jax.Array:
+    """A bijection of 32 bits without visible structure: lowbias32 of Wellons (2018), "Prospecting for hash functions"."""
+    word = (word ^ (word >> np.uint32(16))) * np.uint32(0x7FEB352D)
+    word = (word ^ (word >> np.uint32(15))) * np.uint32(0x846CA68B)
+    return word ^ (word >> np.uint32(16))
+
+
+def gray_index(path: Path, randomisations: int) -> jax.Array:
+    """Gray code of the point, n xor n/2: scipy's order. The point is the path id without its randomisation, modulo 2^32."""
+    shift = randomisations.bit_length() - 1
+    point = (jnp.asarray(path.high, jnp.uint32) << np.uint32(BITS - shift)) | (jnp.asarray(path.low, jnp.uint32) >> np.uint32(shift))
+    return point ^ (point >> np.uint32(1))
+
+
+def point_reversed(gray: jax.Array, columns: jax.Array) -> jax.Array:
+    """The Sobol word with reversed bits: the xor of those of ``columns`` [..., 32] (reversed too) that the index has."""
+    word = jnp.zeros(jnp.broadcast_shapes(gray.shape, columns.shape[:-1]), jnp.uint32)
+    for bit in range(BITS):
+        word = jnp.where((gray & np.uint32(1 << bit)) != 0, word ^ columns[..., bit], word)
+    return word
+
+
+class SobolSource(NamedTuple):
+    """The noise of one path: a column [steps] of normals for each factor; uniforms come from the counter."""
+
+    columns: tuple[jax.Array, ...]
+    counter: Source
+    row: tuple[jax.Array, ...] | None = None
+
+    @property
+    def rows(self) -> tuple[jax.Array, ...]:
+        return self.columns
+
+    def at(self, row: Any) -> "SobolSource":
+        return self._replace(row=row)
+
+    def normals(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
+        if factors > len(self.columns):
+            raise ValueError(f"Sobol: expected the {len(self.columns)} factors it was begun with, got {factors}")
+        if self.row is not None:
+            return tuple(self.row[:factors])
+        return tuple(jax.lax.dynamic_index_in_dim(column, step, keepdims=False) for column in self.columns[:factors])
+
+    def uniforms(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
+        return self.counter.uniforms(step, factors)
+
+
+@model
+class Sobol:
+    """Scrambled Sobol points in ``randomisations`` independent copies (a power of two). ``ordering`` over time: bridge, pca or none.
+
+    At most ``dimensions`` are drawn from the sequence, the rest from the counter; ``coverage`` says how many.
+    """
+
+    randomisations: int = static(default=32)
+    ordering: str = static(default="bridge")
+    dimensions: int = static(default=MAX_DIMENSIONS)
+
+    def check(self) -> None:
+        r = self.randomisations
+        if isinstance(r, bool) or not isinstance(r, int) or not 2 <= r <= _MAX_RANDOMISATIONS or r & (r - 1):
+            raise ValueError(f"Sobol.randomisations: expected a power of two from 2 to {_MAX_RANDOMISATIONS}, got {r!r}")
+        if self.ordering not in ORDERINGS:
+            raise ValueError(f"Sobol.ordering: expected one of {', '.join(ORDERINGS)}, got {self.ordering!r}")
+        if isinstance(self.dimensions, bool) or not isinstance(self.dimensions, int) or not 1 <= self.dimensions <= MAX_DIMENSIONS:
+            raise ValueError(f"Sobol.dimensions: expected a whole number from 1 to {MAX_DIMENSIONS:,}, got {self.dimensions!r}")
+
+    @property
+    def sampling(self) -> Sampling:
+        return Sampling("randomisations", self.randomisations)
+
+    def table_bytes(self, steps: int, factors: int) -> int:
+        """Bytes a path needs while its table is made: by rank, by step, and a level between."""
+        return 3 * steps * factors * jnp.dtype(jnp.result_type(float)).itemsize
+
+    def coverage(self, steps: int, factors: int) -> tuple[int, int]:
+        """(dimensions drawn from the sequence, dimensions drawn from the counter) of a path. Whole ranks: all factors or none."""
+        if not 1 <= factors <= self.dimensions:
+            raise ValueError(f"Sobol.dimensions: expected at least one for each of {factors} factors, got {self.dimensions:,}")
+        ranks = min(steps, self.dimensions // factors)
+        return ranks * factors, (steps - ranks) * factors
+
+    def begin(self, key: jax.Array, path: Path, steps: int, factors: int) -> SobolSource:
+        """The noise of one path; under ``vmap`` over paths (not over keys) the table of the whole block."""
+
+        def block(key: jax.Array, high: jax.Array, low: jax.Array) -> tuple[jax.Array, ...]:
+            table = ORDERINGS[self.ordering](self._normals(key, Path(high, low), steps, factors))
+            return tuple(table[:, f] for f in range(factors))
+
+        @custom_vmap
+        def columns(key: jax.Array, high: jax.Array, low: jax.Array) -> tuple[jax.Array, ...]:
+            return tuple(column[:, 0] for column in block(key, high[None], low[None]))
+
+        @columns.def_vmap
+        def _(size: int, batched: list[bool], key: jax.Array, high: jax.Array, low: jax.Array) -> tuple[tuple[jax.Array, ...], tuple[bool, ...]]:
+            if batched[0]:
+                raise NotImplementedError("Sobol.begin: expected one key for all paths of a block")
+            table = block(key, jnp.broadcast_to(high, (size,)), jnp.broadcast_to(low, (size,)))
+            return tuple(column.T for column in table), (True,) * factors
+
+        words = (jnp.asarray(path.high, jnp.uint32), jnp.asarray(path.low, jnp.uint32))
+        return SobolSource(columns(jnp.asarray(key), *words), Counter().begin(key, path, steps, factors))
+
+    def _normals(self, key: jax.Array, path: Path, steps: int, factors: int) -> jax.Array:
+        """Normals [rank, factor, path] of a block of paths."""
+        ranks = self.coverage(steps, factors)[0] // factors
+        columns = reverse_bits(directions(ranks * factors)).reshape(ranks, factors, BITS)
+        key_of_scrambles = stream_key(key, "scramble")
+        dimension = np.arange(ranks * factors, dtype=np.uint32).reshape(ranks, factors, 1)
+        by_dimension = philox4x32((dimension, np.uint32(0), np.uint32(0), np.uint32(0)), key_of_scrambles)
+        randomisation = path.low & np.uint32(self.randomisations - 1)
+        by_randomisation = philox4x32((randomisation, np.uint32(0), np.uint32(0), np.uint32(1)), key_of_scrambles)
+        dtype = jnp.result_type(float)
+
+        def one_rank(disguised: jax.Array, row: Any) -> tuple[jax.Array, jax.Array]:
+            gray = disguised ^ row["disguise"]
+            add, multiply = (_mix(a ^ b) for a, b in zip(row["words"][:2], by_randomisation[:2], strict=True))
+            word = scramble_reversed(point_reversed(gray, row["columns"][:, None]), add, multiply)
+            # Digits beyond 32 are random and fixed by those before, as the scrambling of an infinite sequence has them.
+            low = None if dtype == jnp.float32 else _mix(word ^ _mix(row["words"][2] ^ by_randomisation[2]))
+            return gray ^ row["next"], normal_from_words(reverse_bits(word), low, dtype)
+
+        # The index travels in disguise: were it the same in every turn, the compiler would take its 32 tests out of the loop as 32 arrays and
+        # load them again for every dimension, which costs more than the xors.
+        disguise = np.arange(ranks + 1, dtype=np.uint32) * _WEYL
+        rows = {"columns": jnp.asarray(columns), "words": by_dimension[:3], "disguise": jnp.asarray(disguise[:-1]), "next": jnp.asarray(disguise[1:])}
+        z = jax.lax.scan(one_rank, gray_index(path, self.randomisations) ^ disguise[0], rows)[1]
+        if ranks == steps:
+            return z
+        counter = Counter().begin(key, path, steps, factors)
+        rest = jax.lax.map(lambda rank: jnp.stack(counter.normals(rank, factors)), jnp.arange(ranks, steps))
+        return jnp.concatenate([z, rest])
