@@ -6,6 +6,8 @@
   tail mean           mean of q + min(x - q, 0)/a at the kept quantile q, moved to the quantile of all paths by the same histogram
                       (d/dq E min(x - q, 0) = -F(q)): nothing of second order is left out
   any other quantile  a histogram of ``BINS`` bins over the whole range of an outcome that has a quantile or tail figure
+Against the exact figures of 1e7 draws, fixed on 1e4 of them: quantiles from 1 % to 99.9 % within .06 of their standard error, tail means
+within .01 (smooth, with an atom, Student with 3 and 1.5 degrees; fixed on 2e6: .01 and .005); a campaign test holds it.
 With weights w each mean is that of w y - c (w - 1), see ``engine.estimate``; c is fixed on the kept paths, so nothing is biased.
 """
 

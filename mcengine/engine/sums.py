@@ -32,7 +32,7 @@ class Layout:
     def counts(self, count: int) -> np.ndarray:
         """Paths in each slot after ``count`` paths."""
         whole, rest = divmod(count, self.slots)
-        return whole + ((np.arange(self.slots) - self.first) % self.slots < rest).astype(np.float64)
+        return whole + ((np.arange(self.slots) - self.first % self.slots) % self.slots < rest).astype(np.float64)
 
     def fold(self, rows: np.ndarray) -> np.ndarray:
         """[k, slots] to [k, groups]: both of a pair in one, all slots of a randomisation in one."""
