@@ -4,8 +4,9 @@ VENV := .venv
 PY := $(VENV)/bin/python
 EXTRAS ?= dev
 READY := $(VENV)/.ready-$(EXTRAS)
+PFHEDGE := .venv-pfhedge
 
-.PHONY: run test lint types unit campaign bench notebooks setup constraints clean
+.PHONY: run test lint types unit campaign bench bench-torch bench-pfhedge notebooks setup constraints clean
 
 run: setup-core
 	$(PY) experiments/study.py
@@ -27,8 +28,18 @@ unit: $(READY)
 campaign: $(READY)
 	$(PY) -m pytest -m slow
 
-bench: $(VENV)/.ready-peers
+# A peer that cannot be installed is left out, and the benchmark says so.
+bench: $(VENV)/.ready-peers bench-torch bench-pfhedge
 	$(PY) experiments/benchmark.py
+
+# Not among the constraints: PyTorch pins CUDA packages of its own, which need not be JAX's.
+bench-torch: $(VENV)/.ready-peers
+	$(PY) -c "import torch" 2>/dev/null || $(PY) -m pip install -q --disable-pip-version-check torch==2.13.0 || echo "PyTorch could not be installed"
+
+bench-pfhedge:
+	test -x $(PFHEDGE)/bin/python || $(PYTHON) -m venv $(PFHEDGE)
+	test -f $(PFHEDGE)/.ready || { $(PFHEDGE)/bin/python -m pip install -q --disable-pip-version-check -r experiments/peers/pfhedge.txt \
+		2> $(PFHEDGE)/install.log && touch $(PFHEDGE)/.ready; } || echo "pfhedge could not be installed"
 
 notebooks: $(READY)
 	$(PY) -m jupytext --to ipynb notebooks/*.py
@@ -54,4 +65,4 @@ constraints:
 		--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url -q -o constraints.txt
 
 clean:
-	rm -rf $(VENV) outputs multirun .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PFHEDGE) outputs multirun .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -95,8 +95,8 @@ class _Jobs:
             _say(f"{str(error).partition('; replay')[0]}; replay: {replay(self.name, overrides, error)}")
             stopped = False
         except OSError as error:
-            code, stopped = REFUSED, error.errno in FULL
-            if not stopped:
+            code = REFUSED
+            if error.errno not in FULL:
                 raise
             kept = f"; {error.kept} are kept" if isinstance(error, mc.engine.DiskFullError) else ""
             _say(f"the disk is full{kept}{_how_to_go_on(self.name, RunFolder(path))}")

@@ -61,12 +61,14 @@ def _jax() -> Process:
 
 @lru_cache
 def _pfhedge() -> Process:
-    python = PFHEDGE / "bin" / "python"
+    python, log = PFHEDGE / "bin" / "python", PFHEDGE / "install.log"
     if not python.is_file():
-        failed = PFHEDGE.with_suffix(".failed")
-        reason = f": {failed.read_text().strip().splitlines()[-1]}" if failed.is_file() and failed.read_text().strip() else ""
-        raise peers.PeerMissingError(f"pfhedge: its environment is not there (make bench-pfhedge makes it){reason}")
-    return Process(python, "serve_pfhedge.py")
+        raise peers.PeerMissingError("pfhedge: its environment is not there (make bench-pfhedge makes it)")
+    try:
+        return Process(python, "serve_pfhedge.py")
+    except peers.PeerMissingError as error:
+        said = log.read_text().strip().splitlines() if log.is_file() else []
+        raise peers.PeerMissingError("; ".join([str(error), *said[-1:]])) from None
 
 
 def jax_basket(terms: Any, paths: int, seed: int) -> dict[str, Any]:
