@@ -5,6 +5,7 @@ fusion makes it one kernel; it can only be asked for through ``XLA_FLAGS``, befo
 runs on one thread, so each core gets a device of its own and blocks of paths are dealt to the devices.
 """
 
+import hashlib
 import os
 import platform
 import warnings
@@ -40,6 +41,39 @@ def processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def cache(folder: str | Path | None = None) -> Path | None:
+    """Keep compiled programs in ``folder`` for the next process; where they are kept, or None.
+
+    By default ``$MC_CACHE`` (``off`` for nowhere), else ``mcengine`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. Programs are found again by all that
+    went into them; those of another type of processor lie apart, for they would not run here. A ``jax_compilation_cache_dir`` already set stays.
+    """
+    if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
+        return Path(jax.config.jax_compilation_cache_dir)  # type: ignore[attr-defined]
+    chosen = os.environ.get("MC_CACHE") if folder is None else str(folder)
+    if chosen == "off":
+        return None
+    home = Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mcengine"
+    place = home / hashlib.sha256(f"{platform.platform()} {processor()} {_features()}".encode()).hexdigest()[:16]
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:  # a home that cannot be written to: compile as ever
+        return None
+    # An entry that cannot be read or written is compiled again: nothing a user should act on.
+    warnings.filterwarnings("ignore", message=".*persistent compilation cache", category=UserWarning)
+    jax.config.update("jax_compilation_cache_dir", str(place))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    return place
+
+
+def _features() -> str:
+    """Instruction sets of the CPU, where the system tells them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(("flags", "Features"))), "")
 
 
 def configure() -> None:

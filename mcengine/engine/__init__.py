@@ -5,6 +5,8 @@ from mcengine.engine.estimate import Estimate
 from mcengine.engine.figure import Figure, Outcomes
 from mcengine.engine.gradient import BatchGradient
 from mcengine.engine.grid import grid
+from mcengine.engine.identity import identity
+from mcengine.engine.journal import Journal
 from mcengine.engine.market_paths import Payoffs, payoffs, price, sample
 from mcengine.engine.program import traces
 from mcengine.engine.result import Result
@@ -18,6 +20,7 @@ __all__ = [
     "DiskFullError",
     "Estimate",
     "Figure",
+    "Journal",
     "Moments",
     "NotFiniteError",
     "Outcomes",
@@ -26,6 +29,7 @@ __all__ = [
     "Statistics",
     "Study",
     "grid",
+    "identity",
     "payoffs",
     "price",
     "run",

@@ -32,17 +32,17 @@ from mcengine.engine.identity import differences, said
 State = dict[str, np.ndarray]
 Values = Mapping[str, Mapping[str, np.ndarray]]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STATE = "state "  # before a statistic's name in a record
 _HEADER = 128  # bytes of an npy header of one axis, room for its growth included
 
 
 class DiskFullError(OSError):
-    """No room for the next block. ``paths`` are finished and kept in ``folder``."""
+    """No room for what comes next; ``kept`` says what is finished and on disk in ``folder``."""
 
-    def __init__(self, folder: Path, paths: int) -> None:
-        self.folder, self.paths = folder, paths
-        super().__init__(errno.ENOSPC, f"the disk is full: {paths:,} finished paths are kept in {folder}; make room, then resume there")
+    def __init__(self, folder: Path, kept: str) -> None:
+        self.folder, self.kept = folder, kept
+        super().__init__(errno.ENOSPC, f"the disk is full; {kept} are kept in {folder}: make room, then resume there")
 
     def __str__(self) -> str:
         return str(self.strerror)
@@ -219,8 +219,8 @@ class OnDisk:
         try:
             yield
         except OSError as error:
-            if error.errno in _FULL:
-                raise DiskFullError(self.folder, self._finished) from None
+            if error.errno in FULL:
+                raise DiskFullError(self.folder, f"{self._finished:,} finished paths") from None
             raise
 
 

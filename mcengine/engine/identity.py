@@ -20,7 +20,7 @@ import numpy as np
 from mcengine import _runtime
 
 _SHOWN = 5
-_ROOMS = ("noise", "pricing", "market", "instrument", "policy", "ledger", "engine")
+_ROOMS = ("noise", "pricing", "market", "instrument", "policy", "ledger", "engine", "objective")
 """Rooms whose code makes a path's numbers."""
 
 
@@ -60,9 +60,11 @@ def plain(value: Any, name: str) -> dict[str, Any]:
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """``name: old there, new here`` for every name whose value differs."""
-    absent = "nothing"
-    names = [name for name in {**old, **new} if old.get(name, absent) != new.get(name, absent)]
-    return [f"{name}: {old.get(name, absent)!r} there, {new.get(name, absent)!r} here" for name in names]
+
+    def shown(values: Mapping[str, Any], name: str) -> str:
+        return repr(values[name]) if name in values else "nothing"
+
+    return [f"{name}: {a} there, {b} here" for name in {**old, **new} if (a := shown(old, name)) != (b := shown(new, name))]
 
 
 def said(found: list[str]) -> str:

@@ -6,14 +6,15 @@ Errors come from independent batches of paths.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mcengine._model import near, parameters, replace
 from mcengine._runtime import capped
-from mcengine.engine import BatchGradient, Estimate, Study, program
+from mcengine.engine import BatchGradient, Estimate, Study
 from mcengine.noise import make_key
 
 _BATCHES = 32
@@ -26,11 +27,19 @@ def default_names(study: Study) -> list[str]:
 
 
 def study(
-    study: Study, names: Iterable[str] | None = None, *, paths: int = 262_144, width: float = 0.005, seed: int = 0, book: str | None = None
+    study: Study,
+    names: Iterable[str] | None = None,
+    *,
+    paths: int = 262_144,
+    width: float = 0.005,
+    seed: int = 0,
+    book: str | None = None,
+    journal: Callable[[Callable[[], Any]], Any] | None = None,
 ) -> Any:
     """Derivatives of E[final / starting wealth], a pandas table of Estimates by parameter name.
 
-    ``width`` smooths the gates (0 keeps the rule, whose derivative then leaves triggers out).
+    ``width`` smooths the gates (0 keeps the rule, whose derivative then leaves triggers out). A ``journal`` (``engine.Journal``) keeps every
+    batch, so that a run that was killed goes on.
     """
     import pandas as pd
 
@@ -48,13 +57,16 @@ def study(
         return outcomes[book]["wealth"], {}
 
     paths = capped(paths, 8192)
-    devices = program.check_devices(None)
-    block = program.padded(max(1, paths // _BATCHES), 4096, devices)
-    gradient = BatchGradient(smooth, loss, chosen, label=("greeks", book), block=block)
+    gradient = BatchGradient(smooth, loss, chosen, label=("greeks", book), batch=max(1, paths // _BATCHES))
     values = {name: known[name] for name in chosen}
     batches = max(8, round(paths / gradient.paths))
     key = make_key(seed, "pilot")
-    rows = [gradient(values, smooth, key, k)[2] for k in range(batches)]
+    recall = journal or (lambda compute: compute())
+
+    def batch(k: int) -> dict[str, float]:
+        return {name: float(x) for name, x in gradient(values, smooth, key, k)[2].items()}
+
+    rows = [recall(partial(batch, k)) for k in range(batches)]
     table = {}
     for name in chosen:
         x = np.array([float(row[name]) for row in rows])

@@ -7,8 +7,9 @@ iterates, pulled back towards the start until the hard constraint holds on paths
 """
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import astuple, dataclass
+from functools import cache, partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -83,12 +84,14 @@ def fit(
     width: float = 0.002,
     validation_paths: int = 65_536,
     seed: int = 0,
+    journal: Callable[[Callable[[], Any]], Any] | None = None,
     progress: bool | None = None,
 ) -> Fit:
     """Fit the policy of ``study`` (one policy) to ``objective``.
 
     ``train`` names the numbers that move (by default all but contract terms: the floor never moves unless named). ``price`` is where the
     constraint's price starts, in return for one unit of probability. ``width`` smooths the rule's gates, as a fraction of wealth.
+    A ``journal`` (``engine.Journal``) keeps every gradient and validation, so that a fit that was killed goes on with the same bits.
     Raises ``ValueError`` for unknown names or when nothing can move.
     """
     started = time.perf_counter()
@@ -111,19 +114,28 @@ def fit(
         return extra["objective"].loss(outcomes[book], extra["price"])
 
     extra = {"objective": objective, "price": price}
-    devices_block = _block(paths)
-    program = BatchGradient(smooth, loss, names, extra=extra, label=("fit", book), block=devices_block)
+
+    @cache
+    def program() -> BatchGradient:  # a fit whose journal has every step compiles nothing
+        return BatchGradient(smooth, loss, names, extra=extra, label=("fit", book), batch=paths)
+
+    def differentiate(values: Mapping[str, float], step: int) -> tuple[float, dict[str, float], dict[str, float]]:
+        value, more, gradient = program()(values, smooth, key, step, extra)
+        # Numbers that a journal can keep: float32 in float64 and back is the same.
+        return float(value), {k: float(x) for k, x in more.items()}, {k: float(x) for k, x in gradient.items()}
+
     optimiser = optax.adam(learning_rate)
     moved = {name: jnp.zeros(()) for name in names}
     state = optimiser.init(moved)
     key, limit = make_key(seed, "train"), float(objective.probability)
+    recall = journal or (lambda compute: compute())
     rows: list[dict[str, float]] = []
     trail: list[dict[str, float]] = []
     for step in tqdm(range(steps), desc="fit", unit="step", disable=None if progress is None else not progress, leave=False):
         values = {name: _value(float(moved[name]), start[name], lows[name]) for name in names}
         extra["price"] = price
-        value, more, gradient = program(values, smooth, key, step, extra)
-        chained = {name: gradient[name] * _slope(values[name], start[name], lows[name]) for name in names}
+        value, more, gradient = recall(partial(differentiate, values, step))
+        chained = {name: jnp.asarray(gradient[name], jnp.result_type(float)) * _slope(values[name], start[name], lows[name]) for name in names}
         updates, state = optimiser.update(chained, state)
         moved = optax.apply_updates(moved, updates)
         breach = float(more["breach"])
@@ -131,22 +143,19 @@ def fit(
         trail.append({name: float(moved[name]) for name in names})
         price = float(np.clip(price * np.exp(price_rate * np.clip(breach / limit - 1.0, -1.0, 3.0)), 1e-4, 1e4))
 
+    def validate(after: Study) -> list[tuple[Any, ...]]:
+        result = after.run(validation_paths, seed=seed, stream="validate", progress=False)
+        return [astuple(result.estimate(figure)) for figure in (objective.value(book), objective.constraint(book))]
+
     tail = trail[-max(1, steps // 4) :]
     end = {name: float(np.mean([t[name] for t in tail])) for name in names}
     for share in _PULL_BACK:
         after = with_parameters(study, {name: _value(share * end[name], start[name], lows[name]) for name in names})
-        result = after.run(validation_paths, seed=seed, stream="validate", progress=False)
-        gain, breach_hard = result.estimate(objective.value(book)), result.estimate(objective.constraint(book))
+        gain, breach_hard = (Estimate(*fields) for fields in recall(partial(validate, after)))
         if breach_hard.value + breach_hard.error <= limit:
             break
-    timings = {"compile_seconds": program.compiled.seconds, "seconds": time.perf_counter() - started}
+    timings = {"compile_seconds": program().compiled.seconds if program.cache_info().currsize else 0.0, "seconds": time.perf_counter() - started}
     return Fit(after, study, names, rows, float(share), gain, breach_hard, limit, timings)
-
-
-def _block(paths: int) -> int:
-    from mcengine.engine import program
-
-    return program.padded(paths, max(paths, program.PAD), program.check_devices(None))
 
 
 def _low(study: Study, name: str) -> float | None:

@@ -1,6 +1,7 @@
 """The folder a run leaves: config.yaml, tables as csv, pictures, outcomes, provenance.json, and metrics.json.
 
-metrics.json is written last and by atomic rename: a folder that has it is complete, one that has not never finished.
+metrics.json is written last and by atomic rename: a folder that has it is complete. One that has begun.json and not metrics.json was stopped, and
+its finished blocks (``checkpoint/``, see ``engine.checkpoint``) are where it can go on.
 """
 
 import json
@@ -16,22 +17,32 @@ from mcengine.engine import Estimate
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder and the verbs that fill it."""
+    """A folder and the verbs that fill it; ``goes_on`` where it holds blocks of this very run."""
 
     path: Path
+    goes_on: bool = False
 
     def is_finished(self, config: Mapping[str, Any]) -> bool:
         """Whether this very configuration was run here to its end. Raises ``ValueError`` when another one was."""
         if not (self.path / "metrics.json").is_file():
             return False
-        if read_json(self.path / "provenance.json").get("config") != json.loads(_text(config)):
+        if read_json(self.path / "provenance.json").get("config") != as_json(config):
+            if self.goes_on:  # further than it went
+                return False
             raise ValueError(f"{self.path} holds the finished run of another configuration; choose a folder of its own")
         return True
 
-    def begin(self, config_text: str) -> None:
-        """Write the resolved configuration."""
+    @property
+    def has_blocks(self) -> bool:
+        """Whether there is something to go on from."""
+        return any(self.path.rglob("*.block")) or any(self.path.rglob("*.journal"))
+
+    def begin(self, config_text: str, facts: Mapping[str, Any]) -> None:
+        """Write the resolved configuration, and ``facts`` as begun.json; a run that was finished here is so no longer."""
         self.path.mkdir(parents=True, exist_ok=True)
-        (self.path / "config.yaml").write_text(config_text)
+        (self.path / "metrics.json").unlink(missing_ok=True)
+        _write_atomically(self.path / "begun.json", _text(facts))
+        _write_atomically(self.path / "config.yaml", config_text)
 
     def write_table(self, name: str, table: Any) -> None:
         """A pandas table as csv; a column of Estimates becomes two, value and error."""
@@ -62,6 +73,11 @@ def read_json(file: Path) -> Any:
     return json.loads(file.read_text()) if file.is_file() else {}
 
 
+def as_json(value: Any) -> Any:
+    """``value`` as it comes back from a json file."""
+    return json.loads(_text(value))
+
+
 def _text(value: Any) -> str:
     return json.dumps(_plain(value), indent=2) + "\n"
 
@@ -83,5 +99,8 @@ def _plain(value: Any) -> Any:
 
 def _write_atomically(file: Path, text: str) -> None:
     draft = file.with_name(f".{file.name}.{os.getpid()}")
-    draft.write_text(text)
-    os.replace(draft, file)
+    try:
+        draft.write_text(text)
+        os.replace(draft, file)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""A journal of results: each is one line on disk as soon as it is there, and a run that goes on reads it instead of computing it again.
+
+For what is a sequence of short computations (steps of a fit, batches of a derivative) and not blocks of outcomes. The first line is the run's
+identity; every line begins with its own CRC-32, and what follows the first line that does not agree with its own is computed again.
+"""
+
+import contextlib
+import json
+import os
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from mcengine.engine.checkpoint import FULL, DiskFullError
+from mcengine.engine.identity import differences, said
+
+
+class Journal:
+    """``journal(compute)``: the next result, JSON values of ``compute()``; from ``file`` where ``resume`` found it there.
+
+    Raises ``ValueError`` when the file is of another identity, ``DiskFullError`` when there is no room for a line.
+    """
+
+    def __init__(self, file: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
+        self.file = file
+        lines = file.read_bytes().splitlines(keepends=True) if resume and file.is_file() else []
+        whole: list[bytes] = []
+        for line in lines:
+            if not line.endswith(b"\n") or line[:8] != _sum(line[9:-1]):
+                if line is not lines[-1]:  # the last one is cut short by a kill
+                    tqdm.write(f"checkpoint: line {len(whole)} of {file} does not agree with its checksum and is run again", file=sys.stderr)
+                break
+            whole.append(line)
+        results = [json.loads(line[9:]) for line in whole]
+        if results and (found := differences(results[0], identity)):
+            raise ValueError(f"resume: {file} is of another run: {said(found)}")
+        self._known, self._next = results[1:], 0
+        with self._room():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with open(file, "ab") as out:
+                out.truncate(sum(map(len, whole)))
+        if not whole:
+            self._write(dict(identity))
+
+    def __call__(self, compute: Callable[[], Any]) -> Any:
+        self._next += 1
+        if self._next <= len(self._known):
+            return self._known[self._next - 1]
+        result = compute()
+        self._write(result)
+        return result
+
+    @property
+    def knows_next(self) -> bool:
+        """Whether the next result need not be computed."""
+        return self._next < len(self._known)
+
+    def _write(self, result: Any) -> None:
+        text = json.dumps(result).encode()
+        with self._room(), open(self.file, "ab") as out:
+            out.write(_sum(text) + b" " + text + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+
+    @contextlib.contextmanager
+    def _room(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno in FULL:
+                raise DiskFullError(self.file.parent, f"{max(self._next - 1, 0):,} finished steps") from None
+            raise
+
+
+def _sum(text: bytes) -> bytes:
+    return f"{zlib.crc32(text):08x}".encode()
