@@ -27,7 +27,9 @@ KEYS = {"workload", "device", "path_years_per_second", "seconds_median", "compil
 
 
 def needs(package, name):
-    return pytest.param(name, marks=pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f"{package} is not here: make bench brings it"))
+    return pytest.param(
+        name, marks=pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f"{package} is not here: make bench brings it")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +195,15 @@ def test_unknown_workloads_and_peers_end_in_one_line(script, tmp_path, capfd, ov
 
 
 def test_long_tables_print():
-    one = {"paths_to_error": 1e6, "seconds": 2.0, "setup_seconds": 1.0, "fewer_paths": 10.0, "extrapolated": True, "value": 0.04, "standard_error": 1e-4}
+    one = {
+        "paths_to_error": 1e6,
+        "seconds": 2.0,
+        "setup_seconds": 1.0,
+        "fewer_paths": 10.0,
+        "extrapolated": True,
+        "value": 0.04,
+        "standard_error": 1e-4,
+    }
     problem = {"target": 0.01, "relative": True, "methods": {"plain": one}}
     line = {"workload": "time_to_error", "problems": {"breach": problem}, "peers": {}}
     text = printing.table([line])

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import numpy as np
-import QuantLib as ql
+import QuantLib as ql  # noqa: N813 (everybody's name for it)
 
 from peers.terms import BasketTerms, HestonTerms
 
@@ -23,10 +23,8 @@ def _flat(rate: float, count: Any) -> Any:
 def _basket_process(terms: BasketTerms) -> tuple[Any, Any]:
     exercise, interest, count = _setting(terms.rate)
     vol = ql.BlackVolTermStructureHandle(ql.BlackConstantVol(ql.Settings.instance().evaluationDate, ql.NullCalendar(), terms.sigma, count))
-    one = [
-        ql.BlackScholesMertonProcess(ql.QuoteHandle(ql.SimpleQuote(1.0)), _flat(0.0, count), interest, vol)
-        for _ in range(terms.assets)
-    ]  # fmt: skip
+    spots = [ql.QuoteHandle(ql.SimpleQuote(1.0)) for _ in range(terms.assets)]
+    one = [ql.BlackScholesMertonProcess(spot, _flat(0.0, count), interest, vol) for spot in spots]
     matrix = np.full((terms.assets, terms.assets), terms.correlation) + (1.0 - terms.correlation) * np.eye(terms.assets)
     return ql.StochasticProcessArray(one, ql.Matrix(matrix.tolist())), exercise
 
@@ -43,9 +41,8 @@ def heston(terms: HestonTerms, paths: int, seed: int) -> dict[str, Any]:
     """A call by QE-M, QuantLib's default for this process."""
     exercise, interest, count = _setting(terms.rate)
     spot = ql.QuoteHandle(ql.SimpleQuote(terms.spot))
-    process = ql.HestonProcess(
-        interest, _flat(0.0, count), spot, terms.v0, terms.kappa, terms.theta, terms.vol_of_vol, terms.rho, ql.HestonProcess.QuadraticExponentialMartingale
-    )  # fmt: skip
+    numbers = (terms.v0, terms.kappa, terms.theta, terms.vol_of_vol, terms.rho, ql.HestonProcess.QuadraticExponentialMartingale)
+    process = ql.HestonProcess(interest, _flat(0.0, count), spot, *numbers)
     option = ql.VanillaOption(ql.PlainVanillaPayoff(ql.Option.Call, terms.spot), exercise)
     option.setPricingEngine(ql.MCEuropeanHestonEngine(process, "pseudorandom", timeSteps=terms.steps, requiredSamples=paths, seed=seed + 1))
     return {"call": (option.NPV(), option.errorEstimate())}
@@ -65,7 +62,6 @@ def asian_sobol(terms: BasketTerms, paths: int, seed: int, *, randomisations: in
     """The call on the average over dates and assets by QuantLib's Burley-scrambled Sobol points and Brownian bridge; the error from independent
     scramblings. Its engines have no such contract, so paths are averaged in Python, and the seconds say little.
     """
-    process, _ = _basket_process(terms)
     times = list(np.linspace(0.0, terms.years, terms.steps + 1))
     discount, points, values, start = float(np.exp(-terms.rate * terms.years)), max(2, paths // randomisations), [], time.perf_counter()
     for r in range(randomisations):

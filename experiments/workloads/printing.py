@@ -25,15 +25,18 @@ def rows(line: Mapping[str, Any]) -> list[list[str]]:
             value += f"  {abs(one['errors_apart']):.0f} errors apart"
         ratio = f"{one['ratio']:7.2f}x" if "ratio" in one else " " * 8
         seconds = f"{one['seconds_median']:8.3f} {one['compile_seconds']:8.1f}"
-        out.append([line["workload"] if name == "mcengine" else "", name, f"{rate} {one['path_years_per_second']:14,.0f} {ratio} {seconds}   {value}"])
+        out.append(
+            [line["workload"] if name == "mcengine" else "", name, f"{rate} {one['path_years_per_second']:14,.0f} {ratio} {seconds}   {value}"]
+        )
     return out
 
 
 def table(lines: Sequence[Mapping[str, Any]]) -> str:
     """Every workload and peer, ``ratio`` being mcengine's speed over the peer's, path for path."""
     body = [HEADER, *(row for line in lines if line["workload"] not in APART for row in rows(line))]
-    text = ["\n".join(f"{a:<20} {b:<13} {c}".rstrip() for a, b, c in body)] if len(body) > 1 else []
-    return "\n\n".join(text + [{"memory": memory, "scaling": scaling, "time_to_error": times}[line["workload"]](line) for line in lines if line["workload"] in APART])
+    main = ["\n".join(f"{a:<20} {b:<13} {c}".rstrip() for a, b, c in body)] if len(body) > 1 else []
+    own = {"memory": memory, "scaling": scaling, "time_to_error": times}
+    return "\n\n".join(main + [own[line["workload"]](line) for line in lines if line["workload"] in APART])
 
 
 def memory(line: Mapping[str, Any]) -> str:
@@ -50,8 +53,8 @@ def scaling(line: Mapping[str, Any]) -> str:
         out.append(f"{word:>14} {'M asset-st/s':>14} {'compile s':>10}")
         out += [f"{int(n):>14,} {one['asset_steps_per_second'] / 1e6:>14,.0f} {one['compile_seconds']:>10.1f}" for n, one in line[key].items()]
         out.append("")
-    tangents = line["tangents_over_forward"]
-    out.append(f"{line['cores']} cores over one: {line['all_cores_over_one']:.2f}x; forward run with 1 tangent {tangents['1']:.2f}x, with 4 {tangents['4']:.2f}x")
+    one, four = (line["tangents_over_forward"][count] for count in ("1", "4"))
+    out.append(f"{line['cores']} cores over one: {line['all_cores_over_one']:.2f}x; forward run with 1 tangent {one:.2f}x, with 4 {four:.2f}x")
     return "scaling (basket8; tangents: hedged)\n" + "\n".join(out)
 
 
@@ -88,7 +91,11 @@ def picture(lines: Sequence[Mapping[str, Any]], title: str) -> Any:
         _bars(axis, list(speeds), [one["asset_steps_per_second"] / 1e6 for one in speeds.values()], notes)
         axis.set_title(f"{line['workload']}: million asset-steps a second", fontsize=9)
     # The memory workload is study_book again, most of its paths streamed into statistics instead of kept.
-    own = {"streamed" if line["workload"] == "memory" else line["workload"]: line["path_years_per_second"] for line in lines if line["workload"] != "time_to_error"}
+    own = {
+        "streamed" if line["workload"] == "memory" else line["workload"]: line["path_years_per_second"]
+        for line in lines
+        if line["workload"] != "time_to_error"
+    }
     _bars(axes[len(raced)], list(own), [speed / 1e3 for speed in own.values()], [f"  {speed / 1e3:,.0f}" for speed in own.values()], all_ours=True)
     axes[len(raced)].set_title("mcengine: thousand path-years a second", fontsize=9)
     for axis in axes[panels:]:

@@ -47,8 +47,10 @@ def noises() -> dict[str, Any]:
 
 
 def of_contract(instrument: Any, market: mc.market.Market, steps: int, bench: Bench, chosen: tuple[str, ...]) -> dict[str, Method]:
+    options = {"steps": steps, "keep": 0, **bench.options}
+
     def method(noise: Any) -> Method:
-        return lambda paths: mc.engine.payoffs({"it": instrument}, market, paths=paths, steps=steps, noise=noise, keep=0, **bench.options).estimates["it"]
+        return lambda paths: mc.engine.payoffs({"it": instrument}, market, paths=paths, noise=noise, **options).estimates["it"]
 
     return {name: method(noise) for name, noise in noises().items() if name in chosen}
 
@@ -110,16 +112,25 @@ def solve(problem: Problem, name: str, setup: float, most: int) -> dict[str, Any
         fewer = rounded(pilot / 16, name)
         rate = min(1.5, max(0.5, math.log(method(fewer).error / first.error) / math.log(pilot / fewer)))
     needed = pilot * (first.error / target) ** (1.0 / rate)
-    estimate, paths, extrapolated = first, rounded(needed, name), rounded(needed, name) > most
-    if extrapolated:
-        seconds, error = seconds * needed / pilot, target
+    paths = rounded(needed, name)
+    if paths > most:
+        estimate, seconds = first, seconds * needed / pilot
     else:
         start = time.perf_counter()
         estimate = method(paths)
-        seconds, error = time.perf_counter() - start, estimate.error
-        needed = paths * (error / target) ** (1.0 / rate)  # what the target takes, seen from where it was reached
-    out = {"paths_to_error": needed, "seconds": seconds * (1.0 if extrapolated else needed / paths), "setup_seconds": setup, "rate": rate}
-    return {**out, "extrapolated": extrapolated, "paths": paths, "value": estimate.value, "standard_error": error if not extrapolated else first.error}
+        seconds = time.perf_counter() - start
+        needed = paths * (estimate.error / target) ** (1.0 / rate)  # what the target takes, seen from where it was reached
+        seconds *= needed / paths
+    return {
+        "paths_to_error": needed,
+        "seconds": seconds,
+        "setup_seconds": setup,
+        "rate": rate,
+        "extrapolated": paths > most,
+        "paths": pilot if paths > most else paths,
+        "value": estimate.value,
+        "standard_error": estimate.error,
+    }
 
 
 def run(bench: Bench) -> dict[str, Any]:

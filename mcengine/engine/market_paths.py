@@ -160,7 +160,7 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
 
     def body(carry: Any, row: Any) -> tuple[Any, None]:
         states, inside, total = carry
-        states = prepared.step(states, row, source.normals(row["step"], prepared.n_factors))
+        states = prepared.step(states, row, source.at(row["noise"]).normals(row["step"], prepared.n_factors))
         now = row["step"] + 1
         quotes, after, paid = prepared.quotes(states, now), {}, {}
         for name, instrument in instruments.items():
@@ -172,7 +172,7 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
     quotes = prepared.quotes(states, 0)
     inside = {name: instrument.start(quotes) for name, instrument in instruments.items()}
     carry = (states, inside, {name: jnp.zeros((), jnp.result_type(float)) for name in instruments})
-    rows = prepared.rows | {"step": jnp.arange(calendar.steps), "discount": prepared.discounts[1 : calendar.steps + 1]}
+    rows = prepared.rows | {"step": jnp.arange(calendar.steps), "discount": prepared.discounts[1 : calendar.steps + 1], "noise": source.rows}
     # Two steps an iteration, as the study's path has it.
     (states, _, total), _ = jax.lax.scan(body, carry, rows, unroll=2 if calendar.steps % 2 == 0 else 1)
     return total, {name: quote.spot for name, quote in prepared.quotes(states, calendar.steps).items()}
