@@ -55,7 +55,7 @@ class Simulation:
             step = row["step"]
             quotes = self.market.quotes(states, step)
             traded = {name: self._decide_and_trade(name, book, quotes, step) for name, book in books.items()}
-            normals, density = draw_normals(source, step, self.market.n_factors, density)
+            normals, density = draw_normals(source.at(row["noise"]), step, self.market.n_factors, density)
             states = self.market.step(states, row, normals)
             before, quotes = quotes, self.market.quotes(states, step + 1)
             surprise = lambda asset: quotes[asset].spot - before[asset].spot * self.market.growth(asset, step)  # noqa: E731
@@ -66,7 +66,7 @@ class Simulation:
         states = self.market.start()
         quotes = self.market.quotes(states, 0)
         first = (states, {name: self._open(name, policy, quotes) for name, policy in self.study.books.items()}, start_density(source))
-        rows = self.market.rows | {"step": jnp.arange(self.calendar.steps)}
+        rows = self.market.rows | {"step": jnp.arange(self.calendar.steps), "noise": source.rows}
         if checkpoint:
             (states, books, density), records = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), first, rows)
         else:

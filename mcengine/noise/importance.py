@@ -37,6 +37,13 @@ class ShiftedSource(NamedTuple):
     watch: str
     level: Scalar
 
+    @property
+    def rows(self) -> Any:
+        return self.base.rows
+
+    def at(self, row: Any) -> "ShiftedSource":
+        return self._replace(base=self.base.at(row))
+
     def normals(self, step: Word, factors: int) -> tuple[Any, ...]:
         raise ValueError("Shifted: expected a reader that weights what it averages (Study.run), got one that does not")
 

@@ -32,7 +32,6 @@ from mcengine.noise.words import Word, philox4x32
 
 ORDERINGS = {"bridge": bridge, "pca": components, "none": lambda z: z}
 _MAX_RANDOMISATIONS = 1024
-_WEYL = np.uint32(0x9E3779B9)  # golden ratio: any words that differ from row to row would do
 
 
 def reverse_bits(word: Any) -> Any:
@@ -122,8 +121,8 @@ class Sobol:
         return Sampling("randomisations", self.randomisations)
 
     def table_bytes(self, steps: int, factors: int) -> int:
-        """Bytes a path needs while its table is made: by rank, by step, and a level between."""
-        return 3 * steps * factors * jnp.dtype(jnp.result_type(float)).itemsize
+        """Bytes a path needs while its table is made: normals by rank and by step."""
+        return 2 * steps * factors * jnp.dtype(jnp.result_type(float)).itemsize
 
     def coverage(self, steps: int, factors: int) -> tuple[int, int]:
         """(dimensions drawn from the sequence, dimensions drawn from the counter) of a path. Whole ranks: all factors or none."""
@@ -162,21 +161,17 @@ class Sobol:
         by_dimension = philox4x32((dimension, np.uint32(0), np.uint32(0), np.uint32(0)), key_of_scrambles)
         randomisation = path.low & np.uint32(self.randomisations - 1)
         by_randomisation = philox4x32((randomisation, np.uint32(0), np.uint32(0), np.uint32(1)), key_of_scrambles)
-        dtype = jnp.result_type(float)
+        gray, dtype = gray_index(path, self.randomisations), jnp.result_type(float)
 
-        def one_rank(disguised: jax.Array, row: Any) -> tuple[jax.Array, jax.Array]:
-            gray = disguised ^ row["disguise"]
+        def one_rank(row: Any) -> jax.Array:
             add, multiply = (_mix(a ^ b) for a, b in zip(row["words"][:2], by_randomisation[:2], strict=True))
             word = scramble_reversed(point_reversed(gray, row["columns"][:, None]), add, multiply)
             # Digits beyond 32 are random and fixed by those before, as the scrambling of an infinite sequence has them.
             low = None if dtype == jnp.float32 else _mix(word ^ _mix(row["words"][2] ^ by_randomisation[2]))
-            return gray ^ row["next"], normal_from_words(reverse_bits(word), low, dtype)
+            return normal_from_words(reverse_bits(word), low, dtype)
 
-        # The index travels in disguise: were it the same in every turn, the compiler would take its 32 tests out of the loop as 32 arrays and
-        # load them again for every dimension, which costs more than the xors.
-        disguise = np.arange(ranks + 1, dtype=np.uint32) * _WEYL
-        rows = {"columns": jnp.asarray(columns), "words": by_dimension[:3], "disguise": jnp.asarray(disguise[:-1]), "next": jnp.asarray(disguise[1:])}
-        z = jax.lax.scan(one_rank, gray_index(path, self.randomisations) ^ disguise[0], rows)[1]
+        rows = {"columns": jnp.asarray(columns), "words": by_dimension[:3]}
+        z = jax.lax.map(one_rank, rows)
         if ranks == steps:
             return z
         counter = Counter().begin(key, path, steps, factors)
