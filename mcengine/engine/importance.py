@@ -236,12 +236,12 @@ class _Pilot:
                 source = noise.begin(key, Path(high, low), steps, factors)
 
                 def body(total: Any, row: Any) -> tuple[Any, None]:
-                    step, piece = row
-                    z = jnp.stack(source.normals(step, factors)) * (step < moved)
+                    step, piece, own = row
+                    z = jnp.stack(source.at(own).normals(step, factors)) * (step < moved)
                     return total + jnp.where(jnp.arange(pieces)[:, None] == piece, z[None, :], 0.0), None
 
                 zero = jnp.zeros((pieces, factors), jnp.result_type(float))
-                return jax.lax.scan(body, zero, (jnp.arange(steps), jnp.arange(steps) * pieces // steps))[0]
+                return jax.lax.scan(body, zero, (jnp.arange(steps), jnp.arange(steps) * pieces // steps, source.rows))[0]
 
             return jax.vmap(one)(high, low, moved)
 

@@ -84,9 +84,9 @@ def reduce(
         found = importance(study, floor=floor, book=book, event=event, paths=pilot, seed=seed)
         return Reduced(method, found.study, str(found), breach=found.breach)
     if method == "antithetic":
-        return Reduced(method, replace(study, noise=_noise("Antithetic", study.noise)), "antithetic pairs")
+        return Reduced(method, replace(study, noise=noise.Antithetic(study.noise)), "antithetic pairs")
     if method == "sobol":
-        return Reduced(method, replace(study, noise=_noise("Sobol")), "Sobol points over a Brownian bridge, independent randomisations")
+        return Reduced(method, replace(study, noise=noise.Sobol()), "Sobol points over a Brownian bridge, independent randomisations")
     raise ValueError(f"variance_reduction: unknown method {method!r}{near(method, [*METHODS, 'auto'])}")
 
 
@@ -171,25 +171,16 @@ def choose(
     return Choice(best, tuple(row for row, _ in measured), name, {"study": study, "pilot": pilot, "seed": seed})
 
 
-def _noise(name: str, *arguments: Any) -> Any:
-    """A noise that ``mcengine.noise`` has."""
-    made = getattr(noise, name, None)
-    if made is None:
-        raise ValueError(f"variance_reduction: expected a noise that exists, got {name}")
-    return made(*arguments)
-
-
 def _measure(reduced: Reduced, figure: Figure, name: str, paths: int, seed: int) -> tuple[Estimate, float, float]:
-    """(estimate, error^2 x seconds, seconds a million paths): errors of two runs, the faster one's time, compilation left out."""
+    """(estimate, error^2 x seconds, seconds a million paths): mean error^2 of three runs, the faster time of the last two, which compile nothing."""
     runs = []
-    for k in range(2):
+    for k in range(3):
         clock = time.perf_counter()
         result = reduced.study.run(paths, seed=seed, stream="pilot", first=_PILOT_FIRST + k * (1 << 32), keep=1e18, progress=False)
         value = reduced.estimate(result, figure, name)
-        compiling = result.timings["compile_seconds"] if k == 0 else 0.0
-        runs.append((value, max(time.perf_counter() - clock - compiling, 1e-9), result.paths))
-    seconds = min(run[1] for run in runs)
-    square = sum(run[0].error ** 2 for run in runs) / 2.0
+        runs.append((value, time.perf_counter() - clock, result.paths))
+    seconds = min(run[1] for run in runs[1:])
+    square = sum(run[0].error ** 2 for run in runs) / len(runs)
     if not square > 0.0:
         raise ValueError(f"the pilot of {paths:,} paths shows no error, so it tells nothing")
     return runs[-1][0], square * seconds, seconds / runs[-1][2] * 1e6
