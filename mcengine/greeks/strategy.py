@@ -15,7 +15,7 @@ import numpy as np
 from mcengine._model import near, parameters, replace
 from mcengine._runtime import capped
 from mcengine.engine import BatchGradient, Estimate, Study
-from mcengine.noise import make_key
+from mcengine.noise import Counter, make_key
 
 _BATCHES = 32
 
@@ -38,8 +38,8 @@ def study(
 ) -> Any:
     """Derivatives of E[final / starting wealth], a pandas table of Estimates by parameter name.
 
-    ``width`` smooths the gates (0 keeps the rule, whose derivative then leaves triggers out). A ``journal`` (``engine.Journal``) keeps every
-    batch, so that a run that was killed goes on.
+    Paths are independent whatever the study's noise. ``width`` smooths the gates (0 keeps the rule, whose derivative then leaves triggers
+    out). A ``journal`` (``engine.Journal``) keeps every batch, so that a run that was killed goes on.
     """
     import pandas as pd
 
@@ -51,7 +51,9 @@ def study(
     for name in chosen:
         if name not in known:
             raise ValueError(f"names: unknown parameter {name!r}{near(name, known)}")
-    smooth = replace(study, width=width)
+    # Batches of consecutive ids are independent, and unweighted, only with a counter's numbers.
+    noise = study.noise if isinstance(study.noise, Counter) else Counter()
+    smooth = replace(study, width=width, noise=noise)
 
     def loss(outcomes: Any, extra: Any) -> Any:
         return outcomes[book]["wealth"], {}
