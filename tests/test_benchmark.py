@@ -19,6 +19,7 @@ import peers  # noqa: E402
 from peers.terms import BarrierTerms, BasketTerms, HedgeTerms, HestonTerms, Terms  # noqa: E402
 from workloads import WORKLOADS, Bench, basket8, cppi4, heston, memory, pfhedge_case, printing, study_book, time_to_error, timing  # noqa: E402
 from workloads.contracts import AsianBarrierCall, BasketCrossGamma, BasketDelta, EulerGBM, basket_market  # noqa: E402
+from workloads.rotated import Rotated, principal  # noqa: E402
 
 PATHS = 4096
 TERMS = Terms(steps=8)
@@ -163,6 +164,21 @@ def test_time_to_error_finds_the_paths_a_target_takes(name, power, most):
     assert made["paths_to_error"] == pytest.approx((2.0 / 1e-5) ** (1.0 / power), rel=1e-6)
     assert made["rate"] == pytest.approx(power)
     assert made["extrapolated"] == (most == 1e5)
+
+
+def test_turned_noise_leaves_the_price_and_shrinks_its_error():
+    terms = BasketTerms(steps=4, assets=3)
+    calls, market = basket8.contracts(terms)
+    sobol = mc.noise.Sobol(randomisations=16, ordering="pca")
+    call, errors = {"average": calls["average"]}, []
+    for noise in (sobol, Rotated(sobol, principal(terms.correlations()))):
+        made = mc.engine.payoffs(call, market, paths=PATHS, steps=4, noise=noise, keep=0).estimates["average"]
+        errors.append(made)
+    assert errors[0].sampling == errors[1].sampling == "randomisations"
+    assert abs(errors[0].value - errors[1].value) < 4.0 * math.hypot(errors[0].error, errors[1].error)
+    assert errors[1].error < errors[0].error
+    with pytest.raises(ValueError, match="orthogonal"):
+        Rotated(sobol, terms.correlations())
 
 
 @pytest.fixture

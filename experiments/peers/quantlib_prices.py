@@ -25,8 +25,7 @@ def _basket_process(terms: BasketTerms) -> tuple[Any, Any]:
     vol = ql.BlackVolTermStructureHandle(ql.BlackConstantVol(ql.Settings.instance().evaluationDate, ql.NullCalendar(), terms.sigma, count))
     spots = [ql.QuoteHandle(ql.SimpleQuote(1.0)) for _ in range(terms.assets)]
     one = [ql.BlackScholesMertonProcess(spot, _flat(0.0, count), interest, vol) for spot in spots]
-    matrix = np.full((terms.assets, terms.assets), terms.correlation) + (1.0 - terms.correlation) * np.eye(terms.assets)
-    return ql.StochasticProcessArray(one, ql.Matrix(matrix.tolist())), exercise
+    return ql.StochasticProcessArray(one, ql.Matrix(terms.correlations().tolist())), exercise
 
 
 def basket(terms: BasketTerms, paths: int, seed: int) -> dict[str, Any]:

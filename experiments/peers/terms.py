@@ -84,10 +84,12 @@ class BasketTerms:
         dt = self.years / self.steps
         return (self.rate - 0.5 * self.sigma**2) * dt, self.sigma * math.sqrt(dt)
 
+    def correlations(self) -> np.ndarray:
+        return np.full((self.assets, self.assets), self.correlation) + (1.0 - self.correlation) * np.eye(self.assets)
+
     def factor(self) -> np.ndarray:
         """The lower Cholesky factor of the correlation, float32."""
-        matrix = np.full((self.assets, self.assets), self.correlation) + (1.0 - self.correlation) * np.eye(self.assets)
-        return np.linalg.cholesky(matrix).astype(np.float32)
+        return np.linalg.cholesky(self.correlations()).astype(np.float32)
 
     def columns(self, prices: np.ndarray, total: np.ndarray) -> dict[str, np.ndarray]:
         """What every peer returns, from last prices [assets, paths] and the sum over dates of the mean price."""
