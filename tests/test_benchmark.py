@@ -166,19 +166,29 @@ def test_time_to_error_finds_the_paths_a_target_takes(name, power, most):
     assert made["extrapolated"] == (most == 1e5)
 
 
+def test_turned_normals_are_the_assets_principal_components():
+    correlation = BasketTerms(assets=3).correlations()
+    matrix = principal(correlation)
+    loadings = np.linalg.cholesky(correlation) @ matrix
+    np.testing.assert_allclose(loadings.T @ loadings, np.diag([2.0, 0.5, 0.5]), atol=1e-12)  # eigenvalues 1 + 2 rho, 1 - rho
+    draws = np.array([[0.3, -1.2, 0.7]])
+    source = Rotated(mc.noise.Given(draws), matrix).begin(None, None, 1, 3)
+    np.testing.assert_allclose(source.at(source.rows).normals(0, 3), matrix @ draws[0], rtol=1e-6)
+    with pytest.raises(ValueError, match="orthogonal"):
+        Rotated(mc.noise.Counter(), correlation)
+
+
+@pytest.mark.slow
 def test_turned_noise_leaves_the_price_and_shrinks_its_error():
     terms = BasketTerms(steps=4, assets=3)
     calls, market = basket8.contracts(terms)
     sobol = mc.noise.Sobol(randomisations=16, ordering="pca")
-    call, errors = {"average": calls["average"]}, []
-    for noise in (sobol, Rotated(sobol, principal(terms.correlations()))):
-        made = mc.engine.payoffs(call, market, paths=PATHS, steps=4, noise=noise, keep=0).estimates["average"]
-        errors.append(made)
-    assert errors[0].sampling == errors[1].sampling == "randomisations"
-    assert abs(errors[0].value - errors[1].value) < 4.0 * math.hypot(errors[0].error, errors[1].error)
-    assert errors[1].error < errors[0].error
-    with pytest.raises(ValueError, match="orthogonal"):
-        Rotated(sobol, terms.correlations())
+    options = {"market": market, "paths": PATHS, "steps": 4, "keep": 0}
+    turned = Rotated(sobol, principal(terms.correlations()))
+    plain, made = (mc.engine.payoffs({"it": calls["average"]}, noise=noise, **options).estimates["it"] for noise in (sobol, turned))
+    assert plain.sampling == made.sampling == "randomisations"
+    assert abs(plain.value - made.value) < 4.0 * math.hypot(plain.error, made.error)
+    assert made.error < plain.error
 
 
 @pytest.fixture
