@@ -68,7 +68,7 @@ def reduce(
     an unknown method or figure, and for a method that the study does not allow.
     """
     if method == "auto":
-        if figure not in figures:
+        if figure is None or figure not in figures:
             raise ValueError(f"variance_reduction.figure: unknown figure {figure!r}{near(str(figure), figures)}")
         return choose(study, figures[figure], name=figure, floor=floor, book=book, event=event, pilot=pilot, seed=seed).reduced_for(figures)
     if method == "none":
