@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mcengine as mc
-from mcengine._model import parameters
+from mcengine._model import parameters, replace
 from mcengine.noise import make_key
 
 NAMES = ("market.equity.sigma", "policy.cppi.multiplier")
@@ -59,3 +59,6 @@ def test_few_numbers_go_forward_many_go_back(study):
     assert set(three({n: known[n] for n in three.names}, study, make_key(3), 0)[2]) == set(three.names)
     with pytest.raises(ValueError, match="mode: expected 'auto', 'forward' or 'reverse', got 'sideways'"):
         mc.engine.BatchGradient(study, _loss, NAMES, mode="sideways")
+    shifted = replace(study, noise=mc.noise.Shifted(np.array([-1.0])))
+    with pytest.raises(ValueError, match="expected unshifted noise for a derivative"):
+        mc.engine.BatchGradient(shifted, _loss, NAMES)

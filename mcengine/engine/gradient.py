@@ -17,7 +17,7 @@ from jax.sharding import PartitionSpec
 
 from mcengine._model import parameters, with_parameters
 from mcengine.engine import program
-from mcengine.noise import Path
+from mcengine.noise import Path, Shifted
 
 Loss = Callable[[Any, Any], tuple[Any, dict[str, Any]]]
 """``loss(outcomes, extra)``: per-path values to be averaged, and more per-path values whose means come along."""
@@ -53,6 +53,8 @@ class BatchGradient:
     ) -> None:
         if mode not in ("auto", "forward", "reverse"):
             raise ValueError(f"mode: expected 'auto', 'forward' or 'reverse', got {mode!r}")
+        if isinstance(study.noise, Shifted):
+            raise ValueError("noise: expected unshifted noise for a derivative, for its mean takes no weights; got Shifted")
         self.devices, self.names = program.check_devices(devices), tuple(names)
         self.mode = ("forward" if len(self.names) <= FORWARD else "reverse") if mode == "auto" else mode
         block = block or default_gradient_block()

@@ -17,15 +17,13 @@ import numpy as np
 from mcengine._model import Scalar, replace
 from mcengine.engine import program
 from mcengine.engine.estimate import Estimate
+from mcengine.engine.plan import default_block
 from mcengine.engine.run import check_paths
 from mcengine.engine.sums import Layout, Piece, Sums
 from mcengine.instrument import Hedged
 from mcengine.market import Market
 from mcengine.noise import Counter, Path, make_key, path_ids
 from mcengine.pricing import Calendar
-
-TABLE_BYTES = 64 << 20
-"""Noise that keeps a table for each path gets a block whose tables fit this: some second-level caches, far below any memory."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,7 @@ def payoffs(
     paths, devices, key = check_paths(paths), program.check_devices(devices), make_key(seed, stream)
     noise.sampling.check_run(paths, first)
     if block is None:
-        table = noise.table_bytes(calendar.steps, market.n_factors)
-        block = program.default_block() if table == 0 else max(program.PAD, min(program.default_block(), TABLE_BYTES // table))
+        block = default_block(noise, calendar.steps, market.n_factors)
     block = program.padded(paths, block, devices)
 
     def fn(market: Market, instruments: Any, calendar: Calendar, noise: Any, key: Any, first: Any) -> Any:

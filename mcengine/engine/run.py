@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mcengine._runtime import capped
-from mcengine.engine import program
+from mcengine.engine import plan, program
 from mcengine.engine.checkpoint import InMemory, OnDisk
 from mcengine.engine.driver import Driver, check_super_block, new_timings
 from mcengine.engine.figure import Figure, default_figures
@@ -61,6 +61,7 @@ def run(
     first: int = 0,
     block: int | None = None,
     devices: int | None = None,
+    memory: Any = None,
     keep: float = 2e6,
     figures: Mapping[str, Figure] | None = None,
     folder: FilePath | str | None = None,
@@ -77,6 +78,7 @@ def run(
     by default as many as are a second or two of work) is on disk, and ``resume`` goes on after the last one there, bit for bit.
     ``until={"metric": "p20", "error": 1e-4}`` stops at the end of the super-block where the standard error is that small (of every book, unless
     one is named: "cppi/wealth p20"), ``seconds`` at the end of the one in which the time ran out; ``paths`` is then the most that are run.
+    Blocks are as large as fits ``memory`` ("4GiB", or bytes; by default a size that is fast, and what a GPU has), see ``engine.plan``.
     Raises ``NotFiniteError`` when a path breaks, ``DiskFullError`` when there is no room for the next block.
     """
     rule = StopRule(check_paths(paths), until, seconds)
@@ -88,7 +90,8 @@ def run(
         raise ValueError(f"keep: expected a number of paths of at least 1, got {keep!r}")
     keeps = max(int(min(keep, MAX_PATHS)) // sampling.size, 1) * sampling.size
     size = 0 if super_block is None else check_super_block(super_block, sampling.size)
-    block = program.padded(rule.paths, program.default_block() if block is None else block, devices)
+    program.padded(rule.paths, program.PAD if block is None else block, devices)
+    plan.budget(memory)
     figures = dict(figures or {})
     judged: list[str] = []
     if rule.until is not None:
@@ -104,9 +107,11 @@ def run(
 
     def blocks(start: int, stop: int) -> Iterator[tuple[int, Any]]:
         with clock.paused():
-            executable = program.forward(study, key, block=block, devices=devices)
+            held = min(rule.paths, keeps) if folder is None else 0
+            beside = 0.0 if memory is None else plan.beside(study, key, rule.paths, held, store.size or size)
+            executable, fits = plan.plan(study, key, paths=rule.paths, devices=devices, block=block, memory=memory, beside=beside)
         timings["compile_seconds"] = executable.seconds
-        for at, values in _blocks(executable, program.as_arrays(study), key, range(first + start, first + stop), block * devices, timings):
+        for at, values in _blocks(executable, program.as_arrays(study), key, range(first + start, first + stop), fits * devices, timings):
             _check_finite(study, values, at, seed, stream)
             yield at - first, values
 

@@ -1,0 +1,105 @@
+"""How many paths a device handles at a time: what the compiled program says it needs, within a budget.
+
+A program's need is its temporaries and arguments, and its outputs twice (one block is taken while the next computes), on every device. On
+CPUs all devices share the host's memory with the outcomes that are kept there and the super-block being filled; the process itself
+(interpreter, libraries, compiled code: some 400 MB) comes on top. A GPU's budget is its own memory.
+"""
+
+import re
+from typing import Any
+
+import jax
+import numpy as np
+
+from mcengine.engine import program
+from mcengine.engine.driver import default_super_block
+from mcengine.noise import path_ids
+
+TABLE_BYTES = 64 << 20
+"""Of a noise's table on one device, where no block is asked for."""
+
+GPU_SHARE = 0.8
+"""Of a device's memory, where no budget is given."""
+
+_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30, "TI": 1 << 40}
+_TRIES = 4
+
+
+def bytes_of(memory: Any) -> float:
+    """Bytes of ``4GiB``, ``500 MB`` or a number. Raises ``ValueError`` for anything else."""
+    if isinstance(memory, int | float) and not isinstance(memory, bool) and 0 < memory < 1e18:
+        return float(memory)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([KMGT]?I?)B?\s*", str(memory).upper()) if isinstance(memory, str) else None
+    if found is None or not float(found[1]) > 0.0:
+        raise ValueError(f"memory: expected a size like 4GiB or 500MB, got {memory!r}")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def shown(size: float) -> str:
+    """A size for people."""
+    unit = next((u for u in ("GiB", "MiB") if size >= _UNITS[u[:2].upper()]), "KiB")
+    return f"{size / _UNITS[unit[:2].upper()]:.3g} {unit}"
+
+
+def default_block(noise: Any, steps: int, factors: int) -> int:
+    """Paths a device handles at a time, where neither a number nor a budget is given: fewer where the noise keeps a table for each."""
+    table, block = noise.table_bytes(steps, factors), program.default_block()
+    return block if table == 0 else max(program.PAD, min(block, TABLE_BYTES // table))
+
+
+def width(study: Any, key: Any) -> int:
+    """Bytes of one path's outcomes."""
+    columns = jax.eval_shape(lambda s, k: program.simulate_block(s, k, path_ids(0, 1)), program.as_arrays(study), key)
+    return sum(leaf.dtype.itemsize for leaf in jax.tree.leaves(columns))
+
+
+def beside(study: Any, key: Any, paths: int, kept: int, super_block: int) -> float:
+    """Bytes that a run takes on the host beside its blocks: outcomes ``kept`` in memory and the super-block (0: the default) being filled.
+
+    Nothing of that is in a GPU's memory.
+    """
+    if jax.default_backend() != "cpu":
+        return 0.0
+    size = width(study, key)
+    buffer = super_block or default_super_block(size, study.steps * len(study.books), study.noise.sampling.size)
+    return float(size) * (kept + min(paths, buffer))
+
+
+def needed(executable: program.Compiled, devices: int) -> float:
+    """Bytes the running program takes where its budget is: on the host for CPUs, on one device for GPUs."""
+    stats = executable.call.memory_analysis()
+    one = stats.temp_size_in_bytes + stats.argument_size_in_bytes + 2.0 * stats.output_size_in_bytes
+    return float(one * (devices if jax.default_backend() == "cpu" else 1))
+
+
+def budget(memory: Any) -> float | None:
+    """Bytes that may be used: as asked; else a share of a GPU; else no limit."""
+    if memory is not None:
+        return bytes_of(memory)
+    stats = jax.devices()[0].memory_stats() or {}
+    return GPU_SHARE * stats["bytes_limit"] if "bytes_limit" in stats else None
+
+
+def plan(
+    study: Any, key: np.ndarray, *, paths: int, devices: int, block: int | None, memory: Any, beside: float = 0.0
+) -> tuple[program.Compiled, int]:
+    """(the compiled program, paths it handles on each device). ``beside`` are bytes of the budget that blocks cannot have.
+
+    Without ``block``, the largest up to the default that fits. Raises ``ValueError`` where none does, or the one asked for does not.
+    """
+    limit, asked = budget(memory), block is not None
+    factors = study.market.n_factors
+    size = program.padded(paths, default_block(study.noise, study.steps, factors) if block is None else block, devices)
+    if limit is not None and beside >= limit:
+        raise ValueError(f"memory: {shown(limit)} cannot hold the outcomes that are kept, {shown(beside)}; lower keep or raise memory")
+    for _ in range(_TRIES):
+        executable = program.forward(study, key, block=size, devices=devices)
+        need = needed(executable, devices)
+        if limit is None or beside + need <= limit:
+            return executable, size
+        smaller = int(size * (limit - beside) / need * 0.98) // program.PAD * program.PAD
+        if asked or size == program.PAD:
+            break
+        size = max(smaller, program.PAD)
+    kept = f" beside {shown(beside)} for outcomes" if beside else ""
+    raise ValueError(f"memory: blocks of {size:,} paths on {devices} devices need {shown(need)}{kept}; expected at most {shown(limit or 0.0)} in all")
