@@ -37,11 +37,11 @@ class RunFolder:
         """Whether there is something to go on from."""
         return any(self.path.rglob("*.block")) or any(self.path.rglob("*.journal"))
 
-    def begin(self, config_text: str, facts: Mapping[str, Any]) -> None:
+    def begin(self, config_text: str, facts: Mapping[str, Any] | None = None) -> None:
         """Write the resolved configuration, and ``facts`` as begun.json; a run that was finished here is so no longer."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "metrics.json").unlink(missing_ok=True)
-        _write_atomically(self.path / "begun.json", _text(facts))
+        _write_atomically(self.path / "begun.json", _text(facts or {}))
         _write_atomically(self.path / "config.yaml", config_text)
 
     def write_table(self, name: str, table: Any) -> None:
