@@ -118,6 +118,8 @@ def solve(problem: Problem, name: str, setup: float, most: int) -> dict[str, Any
     if paths > most:
         estimate, seconds = first, seconds * needed / pilot
     else:
+        if paths < pilot:
+            method(paths)  # fewer paths may mean a smaller block, which compiles anew
         start = time.perf_counter()
         estimate = method(paths)
         seconds = time.perf_counter() - start
