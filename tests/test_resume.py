@@ -59,13 +59,27 @@ def stopped(small, tmp_path, monkeypatch):
     return stop
 
 
+class Counting:
+    """An executable that counts its calls."""
+
+    def __init__(self, call, calls):
+        self._call, self._calls = call, calls
+
+    def __call__(self, *arguments):
+        self._calls.append(1)
+        return self._call(*arguments)
+
+    def __getattr__(self, name):
+        return getattr(self._call, name)
+
+
 def counted(monkeypatch):
     """Blocks that are computed from now on."""
     forward, calls = program.forward, []
 
     def counting(*arguments, **options):
         made = forward(*arguments, **options)
-        return dataclasses.replace(made, call=lambda *a: calls.append(1) or made.call(*a))
+        return dataclasses.replace(made, call=Counting(made.call, calls))
 
     monkeypatch.setattr(program, "forward", counting)
     return calls

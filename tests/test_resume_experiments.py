@@ -89,7 +89,7 @@ def test_a_full_disk_and_more_paths(script, capsys, tmp_path, monkeypatch):
     assert "policy._target_: 'mcengine.policy.presets.cppi' there, 'mcengine.policy.presets.unhedged' here" in capsys.readouterr().err
     assert script("hedge", [f"resume={folder}"]) == 0
     assert script("hedge", [f"resume={folder}", "paths=2048"]) == 0
-    assert "all 2,048 paths are run (768 of them before)" in capsys.readouterr().out
+    assert "all 2,048 paths are run (1,024 of them before)" in capsys.readouterr().out
     assert script("hedge", [*FAST, "policy=cppi", "paths=2048", "hydra.run.dir=whole"]) == 0
     assert metrics(folder) == metrics(tmp_path / "whole")
     assert script("hedge", [f"resume={folder}", "paths=1024"]) == 2
