@@ -69,7 +69,8 @@ def _simulate(market, calendar, key, first, paths, whole):
         source = Counter().begin(key, Path(high, low), calendar.steps, ready.n_factors)
 
         def body(states, row):
-            states = ready.step(states, row, source.normals(row["step"], ready.n_factors))
+            uniforms = source.uniforms(row["step"], ready.n_uniforms) if ready.n_uniforms else ()
+            states = ready.step(states, row, source.normals(row["step"], ready.n_factors), uniforms)
             return states, (states if whole else None)
 
         last, every = jax.lax.scan(body, ready.start(), rows)

@@ -247,6 +247,7 @@ class Breaking:
     dividend: Scalar = number(default=0.0)
 
     n_factors: ClassVar[int] = 1
+    n_uniforms: ClassVar[int] = 0
 
     def loadings(self):
         return (1.0,)
@@ -257,7 +258,7 @@ class Breaking:
     def start(self):
         return self.spot
 
-    def step(self, state, row, normals):
+    def step(self, state, row, normals, uniforms):
         return jnp.where(row.breaks & (normals[0] > THRESHOLD), jnp.nan, state * jnp.exp(row.scale * normals[0]))
 
     def observe(self, state):

@@ -122,6 +122,7 @@ class EulerGBM:
     dividend: Scalar = number(default=0.0, term=True)
 
     n_factors: ClassVar[int] = 1
+    n_uniforms: ClassVar[int] = 0
 
     def loadings(self) -> tuple[Scalar, ...]:
         return (1.0,)
@@ -132,7 +133,7 @@ class EulerGBM:
     def start(self) -> Scalar:
         return self.spot
 
-    def step(self, state: Scalar, row: tuple[Scalar, Scalar], normals: tuple[Scalar, ...]) -> Scalar:
+    def step(self, state: Scalar, row: tuple[Scalar, Scalar], normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...]) -> Scalar:
         return state * (row[0] + row[1] * normals[0])
 
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:

@@ -157,7 +157,9 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
 
     def body(carry: Any, row: Any) -> tuple[Any, None]:
         states, inside, total = carry
-        states = prepared.step(states, row, source.at(row["noise"]).normals(row["step"], prepared.n_factors))
+        normals = source.at(row["noise"]).normals(row["step"], prepared.n_factors)
+        uniforms = source.uniforms(row["step"], prepared.n_uniforms) if prepared.n_uniforms else ()
+        states = prepared.step(states, row, normals, uniforms)
         now = row["step"] + 1
         quotes, after, paid = prepared.quotes(states, now), {}, {}
         for name, instrument in instruments.items():
@@ -186,8 +188,8 @@ def sample(market: Market, paths: int, *, years: float = 1.0, steps: int = 252, 
             source = Counter().begin(key, Path(high, low), steps, prepared.n_factors)
 
             def body(states: Any, row: Any) -> tuple[Any, Any]:
-                new = prepared.step(states, row, source.normals(row["step"], prepared.n_factors))
-                return new, states
+                uniforms = source.uniforms(row["step"], prepared.n_uniforms) if prepared.n_uniforms else ()
+                return prepared.step(states, row, source.normals(row["step"], prepared.n_factors), uniforms), states
 
             last, before = jax.lax.scan(body, prepared.start(), prepared.rows | {"step": jnp.arange(steps)})
             whole = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), before, last)

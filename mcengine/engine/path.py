@@ -56,7 +56,8 @@ class Simulation:
             quotes = self.market.quotes(states, step)
             traded = {name: self._decide_and_trade(name, book, quotes, step) for name, book in books.items()}
             normals, density = draw_normals(source.at(row["noise"]), step, self.market.n_factors, density)
-            states = self.market.step(states, row, normals)
+            uniforms = source.uniforms(step, self.market.n_uniforms) if self.market.n_uniforms else ()
+            states = self.market.step(states, row, normals, uniforms)
             before, quotes = quotes, self.market.quotes(states, step + 1)
             surprise = lambda asset: quotes[asset].spot - before[asset].spot * self.market.growth(asset, step)  # noqa: E731
             books = {name: self._end_day(name, books[name], *traded[name], row, quotes, surprise, step + 1) for name in books}

@@ -31,6 +31,7 @@ class GBM:
     shock: Scalar = number(default=0.0, term=True)
 
     n_factors: ClassVar[int] = 1
+    n_uniforms: ClassVar[int] = 0
 
     def loadings(self) -> tuple[Scalar, ...]:
         return (1.0,)
@@ -42,7 +43,7 @@ class GBM:
     def start(self) -> Scalar:
         return self.spot
 
-    def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...]) -> Scalar:
+    def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> Scalar:
         return state * jnp.exp(row.drift + row.scale * normals[0])
 
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:

@@ -58,6 +58,7 @@ class Heston:
     shock: Scalar = number(default=0.0, term=True)
 
     n_factors: ClassVar[int] = 2
+    n_uniforms: ClassVar[int] = 0
 
     def loadings(self) -> tuple[Scalar, ...]:
         return (self.rho, jnp.sqrt(1.0 - self.rho**2))
@@ -82,7 +83,7 @@ class Heston:
     def start(self) -> _State:
         return _State(self.spot, self.v0)
 
-    def step(self, state: _State, row: _Row, normals: tuple[Scalar, ...]) -> _State:
+    def step(self, state: _State, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> _State:
         z_variance, z_price = normals
         v = state.variance
         mean = row.pull + row.decay * v

@@ -43,6 +43,10 @@ class Market:
     def n_factors(self) -> int:
         return sum(asset.n_factors for asset in self.assets.values())
 
+    @property
+    def n_uniforms(self) -> int:
+        return sum(asset.n_uniforms for asset in self.assets.values())
+
     def pricers(self) -> dict[str, Pricer]:
         """For each asset the pricer with its own parameters under Q."""
         return {name: asset.pricer() for name, asset in self.assets.items()}
@@ -63,7 +67,7 @@ class PreparedMarket:
     def __init__(self, market: Market, calendar: Calendar) -> None:
         names = list(market.assets)
         self.market = market
-        self.n_factors = market.n_factors
+        self.n_factors, self.n_uniforms = market.n_factors, market.n_uniforms
         self.times = calendar.times()
         self.discounts = market.rate.discounts(self.times)
         dt = jnp.diff(self.times)[: calendar.steps]
@@ -92,13 +96,13 @@ class PreparedMarket:
         as_float = lambda leaf: jnp.asarray(leaf, jnp.result_type(float))  # noqa: E731
         return {name: jax.tree.map(as_float, asset.start()) for name, asset in self.market.assets.items()}
 
-    def step(self, states: dict[str, Any], row: Any, normals: tuple[Scalar, ...]) -> dict[str, Any]:
+    def step(self, states: dict[str, Any], row: Any, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> dict[str, Any]:
         z = corr.correlate(self._factor, normals)
-        new, first = {}, 0
+        new, first, drawn = {}, 0, 0
         for name, asset in self.market.assets.items():
-            last = first + asset.n_factors
-            new[name] = asset.step(states[name], row["assets"][name], tuple(z[first:last]))
-            first = last
+            last, taken = first + asset.n_factors, drawn + asset.n_uniforms
+            new[name] = asset.step(states[name], row["assets"][name], tuple(z[first:last]), tuple(uniforms[drawn:taken]))
+            first, drawn = last, taken
         return new
 
     def quotes(self, states: dict[str, Any], step: Scalar) -> dict[str, Quote]:
