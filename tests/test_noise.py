@@ -105,6 +105,15 @@ def test_normal_float64_is_accurate(float64):
     assert exact.min() < -8.2
 
 
+@pytest.mark.parametrize("deviations", [5.0, 6.0])
+def test_tails_hold_as_many_words_as_they_should(deviations):
+    """float32: words below -x and above x, of 2^32, against the normal distribution, to one word."""
+    words = np.arange(5000, dtype=np.uint32)
+    for side in (words, ~words):
+        beyond = np.abs(np.asarray(normal_from_words(side, None, jnp.dtype("float32")))) > deviations
+        assert abs(beyond.sum() - ndtr(-deviations) * 2.0**32) <= 1.0
+
+
 def test_normals_increase_with_the_word():
     """Up to rounding: a neighbour may be lower by four units in the last place (measured), never more."""
     z = np.asarray(normal_from_words(dense_words(), None, jnp.dtype("float32")))

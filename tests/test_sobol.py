@@ -15,7 +15,7 @@ import mcengine as mc
 from mcengine._model import replace
 from mcengine.engine import program, recorder
 from mcengine.engine.trace import outcomes
-from mcengine.noise import Counter, Path, Sampling, Sobol, make_key, path_ids
+from mcengine.noise import Counter, Path, Sampling, Sobol, make_key, path_ids, principal_rotation
 from mcengine.noise.bridge import bridge, component_matrix, components
 from mcengine.noise.directions import MAX_DIMENSIONS, directions
 from mcengine.noise.sobol import ORDERINGS, SobolSource, gray_index, point_reversed, reverse_bits
@@ -24,7 +24,7 @@ K = 4.5
 STEPS, FACTORS = 6, 2
 
 
-@partial(jax.jit, static_argnames=("noise", "steps", "factors", "by_row"))
+@partial(jax.jit, static_argnames=("steps", "factors", "by_row"))
 def _draw(key, ids, noise, steps, factors, by_row):
     def one(high, low):
         source = noise.begin(key, Path(high, low), steps, factors)
@@ -44,7 +44,6 @@ def draw(noise=Sobol(4, "none"), *, seed=0, first=0, paths=1024, steps=STEPS, fa
 
 @pytest.fixture(scope="module")
 def noise():
-    """One object: a static argument is known by what it is."""
     return Sobol(4, "none")
 
 
@@ -117,8 +116,7 @@ def test_pairs_of_dimensions_stay_a_net(uniforms):
 @pytest.fixture(scope="module")
 def many_scrambles():
     """Two points [randomisation, dimension] as uniforms under 1,024 scramblings."""
-    many = Sobol(1024, "none")
-    return [ndtr(np.asarray(draw(many, first=1024 * point, steps=32, factors=1), np.float64))[..., 0] for point in (5, 9)]
+    return [ndtr(np.asarray(draw(Sobol(1024, "none"), first=1024 * point, steps=32, factors=1), np.float64))[..., 0] for point in (5, 9)]
 
 
 def test_a_scrambled_point_is_uniform(many_scrambles):
@@ -208,6 +206,18 @@ def test_a_product_as_one_block_is_its_blocks():
     whole = product(z)
     for first in range(0, 1024, 64):
         np.testing.assert_array_equal(whole[..., first : first + 64], product(z[..., first : first + 64]))
+
+
+def test_a_rotation_turns_the_factors(noise):
+    """Normals handed out are Q z; the principal one puts what all assets share first."""
+    rotation = principal_rotation(np.linalg.cholesky(np.array([[1.0, 0.5], [0.5, 1.0]])))
+    np.testing.assert_allclose((np.linalg.cholesky(np.array([[1.0, 0.5], [0.5, 1.0]])) @ rotation)[:, 0], np.sqrt([0.75, 0.75]))
+    turned = draw(Sobol(4, "none", rotation=rotation))
+    np.testing.assert_allclose(turned, draw(noise) @ rotation.T, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"^Sobol.rotation: expected an orthogonal matrix"):
+        Sobol(4, rotation=[[1.0, 0.5], [0.0, 1.0]])
+    with pytest.raises(ValueError, match=r"^Sobol.rotation: expected 3 factors, got 2$"):
+        Sobol(4, rotation=rotation).begin(make_key(0), Path(np.uint32(0), np.uint32(0)), 2, 3)
 
 
 # ---- addresses ----

@@ -5,7 +5,7 @@ from mcengine.noise.counter import STREAMS, Counter, Given, Path, Source, make_k
 from mcengine.noise.importance import Shifted, draw_normals, finish_density, start_density, stop_density
 from mcengine.noise.normal import normal_from_words, uniform_from_words
 from mcengine.noise.sampling import Sampling
-from mcengine.noise.sobol import Sobol
+from mcengine.noise.sobol import Sobol, principal_rotation
 from mcengine.noise.words import philox4x32, threefry2x32
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "normal_from_words",
     "path_ids",
     "philox4x32",
+    "principal_rotation",
     "split_ids",
     "start_density",
     "stop_density",
