@@ -48,6 +48,7 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
         return 0
     try:
         overrides = _resumed(name, overrides, multirun)
+        _join_hosts(name, overrides)
     except ValueError as error:
         _say(str(error))
         return REFUSED
@@ -126,7 +127,8 @@ class _Jobs:
         print(folder.path, flush=True)
 
 
-FREE = ("plots", "paths", "until.metric", "until.error", "seconds", "engine.block", "engine.devices", "engine.memory")
+_HOSTS = ("engine.hosts", *(f"engine.hosts.{key}" for key in ("coordinator", "processes", "process")))
+FREE = ("plots", "paths", "until.metric", "until.error", "seconds", "engine.block", "engine.devices", "engine.memory", *_HOSTS)
 """What may differ in a run that goes on: how far it is to go, and what changes no path's numbers."""
 
 
@@ -172,10 +174,23 @@ def _how_to_go_on(name: str, folder: RunFolder) -> str:
     return f"; go on with: python experiments/{name}.py resume={shlex.quote(str(folder.path))}" if folder.has_blocks else ""
 
 
+def _join_hosts(name: str, overrides: Sequence[str]) -> None:
+    """Under engine=multi_host: the first host goes on, the others work for it and never return. They touch no folder."""
+    if any(a.startswith("engine") for a in overrides):
+        hosts = configuration.load_config(overrides, name=name).engine.hosts
+        if hosts is not None:
+            mc.engine.hosts.start(**configuration.plain(hosts))
+
+
 def options(config: Any, folder: RunFolder) -> dict[str, Any]:
     """Arguments of ``Study.run`` that every experiment takes from its configuration."""
     rules = {"until": configuration.plain(config.until), "seconds": config.seconds}
-    return {"seed": config.seed, "stream": config.stream, "folder": folder.path, "resume": folder.goes_on, **rules, **config.engine}
+    return {"seed": config.seed, "stream": config.stream, "folder": folder.path, "resume": folder.goes_on, **rules, **engine(config)}
+
+
+def engine(config: Any) -> dict[str, Any]:
+    """Arguments of ``Study.run`` in the configuration's group of that name; which hosts there are is settled before."""
+    return {key: value for key, value in config.engine.items() if key != "hosts"}
 
 
 def may_stop(config: Any) -> bool:

@@ -1,5 +1,6 @@
 """One path, blocks of paths, results."""
 
+from mcengine.engine import hosts
 from mcengine.engine.checkpoint import DiskFullError
 from mcengine.engine.estimate import Estimate
 from mcengine.engine.figure import Figure, Outcomes
@@ -29,6 +30,7 @@ __all__ = [
     "Statistics",
     "Study",
     "grid",
+    "hosts",
     "identity",
     "payoffs",
     "price",

@@ -89,13 +89,17 @@ def simulate_block(study: Any, key: jax.Array, ids: Path, **options: Any) -> Any
 
 @lru_cache(maxsize=64)
 def mesh(devices: int) -> jax.sharding.Mesh:
-    """The first ``devices`` devices of the default backend."""
-    return jax.make_mesh((devices,), (_DEVICES,), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
+    """The first ``devices`` devices of this host; all devices of all hosts where more are asked for than this one has."""
+    here = jax.local_devices()
+    chosen = here[:devices] if devices <= len(here) else jax.devices()
+    return jax.make_mesh((devices,), (_DEVICES,), axis_types=(AxisType.Auto,), devices=chosen)
 
 
-def check_devices(devices: int | None) -> int:
-    """How many devices to use; all by default."""
-    available = len(jax.devices())
+def check_devices(devices: int | None, *, everywhere: bool = False) -> int:
+    """How many devices of this host to use; all by default. With ``everywhere`` the default is all devices of all hosts."""
+    if devices is None and everywhere:
+        return len(jax.devices())
+    available = len(jax.local_devices())
     if devices is None:
         return available
     if isinstance(devices, bool) or not isinstance(devices, int) or not 1 <= devices <= available:

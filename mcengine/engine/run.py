@@ -1,7 +1,7 @@
 """``run``: blocks of paths through one compiled program, to outcomes and statistics in memory or on disk, a progress bar over them."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path as FilePath
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mcengine._runtime import capped
-from mcengine.engine import plan, program
+from mcengine.engine import hosts, plan, program
 from mcengine.engine.checkpoint import InMemory, OnDisk
 from mcengine.engine.driver import Driver, check_super_block, new_timings
 from mcengine.engine.figure import Figure, default_figures
@@ -82,7 +82,7 @@ def run(
     Raises ``NotFiniteError`` when a path breaks, ``DiskFullError`` when there is no room for the next block.
     """
     rule = StopRule(check_paths(paths), until, seconds)
-    devices, key = program.check_devices(devices), make_key(seed, stream)
+    devices, key = program.check_devices(devices, everywhere=True), make_key(seed, stream)
     check_ids([first])
     sampling = study.noise.sampling
     sampling.check_run(rule.paths, first)
@@ -111,9 +111,10 @@ def run(
             beside = 0.0 if memory is None else plan.beside(study, key, rule.paths, held, store.size or size)
             executable, fits = plan.plan(study, key, paths=rule.paths, devices=devices, block=block, memory=memory, beside=beside)
         timings["compile_seconds"] = executable.seconds
-        for at, values in _blocks(executable, program.as_arrays(study), key, range(first + start, first + stop), fits * devices, timings):
-            _check_finite(study, values, at, seed, stream)
-            yield at - first, values
+        with hosts.together(executable, study, key, fits, devices) as call:
+            for at, values in _blocks(call, program.as_arrays(study), key, range(first + start, first + stop), fits * devices, timings):
+                _check_finite(study, values, at, seed, stream)
+                yield at - first, values
 
     with tqdm(total=rule.paths, unit="path", unit_scale=True, desc="paths", disable=None if progress is None else not progress, leave=False) as bar:
         kept = min(rule.paths, keeps)
@@ -123,7 +124,7 @@ def run(
     return result
 
 
-def _blocks(executable: program.Compiled, numbers: Any, key: Any, ids: range, size: int, timings: dict[str, float]) -> Iterator[tuple[int, Any]]:
+def _blocks(call: Callable[..., Any], numbers: Any, key: Any, ids: range, size: int, timings: dict[str, float]) -> Iterator[tuple[int, Any]]:
     """(first id, outcomes) of blocks of ``size`` paths: one computes while the one before is taken."""
     start = time.perf_counter()
     pending: list[tuple[int, Any]] = []
@@ -140,7 +141,7 @@ def _blocks(executable: program.Compiled, numbers: Any, key: Any, ids: range, si
         return at, values
 
     for at in ids[::size]:
-        pending.append((at, executable.call(numbers, key, program.words(at))))
+        pending.append((at, call(numbers, key, program.words(at))))
         if len(pending) > 1:
             yield take()
     while pending:
