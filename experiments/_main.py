@@ -199,10 +199,14 @@ def may_stop(config: Any) -> bool:
 
 
 def journal(config: Any, folder: RunFolder, study: mc.Study, name: str, **settings: Any) -> mc.engine.Journal:
-    """Where ``name`` (a fit, a derivative) keeps its steps; batches are dealt to devices, so their number is part of what it is."""
-    devices = mc.engine.program.check_devices(None)
-    this = mc.engine.identity(study, seed=config.seed, devices=devices, **settings)
+    """Where ``name`` (a fit, a derivative, a choice that was timed) keeps its steps for a run that goes on."""
+    this = mc.engine.identity(study, seed=config.seed, **settings)
     return mc.engine.Journal(folder.path / f"{name}.journal", this, resume=folder.goes_on)
+
+
+def devices() -> int:
+    """Batches of a fit or a derivative are dealt to all devices, so their number is part of what it is."""
+    return mc.engine.program.check_devices(None)
 
 
 def say_how_it_went(result: mc.Result) -> dict[str, Any]:

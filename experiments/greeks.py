@@ -26,7 +26,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     print(f"a put on {put.asset} at {float(put.strike):.4g}, spot {spot:.4g}, expiry {float(put.expiry):g} y, under Q\n")
     print("\n".join(f"{name:>12} {of_put[name]:12.6f}" for name in sorted(of_put, key=lambda name: name != "price")), flush=True)
 
-    journal = _main.journal(config, folder, study, "greeks", names=str(config.names), paths=config.paths)
+    journal = _main.journal(config, folder, study, "greeks", names=str(config.names), paths=config.paths, devices=_main.devices())
     table = greeks.study(study, config.names, paths=config.paths, seed=config.seed, journal=journal)
     folder.write_table("greeks", table)
     print(f"\nmean wealth after {float(study.years):g} y / starting wealth, derived by each number, {config.paths:,} paths, ± standard error\n")

@@ -26,7 +26,12 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     figures = objective.figures(study, config.floor)
     wanted = configuration.plain(config.variance_reduction)
     wanted |= {"figure": f"{name}/{wanted['figure']}"} if "figure" in wanted else {}
+    choice = _main.journal(config, folder, study, "variance_reduction", **wanted) if wanted["method"] == "auto" else None
+    if choice is not None and choice.knows_next:  # it was timed: a run that goes on keeps it
+        wanted["method"] = choice(lambda: None)
     reduced = mc.variance.reduce(study, **wanted, figures=figures, floor=config.floor, book=name, seed=config.seed)
+    if choice is not None and wanted["method"] == "auto":
+        choice(lambda: reduced.method)
     print(reduced.note, end="\n\n" if reduced.note else "", flush=True)
     result = reduced.study.run(config.paths, figures=figures, **_main.options(config, folder))
     facts = _main.say_how_it_went(result)

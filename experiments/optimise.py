@@ -18,7 +18,7 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
     """Fit the one policy of ``study``, run it before and after on paths no one has used, say whether anything was gained."""
     goal = configuration.load(config.objective)
     settings = configuration.plain(config.optimise)
-    journal = _main.journal(config, folder, study, "fit", objective=goal, **settings)
+    journal = _main.journal(config, folder, study, "fit", objective=goal, devices=_main.devices(), **settings)
     fit = optimise.fit(study, goal, seed=config.seed, journal=journal, **settings)
     parameters = fit.table()
     folder.write_table("parameters", parameters)

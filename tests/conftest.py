@@ -8,6 +8,7 @@ import pytest
 
 import mcengine as mc
 
+os.environ.setdefault("MC_CACHE", "off")  # tests compile what they test, and leave nothing in the user's cache
 os.environ.pop("MC_SMALL", None)  # a run cut to 4,096 paths would test less than a test says; those that want it small set it themselves
 
 
