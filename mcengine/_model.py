@@ -6,7 +6,7 @@ they were given (JAX itself would sort a dict's keys); fields made with ``static
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias, TypeVar, dataclass_transform
 
 import jax
@@ -33,13 +33,15 @@ def number(
     below: float | None = None,
     term: bool = False,
     flat: bool = False,
+    pathwise: bool = True,
 ) -> Any:
     """A numeric field with its range: ``above < x < below``, ``low <= x <= high``.
 
     A ``term`` is never trained unless named. The items of a ``flat`` dict are named without the field: ``policy.cppi``, not ``policy.stages.cppi``.
+    A number that is not ``pathwise`` moves paths by whole jumps, so that a derivative along paths would miss it: one is refused.
     """
-    bounds = {"above": above, "low": low, "high": high, "below": below}
-    return dataclasses.field(default=default, metadata={"bounds": {k: v for k, v in bounds.items() if v is not None}, "term": term, "flat": flat})
+    bounds = {k: v for k, v in {"above": above, "low": low, "high": high, "below": below}.items() if v is not None}
+    return dataclasses.field(default=default, metadata={"bounds": bounds, "term": term, "flat": flat, "pathwise": pathwise})
 
 
 def _is_static(field: dataclasses.Field) -> bool:
@@ -226,12 +228,23 @@ def _recheck(self: Any) -> None:
 
 
 def trainable(self: Any) -> list[str]:
-    """Dotted names of the numbers that may move in a fit: those not declared a contract's ``term``."""
+    """Dotted names of the numbers that may move in a fit: those not declared a contract's ``term``, with a derivative along paths."""
     names = []
     for path, leaf in jax.tree_util.tree_flatten_with_path(self)[0]:
-        if leaf is not None and not field_metadata(self, _dotted(path)).get("term", False):
+        metadata = field_metadata(self, _dotted(path))
+        if leaf is not None and not metadata.get("term", False) and metadata.get("pathwise", True):
             names.append(_dotted(path))
     return names
+
+
+def check_pathwise(self: Any, names: Iterable[str]) -> None:
+    """Raise ``ValueError`` naming the first of the numbers that has no derivative along paths."""
+    for name in names:
+        if not field_metadata(self, name).get("pathwise", True):
+            raise ValueError(
+                f"{name}: expected a number that paths move smoothly by, got one that moves them by whole jumps; "
+                "bump it on common paths, or differentiate a price formula"
+            )
 
 
 def field_metadata(self: Any, name: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import PartitionSpec
 
-from mcengine._model import parameters, with_parameters
+from mcengine._model import check_pathwise, parameters, with_parameters
 from mcengine.engine import program
 from mcengine.noise import Path, Shifted
 
@@ -36,6 +36,7 @@ class BatchGradient:
 
     ``loss`` is part of the program (``label`` names it for the cache); ``extra`` are numbers it reads. The batch is at least ``batch`` paths
     over all devices (by default one block on each), taken in blocks of at most ``block``. ``mode`` is "forward", "reverse" or "auto".
+    Raises ``ValueError`` for a number that paths have no derivative by, as a jump's intensity.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class BatchGradient:
         if isinstance(study.noise, Shifted):
             raise ValueError("noise: expected unshifted noise for a derivative, for its mean takes no weights; got Shifted")
         self.devices, self.names = program.check_devices(devices), tuple(names)
+        check_pathwise(study, self.names)
         self.mode = ("forward" if len(self.names) <= FORWARD else "reverse") if mode == "auto" else mode
         block = block or default_gradient_block()
         batch = batch or block * self.devices

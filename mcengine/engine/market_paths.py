@@ -96,6 +96,7 @@ def payoffs(
             market[name]
     years = max(float(instrument.expiry) for instrument in instruments.values())
     calendar = Calendar(years, steps or max(1, round(252 * years)))
+    market.risk_neutral().check_steps(years, calendar.steps)
     paths, devices, key = check_paths(paths), program.check_devices(devices), make_key(seed, stream)
     noise.sampling.check_run(paths, first)
     if block is None:
@@ -180,6 +181,7 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
 def sample(market: Market, paths: int, *, years: float = 1.0, steps: int = 252, seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """(spots, variances) by asset, arrays [paths, steps + 1], under P. For looking: everything is kept in memory."""
     calendar = Calendar(years, steps)
+    market.check_steps(years, steps)
 
     def fn(market: Market, calendar: Calendar, key: Any, ids: Path) -> Any:
         prepared = market.prepare(calendar)

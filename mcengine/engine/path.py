@@ -57,6 +57,7 @@ class Simulation:
             traded = {name: self._decide_and_trade(name, book, quotes, step) for name, book in books.items()}
             normals, density = draw_normals(source.at(row["noise"]), step, self.market.n_factors, density)
             uniforms = source.uniforms(step, self.market.n_uniforms) if self.market.n_uniforms else ()
+            row = self.market.with_income(states, row)
             states = self.market.step(states, row, normals, uniforms)
             before, quotes = quotes, self.market.quotes(states, step + 1)
             surprise = lambda asset: quotes[asset].spot - before[asset].spot * self.market.growth(asset, step)  # noqa: E731

@@ -48,6 +48,7 @@ class Study:
             raise ValueError(f"Study.delay: expected 0 or 1 dates between decision and trade, got {self.delay!r}")
         # Static, so that year-ends are part of the program; worked out here, where years is a plain number.
         object.__setattr__(self, "year_steps", self.steps_per_year or max(1, round(self.steps / float(self.years))))
+        self.market.check_steps(self.years, self.steps)
         discount = float(np.asarray(self.market.rate.discounts(np.asarray(self.years))))
         if not self.books:
             raise ValueError("Study.policy: expected a policy or a dict of them, got none")

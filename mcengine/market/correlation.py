@@ -77,14 +77,17 @@ def factor(pairs: Mapping[str, Scalar], names: Sequence[str], loadings: Sequence
         (i, k), (j, m) = normals[a], normals[b]
         if i == j:
             return 1.0 if k == m else 0.0
+        if _is_zero(loadings[i][k]) or _is_zero(loadings[j][m]):
+            return 0.0
         return pairs[f"{names[j]}-{names[i]}"] * loadings[i][k] * loadings[j][m]
 
     rows: list[list[Scalar]] = []
     for a in range(len(normals)):
         row: list[Scalar] = []
         for b in range(a):
-            row.append((entry(a, b) - sum(row[q] * rows[b][q] for q in range(b))) / rows[b][b])
-        rest = 1.0 - sum(x * x for x in row)
+            left = entry(a, b) - _dot(row, rows[b][:b])
+            row.append(0.0 if _is_zero(left) else left / rows[b][b])
+        rest = 1.0 - _dot(row, row)
         row.append(math.sqrt(rest) if isinstance(rest, float) else jnp.sqrt(rest))
         rows.append(row)
     return rows
@@ -92,4 +95,14 @@ def factor(pairs: Mapping[str, Scalar], names: Sequence[str], loadings: Sequence
 
 def correlate(rows: list[list[Scalar]], z: Sequence[Scalar]) -> list[Scalar]:
     """L z, written out: no matrix in the hot loop."""
-    return [sum(entry * z[q] for q, entry in enumerate(row) if not (isinstance(entry, float) and entry == 0.0)) for row in rows]
+    return [_dot(row, z) for row in rows]
+
+
+def _is_zero(x: Scalar) -> bool:
+    """Whether a number is 0 whatever the parameters: a Python one, part of the program."""
+    return isinstance(x, float) and x == 0.0
+
+
+def _dot(x: Sequence[Scalar], y: Sequence[Scalar]) -> Scalar:
+    """Sum of products, without those that are 0 for every correlation."""
+    return sum((a * b for a, b in zip(x, y, strict=False) if not (_is_zero(a) or _is_zero(b))), 0.0)

@@ -47,6 +47,15 @@ class Market:
     def n_uniforms(self) -> int:
         return sum(asset.n_uniforms for asset in self.assets.values())
 
+    def check_steps(self, years: Scalar, steps: int) -> None:
+        """Raise ``ValueError`` where an asset cannot take steps of that size."""
+        for name, asset in self.assets.items():
+            if hasattr(asset, "check_step"):
+                try:
+                    asset.check_step(float(years) / steps)
+                except ValueError as error:
+                    raise ValueError(f"{name}: {error}") from None
+
     def pricers(self) -> dict[str, Pricer]:
         """For each asset the pricer with its own parameters under Q."""
         return {name: asset.pricer() for name, asset in self.assets.items()}
@@ -76,9 +85,9 @@ class PreparedMarket:
             "assets": {name: asset.table(at, dt) for name, asset in market.assets.items()},
             # What cash earns over the step, and what one unit of each asset pays out of its value at the end.
             "interest": self.discounts[:-1][: calendar.steps] / self.discounts[1:][: calendar.steps] - 1.0,
-            "income": {name: jnp.expm1(asset.dividend * dt) for name, asset in market.assets.items()},
+            "income": {name: jnp.expm1(getattr(asset, "dividend", 0.0) * dt) for name, asset in market.assets.items()},
         }
-        self._carry = {name: jnp.exp(-asset.dividend * self.times) / self.discounts for name, asset in market.assets.items()}
+        self._carry = {name: jnp.exp(-getattr(asset, "dividend", 0.0) * self.times) / self.discounts for name, asset in market.assets.items()}
         self._factor = corr.factor(market.correlation, names, [asset.loadings() for asset in market.assets.values()])
 
     def growth(self, name: str, step: Scalar) -> Scalar:
@@ -105,9 +114,18 @@ class PreparedMarket:
             first, drawn = last, taken
         return new
 
+    def with_income(self, states: dict[str, Any], row: Any) -> Any:
+        """The row of a step begun in ``states``, with the income of those assets that pay by their state and not by time alone."""
+        own = {
+            name: asset.income(states[name], row["assets"][name], row["interest"])
+            for name, asset in self.market.assets.items()
+            if hasattr(asset, "income")
+        }
+        return row | {"income": row["income"] | own} if own else row
+
     def quotes(self, states: dict[str, Any], step: Scalar) -> dict[str, Quote]:
         out = {}
         for name, asset in self.market.assets.items():
             spot, variance = asset.observe(states[name])
-            out[name] = Quote(spot, variance, step, self.times, self.discounts, self._carry[name])
+            out[name] = Quote(spot, variance, step, self.times, self.discounts, self._carry[name], curve=getattr(asset, "forward", None))
         return out

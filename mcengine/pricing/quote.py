@@ -1,5 +1,6 @@
 """What a market shows of one asset at one date. A view made each step, never carried."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mcengine._model import Scalar
@@ -9,7 +10,8 @@ from mcengine._model import Scalar
 class Quote:
     """``spot`` (currency), ``variance`` (a year, instantaneous), and the asset's time-only tables over all dates of the calendar.
 
-    ``times[j]`` in years, ``discounts[j]`` the value today of 1 paid at date j, ``carry[j]`` the forward of date j over the spot today.
+    ``times[j]`` in years, ``discounts[j]`` the value today of 1 paid at date j, ``carry[j]`` the forward of date j over the spot today;
+    ``curve(spot, years)`` is the forward of an asset that has its own law of it, and whose ``carry`` then is not read.
     """
 
     spot: Scalar
@@ -18,6 +20,7 @@ class Quote:
     times: Scalar
     discounts: Scalar
     carry: Scalar
+    curve: Callable[[Scalar, Scalar], Scalar] | None = None
 
     def years(self, to: Scalar) -> Scalar:
         """Years from now to date ``to``; 0 for a date that has passed."""
@@ -30,4 +33,6 @@ class Quote:
 
     def forward(self, to: Scalar) -> Scalar:
         """Forward price for date ``to``."""
+        if self.curve is not None:
+            return self.curve(self.spot, self.years(to))
         return self.spot * (self.carry[to] / self.carry[self.step])

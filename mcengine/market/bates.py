@@ -1,0 +1,101 @@
+"""Bates (1996), "Jumps and stochastic volatility", Rev. Financial Studies 9(1): Heston's variance with Merton's jumps.
+
+dS/S = (mu - q - lambda k) dt + sqrt(v) dW_S + (e^J - 1) dN,   dv = kappa (theta - v) dt + xi sqrt(v) dW_v,   J ~ N(m, s^2),
+k = e^{m + s^2/2} - 1,   corr(dW_S, dW_v) = rho; jumps independent of both. The diffusion is Heston's QE-M step, the jumps are exact in law.
+"""
+
+from typing import ClassVar, NamedTuple
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number, replace, static
+from mcengine.market import jumps
+from mcengine.market.heston import Heston
+from mcengine.pricing import HestonPricer
+
+
+class _Row(NamedTuple):
+    diffusion: Scalar  # Heston's row, its drift less the jumps' mean
+    tails: Scalar
+
+
+@model
+class Bates:
+    """Heston's numbers; ``intensity`` jumps a year, the log of a jump normal with mean ``jump_mean`` and standard deviation ``jump_sd``.
+
+    ``drift`` mu is the expected total return a year, jumps and dividends included; the quoted variance is v, that between jumps. Under Q it is
+    ``variance_premium`` times that of P, the intensity ``intensity_premium`` times, and ``jump_mean_premium`` is added to the mean log jump.
+    """
+
+    spot: Scalar = number(above=0.0, term=True)
+    v0: Scalar = number(low=0.0)
+    kappa: Scalar = number(above=0.0)
+    theta: Scalar = number(low=0.0)
+    vol_of_vol: Scalar = number(above=0.0)
+    rho: Scalar = number(above=-1.0, below=1.0)
+    intensity: Scalar = number(low=0.0, pathwise=False)
+    jump_mean: Scalar = number()
+    jump_sd: Scalar = number(low=0.0)
+    drift: Scalar = number(default=0.0)
+    dividend: Scalar = number(default=0.0)
+    variance_premium: Scalar = number(default=1.0, above=0.0)
+    intensity_premium: Scalar = number(default=1.0, low=0.0)
+    jump_mean_premium: Scalar = number(default=0.0)
+    shock: Scalar = number(default=0.0, term=True)
+    most_jumps: int = static(default=8)
+
+    n_factors: ClassVar[int] = 3
+    n_uniforms: ClassVar[int] = 1
+
+    def check(self) -> None:
+        jumps.check_most("Bates", self.most_jumps)
+
+    def check_step(self, dt: float) -> None:
+        """Raise ``ValueError`` where steps of ``dt`` years are too long to count the jumps of P or of Q."""
+        jumps.check_step("Bates", self.intensity * max(1.0, float(self.intensity_premium)), self.most_jumps, dt)
+
+    @property
+    def diffusion(self) -> Heston:
+        """The same asset without jumps, and with the drift it has between them."""
+        drift = self.drift - self.intensity * jumps.lognormal_excess(self.jump_mean, self.jump_sd)
+        numbers = (self.spot, self.v0, self.kappa, self.theta, self.vol_of_vol, self.rho, drift, self.dividend, self.variance_premium, self.shock)
+        return Heston(*numbers)
+
+    @property
+    def feller(self) -> Scalar:
+        """2 kappa theta / xi^2: below 1 the variance touches zero, which QE handles."""
+        return self.diffusion.feller
+
+    def loadings(self) -> tuple[Scalar, ...]:
+        return (*self.diffusion.loadings(), 0.0)
+
+    def table(self, times: Scalar, dt: Scalar) -> _Row:
+        return _Row(self.diffusion.table(times, dt), jumps.tails(self.intensity * dt, self.most_jumps))
+
+    def start(self) -> Scalar:
+        return self.diffusion.start()
+
+    def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...]) -> Scalar:
+        jump = jumps.normal_sum(jumps.count(uniforms[0], row.tails), self.jump_mean, self.jump_sd, normals[2])
+        return self.diffusion.step(state, row.diffusion._replace(drift=row.diffusion.drift + jump), normals[:2])
+
+    def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
+        return state.spot, state.variance
+
+    def pricer(self) -> HestonPricer:
+        return self.diffusion.pricer()
+
+    def risk_neutral(self, rate: Scalar) -> "Bates":
+        p = self.variance_premium
+        return replace(
+            self,
+            drift=rate,
+            v0=p * self.v0,
+            theta=p * self.theta,
+            vol_of_vol=jnp.sqrt(p) * self.vol_of_vol,
+            intensity=self.intensity * self.intensity_premium,
+            jump_mean=self.jump_mean + self.jump_mean_premium,
+            variance_premium=1.0,
+            intensity_premium=1.0,
+            jump_mean_premium=0.0,
+        )

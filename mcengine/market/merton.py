@@ -1,0 +1,88 @@
+"""Merton (1976): lognormal jumps on geometric Brownian motion.
+
+dS/S = (mu - q - lambda k) dt + sigma dW + (e^J - 1) dN,   J ~ N(m, s^2),   k = E[e^J] - 1 = e^{m + s^2/2} - 1.
+A step is exact in law, whatever its size:
+ln S(t+dt) = ln S(t) + (mu - q - sigma^2/2 - lambda k) dt + sigma sqrt(dt) z + N m + s sqrt(N) z_J,   N ~ Poisson(lambda dt) (see ``jumps``).
+"""
+
+from typing import ClassVar, NamedTuple
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number, replace, static
+from mcengine.market import jumps
+from mcengine.pricing import BlackPricer
+
+
+class _Row(NamedTuple):
+    drift: Scalar
+    scale: Scalar
+    tails: Scalar
+
+
+@model
+class Merton:
+    """GBM's numbers; ``intensity`` jumps a year, the log of a jump normal with mean ``jump_mean`` and standard deviation ``jump_sd``.
+
+    ``drift`` mu is the expected total return a year, jumps and dividends included; ``sigma`` is the volatility between jumps, and the quoted
+    variance is sigma^2. Under Q the variance between jumps is ``variance_premium`` times that of P, the intensity ``intensity_premium`` times,
+    and ``jump_mean_premium`` is added to the mean log jump.
+    """
+
+    spot: Scalar = number(above=0.0, term=True)
+    sigma: Scalar = number(low=0.0)
+    intensity: Scalar = number(low=0.0, pathwise=False)
+    jump_mean: Scalar = number()
+    jump_sd: Scalar = number(low=0.0)
+    drift: Scalar = number(default=0.0)
+    dividend: Scalar = number(default=0.0)
+    variance_premium: Scalar = number(default=1.0, above=0.0)
+    intensity_premium: Scalar = number(default=1.0, low=0.0)
+    jump_mean_premium: Scalar = number(default=0.0)
+    shock: Scalar = number(default=0.0, term=True)
+    most_jumps: int = static(default=8)
+
+    n_factors: ClassVar[int] = 2
+    n_uniforms: ClassVar[int] = 1
+
+    def check(self) -> None:
+        jumps.check_most("Merton", self.most_jumps)
+
+    def check_step(self, dt: float) -> None:
+        """Raise ``ValueError`` where steps of ``dt`` years are too long to count the jumps of P or of Q."""
+        jumps.check_step("Merton", self.intensity * max(1.0, float(self.intensity_premium)), self.most_jumps, dt)
+
+    def loadings(self) -> tuple[Scalar, ...]:
+        return (1.0, 0.0)
+
+    def table(self, times: Scalar, dt: Scalar) -> _Row:
+        compensator = self.intensity * jumps.lognormal_excess(self.jump_mean, self.jump_sd)
+        drift = (self.drift - self.dividend - 0.5 * self.sigma**2) * dt + self.shock * (jnp.arange(dt.shape[0]) == 0)
+        return _Row(drift - compensator * dt, self.sigma * jnp.sqrt(dt), jumps.tails(self.intensity * dt, self.most_jumps))
+
+    def start(self) -> Scalar:
+        return self.spot
+
+    def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...]) -> Scalar:
+        jump = jumps.normal_sum(jumps.count(uniforms[0], row.tails), self.jump_mean, self.jump_sd, normals[1])
+        return state * jnp.exp(row.drift + row.scale * normals[0] + jump)
+
+    def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
+        return state, self.sigma**2
+
+    def pricer(self) -> BlackPricer:
+        mean = self.jump_mean + self.jump_mean_premium
+        jump_variance = self.intensity * self.intensity_premium * (mean**2 + self.jump_sd**2)
+        return BlackPricer(variance=self.sigma**2 * self.variance_premium + jump_variance)
+
+    def risk_neutral(self, rate: Scalar) -> "Merton":
+        return replace(
+            self,
+            drift=rate,
+            sigma=self.sigma * jnp.sqrt(self.variance_premium),
+            intensity=self.intensity * self.intensity_premium,
+            jump_mean=self.jump_mean + self.jump_mean_premium,
+            variance_premium=1.0,
+            intensity_premium=1.0,
+            jump_mean_premium=0.0,
+        )

@@ -1,0 +1,85 @@
+"""Schwartz (1997), "The stochastic behavior of commodity prices", J. Finance 52(3), model 1: a log price that reverts to a level.
+
+Under P  d ln S = kappa (ln L - ln S) dt + sigma dW, stepped exactly; under Q the level is L* = L e^{-risk_premium}, and futures are
+    F(tau) = E^Q[S_tau] = exp[e^{-kappa tau} ln S + (1 - e^{-kappa tau}) ln L* + sigma^2 (1 - e^{-2 kappa tau}) / (4 kappa)].
+The spot itself is no asset that could be carried: whoever holds it earns a convenience yield, paid here as an income so large that
+spot and income together are worth S e^{r dt} under Q. That is the return of a nearby future held on full collateral.
+"""
+
+from typing import ClassVar, NamedTuple
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number, replace
+from mcengine.pricing.reverting import RevertingPricer
+
+
+class _Row(NamedTuple):
+    decay: Scalar  # e^{-kappa dt}
+    drift: Scalar
+    scale: Scalar
+    curve: Scalar  # ln F(dt) = decay ln S + curve
+
+
+@model
+class Schwartz:
+    """``kappa`` a rate a year, ``level`` L the price that the median reverts to under P, ``sigma`` a volatility a year, ``risk_premium`` the
+    log of the level under P over that under Q (market price of risk times sigma / kappa): above 0 futures pay on average more than they cost.
+
+    ``variance_premium`` is implied over realised variance: under Q, and in futures and options, sigma is sqrt(variance_premium) times as large.
+    """
+
+    spot: Scalar = number(above=0.0, term=True)
+    kappa: Scalar = number(above=0.0)
+    level: Scalar = number(above=0.0)
+    sigma: Scalar = number(low=0.0)
+    risk_premium: Scalar = number(default=0.0)
+    variance_premium: Scalar = number(default=1.0, above=0.0)
+    shock: Scalar = number(default=0.0, term=True)
+
+    n_factors: ClassVar[int] = 1
+    n_uniforms: ClassVar[int] = 0
+
+    def loadings(self) -> tuple[Scalar, ...]:
+        return (1.0,)
+
+    def table(self, times: Scalar, dt: Scalar) -> _Row:
+        fade = -jnp.expm1(-self.kappa * dt)
+        drift = fade * jnp.log(self.level) + self.shock * (jnp.arange(dt.shape[0]) == 0)
+        scale = self.sigma * jnp.sqrt(-0.5 * jnp.expm1(-2.0 * self.kappa * dt) / self.kappa)
+        return _Row(jnp.exp(-self.kappa * dt), drift, scale, self._curve(dt))
+
+    def start(self) -> Scalar:
+        return jnp.log(self.spot)
+
+    def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> Scalar:
+        return row.decay * state + row.drift + row.scale * normals[0]
+
+    def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
+        return jnp.exp(state), self.sigma**2
+
+    def income(self, state: Scalar, row: _Row, interest: Scalar) -> Scalar:
+        """What a unit pays at the end of a step begun in ``state``, over its price then: (1 + interest) S / F(dt) - 1."""
+        return (1.0 + interest) * jnp.exp(state - row.decay * state - row.curve) - 1.0
+
+    def forward(self, spot: Scalar, years: Scalar) -> Scalar:
+        """Futures price F(tau) for delivery in ``years``, from the spot now."""
+        return jnp.exp(jnp.exp(-self.kappa * years) * jnp.log(spot) + self._curve(years))
+
+    def _curve(self, years: Scalar) -> Scalar:
+        """ln F(tau) - e^{-kappa tau} ln S."""
+        pull = -jnp.expm1(-self.kappa * years) * (jnp.log(self.level) - self.risk_premium)
+        return pull - self.variance_premium * self.sigma**2 * jnp.expm1(-2.0 * self.kappa * years) / (4.0 * self.kappa)
+
+    def pricer(self) -> RevertingPricer:
+        """Black on the future that expires with the option; exact, for total variance sigma^2 (1 - e^{-2 kappa tau}) / (2 kappa)."""
+        return RevertingPricer(2.0 * self.kappa, 0.0, self.variance_premium)
+
+    def risk_neutral(self, rate: Scalar) -> "Schwartz":
+        return replace(
+            self,
+            level=self.level * jnp.exp(-self.risk_premium),
+            risk_premium=0.0,
+            sigma=self.sigma * jnp.sqrt(self.variance_premium),
+            variance_premium=1.0,
+        )

@@ -1,0 +1,33 @@
+"""Black at a variance that reverts to its mean.
+
+Total variance over tau, from a variance v a year now:  w = p [theta tau + weight (v - theta) (1 - e^{-kappa tau}) / kappa].
+With theta = 0 it is that of an Ornstein-Uhlenbeck log price of reversion kappa / 2, and the price is exact; with a GARCH variance it is the mean
+expected to expiry (weight -ln(f) / (1 - f), f the daily persistence), and the smile is left out.
+"""
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number
+from mcengine.pricing.black import black
+from mcengine.pricing.quote import Quote
+
+
+@model
+class RevertingPricer:
+    """``kappa`` a rate a year, ``theta`` a variance a year under P, ``premium`` p of implied over expected variance."""
+
+    kappa: Scalar = number(above=0.0)
+    theta: Scalar = number(low=0.0)
+    premium: Scalar = number(default=1.0, above=0.0)
+    weight: Scalar = number(default=1.0, above=0.0)
+
+    def total_variance(self, quote: Quote, expiry: Scalar) -> Scalar:
+        """Variance of the log price from now to the date ``expiry``."""
+        years = quote.years(expiry)
+        fade = -jnp.expm1(-self.kappa * years) / self.kappa
+        return self.premium * (self.theta * years + self.weight * (quote.variance - self.theta) * fade)
+
+    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
+        total = self.total_variance(quote, expiry)
+        deviation = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
+        return black(kind, quote.forward(expiry), strike, deviation, quote.discount(expiry))
