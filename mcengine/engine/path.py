@@ -57,8 +57,8 @@ class Simulation:
             traded = {name: self._decide_and_trade(name, book, quotes, step) for name, book in books.items()}
             normals, density = draw_normals(source.at(row["noise"]), step, self.market.n_factors, density)
             uniforms = source.uniforms(step, self.market.n_uniforms) if self.market.n_uniforms else ()
-            row = self.market.with_income(states, row)
-            states = self.market.step(states, row, normals, uniforms)
+            earlier, states = states, self.market.step(states, row, normals, uniforms)
+            row = self.market.settle(earlier, states, row)
             before, quotes = quotes, self.market.quotes(states, step + 1)
             surprise = lambda asset: quotes[asset].spot - before[asset].spot * self.market.growth(asset, step)  # noqa: E731
             books = {name: self._end_day(name, books[name], *traded[name], row, quotes, surprise, step + 1) for name in books}
@@ -111,8 +111,21 @@ class Simulation:
 
     def _trade(self, name: str, account: Account, target: Target, quotes: dict[str, Quote]) -> tuple[Account, Scalar]:
         slots = self.slots[name]
-        new_marks = {n: s.price(target[n].terms, quotes, self.pricers) for n, s in slots.items() if isinstance(s, OptionSlot)}
+        new_marks = {n: self._mark(account, n, s, target[n].terms, quotes) for n, s in slots.items() if isinstance(s, OptionSlot)}
         return trade(account, target, slots, prices(account, slots, quotes), new_marks, self.study.costs)
+
+    def _mark(self, account: Account, name: str, slot: OptionSlot, terms: Any, quotes: dict[str, Quote]) -> Scalar:
+        """Price of an option on the target's terms. On most dates these are held already, and so is their price."""
+
+        def fresh() -> Scalar:
+            return slot.price(terms, quotes, self.pricers)
+
+        if slot.restrikes:
+            return fresh()
+        held = account.held[name].terms
+        assert isinstance(held, Terms)
+        kept = jnp.where(terms.strike == held.strike, account.option_prices[name], jnp.nan)  # a promise that was broken is heard of
+        return jax.lax.cond(terms.expiry != held.expiry, jax.checkpoint(fresh), lambda: kept)
 
     def _end_day(
         self,

@@ -48,10 +48,15 @@ class Underlying:
 
 @dataclass(frozen=True)
 class OptionSlot:
-    """European options of one kind on one asset, cash-settled."""
+    """European options of one kind on one asset, cash-settled.
+
+    The expiry is a date of the calendar, the same for all paths, and a new option has a new one; only with ``restrikes`` may the strike change
+    alone, which costs a second price on every date.
+    """
 
     kind: str
     asset: str
+    restrikes: bool = False
 
     def start(self, quotes: dict[str, Quote]) -> Terms:
         """Terms of the empty slot: at the money, expired today."""

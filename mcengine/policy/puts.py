@@ -6,6 +6,7 @@ the wealth V when s = V / (V + c u P). On other dates the mix runs on what the p
 
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
@@ -17,7 +18,8 @@ def _with_puts(target: Target, seen: Seen, *, slot: str, asset: str, coverage: S
     held = seen.held[slot]
     assert isinstance(held.terms, Terms)
     terms = Terms(jnp.where(buy, terms.strike, held.terms.strike), jnp.where(buy, terms.expiry, held.terms.expiry))
-    price = seen.quote_option(slot, terms)
+    # Priced anew on buying dates alone, which are the same for all paths; kept whole on the way back, where what the price is made of is many.
+    price = jax.lax.cond(buy, jax.checkpoint(lambda: seen.quote_option(slot, terms)), lambda: seen.prices[slot])
     units = coverage * target[asset].units
     scale_new = seen.wealth / (seen.wealth + units * price * (1.0 + seen.cost_terms.option_spread))
     scale = jnp.where(buy, scale_new, 1.0 - held.units * price / seen.wealth)
