@@ -165,7 +165,7 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
         quotes, after, paid = prepared.quotes(states, now), {}, {}
         for name, instrument in instruments.items():
             after[name], cash = instrument.step(inside[name], quotes, now, calendar)
-            paid[name] = total[name] + cash * row["discount"]
+            paid[name] = total[name] + cash * prepared.bank_discount(states, row["discount"])
         return (states, after, paid), None
 
     states = prepared.start()

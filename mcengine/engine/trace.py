@@ -47,8 +47,8 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
     states, books = jax.tree.map(lambda a, b: np.concatenate([np.asarray(a)[:, None], np.asarray(b)], axis=1), first, records)
     columns: dict[str, np.ndarray] = {}
     spots: dict[str, np.ndarray] = {}
-    for name, asset in study.market.assets.items():
-        spot, variance = asset.observe(states[name])
+    for name in study.market.assets:
+        spot, variance = study.market.observe(name, states)
         spots[name] = spot
         columns[f"{name}.spot"], columns[f"{name}.variance"] = spot, np.broadcast_to(np.asarray(variance), spot.shape)
     for name, policy in study.books.items():

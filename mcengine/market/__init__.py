@@ -2,13 +2,42 @@
 
 from mcengine.market.base import Asset
 from mcengine.market.bates import Bates
+from mcengine.market.bond_index import BondIndex
+from mcengine.market.events import Event, Scenario
 from mcengine.market.gbm import GBM
 from mcengine.market.gjr_garch import GJRGARCH
 from mcengine.market.heston import Heston
+from mcengine.market.hull_white import HullWhite
 from mcengine.market.kou import Kou
-from mcengine.market.market import Market, PreparedMarket
+from mcengine.market.market import Market
 from mcengine.market.merton import Merton
+from mcengine.market.prepared import PreparedMarket
 from mcengine.market.rate import FlatRate
+from mcengine.market.regime_gbm import RegimeGBM
+from mcengine.market.regimes import Regimes, from_transition
 from mcengine.market.schwartz import Schwartz
+from mcengine.market.stress import Stress
+from mcengine.market.vasicek import Vasicek
 
-__all__ = ["GBM", "GJRGARCH", "Asset", "Bates", "FlatRate", "Heston", "Kou", "Market", "Merton", "PreparedMarket", "Schwartz"]
+__all__ = [
+    "GBM",
+    "GJRGARCH",
+    "Asset",
+    "Bates",
+    "BondIndex",
+    "Event",
+    "FlatRate",
+    "Heston",
+    "HullWhite",
+    "Kou",
+    "Market",
+    "Merton",
+    "PreparedMarket",
+    "RegimeGBM",
+    "Regimes",
+    "Scenario",
+    "Schwartz",
+    "Stress",
+    "Vasicek",
+    "from_transition",
+]

@@ -42,9 +42,9 @@ class Bates:
     intensity_premium: Scalar = number(default=1.0, low=0.0)
     jump_mean_premium: Scalar = number(default=0.0)
     shock: Scalar = number(default=0.0, term=True)
-    most_jumps: int = static(default=8)
+    most_jumps: int = static(default=4)
 
-    n_factors: ClassVar[int] = 3
+    n_factors: ClassVar[int] = 2
     n_uniforms: ClassVar[int] = 1
 
     def check(self) -> None:
@@ -67,7 +67,7 @@ class Bates:
         return self.diffusion.feller
 
     def loadings(self) -> tuple[Scalar, ...]:
-        return (*self.diffusion.loadings(), 0.0)
+        return self.diffusion.loadings()
 
     def table(self, times: Scalar, dt: Scalar) -> _Row:
         return _Row(self.diffusion.table(times, dt), jumps.tails(self.intensity * dt, self.most_jumps))
@@ -76,8 +76,8 @@ class Bates:
         return self.diffusion.start()
 
     def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...]) -> Scalar:
-        jump = jumps.normal_sum(jumps.count(uniforms[0], row.tails), self.jump_mean, self.jump_sd, normals[2])
-        return self.diffusion.step(state, row.diffusion._replace(drift=row.diffusion.drift + jump), normals[:2])
+        jump = jumps.normal_sum(jumps.draw(uniforms[0], row.tails), self.jump_mean, self.jump_sd)
+        return self.diffusion.step(state, row.diffusion._replace(drift=row.diffusion.drift + jump), normals)
 
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
         return state.spot, state.variance

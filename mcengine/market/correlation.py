@@ -7,7 +7,7 @@ correlated with other assets only through its price. That matrix is positive def
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -69,6 +69,47 @@ def check(pairs: Mapping[str, Any], names: Sequence[str]) -> None:
         raise ValueError(f"correlation: expected a positive definite matrix, got one with smallest eigenvalue {smallest:.3g}")
 
 
+class Repaired(NamedTuple):
+    """A correlation matrix, its Frobenius ``distance`` from the one asked, and how many projections it took."""
+
+    matrix: np.ndarray
+    distance: float
+    rounds: int
+
+
+def nearest(matrix: Any, *, smallest: float = 1e-5, tolerance: float = 1e-10, rounds: int = 10_000) -> Repaired:
+    """The nearest correlation matrix, in the Frobenius norm, whose eigenvalues are at least ``smallest``.
+
+    Alternating projections on that cone and on the unit diagonal, with Dykstra's correction on the cone: Higham, "Computing the nearest correlation
+    matrix", IMA J. Numer. Anal. 22(3), 2002, algorithm 3.3. A matrix that is one already comes back as it is.
+    Raises ``ValueError`` for a matrix that is not symmetric, or when projections do not settle.
+    """
+    given = np.asarray(matrix, np.float64)
+    if given.ndim != 2 or given.shape[0] != given.shape[1] or not np.allclose(given, given.T, rtol=0.0, atol=1e-12) or not np.all(np.isfinite(given)):
+        raise ValueError(f"nearest: expected a symmetric matrix of finite numbers, got {given.tolist()}")
+    if np.allclose(np.diag(given), 1.0, rtol=0.0, atol=1e-12) and np.linalg.eigvalsh(given)[0] >= smallest:
+        return Repaired(given.copy(), 0.0, 0)
+    x, correction = given.copy(), np.zeros_like(given)
+    for count in range(1, rounds + 1):
+        values, vectors = np.linalg.eigh(x - correction)
+        projected = (vectors * np.maximum(values, smallest)) @ vectors.T
+        correction = projected - (x - correction)
+        following = projected.copy()
+        np.fill_diagonal(following, 1.0)
+        moved = float(np.linalg.norm(following - x)) + float(np.linalg.norm(following - projected))
+        x = following
+        if moved < tolerance:
+            x = 0.5 * (x + x.T)
+            return Repaired(x, float(np.linalg.norm(x - given)), count)
+    raise ValueError(f"nearest: expected projections to settle within {rounds:,} rounds, still {moved:.2g} apart")
+
+
+def realised(increments: Any) -> np.ndarray:
+    """Correlation matrix of standardised increments [..., series]: what a sample shows of what was asked. Its error is (1 - c^2)/sqrt(count)."""
+    flat = np.asarray(increments, np.float64).reshape(-1, np.shape(increments)[-1])
+    return np.atleast_2d(np.corrcoef(flat, rowvar=False))
+
+
 def factor(pairs: Mapping[str, Scalar], names: Sequence[str], loadings: Sequence[tuple[Scalar, ...]]) -> list[list[Scalar]]:
     """Rows of the lower Cholesky factor over all normals of all assets, as scalars; what is 0 for every correlation stays a Python 0."""
     normals = [(i, k) for i, row in enumerate(loadings) for k in range(len(row))]
@@ -79,7 +120,8 @@ def factor(pairs: Mapping[str, Scalar], names: Sequence[str], loadings: Sequence
             return 1.0 if k == m else 0.0
         if _is_zero(loadings[i][k]) or _is_zero(loadings[j][m]):
             return 0.0
-        return pairs[f"{names[j]}-{names[i]}"] * loadings[i][k] * loadings[j][m]
+        asked = pairs[f"{names[j]}-{names[i]}"] if f"{names[j]}-{names[i]}" in pairs else pairs[f"{names[i]}-{names[j]}"]
+        return asked * loadings[i][k] * loadings[j][m]
 
     rows: list[list[Scalar]] = []
     for a in range(len(normals)):

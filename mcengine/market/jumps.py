@@ -1,16 +1,21 @@
 """Jumps that arrive as a Poisson process: how many come in a step, and what their sum is.
 
-The number in a step of mean l is drawn by inversion of one uniform u: N = sum over k of 1{u < P(N >= k)}, with P(N >= k), k = 1 ... most, a
-table over steps. More than ``most`` are counted as ``most``: a calendar on which they come with a probability above 1e-7 a step is refused
-(1e-7 is what a 24-bit uniform tells apart).
+The number in a step of mean l is drawn by inversion of one uniform u: N >= k where u < P(N >= k), k = 1 ... most, from a table over steps.
+Where in [P(N > N), P(N >= N)) u then lies is a uniform again, independent of N, and makes the first jump or the sum of all: near 0 a
+uniform has 32 bits (float32; a probability of 1/252 leaves 24 of them). More than ``most`` jumps are counted as ``most``: a calendar on
+which they come with a probability above 1e-7 a step is refused.
 N moves by whole jumps, so no number that only N depends on has a pathwise derivative: such fields are ``number(pathwise=False)``.
 """
 
+from typing import NamedTuple
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy.special import gammaincinv
 
 from mcengine._model import Scalar
+from mcengine.noise import normal_from_uniform
 
 TOLERANCE = 1e-7
 """Largest probability of more jumps in a step than are counted."""
@@ -39,7 +44,7 @@ def check_step(name: str, intensity: Scalar, most: int, dt: float) -> None:
 
 
 def tails(mean: Scalar, most: int) -> Scalar:
-    """P(N >= k) for k = 1 ... most, [steps, most], N Poisson with ``mean`` [steps]; not a number where check_step would refuse."""
+    """P(N >= k) for k = 1 ... most, [steps, most], N Poisson with ``mean`` [steps]; not a number where ``check_step`` would refuse."""
     mean = jnp.where(mean <= most_mean(most) * (1.0 + 1e-5), mean, jnp.nan)
     terms = [jnp.exp(-mean)]
     for k in range(1, most + _BEYOND + 1):
@@ -47,12 +52,26 @@ def tails(mean: Scalar, most: int) -> Scalar:
     sums = [jnp.zeros_like(mean)]
     for term in reversed(terms[1:]):  # smallest first, so that no digit is lost
         sums.append(sums[-1] + term)
-    return jnp.stack(sums[: -most - 1 : -1], axis=-1)
+    return jax.lax.stop_gradient(jnp.stack(sums[: -most - 1 : -1], axis=-1))
 
 
-def count(uniform: Scalar, tails: Scalar) -> Scalar:
-    """N, from a uniform and a row of ``tails``."""
-    return sum(jnp.where(uniform < tails[k], 1.0, 0.0) for k in range(tails.shape[0]))
+class Drawn(NamedTuple):
+    """``number`` of jumps in a step, and a ``uniform`` independent of it where that is not 0."""
+
+    number: Scalar
+    uniform: Scalar
+
+
+def draw(uniform: Scalar, tails: Scalar) -> Drawn:
+    """The jumps of a step, from a uniform and a row of ``tails``."""
+    most = tails.shape[0]
+    number, low, width = jnp.zeros_like(uniform), jnp.zeros_like(uniform), jnp.ones_like(uniform)
+    for k in range(most):
+        comes, below = uniform < tails[k], tails[k + 1] if k + 1 < most else 0.0
+        number = jnp.where(comes, k + 1.0, number)
+        low = jnp.where(comes, below, low)
+        width = jnp.where(comes, tails[k] - below, width)
+    return Drawn(number, (uniform - low) / width)
 
 
 def lognormal_excess(mean: Scalar, deviation: Scalar) -> Scalar:
@@ -60,6 +79,6 @@ def lognormal_excess(mean: Scalar, deviation: Scalar) -> Scalar:
     return jnp.expm1(mean + 0.5 * deviation**2)
 
 
-def normal_sum(number: Scalar, mean: Scalar, deviation: Scalar, z: Scalar) -> Scalar:
-    """Sum of ``number`` normal jumps, by one normal: its mean is N m and its variance N s^2."""
-    return number * mean + jnp.sqrt(number) * (deviation * z)
+def normal_sum(drawn: Drawn, mean: Scalar, deviation: Scalar) -> Scalar:
+    """Sum of normal jumps: normal again given their number, with mean N m and variance N s^2."""
+    return drawn.number * mean + jnp.sqrt(drawn.number) * (deviation * normal_from_uniform(drawn.uniform))

@@ -2,10 +2,10 @@
 
 dS/S = (mu - q - lambda k) dt + sigma dW + (e^J - 1) dN.   With probability p the jump is up and J exponential with mean a, else it is down
 and -J exponential with mean b:   k = E[e^J] - 1 = p / (1 - a) + (1 - p) / (1 + b) - 1   (eta_1 = 1/a > 1, eta_2 = 1/b).
-In a step N ~ Poisson(lambda dt) jumps come (see ``jumps``), and each has a uniform v of its own for sign and size, by inversion:
+In a step N ~ Poisson(lambda dt) jumps come, and each has a uniform v for sign and size (the first that left by N, see ``jumps``), by inversion:
 J = -a ln((1 - v)/p) where v >= 1 - p,   J = b ln(v/(1 - p)) where v < 1 - p.
 No approximation but the count's: ``most_jumps`` = 3 a step are drawn, exact to 1e-7 up to 10 jumps a year on daily steps; more have to be asked
-for, at one uniform each.
+for, at a uniform each.
 """
 
 from typing import ClassVar, NamedTuple
@@ -51,7 +51,7 @@ class Kou:
 
     @property
     def n_uniforms(self) -> int:
-        return 1 + self.most_jumps
+        return self.most_jumps
 
     def check(self) -> None:
         jumps.check_most("Kou", self.most_jumps)
@@ -73,11 +73,11 @@ class Kou:
         return self.spot
 
     def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...]) -> Scalar:
-        down = 1.0 - self.up_probability
+        down, drawn = 1.0 - self.up_probability, jumps.draw(uniforms[0], row.tails)
         rises: Scalar = 1.0
         falls: Scalar = 1.0  # products of survival probabilities: two logarithms however many jumps
-        for k, v in enumerate(uniforms[1:]):
-            comes, falling = uniforms[0] < row.tails[k], v < down
+        for k, v in enumerate((drawn.uniform, *uniforms[1:])):
+            comes, falling = drawn.number > k, v < down
             rises = rises * jnp.where(comes & ~falling, (1.0 - v) / (1.0 - down), 1.0)
             falls = falls * jnp.where(comes & falling, v / down, 1.0)
         jump = self.down_mean * jnp.log(falls) - self.up_mean * jnp.log(rises)

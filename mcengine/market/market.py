@@ -1,38 +1,94 @@
-"""Several assets, correlated, and a rate: how the whole market moves along one path."""
+"""Several assets, correlated, a rate, and what they share: regimes, announced events, shocks."""
 
+import dataclasses
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
-from mcengine._model import Scalar, model, near, number, replace
+from mcengine._model import Scalar, is_concrete, model, near, number, replace, static
 from mcengine.market import correlation as corr
+from mcengine.market import events as on_dates
 from mcengine.market.base import Asset
+from mcengine.market.prepared import PreparedMarket
 from mcengine.market.rate import FlatRate
-from mcengine.pricing import Calendar, Pricer, Quote
+from mcengine.pricing import Calendar, Pricer
 
 
 @model
 class Market:
-    """``assets`` by name, ``correlation`` between their prices' Brownian motions (a matrix in their order, or pairs ``"equity-bond"``), ``rate``."""
+    """``assets`` by name; ``correlation`` between the Brownian motions of their prices and of the ``rate`` where it is stochastic (a matrix in their
+    order, the rate last, or pairs ``"equity-bond"``, ``"equity-rate"``); ``regimes`` of all assets; ``events`` and ``scenarios`` by name.
+
+    ``repair=True`` takes the nearest correlation matrix in place of one that is not positive definite; ``repaired`` says how far away it is.
+    ``measure`` says whether drifts are those of P or follow the path's short rate, as under Q (see ``risk_neutral``).
+    An asset's ``drift`` is its total expected return under P, also where the rate is stochastic.
+    """
 
     assets: dict[str, Any] = number(flat=True)
     correlation: Any = None
     rate: Any = 0.0
+    regimes: Any = None
+    events: Any = None
+    scenarios: Any = None
+    repair: bool = static(default=False)
+    repaired: float = static(default=0.0)
+    measure: str = static(default="P")
 
     def canonical(self) -> dict[str, Any]:
         if not self.assets:
             raise ValueError("Market.assets: expected at least one asset, got none")
+        reserved = {field.name for field in dataclasses.fields(self)}
         for name in self.assets:
-            if name in ("assets", "correlation", "rate"):
+            if name in reserved:
                 raise ValueError(f"Market.assets: expected names that are no field of Market, got {name!r}")
             if not name.isidentifier():
                 raise ValueError(f"Market.assets: expected names made of letters, digits and underscores, got {name!r}")
+        if self.measure not in ("P", "Q"):
+            raise ValueError(f"Market.measure: expected 'P' or 'Q', got {self.measure!r}")
         rate = self.rate if hasattr(self.rate, "discounts") else FlatRate(self.rate)
-        return {"assets": dict(self.assets), "correlation": corr.to_pairs(self.correlation, list(self.assets)), "rate": rate}
+        names = _correlated(self.assets, rate)
+        pairs, distance = self._sound(corr.to_pairs(self.correlation, names), names)
+        regimes = self.regimes
+        if regimes is not None and regimes.correlation:
+            by_regime = {name: self._sound(corr.to_pairs(given, names), names) for name, given in regimes.correlation.items()}
+            regimes = replace(regimes, correlation={name: given for name, (given, _) in by_regime.items()})
+            distance = max(distance, *(moved for _, moved in by_regime.values()))
+        return {
+            "assets": dict(self.assets),
+            "correlation": pairs,
+            "rate": rate,
+            "regimes": regimes,
+            "events": dict(self.events or {}),
+            "scenarios": dict(self.scenarios or {}),
+            "repaired": max(distance, self.repaired),
+        }
+
+    def _sound(self, pairs: dict[str, Any], names: list[str]) -> tuple[dict[str, Any], float]:
+        """(pairs, how far they were moved): the nearest that are positive definite, where that was asked."""
+        if not (self.repair and names and is_concrete(pairs)):
+            return pairs, 0.0
+        near_by = corr.nearest(corr.to_matrix(pairs, names))
+        return (corr.to_pairs(near_by.matrix, names), near_by.distance) if near_by.distance > 0.0 else (pairs, 0.0)
 
     def check(self) -> None:
-        corr.check(self.correlation, list(self.assets))
+        corr.check(self.correlation, self.correlated)
+        if self.regimes is not None:
+            for name, pairs in (self.regimes.correlation or {}).items():
+                try:
+                    corr.check(pairs, self.correlated)
+                except ValueError as error:
+                    raise ValueError(f"regimes.{name}: {error}") from None
+        for name, asset in self.assets.items():
+            if getattr(asset, "needs_regimes", False):
+                if self.regimes is None:
+                    raise ValueError(f"{name}: expected a market with regimes for {type(asset).__name__}, got none")
+                asset.check_regimes(self.regimes, name)
+            if getattr(asset, "follows_rate", False) and not self.rate.n_factors:
+                raise ValueError(f"{name}: expected a market with a stochastic rate for {type(asset).__name__}, got {type(self.rate).__name__}")
+        on_dates.check(self.events, self.scenarios, self.assets, stochastic_rate=bool(self.rate.n_factors))
+
+    @property
+    def correlated(self) -> list[str]:
+        """Names in the order of the correlation matrix: assets with a Brownian motion of their own, then the rate."""
+        return _correlated(self.assets, self.rate)
 
     def __getitem__(self, name: str) -> Asset:
         if name not in self.assets:
@@ -41,11 +97,12 @@ class Market:
 
     @property
     def n_factors(self) -> int:
-        return sum(asset.n_factors for asset in self.assets.values())
+        return self.rate.n_factors + sum(asset.n_factors for asset in self.assets.values())
 
     @property
     def n_uniforms(self) -> int:
-        return sum(asset.n_uniforms for asset in self.assets.values())
+        shared = (self.regimes is not None and len(self.regimes.names) > 1) + bool(self.events)
+        return shared + sum(asset.n_uniforms for asset in self.assets.values())
 
     def check_steps(self, years: Scalar, steps: int) -> None:
         """Raise ``ValueError`` where an asset cannot take steps of that size."""
@@ -58,74 +115,33 @@ class Market:
 
     def pricers(self) -> dict[str, Pricer]:
         """For each asset the pricer with its own parameters under Q."""
-        return {name: asset.pricer() for name, asset in self.assets.items()}
+        return {n: a.pricer_of(self.rate) if getattr(a, "follows_rate", False) else a.pricer() for n, a in self.assets.items()}
+
+    def observe(self, name: str, states: dict[str, Any]) -> tuple[Scalar, Scalar]:
+        """(spot, instantaneous variance) of an asset, from the states of the market."""
+        asset = self.assets[name]
+        if getattr(asset, "follows_rate", False):
+            return asset.observe_with(states[name], self.rate)
+        if getattr(asset, "needs_regimes", False):
+            return asset.observe_in(states[name], self.regimes, states["regimes"])
+        return asset.observe(states[name])
 
     def risk_neutral(self) -> "Market":
-        """The market under Q: every discounted total return a martingale, variances as options are priced by."""
-        rate = self.rate.rate
-        return replace(self, assets={name: asset.risk_neutral(rate) for name, asset in self.assets.items()})
+        """The market under Q: every discounted total return a martingale, variances and events as options are priced by, no unannounced shock.
+
+        Under a stochastic rate an asset drifts at the path's own; its number is then 0.
+        """
+        events = {name: event.risk_neutral() for name, event in self.events.items()}
+        if not self.rate.n_factors:
+            rate = self.rate.rate
+            return replace(self, assets={name: asset.risk_neutral(rate) for name, asset in self.assets.items()}, events=events, scenarios=None)
+        assets = {name: asset.risk_neutral(0.0) for name, asset in self.assets.items()}
+        return replace(self, assets=assets, rate=self.rate.risk_neutral(), events=events, scenarios=None, measure="Q")
 
     def prepare(self, calendar: Calendar) -> "PreparedMarket":
         """All that does not depend on the path, computed once a run inside the program."""
         return PreparedMarket(self, calendar)
 
 
-class PreparedMarket:
-    """A market on a calendar: tables by step and the Cholesky factor. Lives inside one traced program."""
-
-    def __init__(self, market: Market, calendar: Calendar) -> None:
-        names = list(market.assets)
-        self.market = market
-        self.n_factors, self.n_uniforms = market.n_factors, market.n_uniforms
-        self.times = calendar.times()
-        self.discounts = market.rate.discounts(self.times)
-        dt = jnp.diff(self.times)[: calendar.steps]
-        at = self.times[: calendar.steps]
-        self.rows = {
-            "assets": {name: asset.table(at, dt) for name, asset in market.assets.items()},
-            # What cash earns over the step, and what one unit of each asset pays out of its value at the end.
-            "interest": self.discounts[:-1][: calendar.steps] / self.discounts[1:][: calendar.steps] - 1.0,
-            "income": {name: jnp.expm1(getattr(asset, "dividend", 0.0) * dt) for name, asset in market.assets.items()},
-        }
-        self._carry = {name: jnp.exp(-getattr(asset, "dividend", 0.0) * self.times) / self.discounts for name, asset in market.assets.items()}
-        self._factor = corr.factor(market.correlation, names, [asset.loadings() for asset in market.assets.values()])
-
-    def growth(self, name: str, step: Scalar) -> Scalar:
-        """E[next spot] / spot under P over a step: e^{(mu - q) dt}, of assets whose ``drift`` is a number.
-
-        Raises ``ValueError`` for an asset that has none.
-        """
-        asset = self.market.assets[name]
-        if not hasattr(asset, "drift"):
-            raise ValueError(f"controls: expected assets with a drift, under which their expected gains are known, got {name!r} without")
-        return jnp.exp((asset.drift - asset.dividend) * (self.times[1] - self.times[0]) + getattr(asset, "shock", 0.0) * (step == 0))
-
-    def start(self) -> dict[str, Any]:
-        # One dtype and no weak types: the scan's carry must look the same before and after a step.
-        as_float = lambda leaf: jnp.asarray(leaf, jnp.result_type(float))  # noqa: E731
-        return {name: jax.tree.map(as_float, asset.start()) for name, asset in self.market.assets.items()}
-
-    def step(self, states: dict[str, Any], row: Any, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> dict[str, Any]:
-        z = corr.correlate(self._factor, normals)
-        new, first, drawn = {}, 0, 0
-        for name, asset in self.market.assets.items():
-            last, taken = first + asset.n_factors, drawn + asset.n_uniforms
-            new[name] = asset.step(states[name], row["assets"][name], tuple(z[first:last]), tuple(uniforms[drawn:taken]))
-            first, drawn = last, taken
-        return new
-
-    def with_income(self, states: dict[str, Any], row: Any) -> Any:
-        """The row of a step begun in ``states``, with the income of those assets that pay by their state and not by time alone."""
-        own = {
-            name: asset.income(states[name], row["assets"][name], row["interest"])
-            for name, asset in self.market.assets.items()
-            if hasattr(asset, "income")
-        }
-        return row | {"income": row["income"] | own} if own else row
-
-    def quotes(self, states: dict[str, Any], step: Scalar) -> dict[str, Quote]:
-        out = {}
-        for name, asset in self.market.assets.items():
-            spot, variance = asset.observe(states[name])
-            out[name] = Quote(spot, variance, step, self.times, self.discounts, self._carry[name], curve=getattr(asset, "forward", None))
-        return out
+def _correlated(assets: dict[str, Any], rate: Any) -> list[str]:
+    return [name for name, asset in assets.items() if asset.n_factors] + (["rate"] if rate.n_factors else [])

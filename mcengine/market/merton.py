@@ -2,7 +2,8 @@
 
 dS/S = (mu - q - lambda k) dt + sigma dW + (e^J - 1) dN,   J ~ N(m, s^2),   k = E[e^J] - 1 = e^{m + s^2/2} - 1.
 A step is exact in law, whatever its size:
-ln S(t+dt) = ln S(t) + (mu - q - sigma^2/2 - lambda k) dt + sigma sqrt(dt) z + N m + s sqrt(N) z_J,   N ~ Poisson(lambda dt) (see ``jumps``).
+ln S(t+dt) = ln S(t) + (mu - q - sigma^2/2 - lambda k) dt + sigma sqrt(dt) z + N m + s sqrt(N) z_J,   N ~ Poisson(lambda dt),
+with N and z_J from one uniform (see ``jumps``).
 """
 
 from typing import ClassVar, NamedTuple
@@ -40,9 +41,9 @@ class Merton:
     intensity_premium: Scalar = number(default=1.0, low=0.0)
     jump_mean_premium: Scalar = number(default=0.0)
     shock: Scalar = number(default=0.0, term=True)
-    most_jumps: int = static(default=8)
+    most_jumps: int = static(default=4)
 
-    n_factors: ClassVar[int] = 2
+    n_factors: ClassVar[int] = 1
     n_uniforms: ClassVar[int] = 1
 
     def check(self) -> None:
@@ -53,7 +54,7 @@ class Merton:
         jumps.check_step("Merton", self.intensity * max(1.0, float(self.intensity_premium)), self.most_jumps, dt)
 
     def loadings(self) -> tuple[Scalar, ...]:
-        return (1.0, 0.0)
+        return (1.0,)
 
     def table(self, times: Scalar, dt: Scalar) -> _Row:
         compensator = self.intensity * jumps.lognormal_excess(self.jump_mean, self.jump_sd)
@@ -64,7 +65,7 @@ class Merton:
         return self.spot
 
     def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...]) -> Scalar:
-        jump = jumps.normal_sum(jumps.count(uniforms[0], row.tails), self.jump_mean, self.jump_sd, normals[1])
+        jump = jumps.normal_sum(jumps.draw(uniforms[0], row.tails), self.jump_mean, self.jump_sd)
         return state * jnp.exp(row.drift + row.scale * normals[0] + jump)
 
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:

@@ -1,4 +1,9 @@
-"""Interest: what cash earns and by what later payments are discounted."""
+"""Interest: what cash earns and by what later payments are discounted.
+
+A rate has ``discounts(times)``; a stochastic one (``n_factors`` normals a step) also what ``short_rate`` describes.
+"""
+
+from typing import ClassVar
 
 import jax.numpy as jnp
 
@@ -10,6 +15,8 @@ class FlatRate:
     """One continuously compounded rate a year for all maturities."""
 
     rate: Scalar = number(default=0.0)
+
+    n_factors: ClassVar[int] = 0
 
     def discounts(self, times: Scalar) -> Scalar:
         """Value today of 1 paid at each time (years)."""

@@ -2,8 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
 
 from mcengine._model import Scalar
+
+
+@dataclass(frozen=True)
+class AffineRate:
+    """A short rate that has left its forward curve by ``deviation`` x: bonds are P(0,T)/P(0,t) exp(-B x - B^2 y/2), B = (1 - e^{-kappa (T-t)})/kappa,
+    ``variance`` y(t) that of x seen from today.
+    """
+
+    deviation: Scalar
+    kappa: Scalar
+    variance: Scalar
+
+    def factor(self, years: Scalar) -> Scalar:
+        """Price of a bond of that many years over what today's curve makes it."""
+        b = -jnp.expm1(-self.kappa * years) / self.kappa
+        return jnp.exp(-b * (self.deviation + 0.5 * b * self.variance))
 
 
 @dataclass(frozen=True)
@@ -12,6 +31,9 @@ class Quote:
 
     ``times[j]`` in years, ``discounts[j]`` the value today of 1 paid at date j, ``carry[j]`` the forward of date j over the spot today;
     ``curve(spot, years)`` is the forward of an asset that has its own law of it, and whose ``carry`` then is not read.
+
+    ``rate`` is the path's short rate where it is stochastic. ``events[j]`` is the variance that announced events bring up to date j. ``extra`` is for
+    a model and its own pricer.
     """
 
     spot: Scalar
@@ -21,6 +43,9 @@ class Quote:
     discounts: Scalar
     carry: Scalar
     curve: Callable[[Scalar, Scalar], Scalar] | None = None
+    rate: AffineRate | None = None
+    events: Scalar | None = None
+    extra: Any = None
 
     def years(self, to: Scalar) -> Scalar:
         """Years from now to date ``to``; 0 for a date that has passed."""
@@ -29,10 +54,18 @@ class Quote:
 
     def discount(self, to: Scalar) -> Scalar:
         """Value now of 1 paid at date ``to``."""
-        return self.discounts[to] / self.discounts[self.step]
+        today = self.discounts[to] / self.discounts[self.step]
+        return today if self.rate is None else today * self.rate.factor(self.years(to))
 
     def forward(self, to: Scalar) -> Scalar:
         """Forward price for date ``to``."""
         if self.curve is not None:
             return self.curve(self.spot, self.years(to))
-        return self.spot * (self.carry[to] / self.carry[self.step])
+        grown = self.spot * (self.carry[to] / self.carry[self.step])
+        return grown if self.rate is None else grown / self.rate.factor(self.years(to))
+
+    def event_variance(self, to: Scalar) -> Scalar:
+        """Variance of the log-return that announced events bring between now and date ``to``, beside the model's own; 0 without events."""
+        if self.events is None:
+            return 0.0
+        return jnp.maximum(self.events[to] - self.events[self.step], 0.0)

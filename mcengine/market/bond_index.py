@@ -1,0 +1,80 @@
+"""Total-return index of a constant-maturity zero bond: on every date a zero of M years is bought, a step D later sold at M - D years.
+
+ln I'/I = ln P(t+D, t+M)/P(t, t+M)
+        = ln P(0,t)/P(0,t+D) + B(M) x - B(M-D) x' + [B(M)^2 y(t) - B(M-D)^2 y(t+D)]/2
+in the rate's deviation x, with B and y of ``short_rate``. It has no noise of its own: volatility sigma B(M), and under P lambda sigma B(M) a year
+above cash, lambda the rate's ``term_premium``. A par bond's index is near that of a zero as long as its duration.
+"""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number
+from mcengine.market import short_rate
+from mcengine.pricing import Quote, black
+
+
+class _Row(NamedTuple):
+    drift: Scalar
+    before: Scalar  # of x at the start
+    after: Scalar  # of x' at the end
+
+
+@model
+class BondIndex:
+    """``maturity`` in years, at least a step. Driven by the market's short rate, which has to be stochastic."""
+
+    spot: Scalar = number(above=0.0, term=True)
+    maturity: Scalar = number(default=8.0, above=0.0, term=True)
+    shock: Scalar = number(default=0.0, term=True)
+
+    n_factors: ClassVar[int] = 0
+    n_uniforms: ClassVar[int] = 0
+    follows_rate: ClassVar[bool] = True
+
+    def loadings(self) -> tuple[Scalar, ...]:
+        return ()
+
+    def table_of(self, rate: Any, times: Scalar, dt: Scalar, discounts: tuple[Scalar, Scalar]) -> _Row:
+        """Rows of all steps, of an index driven by ``rate``; ``discounts`` today's at the start and the end of each."""
+        b, left = short_rate.duration(rate.kappa, self.maturity), short_rate.duration(rate.kappa, self.maturity - dt)
+        y, later = (short_rate.variance(rate.kappa, rate.sigma, t) for t in (times, times + dt))
+        drift = jnp.log(discounts[0] / discounts[1]) + 0.5 * (b * b * y - left * left * later)
+        return _Row(drift + self.shock * (jnp.arange(dt.shape[0]) == 0), b + jnp.zeros_like(dt), left)
+
+    def start(self) -> Scalar:
+        return self.spot
+
+    def follow(self, state: Scalar, row: _Row, before: short_rate.State, after: short_rate.State) -> Scalar:
+        """The index a step later, the rate having moved from ``before`` to ``after``."""
+        return state * jnp.exp(row.drift + row.before * before.deviation - row.after * after.deviation)
+
+    def observe_with(self, state: Scalar, rate: Any) -> tuple[Scalar, Scalar]:
+        """(index, variance a year)."""
+        return state, (rate.sigma * short_rate.duration(rate.kappa, self.maturity)) ** 2
+
+    def pricer_of(self, rate: Any) -> "BondIndexPricer":
+        return BondIndexPricer(rate.kappa, rate.sigma, self.maturity)
+
+    def risk_neutral(self, rate: Scalar) -> "BondIndex":
+        """Itself: its law follows from the rate's."""
+        return self
+
+
+@model
+class BondIndexPricer:
+    """Black on the forward I/P(t,T), lognormal with variance sigma^2 int_0^T (B(M) - B(s))^2 ds, the bond to expiry taken out."""
+
+    kappa: Scalar = number(above=0.0)
+    sigma: Scalar = number(low=0.0)
+    maturity: Scalar = number(above=0.0)
+
+    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
+        years = quote.years(expiry)
+        b = short_rate.duration(self.kappa, self.maturity)
+        crossed = b * (b * years - 2.0 * short_rate.lag(self.kappa, years))
+        total = self.sigma**2 * crossed + short_rate.bond_variance(self.kappa, self.sigma, years) + quote.event_variance(expiry)
+        alive = total > 0.0
+        deviation = jnp.sqrt(jnp.where(alive, total, 1.0)) * alive
+        return black(kind, quote.forward(expiry), strike, deviation, quote.discount(expiry))

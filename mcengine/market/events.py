@@ -1,0 +1,165 @@
+"""What happens on a date: events announced in advance, and shocks that nobody expects.
+
+On an event's date the log-return of each asset named takes one jump more,
+    J = c + move of the side drawn + sd e,   side up with probability p,   e standard normal,   c such that E[e^J] = 1,
+so that drifts stay expected total returns. The news is one: the same side and the same e move all assets named, by one uniform (its place within
+the side gives e). The date is known to whoever looks (``Quote.event_variance``) and paid for in options that live past it: they are priced with
+the variance sd^2 + p (1-p) (up - down)^2, times the ``variance_premium``.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, near, number, replace
+
+_EDGE = 1e-6  # a uniform this near 0 or 1 is this: the normal stays within 4.9 standard deviations
+_ROOT_TWO = 1.4142135623730951
+
+
+@model
+class Event:
+    """``date`` in years from today. ``up`` and ``down`` are log-moves by asset, ``{"equity": 0.04}``, on the side drawn (``probability`` of up);
+    ``sd`` by asset adds to both. ``variance_premium`` is implied over expected variance: under Q moves and sd grow by its root.
+    """
+
+    date: Scalar = number(above=0.0, term=True)
+    up: Any = None
+    down: Any = None
+    sd: Any = None
+    probability: Scalar = number(default=0.5, low=0.0, high=1.0, pathwise=False)
+    variance_premium: Scalar = number(default=1.0, above=0.0)
+
+    def canonical(self) -> dict[str, Any]:
+        given = {key: dict(getattr(self, key) or {}) for key in ("up", "down", "sd")}
+        names = list(dict.fromkeys(name for values in given.values() for name in values))
+        return {key: {name: values.get(name, 0.0) for name in names} for key, values in given.items()}
+
+    def check(self) -> None:
+        for name, value in self.sd.items():
+            if not float(value) >= 0.0:
+                raise ValueError(f"Event.sd.{name}: expected a number not below 0, got {float(value):g}")
+
+    def variance(self, name: str) -> Scalar:
+        """Of the jump's log, for one asset."""
+        gap = self.up[name] - self.down[name]
+        return self.sd[name] ** 2 + self.probability * (1.0 - self.probability) * gap * gap
+
+    def compensator(self, name: str) -> Scalar:
+        """c = -ln E[e^{J - c}]."""
+        low = jnp.minimum(self.up[name], self.down[name])
+        up, down = jnp.exp(self.up[name] - low), jnp.exp(self.down[name] - low)
+        return -(low + 0.5 * self.sd[name] ** 2 + jnp.log(self.probability * up + (1.0 - self.probability) * down))
+
+    def risk_neutral(self) -> "Event":
+        root = jnp.sqrt(jnp.asarray(self.variance_premium))
+        larger = {key: {name: value * root for name, value in getattr(self, key).items()} for key in ("up", "down", "sd")}
+        return replace(self, **larger, variance_premium=1.0)
+
+
+@model
+class Scenario:
+    """A shock nobody expects: log-moves by asset on the ``date``, in years from today. It is in no price and no drift."""
+
+    date: Scalar = number(above=0.0, term=True)
+    moves: Any = number(default=None, term=True)
+
+    def canonical(self) -> dict[str, Any]:
+        return {"moves": dict(self.moves or {})}
+
+    def apply(self, market: Any) -> Any:
+        """The market in which it happens, beside what happens there already."""
+        before = dict(market.scenarios)
+        return replace(market, scenarios=before | {f"shock_{len(before) + 1}": self})
+
+
+class Hit(NamedTuple):
+    """What the events of one asset do in each step: arrays over steps, 0 but on their dates."""
+
+    up: Scalar
+    down: Scalar
+    sd: Scalar
+
+
+class Side(NamedTuple):
+    """By step: the probability of the upper side."""
+
+    probability: Scalar
+
+
+def on(date: Scalar, times: Scalar, dt: Scalar) -> Scalar:
+    """1 in the step at whose end the date is nearest, [steps]; never today."""
+    steps = times.shape[0]
+    index = jnp.maximum(jnp.round(date / dt[0]), 1.0)
+    return (jnp.arange(1, steps + 1) == index) * 1.0
+
+
+def hits(events: Mapping[str, Event], name: str, times: Scalar, dt: Scalar) -> Hit:
+    """Of one asset, the compensator included."""
+    zero = jnp.zeros(times.shape[0], jnp.result_type(float))
+    up, down, variance = zero, zero, zero
+    for event in events.values():
+        if name in event.up:
+            when, c = on(event.date, times, dt), event.compensator(name)
+            up, down = up + when * (event.up[name] + c), down + when * (event.down[name] + c)
+            variance = variance + when * event.sd[name] ** 2
+    return Hit(up, down, jnp.sqrt(jnp.where(variance > 0.0, variance, 1.0)) * (variance > 0.0))
+
+
+def sides(events: Mapping[str, Event], times: Scalar, dt: Scalar) -> Side:
+    """Probability of up, by step; 1/2 where nothing happens."""
+    zero = jnp.zeros(times.shape[0], jnp.result_type(float))
+    busy = sum((on(e.date, times, dt) for e in events.values()), zero)
+    share = sum((on(e.date, times, dt) * e.probability for e in events.values()), zero)
+    return Side(jnp.where(busy > 0.0, share, 0.5))
+
+
+def news(side: Side, uniform: Scalar) -> tuple[Scalar, Scalar]:
+    """(1 on the upper side and 0 on the lower, a normal independent of it) from one uniform."""
+    p = side.probability
+    up = uniform < p
+    place = jnp.where(up, uniform / jnp.where(p > 0.0, p, 1.0), (uniform - p) / jnp.where(p < 1.0, 1.0 - p, 1.0))
+    place = jnp.clip(place, _EDGE, 1.0 - _EDGE)
+    return jnp.where(up, 1.0, 0.0), _ROOT_TWO * jax.lax.erf_inv(2.0 * place - 1.0)
+
+
+def jump(hit: Hit, up: Scalar, normal: Scalar) -> Scalar:
+    """The jump of one asset's log, 0 in a step without event."""
+    return jnp.where(up > 0.0, hit.up, hit.down) + hit.sd * normal
+
+
+def variance_by_date(events: Mapping[str, Event], name: str, times: Scalar, dt: Scalar) -> Scalar:
+    """Variance that announced events of one asset have brought by each date, priced as under Q, [dates]."""
+    return sum(
+        (jnp.where(times >= _rounded(e.date, dt), e.variance(name) * e.variance_premium, 0.0) for e in events.values() if name in e.up),
+        jnp.zeros_like(times),
+    )
+
+
+def _rounded(date: Scalar, dt: Scalar) -> Scalar:
+    """The date's own time on the calendar, less a hair."""
+    return (jnp.maximum(jnp.round(date / dt[0]), 1.0) - 0.5) * dt[0]
+
+
+def names(events: Mapping[str, Event]) -> list[str]:
+    """Assets that some event moves."""
+    return list(dict.fromkeys(name for event in events.values() for name in event.up))
+
+
+def check(events: Mapping[str, Event], scenarios: Mapping[str, Scenario], assets: Mapping[str, Any], *, stochastic_rate: bool) -> None:
+    """Raise ``ValueError`` for an asset that the market lacks, one whose steps take no jump, or two events of one date on one asset."""
+    taken: dict[tuple[str, float], str] = {}
+    for title, event in events.items():
+        for name in event.up:
+            if name not in assets:
+                raise ValueError(f"events.{title}: unknown asset {name!r}{near(name, assets)}")
+            other = taken.setdefault((name, float(event.date)), title)
+            if other != title:
+                raise ValueError(f"events.{title}: expected a date of its own for {name}, got that of {other}")
+    known = [*assets, *(["rate"] if stochastic_rate else [])]
+    for title, scenario in scenarios.items():
+        for name in scenario.moves:
+            if name not in known:
+                raise ValueError(f"scenarios.{title}: unknown asset {name!r}{near(name, known)}")

@@ -1,0 +1,188 @@
+"""A market on a calendar: tables by step, the Cholesky factor, and one step of everything that moves."""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+
+from mcengine._model import Scalar
+from mcengine.market import correlation as corr
+from mcengine.market import events as on_dates
+from mcengine.market import regimes as chain
+from mcengine.market import short_rate
+from mcengine.market.regime_gbm import Ahead
+from mcengine.market.regimes import ByRegime
+from mcengine.pricing import Calendar, Quote
+
+if TYPE_CHECKING:
+    from mcengine.market.market import Market
+
+
+class PreparedMarket:
+    """Lives inside one traced program. States are by asset, with ``rate`` and ``regimes`` where these move.
+
+    Of the normals the rate's come first, then the assets' in their order; of the uniforms the regimes', the events', the assets'.
+    """
+
+    def __init__(self, market: "Market", calendar: Calendar) -> None:
+        self.market = market
+        self.n_factors, self.n_uniforms = market.n_factors, market.n_uniforms
+        self.times = calendar.times()
+        self.discounts = market.rate.discounts(self.times)
+        self._dt = jnp.diff(self.times)[: calendar.steps]
+        self._at = self.times[: calendar.steps]
+        self._ends = (self.discounts[:-1][: calendar.steps], self.discounts[1:][: calendar.steps])
+        self._switches = market.regimes is not None and len(market.regimes.names) > 1
+        self._transition = market.regimes.transition(self._dt[0]) if market.regimes is not None else None
+        self.rows = {
+            "assets": {name: self._table(name) for name in market.assets},
+            # What cash earns over the step, and what one unit of each asset pays out of its value at the end.
+            "interest": self._ends[0] / self._ends[1] - 1.0,
+            "income": {name: jnp.expm1(getattr(asset, "dividend", 0.0) * self._dt) for name, asset in market.assets.items()},
+        }
+        if market.rate.n_factors:
+            self.rows["rate"] = short_rate.table(market.rate, self._at, self._dt, self._ends)
+        if market.events:
+            moved = on_dates.names(market.events)
+            self.rows["side"] = on_dates.sides(market.events, self._at, self._dt)
+            self.rows["events"] = {name: on_dates.hits(market.events, name, self._at, self._dt) for name in moved}
+        self._shock()
+        self._carry = {name: jnp.exp(-getattr(asset, "dividend", 0.0) * self.times) / self.discounts for name, asset in market.assets.items()}
+        moved = on_dates.names(market.events)
+        self._events = {name: on_dates.variance_by_date(market.events, name, self.times, self._dt) for name in moved}
+        self._moments = {
+            name: asset.moments(market.regimes, self._transition, self._dt[0], calendar.dates)
+            for name, asset in market.assets.items()
+            if getattr(asset, "needs_regimes", False)
+        }
+        self._factor = self._factors()
+
+    def _table(self, name: str) -> Any:
+        market, asset = self.market, self.market.assets[name]
+        if getattr(asset, "follows_rate", False):
+            return asset.table_of(market.rate, self._at, self._dt, self._ends)
+        if getattr(asset, "needs_regimes", False):
+            return asset.table_of(market.regimes, self._at, self._dt)
+        return asset.table(self._at, self._dt)
+
+    def _shock(self) -> None:
+        """Scenarios are known to nobody but the tables."""
+        for scenario in self.market.scenarios.values():
+            when = on_dates.on(scenario.date, self._at, self._dt)
+            for name, move in scenario.moves.items():
+                if name == "rate":
+                    row = self.rows["rate"]
+                    self.rows["rate"] = row._replace(pull=row.pull + when * move)
+                else:
+                    self.rows["assets"][name] = _moved(self.rows["assets"][name], when * move, name)
+
+    def _factors(self) -> Any:
+        """Rows of the Cholesky factor, by regime where these have correlations of their own."""
+        market = self.market
+        loadings = {name: asset.loadings() for name, asset in market.assets.items() if asset.n_factors}
+        if market.rate.n_factors:
+            loadings = {"rate": short_rate.loadings(market.rate, self._dt[0]), **loadings}
+        names, rows = list(loadings), list(loadings.values())
+        if market.regimes is None or not market.regimes.correlation:
+            return corr.factor(market.correlation, names, rows)
+        by_regime = (market.regimes.correlation.get(name, market.correlation) for name in market.regimes.names)
+        return ByRegime(tuple(corr.factor(pairs, names, rows) for pairs in by_regime))
+
+    def growth(self, name: str, step: Scalar) -> Scalar:
+        """E[next spot] / spot under P over a step: e^{(mu - q) dt}, of assets whose ``drift`` is a number.
+
+        Raises ``ValueError`` for an asset that has none, and in a market whose shocks or interest are in no drift.
+        """
+        asset, market = self.market.assets[name], self.market
+        if not hasattr(asset, "drift") or isinstance(asset.drift, dict):
+            raise ValueError(f"controls: expected assets with a drift, under which their expected gains are known, got {name!r} without")
+        if market.scenarios or (market.measure == "Q" and market.rate.n_factors):
+            raise ValueError("controls: expected a market whose drifts say all, got one with scenarios, or with a stochastic rate under Q")
+        return jnp.exp((asset.drift - asset.dividend) * (self.times[1] - self.times[0]) + getattr(asset, "shock", 0.0) * (step == 0))
+
+    def start(self) -> dict[str, Any]:
+        # One dtype and no weak types: the scan's carry must look the same before and after a step.
+        as_float = lambda leaf: jnp.asarray(leaf, jnp.result_type(float))  # noqa: E731
+        market = self.market
+        states = {name: asset.start() for name, asset in market.assets.items()}
+        if market.rate.n_factors:
+            states["rate"] = short_rate.start()
+        if market.regimes is not None:
+            states["regimes"] = float(market.regimes.names.index(market.regimes.start))
+        return jax.tree.map(as_float, states)
+
+    def step(self, states: dict[str, Any], row: Any, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> dict[str, Any]:
+        market, regime = self.market, states.get("regimes")
+        z = corr.correlate(_pick(self._factor, regime), normals)
+        new: dict[str, Any] = {}
+        drawn = int(self._switches)
+        if market.events:
+            up, normal = on_dates.news(row["side"], uniforms[drawn])
+            drawn += 1
+        first = market.rate.n_factors
+        if first:
+            new["rate"] = short_rate.step(states["rate"], row["rate"], tuple(z[:first]))
+        for name, asset in market.assets.items():
+            own = _pick(row["assets"][name], regime)
+            if market.events and name in row["events"]:
+                own = _moved(own, on_dates.jump(row["events"][name], up, normal), name)
+            if getattr(asset, "follows_rate", False):
+                new[name] = asset.follow(states[name], own, states["rate"], new["rate"])
+                continue
+            if market.measure == "Q" and market.rate.n_factors and not hasattr(asset, "forward"):
+                own = _moved(own, new["rate"].accrued, name)
+            last, taken = first + asset.n_factors, drawn + asset.n_uniforms
+            new[name] = asset.step(states[name], own, tuple(z[first:last]), tuple(uniforms[drawn:taken]))
+            first, drawn = last, taken
+        if market.regimes is not None:
+            new["regimes"] = chain.draw(self._transition, regime, uniforms[0]) if self._switches else regime
+        return new
+
+    def settle(self, before: dict[str, Any], after: dict[str, Any], row: Any) -> Any:
+        """The row of a step that led from ``before`` to ``after``, with the interest and the income that depend on the path."""
+        if self.market.rate.n_factors:
+            row = row | {"interest": jnp.expm1(after["rate"].accrued)}
+        own = {
+            name: asset.income(before[name], row["assets"][name], row["interest"])
+            for name, asset in self.market.assets.items()
+            if hasattr(asset, "income")
+        }
+        return row | {"income": row["income"] | own} if own else row
+
+    def bank_discount(self, states: dict[str, Any], today: Scalar) -> Scalar:
+        """What 1 paid now on this path is worth today, 1 over the bank account; ``today`` is what the curve says of it."""
+        return jnp.exp(-states["rate"].total) if self.market.rate.n_factors else today
+
+    def quotes(self, states: dict[str, Any], step: Scalar) -> dict[str, Quote]:
+        market, out = self.market, {}
+        rate = short_rate.view(market.rate, states["rate"], self.times[step]) if market.rate.n_factors else None
+        for name, asset in market.assets.items():
+            spot, variance = market.observe(name, states)
+            out[name] = Quote(
+                spot,
+                variance,
+                step,
+                self.times,
+                self.discounts,
+                self._carry[name],
+                curve=getattr(asset, "forward", None),
+                rate=rate,
+                events=self._events.get(name),
+                extra=Ahead(states["regimes"], self._moments[name]) if name in self._moments else None,
+            )
+        return out
+
+
+def _pick(value: Any, regime: Scalar) -> Any:
+    return value.pick(regime) if isinstance(value, ByRegime) else value
+
+
+def _moved(row: Any, move: Scalar, name: str) -> Any:
+    """A row whose log-return is ``move`` larger."""
+    if isinstance(row, ByRegime):
+        return ByRegime(tuple(_moved(one, move, name) for one in row.each))
+    if hasattr(row, "drift"):
+        return row._replace(drift=row.drift + move)
+    if hasattr(row, "diffusion"):
+        return row._replace(diffusion=_moved(row.diffusion, move, name))
+    raise ValueError(f"{name}: expected an asset whose steps take a log-return more (a row with a drift), got one without")

@@ -1,0 +1,123 @@
+"""Geometric Brownian motion whose drift and volatility change with the market's regime.
+
+dS/S = (mu_k - q) dt + sigma_k dW while regime k is in force; a step is taken exactly in the regime of its start.
+Options: given the path of regimes S_T is lognormal with variance V = sum of sigma_k^2 dt, so the price is E[Black(V)]. V's first three moments
+are known (``regimes.integrated_moments``); Gauss's two nodes that have them stand for its law.
+"""
+
+from typing import Any, ClassVar, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from mcengine._model import Scalar, model, number, replace
+from mcengine.market.regimes import ByRegime, Regimes, integrated_moments
+from mcengine.pricing import Quote, black
+
+
+class _Row(NamedTuple):
+    drift: Scalar
+    scale: Scalar
+
+
+@model
+class RegimeGBM:
+    """``sigma`` (a volatility a year) and ``drift`` (expected total return a year, dividends included) by regime, ``{"calm": 0.12, "crash": 0.35}``;
+    one number serves all regimes. ``variance_premium`` is implied over expected variance.
+    """
+
+    spot: Scalar = number(above=0.0, term=True)
+    sigma: Any = number(low=0.0)
+    drift: Any = number(default=0.0)
+    dividend: Scalar = number(default=0.0)
+    variance_premium: Scalar = number(default=1.0, above=0.0)
+    shock: Scalar = number(default=0.0, term=True)
+
+    n_factors: ClassVar[int] = 1
+    n_uniforms: ClassVar[int] = 0
+    needs_regimes: ClassVar[bool] = True
+
+    def canonical(self) -> dict[str, Any]:
+        if not isinstance(self.sigma, dict):
+            raise ValueError(f"RegimeGBM.sigma: expected a volatility for each regime by name, got {self.sigma!r}")
+        drift = self.drift if isinstance(self.drift, dict) else dict.fromkeys(self.sigma, self.drift)
+        return {"sigma": dict(self.sigma), "drift": dict(drift)}
+
+    def loadings(self) -> tuple[Scalar, ...]:
+        return (1.0,)
+
+    def check_regimes(self, regimes: Regimes, name: str) -> None:
+        """Raise ``ValueError`` unless every regime has its numbers."""
+        regimes.numbers(self.sigma, f"{name}.sigma")
+        regimes.numbers(self.drift, f"{name}.drift")
+
+    def table_of(self, regimes: Regimes, times: Scalar, dt: Scalar) -> ByRegime:
+        """Rows of all steps by regime."""
+        shock = self.shock * (jnp.arange(dt.shape[0]) == 0)
+        return ByRegime(
+            tuple(
+                _Row((drift - self.dividend - 0.5 * sigma**2) * dt + shock, sigma * jnp.sqrt(dt))
+                for sigma, drift in zip(regimes.numbers(self.sigma, "sigma"), regimes.numbers(self.drift, "drift"), strict=True)
+            )
+        )
+
+    def start(self) -> Scalar:
+        return self.spot
+
+    def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> Scalar:
+        return state * jnp.exp(row.drift + row.scale * normals[0])
+
+    def observe_in(self, state: Scalar, regimes: Regimes, regime: Scalar) -> tuple[Scalar, Scalar]:
+        """(spot, variance a year of the regime in force)."""
+        return state, ByRegime(tuple(sigma**2 for sigma in regimes.numbers(self.sigma, "sigma"))).pick(regime)
+
+    def moments(self, regimes: Regimes, transition: Scalar, dt: Scalar, dates: int) -> Scalar:
+        """Moments of the variance ahead [dates, 3, n], for ``RegimePricer``."""
+        return integrated_moments(transition, [sigma**2 * dt for sigma in regimes.numbers(self.sigma, "sigma")], dates - 1)
+
+    def pricer(self) -> "RegimePricer":
+        return RegimePricer(self.variance_premium)
+
+    def risk_neutral(self, rate: Scalar) -> "RegimeGBM":
+        root = jnp.sqrt(self.variance_premium) if not isinstance(self.variance_premium, np.ndarray) else np.sqrt(self.variance_premium)
+        sigma = {name: value * root for name, value in self.sigma.items()}
+        return replace(self, drift=dict.fromkeys(sigma, rate), sigma=sigma, variance_premium=1.0)
+
+
+class Ahead(NamedTuple):
+    """What a quote carries for the pricer: the regime in force, and moments of the variance by steps ahead [dates, 3, n]."""
+
+    regime: Scalar
+    moments: Scalar
+
+
+@model
+class RegimePricer:
+    """Two Black prices: Gauss's nodes for the first three moments of the variance to expiry, times the premium."""
+
+    premium: Scalar = number(default=1.0, above=0.0)
+
+    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
+        ahead: Ahead = quote.extra
+        rows = ahead.moments[jnp.maximum(expiry - quote.step, 0)]
+        low, high, weight = ByRegime(tuple(two_nodes(*rows[:, k]) for k in range(rows.shape[1]))).pick(ahead.regime)
+        forward, discount, more = quote.forward(expiry), quote.discount(expiry), quote.event_variance(expiry)
+
+        def at(total: Scalar) -> Scalar:
+            total = self.premium * total + more
+            alive = total > 0.0
+            return black(kind, forward, strike, jnp.sqrt(jnp.where(alive, total, 1.0)) * alive, discount)
+
+        return (1.0 - weight) * at(low) + weight * at(high)
+
+
+def two_nodes(mean: Scalar, variance: Scalar, third: Scalar) -> tuple[Scalar, Scalar, Scalar]:
+    """(low, high, weight of high) of the law on two points that has these central moments; both the mean where nothing varies."""
+    varies = variance > 1e-12 * mean * mean
+    deviation = jnp.sqrt(jnp.where(varies, variance, 1.0))
+    skew = jnp.where(varies, third, 0.0) / deviation**3
+    root = jnp.sqrt(1.0 + 0.25 * skew * skew)
+    up, down = root + 0.5 * skew, 1.0 / (root + 0.5 * skew)
+    up, down = jnp.where(skew > 0.0, up, 1.0 / (root - 0.5 * skew)), jnp.where(skew > 0.0, down, root - 0.5 * skew)
+    low = jnp.where(varies, jnp.maximum(mean - deviation * down, 0.0), mean)
+    return low, jnp.where(varies, mean + deviation * up, mean), jnp.where(varies, down / (up + down), 0.0)

@@ -1,0 +1,166 @@
+"""Regimes: a Markov chain in continuous time that all assets of a market share (Hamilton, Econometrica 57(2), 1989, in discrete time).
+
+With intensities q_ij a year from regime i to j, the chain steps by P(dt) = e^{Q dt}: the regime in force over a step is known at its start, the
+next one is drawn at its end by one uniform. What differs by regime is a ``ByRegime``, picked by comparison.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mcengine._model import Scalar, model, near, number, static
+
+MOST = 4
+"""Regimes are picked by comparing with each: cheap for a few."""
+
+
+class ByRegime(NamedTuple):
+    """One pytree for each regime, all of one structure."""
+
+    each: tuple[Any, ...]
+
+    def pick(self, regime: Scalar) -> Any:
+        """The one in force; ``regime`` is its index as a float."""
+
+        def choose(*leaves: Scalar) -> Scalar:
+            if all(isinstance(x, float) and x == leaves[0] for x in leaves):
+                return leaves[0]
+            return reduce(lambda chosen, k: jnp.where(regime == float(k), leaves[k], chosen), range(1, len(leaves)), leaves[0])
+
+        return jax.tree.map(choose, *self.each)
+
+
+@model
+class Regimes:
+    """``names`` of the regimes, ``start`` the one in force today (the first unless said). ``intensity`` by pair ``"calm-crash"``: how often a year
+    the chain leaves the first for the second, 0 where not given. ``correlation`` by regime replaces the market's in it.
+
+    Raises ``ValueError`` for more than four regimes, unknown names, or a chain that does not return to every regime (it has no stationary law).
+    """
+
+    names: tuple[str, ...] = static()
+    intensity: Any = number(low=0.0, pathwise=False)
+    start: str = static(default="")
+    correlation: Any = None
+
+    def canonical(self) -> dict[str, Any]:
+        names = tuple(str(name) for name in self.names)
+        if not 1 <= len(names) <= MOST or len(set(names)) < len(names):
+            raise ValueError(f"Regimes.names: expected 1 to {MOST} different names, got {list(names)}")
+        if any("-" in name or "." in name or not name for name in names):
+            raise ValueError(f"Regimes.names: expected names without '-' or '.', got {list(names)}")
+        if self.start and self.start not in names:
+            raise ValueError(f"Regimes.start: unknown regime {self.start!r}{near(self.start, names)}")
+        pairs = [f"{a}-{b}" for a in names for b in names if a != b]
+        given = dict(self.intensity or {})
+        for key in given:
+            if key not in pairs:
+                raise ValueError(f"Regimes.intensity: expected pairs of {', '.join(names)} written from-to, got {key!r}")
+        correlation = None if self.correlation is None else dict(self.correlation)
+        for name in correlation or {}:
+            if name not in names:
+                raise ValueError(f"Regimes.correlation: unknown regime {name!r}{near(name, names)}")
+        return {
+            "names": names,
+            "start": self.start or names[0],
+            "intensity": {pair: given.get(pair, 0.0) for pair in pairs},
+            "correlation": correlation,
+        }
+
+    def check(self) -> None:
+        reached = (np.asarray(self.generator(np)) > 0.0) | np.eye(len(self.names), dtype=bool)
+        for _ in self.names:
+            reached = reached | (reached.astype(int) @ reached.astype(int) > 0)
+        if not reached.all():
+            i, j = np.argwhere(~reached)[0]
+            raise ValueError(
+                f"Regimes.intensity: expected a chain that goes from every regime to every other, so that it is stationary, "
+                f"got none from {self.names[i]} to {self.names[j]}"
+            )
+
+    def generator(self, xp: Any = jnp) -> Any:
+        """Q [n, n]: intensities off the diagonal, rows that sum to 0."""
+        q = [[self.intensity[f"{a}-{b}"] if a != b else 0.0 for b in self.names] for a in self.names]
+        off = xp.stack([xp.stack([xp.asarray(x, float) for x in row]) for row in q])
+        return off - xp.diag(off.sum(axis=1))
+
+    def transition(self, dt: Scalar) -> Scalar:
+        """P(dt) = e^{Q dt} [n, n]."""
+        if len(self.names) == 1:
+            return jnp.ones((1, 1))
+        matrix = jnp.maximum(jax.scipy.linalg.expm(self.generator() * dt, max_squarings=32), 0.0)
+        return matrix / matrix.sum(axis=1, keepdims=True)
+
+    def stationary(self) -> dict[str, float]:
+        """Long-run share of time in each regime."""
+        q = np.asarray(self.generator(np))
+        n = len(q)
+        share = np.linalg.lstsq(np.vstack([q.T, np.ones(n)]), np.append(np.zeros(n), 1.0), rcond=None)[0]
+        return dict(zip(self.names, share.tolist(), strict=True))
+
+    def numbers(self, values: Mapping[str, Any], where: str) -> tuple[Any, ...]:
+        """Values by name in the order of the regimes. Raises ``ValueError`` unless there is one for each."""
+        if set(values) != set(self.names):
+            raise ValueError(f"{where}: expected a number for each of the regimes {', '.join(self.names)}, got {', '.join(values)}")
+        return tuple(values[name] for name in self.names)
+
+
+def from_transition(names: Sequence[str], transition: Any, years: float, *, start: str = "", correlation: Mapping[str, Any] | None = None) -> Regimes:
+    """Regimes from a matrix of probabilities over ``years`` (rows from, columns to): 1 for yearly ones, 1/252 for daily ones.
+
+    Its logarithm gives the intensities. Raises ``ValueError`` for a matrix that is not stochastic, or that no chain in continuous time has.
+    """
+    from scipy.linalg import logm
+
+    matrix, n = np.asarray(transition, np.float64), len(names)
+    if matrix.shape != (n, n):
+        raise ValueError(f"transition: expected a {n} x {n} matrix for {', '.join(names)}, got shape {matrix.shape}")
+    if not np.all(np.isfinite(matrix)) or matrix.min() < 0.0 or not np.allclose(matrix.sum(axis=1), 1.0, rtol=0.0, atol=1e-9):
+        raise ValueError(f"transition: expected probabilities whose rows sum to 1, got rows that sum to {matrix.sum(axis=1).tolist()}")
+    if not (math.isfinite(years) and years > 0.0):
+        raise ValueError(f"years: expected a number above 0, got {years!r}")
+    with np.errstate(all="ignore"):
+        root = np.asarray(logm(matrix)) if np.linalg.det(matrix) > 1e-14 else np.full((n, n), np.nan)
+    off = np.real(root) - np.diag(np.real(np.diag(root)))
+    if not np.all(np.isfinite(root)) or np.abs(np.imag(root)).max() > 1e-9 or off.min() < -1e-6 * np.abs(off).max():
+        raise ValueError(
+            "transition: expected probabilities of a chain in continuous time (regimes that last), got a matrix without such a logarithm"
+        )
+    rates = {f"{a}-{b}": max(float(off[i, j]), 0.0) / years for i, a in enumerate(names) for j, b in enumerate(names) if i != j}
+    return Regimes(tuple(names), rates, start, correlation)
+
+
+def draw(transition: Scalar, regime: Scalar, uniform: Scalar) -> Scalar:
+    """The next regime, by comparing a uniform with the sums of the row in force."""
+    n = transition.shape[0]
+    sums = ByRegime(tuple(tuple(transition[i, : j + 1].sum() for j in range(n - 1)) for i in range(n))).pick(regime)
+    return sum(jnp.where(uniform > bound, 1.0, 0.0) for bound in sums)
+
+
+def integrated_moments(transition: Scalar, per_step: Sequence[Scalar], steps: int) -> Scalar:
+    """Mean, variance and third central moment [steps + 1, 3, n] of the variance V summed over k steps from each regime, ``per_step`` that of a step.
+
+    V_k = a + V_{k-1} of the regime that follows: a mixture, whose central moments come from those of its parts without loss of digits.
+    """
+    a = jnp.stack([jnp.asarray(x) for x in per_step])
+
+    def longer(moments: Scalar, _: Any) -> tuple[Scalar, Scalar]:
+        mean, second, third = moments
+        ahead = transition @ mean
+        gap = mean[None, :] - ahead[:, None]  # from regime i to j
+        new = jnp.stack(
+            [
+                a + ahead,
+                (transition * (second + gap**2)).sum(axis=1),
+                (transition * (third + 3.0 * second * gap + gap**3)).sum(axis=1),
+            ]
+        )
+        return new, new
+
+    none = jnp.zeros((3, len(per_step)), a.dtype)
+    return jnp.concatenate([none[None], jax.lax.scan(longer, none, None, length=steps)[1]])
