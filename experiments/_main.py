@@ -214,6 +214,11 @@ def say_how_it_went(result: mc.Result) -> dict[str, Any]:
     times = result.timings
     before = f" ({times['resumed_paths']:,.0f} of them before)" if "resumed_paths" in times else ""
     speed = f", then {times['steady_paths_per_second']:,.0f} paths/s" if math.isfinite(times["steady_paths_per_second"]) else ""
+    noise = getattr(result.study.noise, "base", result.study.noise)  # under a shift
+    if result.sampling.kind == "randomisations":
+        drawn, rest = noise.coverage(result.study.steps, result.study.market.n_factors)
+        beyond = f", {rest:,} from the counter" if rest else ""
+        print(f"{drawn:,} dimensions from {type(noise).__name__}{beyond}; errors from {result.sampling.size} randomisations")
     print(f"{result.stopped}{before}; compiled in {times['compile_seconds']:.2f} s, first block in {times['first_seconds']:.3f} s{speed}\n")
     return {**times, "paths": result.paths, "stopped": result.stopped}
 
