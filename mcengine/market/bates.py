@@ -16,7 +16,7 @@ from mcengine.pricing import HestonPricer
 
 class _Row(NamedTuple):
     diffusion: Scalar  # Heston's row, its drift less the jumps' mean
-    tails: Scalar
+    tails: jumps.Tails
 
 
 @model

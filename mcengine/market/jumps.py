@@ -1,12 +1,13 @@
 """Jumps that arrive as a Poisson process: how many come in a step, and what their sum is.
 
 The number in a step of mean l is drawn by inversion of one uniform u: N >= k where u < P(N >= k), k = 1 ... most, from a table over steps.
-Where in [P(N > N), P(N >= N)) u then lies is a uniform again, independent of N, and makes the first jump or the sum of all: near 0 a
-uniform has 32 bits (float32; a probability of 1/252 leaves 24 of them). More than ``most`` jumps are counted as ``most``: a calendar on
-which they come with a probability above 1e-7 a step is refused.
+Where u then lies in [P(N >= n + 1), P(N >= n)) is a uniform again, independent of n, and makes the first jump or the sum of all: near 0 a
+float32 uniform has 32 bits, of which a probability of 1/252 leaves 24. More than ``most`` jumps are counted as ``most``: a calendar on which
+they come with a probability above 1e-7 a step is refused.
 N moves by whole jumps, so no number that only N depends on has a pathwise derivative: such fields are ``number(pathwise=False)``.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from mcengine._model import Scalar
-from mcengine.noise import normal_from_uniform
+from mcengine.noise.normal import BELOW_ONE, normal_from_uniform
 
 TOLERANCE = 1e-7
 """Largest probability of more jumps in a step than are counted."""
@@ -43,8 +44,16 @@ def check_step(name: str, intensity: Scalar, most: int, dt: float) -> None:
         )
 
 
-def tails(mean: Scalar, most: int) -> Scalar:
-    """P(N >= k) for k = 1 ... most, [steps, most], N Poisson with ``mean`` [steps]; not a number where ``check_step`` would refuse."""
+class Tails(NamedTuple):
+    """For k = 1 ... most, [steps, most]: P(N >= k), P(N >= k + 1) (0 for the last, which holds all that come after), 1 / their difference."""
+
+    high: Scalar
+    low: Scalar
+    scale: Scalar
+
+
+def tails(mean: Scalar, most: int) -> Tails:
+    """The table of N Poisson with ``mean`` [steps]; not a number where ``check_step`` would refuse."""
     mean = jnp.where(mean <= most_mean(most) * (1.0 + 1e-5), mean, jnp.nan)
     terms = [jnp.exp(-mean)]
     for k in range(1, most + _BEYOND + 1):
@@ -52,26 +61,27 @@ def tails(mean: Scalar, most: int) -> Scalar:
     sums = [jnp.zeros_like(mean)]
     for term in reversed(terms[1:]):  # smallest first, so that no digit is lost
         sums.append(sums[-1] + term)
-    return jax.lax.stop_gradient(jnp.stack(sums[: -most - 1 : -1], axis=-1))
+    tails = jnp.stack(sums[: -most - 1 : -1], axis=-1)
+    lows = jnp.concatenate([tails[:, 1:], jnp.zeros_like(tails[:, :1])], axis=-1)
+    return jax.lax.stop_gradient(Tails(tails, lows, 1.0 / jnp.maximum(tails - lows, 1e-30)))
 
 
 class Drawn(NamedTuple):
-    """``number`` of jumps in a step, and a ``uniform`` independent of it where that is not 0."""
+    """``number`` of jumps in a step, its square ``root``, and a ``uniform`` independent of it where that is not 0."""
 
     number: Scalar
+    root: Scalar
     uniform: Scalar
 
 
-def draw(uniform: Scalar, tails: Scalar) -> Drawn:
+def draw(uniform: Scalar, tails: Tails) -> Drawn:
     """The jumps of a step, from a uniform and a row of ``tails``."""
-    most = tails.shape[0]
-    number, low, width = jnp.zeros_like(uniform), jnp.zeros_like(uniform), jnp.ones_like(uniform)
-    for k in range(most):
-        comes, below = uniform < tails[k], tails[k + 1] if k + 1 < most else 0.0
-        number = jnp.where(comes, k + 1.0, number)
-        low = jnp.where(comes, below, low)
-        width = jnp.where(comes, tails[k] - below, width)
-    return Drawn(number, (uniform - low) / width)
+    number = root = low = scale = jnp.zeros_like(uniform)
+    for k in range(tails.high.shape[0]):
+        comes = uniform < tails.high[k]
+        number, root = jnp.where(comes, k + 1.0, number), jnp.where(comes, math.sqrt(k + 1.0), root)
+        low, scale = jnp.where(comes, tails.low[k], low), jnp.where(comes, tails.scale[k], scale)
+    return Drawn(number, root, jnp.clip((uniform - low) * scale, 2.0**-33, BELOW_ONE))
 
 
 def lognormal_excess(mean: Scalar, deviation: Scalar) -> Scalar:
@@ -81,4 +91,4 @@ def lognormal_excess(mean: Scalar, deviation: Scalar) -> Scalar:
 
 def normal_sum(drawn: Drawn, mean: Scalar, deviation: Scalar) -> Scalar:
     """Sum of normal jumps: normal again given their number, with mean N m and variance N s^2."""
-    return drawn.number * mean + jnp.sqrt(drawn.number) * (deviation * normal_from_uniform(drawn.uniform))
+    return drawn.number * mean + drawn.root * (deviation * normal_from_uniform(drawn.uniform))

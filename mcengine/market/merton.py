@@ -18,7 +18,7 @@ from mcengine.pricing import BlackPricer
 class _Row(NamedTuple):
     drift: Scalar
     scale: Scalar
-    tails: Scalar
+    tails: jumps.Tails
 
 
 @model

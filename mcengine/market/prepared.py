@@ -50,8 +50,8 @@ class PreparedMarket:
         self._carry = {name: jnp.exp(-getattr(asset, "dividend", 0.0) * self.times) / self.discounts for name, asset in market.assets.items()}
         moved = on_dates.names(market.events)
         self._events = {name: on_dates.variance_by_date(market.events, name, self.times, self._dt) for name in moved}
-        self._moments = {
-            name: asset.moments(market.regimes, self._transition, self._dt[0], calendar.dates)
+        self._ahead = {
+            name: asset.ahead(market.regimes, self._transition, self._dt[0], calendar.dates)
             for name, asset in market.assets.items()
             if getattr(asset, "needs_regimes", False)
         }
@@ -168,7 +168,7 @@ class PreparedMarket:
                 curve=getattr(asset, "forward", None),
                 rate=rate,
                 events=self._events.get(name),
-                extra=Ahead(states["regimes"], self._moments[name]) if name in self._moments else None,
+                extra=Ahead(states["regimes"], *self._ahead[name]) if name in self._ahead else None,
             )
         return out
 

