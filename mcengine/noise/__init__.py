@@ -3,7 +3,7 @@
 from mcengine.noise.antithetic import Antithetic
 from mcengine.noise.counter import STREAMS, Counter, Given, Path, Source, make_key, path_ids, split_ids
 from mcengine.noise.importance import Shifted, draw_normals, finish_density, start_density, stop_density
-from mcengine.noise.normal import normal_from_words, uniform_from_words
+from mcengine.noise.normal import normal_from_uniform, normal_from_words, uniform_from_words
 from mcengine.noise.sampling import Sampling
 from mcengine.noise.sobol import Sobol, principal_rotation
 from mcengine.noise.words import philox4x32, threefry2x32
@@ -21,6 +21,7 @@ __all__ = [
     "draw_normals",
     "finish_density",
     "make_key",
+    "normal_from_uniform",
     "normal_from_words",
     "path_ids",
     "philox4x32",

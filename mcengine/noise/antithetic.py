@@ -12,6 +12,7 @@ import numpy as np
 
 from mcengine._model import model
 from mcengine.noise.counter import Counter, Given, Path
+from mcengine.noise.normal import BELOW_ONE
 from mcengine.noise.sampling import Sampling
 from mcengine.noise.words import Word
 
@@ -33,7 +34,7 @@ class AntitheticSource(NamedTuple):
         return tuple(jnp.where(self.mirrored, -z, z) for z in self.base.normals(step, factors))
 
     def uniforms(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
-        return tuple(jnp.where(self.mirrored, 1.0 - u, u) for u in self.base.uniforms(step, factors))
+        return tuple(jnp.where(self.mirrored, jnp.minimum(1.0 - u, BELOW_ONE), u) for u in self.base.uniforms(step, factors))
 
 
 @model
