@@ -55,7 +55,7 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
 
     market = load(config.market) if market is None else market
     return Study(
-        getattr(market, "market", market),  # a calibration carries its market
+        stressed(config, getattr(market, "market", market)),  # a calibration carries its market
         load(config.policy) if policy is None else policy,
         costs=load(config.ledger),
         years=number(config, "years"),
@@ -63,6 +63,14 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
         delay=whole(config, "delay"),
         noise=load(config.noise),
     )
+
+
+def stressed(config: Any, market: Any) -> Any:
+    """The market with its correlations moved and its shock, as ``correlation=`` and ``scenario=`` say."""
+    for group in ("correlation", "scenario"):
+        if group in config:
+            market = load(config[group]).apply(market)
+    return market
 
 
 def number(config: Any, key: str) -> float:

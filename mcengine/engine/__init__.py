@@ -2,6 +2,7 @@
 
 from mcengine.engine import hosts
 from mcengine.engine.checkpoint import DiskFullError
+from mcengine.engine.correlations import Correlations, correlations
 from mcengine.engine.estimate import Estimate
 from mcengine.engine.figure import Figure, Outcomes
 from mcengine.engine.gradient import BatchGradient
@@ -18,6 +19,7 @@ from mcengine.engine.trace import trace
 
 __all__ = [
     "BatchGradient",
+    "Correlations",
     "DiskFullError",
     "Estimate",
     "Figure",
@@ -29,6 +31,7 @@ __all__ = [
     "Result",
     "Statistics",
     "Study",
+    "correlations",
     "grid",
     "hosts",
     "identity",

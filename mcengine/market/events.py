@@ -71,6 +71,8 @@ class Scenario:
 
     def apply(self, market: Any) -> Any:
         """The market in which it happens, beside what happens there already."""
+        if not self.moves:
+            return market
         before = dict(market.scenarios)
         return replace(market, scenarios=before | {f"shock_{len(before) + 1}": self})
 

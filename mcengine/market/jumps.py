@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import gammaincinv
 
 from mcengine._model import Scalar
-from mcengine.noise.normal import BELOW_ONE, normal_from_uniform
+from mcengine.noise.normal import normal_from_uniform
 
 TOLERANCE = 1e-7
 """Largest probability of more jumps in a step than are counted."""
@@ -67,7 +67,7 @@ def tails(mean: Scalar, most: int) -> Tails:
 
 
 class Drawn(NamedTuple):
-    """``number`` of jumps in a step, its square ``root``, and a ``uniform`` independent of it where that is not 0."""
+    """``number`` of jumps in a step, its square ``root``, and a ``uniform`` on [0, 1] independent of it where that is not 0."""
 
     number: Scalar
     root: Scalar
@@ -81,7 +81,7 @@ def draw(uniform: Scalar, tails: Tails) -> Drawn:
         comes = uniform < tails.high[k]
         number, root = jnp.where(comes, k + 1.0, number), jnp.where(comes, math.sqrt(k + 1.0), root)
         low, scale = jnp.where(comes, tails.low[k], low), jnp.where(comes, tails.scale[k], scale)
-    return Drawn(number, root, jnp.clip((uniform - low) * scale, 2.0**-33, BELOW_ONE))
+    return Drawn(number, root, (uniform - low) * scale)
 
 
 def lognormal_excess(mean: Scalar, deviation: Scalar) -> Scalar:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace, static
 from mcengine.market import jumps
+from mcengine.noise.normal import BELOW_ONE
 from mcengine.pricing import BlackPricer
 
 
@@ -76,7 +77,7 @@ class Kou:
         down, drawn = 1.0 - self.up_probability, jumps.draw(uniforms[0], row.tails)
         rises: Scalar = 1.0
         falls: Scalar = 1.0  # products of survival probabilities: two logarithms however many jumps
-        for k, v in enumerate((drawn.uniform, *uniforms[1:])):
+        for k, v in enumerate((jnp.clip(drawn.uniform, 2.0**-33, BELOW_ONE), *uniforms[1:])):
             comes, falling = drawn.number > k, v < down
             rises = rises * jnp.where(comes & ~falling, (1.0 - v) / (1.0 - down), 1.0)
             falls = falls * jnp.where(comes & falling, v / down, 1.0)
