@@ -14,7 +14,7 @@ with other assets, and tends to z as nu grows. E[e^{e}] is then infinite: the dr
 which every price is finite.
 """
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -61,7 +61,7 @@ class GJRGARCH:
     days: Scalar = number(default=252.0, above=0.0, term=True)
     shock: Scalar = number(default=0.0, term=True)
 
-    n_uniforms = 0
+    n_uniforms: ClassVar[int] = 0
 
     @property
     def n_factors(self) -> int:
@@ -112,7 +112,7 @@ class GJRGARCH:
 
     def pricer(self) -> RevertingPricer:
         """Black at the mean variance expected to expiry under Q; the smile of the process is left out."""
-        fade = self._persistence(self._shift_q)
+        fade = jnp.maximum(self._persistence(self._shift_q), 1e-12)
         theta = self.theta * (1.0 - self.persistence) / (1.0 - fade)
         return RevertingPricer(-jnp.log(fade) * self.days, theta, self.variance_premium, -jnp.log(fade) / (1.0 - fade))
 

@@ -22,10 +22,11 @@ class RevertingPricer:
     weight: Scalar = number(default=1.0, above=0.0)
 
     def total_variance(self, quote: Quote, expiry: Scalar) -> Scalar:
-        """Variance of the log price from now to the date ``expiry``."""
+        """Variance of the log price from now to the date ``expiry``, that of announced events included."""
         years = quote.years(expiry)
         fade = -jnp.expm1(-self.kappa * years) / self.kappa
-        return self.premium * (self.theta * years + self.weight * (quote.variance - self.theta) * fade)
+        own = self.premium * (self.theta * years + self.weight * (quote.variance - self.theta) * fade)
+        return own + quote.event_variance(expiry)
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         total = self.total_variance(quote, expiry)
