@@ -20,7 +20,7 @@ from mcengine.engine.estimate import Estimate
 from mcengine.engine.plan import default_block
 from mcengine.engine.run import check_paths
 from mcengine.engine.sums import Layout, Piece, Sums
-from mcengine.instrument import Hedged
+from mcengine.instrument import Hedged, joint, make_calendar
 from mcengine.market import Market
 from mcengine.noise import Counter, Path, make_key, path_ids
 from mcengine.pricing import Calendar
@@ -53,16 +53,15 @@ def price(
 ) -> Estimate:
     """Price of a contract today: the mean of its discounted cash flows under Q.
 
-    ``asset`` is the model of its underlying, or a whole ``Market`` (which brings its own rate). ``steps`` defaults to 252 a year.
-    ``control="delta"`` takes out the gains of its delta hedge, by a coefficient fitted on the pilot stream (see ``instrument.Hedged``).
+    ``asset`` is the model of its underlying, or a whole ``Market`` (which brings its own rate). ``steps`` defaults to 252 a year, more
+    where the contract's own dates ask for it. ``control="delta"`` takes out the gains of its delta hedge, by a coefficient fitted on the pilot
+    stream (see ``instrument.Hedged``).
     """
     if control not in (None, "delta"):
         raise ValueError(f"control: expected 'delta' or none, got {control!r}")
-    market = asset if isinstance(asset, Market) else Market({instrument.asset: asset}, rate=rate)
+    market = market_of(instrument, asset, rate)
     if control == "delta":
-        years = float(instrument.expiry)
-        calendar = Calendar(years, steps or max(1, round(252 * years)))
-        hedged = Hedged(instrument, market.risk_neutral().pricers(), calendar)
+        hedged = Hedged(instrument, joint(market.risk_neutral()), make_calendar({"contract": instrument}, steps))
         pilot = payoffs({"plain": instrument, "hedged": hedged}, market, paths=16_384, steps=steps, seed=seed, stream="pilot").cash
         gain = pilot["plain"] - pilot["hedged"]
         covariance = np.cov(pilot["plain"], gain, dtype=np.float64)
@@ -92,11 +91,9 @@ def payoffs(
     if not instruments:
         raise ValueError("payoffs.instruments: expected at least one contract, got none")
     for instrument in instruments.values():
-        for name in underlyings(instrument):
-            market[name]
-    years = max(float(instrument.expiry) for instrument in instruments.values())
-    calendar = Calendar(years, steps or max(1, round(252 * years)))
-    market.risk_neutral().check_steps(years, calendar.steps)
+        check_market(instrument, market)
+    calendar = make_calendar(instruments, steps)
+    market.risk_neutral().check_steps(calendar.years, calendar.steps)
     paths, devices, key = check_paths(paths), program.check_devices(devices), make_key(seed, stream)
     noise.sampling.check_run(paths, first)
     if block is None:
@@ -106,6 +103,7 @@ def payoffs(
     def fn(market: Market, instruments: Any, calendar: Calendar, noise: Any, key: Any, first: Any) -> Any:
         def on_device(market: Market, instruments: Any, calendar: Calendar, noise: Any, key: Any, first: Any) -> Any:
             prepared = market.risk_neutral().prepare(calendar)
+            instruments = {name: i.prepare() if hasattr(i, "prepare") else i for name, i in instruments.items()}
 
             def one_path(high: Any, low: Any) -> Any:
                 source = noise.begin(key, Path(high, low), calendar.steps, prepared.n_factors)
@@ -148,6 +146,24 @@ def payoffs(
     return Payoffs({name: one.mean(paths) for name, one in sums.items()}, cash, prices, paths, kept, timings)
 
 
+def market_of(instrument: Any, asset: Any, rate: Scalar = 0.0) -> Market:
+    """A market as it is, or one of the contract's only asset."""
+    if isinstance(asset, Market):
+        return asset
+    names = underlyings(instrument)
+    if len(names) != 1:
+        raise ValueError(f"asset: expected a whole Market for a contract on {' and '.join(names) or 'the rate'}, got {type(asset).__name__}")
+    return Market({names[0]: asset}, rate=rate)
+
+
+def check_market(instrument: Any, market: Market) -> None:
+    """Raise ``ValueError`` for an asset the market lacks, or terms that do not fit it."""
+    for name in underlyings(instrument):
+        market[name]
+    if hasattr(instrument, "check_market"):
+        instrument.check_market(market)
+
+
 def underlyings(instrument: Any) -> tuple[str, ...]:
     """The assets a contract reads: its ``assets``, or its only ``asset``."""
     return tuple(instrument.assets) if hasattr(instrument, "assets") else (instrument.asset,)
@@ -156,15 +172,19 @@ def underlyings(instrument: Any) -> tuple[str, ...]:
 def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], source: Any) -> tuple[dict[str, Scalar], dict[str, Scalar]]:
     """(discounted cash of each contract, last price of each asset) of one path."""
 
+    drawn_by_contracts = max(getattr(instrument, "n_uniforms", 0) for instrument in instruments.values())
+
     def body(carry: Any, row: Any) -> tuple[Any, None]:
         states, inside, total = carry
         normals = source.at(row["noise"]).normals(row["step"], prepared.n_factors)
-        uniforms = source.uniforms(row["step"], prepared.n_uniforms) if prepared.n_uniforms else ()
+        uniforms = source.uniforms(row["step"], prepared.n_uniforms + drawn_by_contracts) if prepared.n_uniforms + drawn_by_contracts else ()
+        uniforms, own = uniforms[: prepared.n_uniforms], uniforms[prepared.n_uniforms :]
         states = prepared.step(states, row, normals, uniforms)
         now = row["step"] + 1
         quotes, after, paid = prepared.quotes(states, now), {}, {}
         for name, instrument in instruments.items():
-            after[name], cash = instrument.step(inside[name], quotes, now, calendar)
+            drawn = (own[: instrument.n_uniforms],) if getattr(instrument, "n_uniforms", 0) else ()
+            after[name], cash = instrument.step(inside[name], quotes, now, calendar, *drawn)
             paid[name] = total[name] + cash * prepared.bank_discount(states, row["discount"])
         return (states, after, paid), None
 

@@ -1,43 +1,124 @@
 """Greeks of a contract: derivatives of its price formula by automatic differentiation."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from mcengine._model import Scalar, with_parameters
+from mcengine._model import Scalar, parameters, with_parameters
+from mcengine.engine.market_paths import check_market, market_of
+from mcengine.instrument import joint, least_steps, make_calendar
 from mcengine.market import Market
-from mcengine.pricing import Calendar
+from mcengine.pricing import BlackPricer, Calendar
 
 
-def value(instrument: Any, asset: Any, rate: Scalar = 0.0) -> Scalar:
-    """Price today by the asset's pricer."""
-    calendar = Calendar(instrument.expiry, 1)
-    market = Market({instrument.asset: asset}, rate=rate).prepare(calendar)
-    quotes = market.quotes(market.start(), 0)
-    return instrument.price(instrument.start(quotes), quotes, market.market.pricers(), calendar)
+@dataclass(frozen=True)
+class _Later:
+    """A calendar on which every date but today comes ``by`` years later: the derivative by it is the price of time."""
+
+    calendar: Calendar
+    by: Scalar
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.calendar, name)
+
+    def times(self) -> Scalar:
+        times = self.calendar.times()
+        return times + self.by * (times > 0.0)
 
 
-def of(instrument: Any, asset: Any, *, rate: float = 0.0) -> dict[str, float]:
-    """Price and Greeks today.
+def value(instrument: Any, asset: Any, rate: Scalar = 0.0, *, steps: int | None = None, approximate: bool = False) -> Scalar:
+    """Price today by the contract's formula. ``asset`` is its underlying, or a whole ``Market`` (which brings its own rate).
+
+    ``steps`` to expiry matter to contracts that are watched on every date (252 a year by default). Raises ``ValueError`` where the formula is no
+    exact one for that market, unless ``approximate``, and where there is none.
+    """
+    market = market_of(instrument, asset, rate)
+    _check_formula(instrument, market, approximate)
+    check_market(instrument, market)
+    return _value(instrument, market, make_calendar({"contract": instrument}, steps, least_steps(instrument)))
+
+
+def _value(instrument: Any, market: Market, calendar: Any) -> Scalar:
+    ready = market.prepare(calendar)
+    quotes = ready.quotes(ready.start(), 0)
+    return instrument.price(instrument.start(quotes), quotes, joint(market), calendar)
+
+
+def _check_formula(instrument: Any, market: Market, approximate: bool) -> None:
+    formula, name = getattr(instrument, "formula", "pricer"), type(instrument).__name__
+    if formula == "none":
+        raise ValueError(f"{name}: expected a contract with a price formula, got one without; mc.price prices it by Monte Carlo")
+    if approximate or formula == "pricer":
+        return
+    fit = "mc.price prices it by Monte Carlo, approximate=True takes the formula as it is"
+    if formula == "approximate":
+        raise ValueError(f"{name}: expected a contract with an exact price formula, got one whose formula is an approximation; {fit}")
+    pricers = market.pricers()
+    odd = [name for name in instrument.assets if not isinstance(pricers[name], BlackPricer)]
+    if odd or market.rate.n_factors or market.regimes is not None or market.events:
+        seen = f"{type(market[odd[0]]).__name__} for {odd[0]}" if odd else "a market with a stochastic rate, regimes or events"
+        raise ValueError(f"{name}: expected lognormal assets and a known rate, for which its formula is exact, got {seen}; {fit}")
+
+
+def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = None, approximate: bool = False) -> dict[str, float]:
+    """Price and Greeks today; arguments as of ``value``.
 
     ``delta`` and ``gamma`` by spot, ``vega`` by volatility (sigma, or sqrt(v0) of a stochastic one), ``vanna`` by both, ``rho`` by the rate,
-    ``theta`` for a year of time passing.
+    ``theta`` for a year of time passing. On several assets each by name: ``delta_first``, ``gamma_first``, ``cross_gamma_first_second``,
+    ``vega_first``, ``vanna_first``, and ``cega_first_second`` by a correlation. What a market has no number for (a bond index's spot) is left out.
     """
     dtype = jnp.result_type(float)
-    stochastic = hasattr(asset, "v0")
-    variance_name = "v0" if stochastic else "sigma"
-    start = jnp.sqrt(jnp.asarray(asset.v0, dtype)) if stochastic else jnp.asarray(asset.sigma, dtype)
+    market = market_of(instrument, asset, rate)
+    _check_formula(instrument, market, approximate)
+    check_market(instrument, market)
+    calendar = make_calendar({"contract": instrument}, steps, least_steps(instrument))
+    assets = tuple(instrument.assets) if hasattr(instrument, "assets") else (instrument.asset,)
+    known = parameters(market)
+    start: dict[str, Any] = {
+        "spot": {name: known[f"{name}.spot"] for name in assets if f"{name}.spot" in known},
+        "volatility": {name: _volatility(known, name) for name in assets if {f"{name}.v0", f"{name}.sigma"} & set(known)},
+        "correlation": {k: known[f"correlation.{k}"] for k in market.correlation if set(k.split("-")) <= set(assets)},
+        "rate": known.get("rate.rate"),
+        "later": 0.0,
+    }
+    at = jax.tree.map(lambda x: jnp.asarray(x, dtype), start)
 
-    def price(spot: Scalar, volatility: Scalar, rate: Scalar, expiry: Scalar) -> Scalar:
-        moved = with_parameters(asset, {"spot": spot, variance_name: volatility**2 if stochastic else volatility})
-        return value(with_parameters(instrument, {"expiry": expiry}), moved, rate)
+    def price(at: dict[str, Any]) -> Scalar:
+        moved = {f"{name}.spot": spot for name, spot in at["spot"].items()}
+        moved |= {
+            f"{name}.v0" if f"{name}.v0" in known else f"{name}.sigma": vol**2 if f"{name}.v0" in known else vol
+            for name, vol in at["volatility"].items()
+        }
+        moved |= {f"correlation.{pair}": rho for pair, rho in at["correlation"].items()}
+        if at["rate"] is not None:
+            moved["rate.rate"] = at["rate"]
+        return _value(instrument, with_parameters(market, moved), _Later(calendar, at["later"]))
 
-    at = (jnp.asarray(asset.spot, dtype), start, jnp.asarray(rate, dtype), jnp.asarray(instrument.expiry, dtype))
+    def all_greeks(at: dict[str, Any]) -> tuple[Scalar, dict[str, Any], dict[str, Any]]:
+        second = jax.jacfwd(lambda spots: jax.grad(price)(at | {"spot": spots}))(at["spot"])
+        return price(at), jax.grad(price)(at), {"spot": second["spot"], "volatility": second["volatility"]}
 
-    def all_greeks(*at: Scalar) -> dict[str, Scalar]:
-        delta, vega, rho, decay = jax.grad(price, argnums=(0, 1, 2, 3))(*at)
-        gamma, vanna = jax.grad(jax.grad(price), argnums=(0, 1))(*at)
-        return {"price": price(*at), "delta": delta, "gamma": gamma, "vega": vega, "vanna": vanna, "rho": rho, "theta": -decay}
+    worth, first, second = jax.tree.map(float, jax.jit(all_greeks)(at))
+    out = {"price": worth}
+    for name in assets:
+        tail = f"_{name}" if len(assets) > 1 else ""
+        if name in first["spot"]:
+            out |= {f"delta{tail}": first["spot"][name], f"gamma{tail}": second["spot"][name][name]}
+        if name in first["volatility"]:
+            out[f"vega{tail}"] = first["volatility"][name]
+        if name in first["spot"] and name in first["volatility"]:
+            out[f"vanna{tail}"] = second["volatility"][name][name]
+    for pair, cega in first["correlation"].items():
+        a, b = pair.split("-")
+        if a in first["spot"] and b in first["spot"]:
+            out[f"cross_gamma_{a}_{b}"] = second["spot"][a][b]
+        out[f"cega_{a}_{b}"] = cega
+    if first["rate"] is not None:
+        out["rho"] = first["rate"]
+    return out | {"theta": -first["later"]}
 
-    return {name: float(x) for name, x in jax.jit(all_greeks)(*at).items()}
+
+def _volatility(known: dict[str, Any], name: str) -> Scalar:
+    return jnp.sqrt(jnp.asarray(known[f"{name}.v0"], jnp.result_type(float))) if f"{name}.v0" in known else known[f"{name}.sigma"]

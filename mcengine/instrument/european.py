@@ -1,11 +1,15 @@
-"""European call and put as contracts: strike in currency, expiry in years."""
+"""European calls, puts and digitals: strike in currency, expiry in years."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.pricing import Calendar, Pricer, Quote
+from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of
+from mcengine.instrument.smooth import gate
+from mcengine.pricing import KINDS, Calendar, Pricer, Quote
 
 
 def payoff(kind: str, spot: Scalar, strike: Scalar) -> Scalar:
@@ -14,7 +18,7 @@ def payoff(kind: str, spot: Scalar, strike: Scalar) -> Scalar:
 
 
 @model
-class Option:
+class Option(AbstractContract):
     """A European option. ``asset`` names its underlying in a market of several."""
 
     kind: str = static()
@@ -22,21 +26,20 @@ class Option:
     expiry: Scalar = number(above=0.0, term=True)
     asset: str = static(default="asset")
 
-    def start(self, quotes: dict[str, Quote]) -> tuple[()]:
-        """State along the path: none, the payoff needs the last spot only."""
-        return ()
+    formula: ClassVar[Formula] = "pricer"
 
-    def step(self, state: Any, quotes: dict[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
+    def canonical(self) -> dict[str, Any]:
+        check_word("Option.kind", self.kind, KINDS)
+        return {}
+
+    def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
         """(state, cash paid on this date)."""
-        due = step == self._date(calendar)
+        due = step == date_of(self.expiry, calendar)
         return (), jnp.where(due, payoff(self.kind, quotes[self.asset].spot, self.strike), 0.0)
 
-    def price(self, state: Any, quotes: dict[str, Quote], pricers: dict[str, Pricer], calendar: Calendar) -> Scalar:
+    def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Pricer], calendar: Calendar) -> Scalar:
         """Price now, by the asset's pricer."""
-        return pricers[self.asset].option(self.kind, self.strike, self._date(calendar), quotes[self.asset])
-
-    def _date(self, calendar: Calendar) -> Scalar:
-        return jnp.round(self.expiry / calendar.years * calendar.steps).astype(jnp.int32)
+        return pricers[self.asset].option(self.kind, self.strike, date_of(self.expiry, calendar), quotes[self.asset])
 
 
 def Call(strike: Scalar, expiry: Scalar, asset: str = "asset") -> Option:  # noqa: N802
@@ -47,3 +50,37 @@ def Call(strike: Scalar, expiry: Scalar, asset: str = "asset") -> Option:  # noq
 def Put(strike: Scalar, expiry: Scalar, asset: str = "asset") -> Option:  # noqa: N802
     """The right to sell at ``strike`` in ``expiry`` years."""
     return Option("put", strike, expiry, asset)
+
+
+@model
+class Digital(AbstractContract):
+    """1 in cash, or one unit of the asset, where S_T ends above (call) or below (put) the strike.
+
+    Priced by the slope of the asset's own option prices, skew included: cash -dC/dK, asset C - K dC/dK (puts alike). ``width`` smooths the payoff
+    over ln(S/K), for derivatives along paths.
+    """
+
+    kind: str = static()
+    strike: Scalar = number(above=0.0, term=True)
+    expiry: Scalar = number(above=0.0, term=True)
+    pays: str = static(default="cash")
+    asset: str = static(default="asset")
+    width: Scalar = number(default=0.0, low=0.0, term=True)
+
+    formula: ClassVar[Formula] = "pricer"
+
+    def canonical(self) -> dict[str, Any]:
+        check_word("Digital.kind", self.kind, KINDS)
+        check_word("Digital.pays", self.pays, ("cash", "asset"))
+        return {}
+
+    def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
+        spot, sign = quotes[self.asset].spot, 1.0 if self.kind == "call" else -1.0
+        paid = gate(sign * jnp.log(spot / self.strike), self.width) * (spot if self.pays == "asset" else 1.0)
+        return (), jnp.where(step == date_of(self.expiry, calendar), paid, 0.0)
+
+    def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Pricer], calendar: Calendar) -> Scalar:
+        option = lambda k: pricers[self.asset].option(self.kind, k, date_of(self.expiry, calendar), quotes[self.asset])  # noqa: E731
+        price, slope = jax.value_and_grad(option)(jnp.asarray(self.strike, jnp.result_type(float)))
+        sign = 1.0 if self.kind == "call" else -1.0
+        return -sign * slope if self.pays == "cash" else sign * (price - self.strike * slope)

@@ -35,7 +35,7 @@ class Hedged:
     coefficient: Scalar = number(default=1.0, term=True)
 
     def canonical(self) -> dict[str, Any]:
-        if not hasattr(self.contract, "price"):
+        if not hasattr(self.contract, "price") or getattr(self.contract, "formula", "") == "none":
             raise ValueError(f"Hedged.contract: expected a contract with a price formula, got {type(self.contract).__name__}")
         return {}
 
@@ -47,12 +47,24 @@ class Hedged:
     def assets(self) -> tuple[str, ...]:
         return tuple(self.contract.assets) if hasattr(self.contract, "assets") else (self.contract.asset,)
 
+    @property
+    def dates(self) -> tuple[float, ...]:
+        return tuple(self.contract.dates) if hasattr(self.contract, "dates") else (float(self.contract.expiry),)
+
+    @property
+    def n_uniforms(self) -> int:
+        return getattr(self.contract, "n_uniforms", 0)
+
+    def check_market(self, market: Any) -> None:
+        if hasattr(self.contract, "check_market"):
+            self.contract.check_market(market)
+
     def start(self, quotes: dict[str, Quote]) -> _State:
         return self._hold(self.contract.start(quotes), quotes, 0)
 
-    def step(self, state: _State, quotes: dict[str, Quote], step: Scalar, calendar: Calendar) -> tuple[_State, Scalar]:
+    def step(self, state: _State, quotes: dict[str, Quote], step: Scalar, calendar: Calendar, *uniforms: Any) -> tuple[_State, Scalar]:
         """(state, cash paid on this date)."""
-        inside, cash = self.contract.step(state.inside, quotes, step, calendar)
+        inside, cash = self.contract.step(state.inside, quotes, step, calendar, *uniforms)
         gain = sum(units * (quotes[name].spot - state.forwards[name]) for name, units in state.units.items())
         return self._hold(inside, quotes, step), cash - self.coefficient * gain
 

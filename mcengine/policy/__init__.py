@@ -1,8 +1,9 @@
 """Hedge rules: stages, and the chains made of them."""
 
+from mcengine.instrument import gate
 from mcengine.policy import presets
 from mcengine.policy.band import Band
-from mcengine.policy.base import AbstractStage, Kind, Seen, Target, gate, positive_ratio
+from mcengine.policy.base import AbstractStage, Kind, Seen, Target, positive_ratio
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.mix import Mix

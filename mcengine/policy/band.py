@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
-from mcengine.instrument import Position
-from mcengine.policy.base import AbstractStage, Kind, Seen, Target, gate
+from mcengine.instrument import Position, gate
+from mcengine.policy.base import AbstractStage, Kind, Seen, Target
 
 
 @model

@@ -5,7 +5,8 @@ from typing import ClassVar
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
-from mcengine.policy.base import AbstractStage, Kind, Seen, Target, gate, validate_floor
+from mcengine.instrument import gate
+from mcengine.policy.base import AbstractStage, Kind, Seen, Target, validate_floor
 
 
 @model

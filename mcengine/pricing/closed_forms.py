@@ -193,9 +193,10 @@ def two_moments(kind: str, mean: Scalar, square: Scalar, strike: Scalar, discoun
     A strike at or below 0, as an average leaves when what is already fixed exceeds it, is exercised for certain.
     """
     sign = _sign(kind)
-    spread = jnp.log(square / (mean * mean))
+    uncertain = (strike > 0.0) & (mean > 0.0)
+    mean_safe = jnp.where(uncertain, mean, 1.0)
+    spread = jnp.log(jnp.where(uncertain, square, 1.0) / (mean_safe * mean_safe))
     alive = spread > 0.0
     deviation = jnp.where(alive, jnp.sqrt(jnp.where(alive, spread, 1.0)), 0.0)
-    safe = jnp.where(strike > 0.0, strike, 1.0)
     certain = discount * jnp.maximum(sign * (mean - strike), 0.0)
-    return jnp.where(strike > 0.0, black(kind, mean, safe, deviation, discount), certain)
+    return jnp.where(uncertain, black(kind, mean_safe, jnp.where(uncertain, strike, 1.0), deviation, discount), certain)

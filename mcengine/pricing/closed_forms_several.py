@@ -93,16 +93,25 @@ def kirk(kind: str, forward1: Scalar, forward2: Scalar, strike: Scalar, s1: Scal
 
 
 def spread(kind: str, forward1: Scalar, forward2: Scalar, strike: Scalar, s1: Scalar, s2: Scalar, rho: Scalar, discount: Scalar) -> Scalar:
-    """max(±(S1 - S2 - K), 0), any strike: the mean of Black's price given S2 over the normal y that drives it.
+    """max(±(S1 - S2 - K), 0), any strike: the mean of Black's price given one asset, over the normal y that drives it.
 
-    Given y, S2 = F2 e^{s2 y - s2^2/2} and S1 is lognormal about F1 e^{rho s1 y - (rho s1)^2/2} with deviation s1 sqrt(1 - rho^2). 200 Gauss nodes:
-    errors below 1e-10 of spot for |rho| <= .95, 1e-7 at .999.
+    Given y that asset is F_c e^{s_c y - s_c^2/2} and the other lognormal about F_o e^{rho s_o y - (rho s_o)^2/2} with deviation s_o sqrt(1 - rho^2).
+    The asset of the smaller deviation is the one given, which keeps the integrand smooth. 200 Gauss nodes: within 2e-12 of spot of a
+    fine trapezium up to deviations of .6 and |rho| = .99, 5e-7 at 1.3.
     """
     y, weights = _WIDE * _WIDE_NODES, _WIDE * _WIDE_WEIGHTS * np.exp(-0.5 * (_WIDE * _WIDE_NODES) ** 2) / np.sqrt(_TWO_PI)
-    first = forward1 * jnp.exp(rho * s1 * y - 0.5 * (rho * s1) ** 2)
-    level = forward2 * jnp.exp(s2 * y - 0.5 * s2 * s2) + strike
-    safe = jnp.where(level > 0.0, level, 1.0)
-    call = jnp.where(level > 0.0, black("call", first, safe, s1 * jnp.sqrt(1.0 - rho * rho), 1.0), first - level)
+    second = s1 >= s2  # the one given
+    given, other = jnp.where(second, forward2, forward1), jnp.where(second, forward1, forward2)
+    s_given, s_other = jnp.where(second, s2, s1), jnp.where(second, s1, s2)
+    sign = jnp.where(second, 1.0, -1.0)  # a call on S1 struck at S2 + K, a put on S2 struck at S1 - K
+    mean = other * jnp.exp(rho * s_other * y - 0.5 * (rho * s_other) ** 2)
+    level = given * jnp.exp(s_given * y - 0.5 * s_given * s_given) + sign * strike
+    s = s_other * jnp.sqrt(1.0 - rho * rho)
+    alive = (level > 0.0) & (s > 0.0)
+    safe, s = jnp.where(alive, level, 1.0), jnp.where(s > 0.0, s, 1.0)
+    d1 = jnp.log(mean / safe) / s + 0.5 * s
+    priced = sign * (mean * normal_cdf(sign * d1) - safe * normal_cdf(sign * (d1 - s)))
+    call = jnp.where(alive, priced, jnp.maximum(sign * (mean - level), 0.0))
     value = discount * jnp.sum(weights * call)
     if kind == "call":
         return value

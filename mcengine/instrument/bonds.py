@@ -1,0 +1,120 @@
+"""Bonds and options on them: contracts on the market's rate. A bond index is an asset, held or optioned like any other."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number, static
+from mcengine.instrument.base import AbstractContract, Formula, any_quote, check_count, check_word, date_of, equally
+from mcengine.instrument.european import payoff
+from mcengine.pricing import KINDS, Calendar, Quote
+from mcengine.pricing.closed_forms_rates import coupon_bond_option
+
+
+class _OnRates(AbstractContract):
+    @property
+    def assets(self) -> tuple[str, ...]:
+        """None: discounts are the market's."""
+        return ()
+
+
+@model
+class ZeroBond(_OnRates):
+    """``face`` at expiry."""
+
+    expiry: Scalar = number(above=0.0, term=True)
+    face: Scalar = number(default=1.0, above=0.0, term=True)
+
+    formula: ClassVar[Formula] = "pricer"
+
+    def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
+        return (), jnp.where(step == date_of(self.expiry, calendar), self.face, 0.0)
+
+    def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
+        quote, date = any_quote(quotes), date_of(self.expiry, calendar)
+        return self.face * quote.discount(date) * (date > quote.step)
+
+
+@model
+class CouponBond(_OnRates):
+    """``coupon`` a year on the ``face``, in ``payments`` equally spaced ones, the last at expiry with the face."""
+
+    coupon: Scalar = number(low=0.0, term=True)
+    expiry: Scalar = number(above=0.0, term=True)
+    payments: int = static(default=1)
+    face: Scalar = number(default=1.0, above=0.0, term=True)
+
+    formula: ClassVar[Formula] = "pricer"
+
+    def check(self) -> None:
+        check_count("CouponBond.payments", self.payments, 1)
+
+    @property
+    def dates(self) -> tuple[float, ...]:
+        return equally(self.expiry, self.payments)
+
+    def _dated(self, calendar: Calendar) -> list[tuple[Scalar, Scalar]]:
+        """(date, amount) of each payment."""
+        amount = self.face * self.coupon * self.expiry / self.payments
+        return [
+            (date_of(self.expiry * (k / self.payments), calendar), amount + (self.face if k == self.payments else 0.0))
+            for k in range(1, self.payments + 1)
+        ]
+
+    def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
+        return (), sum(jnp.where(step == date, amount, 0.0) for date, amount in self._dated(calendar))
+
+    def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
+        quote = any_quote(quotes)
+        return sum(amount * quote.discount(date) * (date > quote.step) for date, amount in self._dated(calendar))
+
+
+@model
+class BondOption(_OnRates):
+    """A call or put, expiring at ``expiry``, on a bond of face 1 that matures at ``maturity``.
+
+    ``coupon`` a year is paid in ``payments`` equally spaced ones after expiry; none makes it a zero bond. The strike is paid against the bond without
+    accrued interest. Jamshidian's price under Vasicek and Hull-White, the forward bond's intrinsic value where the rate is known.
+    """
+
+    kind: str = static()
+    strike: Scalar = number(above=0.0, term=True)
+    expiry: Scalar = number(above=0.0, term=True)
+    maturity: Scalar = number(above=0.0, term=True)
+    coupon: Scalar = number(default=0.0, low=0.0, term=True)
+    payments: int = static(default=1)
+
+    formula: ClassVar[Formula] = "pricer"
+
+    def canonical(self) -> dict[str, Any]:
+        check_word("BondOption.kind", self.kind, KINDS)
+        check_count("BondOption.payments", self.payments, 1)
+        return {}
+
+    def check(self) -> None:
+        if float(self.maturity) <= float(self.expiry):
+            raise ValueError(f"BondOption.maturity: expected years after expiry = {float(self.expiry):g}, got {float(self.maturity):g}")
+
+    @property
+    def dates(self) -> tuple[float, ...]:
+        return (float(self.expiry), *equally(self.maturity, self.payments, self.expiry))
+
+    def _dated(self, calendar: Calendar) -> list[tuple[Scalar, Scalar]]:
+        life = self.maturity - self.expiry
+        amount = self.coupon * life / self.payments
+        return [
+            (date_of(self.expiry + life * (k / self.payments), calendar), amount + (1.0 if k == self.payments else 0.0))
+            for k in range(1, self.payments + 1)
+        ]
+
+    def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
+        quote = any_quote(quotes)
+        bond = sum(amount * quote.discount(date) for date, amount in self._dated(calendar))
+        return (), jnp.where(step == date_of(self.expiry, calendar), payoff(self.kind, bond, self.strike), 0.0)
+
+    def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
+        quote, date, rate = any_quote(quotes), date_of(self.expiry, calendar), pricers["rate"]
+        law = (rate.kappa, rate.sigma) if getattr(rate, "n_factors", 0) else (1.0, 0.0)
+        payments = [(quote.years(when), amount, quote.discount(when)) for when, amount in self._dated(calendar)]
+        return coupon_bond_option(self.kind, self.strike, quote.years(date), payments, quote.discount(date), law)

@@ -1,0 +1,171 @@
+"""Forwards, futures, options on futures and variance swaps: contracts on a price, or its variance, at a later date."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number, static
+from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, deviation, total_variance
+from mcengine.instrument.european import payoff
+from mcengine.pricing import KINDS, Calendar, Quote, black
+from mcengine.pricing.closed_forms_rates import replicated_variance
+
+
+@model
+class Forward(AbstractContract):
+    """S_T - K at expiry, K the ``strike`` agreed."""
+
+    strike: Scalar = number(low=0.0, term=True)
+    expiry: Scalar = number(above=0.0, term=True)
+    asset: str = static(default="asset")
+
+    formula: ClassVar[Formula] = "pricer"
+
+    def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
+        return (), jnp.where(step == date_of(self.expiry, calendar), quotes[self.asset].spot - self.strike, 0.0)
+
+    def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
+        quote, date = quotes[self.asset], date_of(self.expiry, calendar)
+        return quote.discount(date) * (quote.forward(date) - self.strike) * (date > quote.step)
+
+
+class _Margin(NamedTuple):
+    settled: Scalar  # the futures price last settled at
+    balance: Scalar  # of the margin account
+    owed: Scalar  # what was put into it, with interest
+    posted: Scalar  # what is asked for
+
+
+@model
+class Future(AbstractContract):
+    """Long one future on the asset: on every date the change of F(t), the forward price for ``expiry``, is paid or received. It costs nothing.
+
+    With a ``margin`` (a share of today's futures price) the changes go to a margin account that earns interest; where it falls below ``maintenance``
+    of the margin it is filled up to the margin again, and what it holds is paid back at expiry. The margin itself is borrowed: only calls and the
+    last payment are cash. Its worth is the same on every path.
+
+    Raises ``ValueError`` against a market with a stochastic rate, where futures and forward prices differ.
+    """
+
+    expiry: Scalar = number(above=0.0, term=True)
+    asset: str = static(default="asset")
+    margin: Scalar = number(default=0.0, low=0.0, term=True)
+    maintenance: Scalar = number(default=0.75, low=0.0, high=1.0, term=True)
+
+    formula: ClassVar[Formula] = "pricer"
+
+    def check_market(self, market: Any) -> None:
+        if getattr(market.rate, "n_factors", 0):
+            raise ValueError(f"Future.asset: expected a market whose rate is known, got {type(market.rate).__name__}")
+
+    def start(self, quotes: Mapping[str, Quote]) -> _Margin:
+        price = jnp.asarray(self._price(quotes), jnp.result_type(float))
+        return _Margin(price, self.margin * price, self.margin * price, self.margin * price)
+
+    def step(self, state: _Margin, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[_Margin, Scalar]:
+        quote, date = quotes[self.asset], date_of(self.expiry, calendar)
+        price, alive, due = self._price(quotes, calendar), step <= date, step == date
+        gain = jnp.where(alive, price - state.settled, 0.0)
+        growth = quote.discounts[quote.step - 1] / quote.discounts[quote.step]
+        before = state.balance * growth + gain
+        call = jnp.where(alive & (before < self.maintenance * state.posted), state.posted - before, 0.0)
+        after, owed = before + call, state.owed * growth
+        through_account = jnp.where(due, after - owed, 0.0) - call
+        cash = jnp.where(self.margin > 0.0, through_account, gain)
+        return _Margin(price, jnp.where(alive, after, 0.0), owed, state.posted), cash
+
+    def price(self, state: _Margin, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
+        """0 once settled; with a margin account what it holds over what was borrowed for it."""
+        alive = date_of(self.expiry, calendar) > quotes[self.asset].step
+        return jnp.where(alive & (self.margin > 0.0), state.balance - state.owed, 0.0)
+
+    def _price(self, quotes: Mapping[str, Quote], calendar: Calendar | None = None) -> Scalar:
+        quote = quotes[self.asset]
+        date = jnp.round(self.expiry / quote.times[1]).astype(jnp.int32) if calendar is None else date_of(self.expiry, calendar)
+        return quote.forward(date)
+
+
+@model
+class FutureOption(AbstractContract):
+    """A call or put, expiring at ``expiry``, on the future delivered at ``delivery``: Black (1976).
+
+    The future moves by the elasticity of its price by the spot: 1 for an asset that is carried, e^{-kappa (delivery - expiry)} for one that reverts.
+    """
+
+    kind: str = static()
+    strike: Scalar = number(above=0.0, term=True)
+    expiry: Scalar = number(above=0.0, term=True)
+    delivery: Scalar = number(above=0.0, term=True)
+    asset: str = static(default="asset")
+
+    def canonical(self) -> dict[str, Any]:
+        check_word("FutureOption.kind", self.kind, KINDS)
+        return {}
+
+    def check(self) -> None:
+        if float(self.delivery) < float(self.expiry):
+            raise ValueError(f"FutureOption.delivery: expected years not before expiry = {float(self.expiry):g}, got {float(self.delivery):g}")
+
+    @property
+    def dates(self) -> tuple[float, ...]:
+        return (float(self.expiry), float(self.delivery))
+
+    def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
+        future = quotes[self.asset].forward(date_of(self.delivery, calendar))
+        return (), jnp.where(step == date_of(self.expiry, calendar), payoff(self.kind, future, self.strike), 0.0)
+
+    def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
+        quote, date, delivery = quotes[self.asset], date_of(self.expiry, calendar), date_of(self.delivery, calendar)
+        s = deviation(pricers[self.asset], quote, date)
+        if quote.curve is not None:
+            gap = quote.years(delivery) - quote.years(date)
+            curve = quote.curve
+            s = s * jax.grad(lambda x: jnp.log(curve(jnp.exp(x), gap)))(jnp.log(jnp.asarray(quote.spot, jnp.result_type(float))))
+        return black(self.kind, quote.forward(delivery), self.strike, s, quote.discount(date))
+
+
+class _Realised(NamedTuple):
+    log_spot: Scalar
+    total: Scalar
+
+
+@model
+class VarianceSwap(AbstractContract):
+    """``notional`` x (realised variance a year - ``strike``) at expiry; realised is the sum of squared log-returns over all dates, over the years.
+
+    ``strike`` is a variance. The fair one makes the price 0: e^{rT} x the price at strike 0.
+    """
+
+    strike: Scalar = number(low=0.0, term=True)
+    expiry: Scalar = number(above=0.0, term=True)
+    asset: str = static(default="asset")
+    notional: Scalar = number(default=1.0, term=True)
+
+    formula: ClassVar[Formula] = "pricer"
+    watched = True
+
+    def start(self, quotes: Mapping[str, Quote]) -> _Realised:
+        log_spot = jnp.asarray(jnp.log(quotes[self.asset].spot), jnp.result_type(float))
+        return _Realised(log_spot, jnp.zeros_like(log_spot))
+
+    def step(self, state: _Realised, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[_Realised, Scalar]:
+        date, now = date_of(self.expiry, calendar), jnp.log(quotes[self.asset].spot)
+        total = state.total + jnp.where(step <= date, (now - state.log_spot) ** 2, 0.0)
+        return _Realised(now, total), jnp.where(step == date, self.notional * (total / self.expiry - self.strike), 0.0)
+
+    def price(self, state: _Realised, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
+        """Variance so far and that to come: the pricer's own, or replicated from its options (which an asset that jumps realises only roughly).
+
+        Each date's mean return adds its square, exactly where all dates are alike.
+        """
+        quote, date, pricer = quotes[self.asset], date_of(self.expiry, calendar), pricers[self.asset]
+        ahead = deviation(pricer, quote, date)
+        total = total_variance(pricer, quote, date)
+        if total is None:
+            total = replicated_variance(lambda kind, k: pricer.option(kind, k, date, quote), quote.forward(date), ahead, quote.discount(date))
+        mean = jnp.log(quote.forward(date) / quote.spot) - 0.5 * total
+        to_come = total + mean * mean / jnp.maximum(date - quote.step, 1)
+        alive = date > quote.step
+        return jnp.where(alive, quote.discount(date) * self.notional * ((state.total + to_come) / self.expiry - self.strike), 0.0)
