@@ -57,8 +57,8 @@ class Control:
         if result.kept < result.paths:
             raise ValueError(f"control: expected a run of which every path is kept, got {result.kept:,} of {result.paths:,}; raise keep")
         if self.ratio < LEAST:
-            return self.figure.exact(result.outcomes, result.study.noise.sampling)
-        return self.of(result.outcomes, gains(result.study, result.outcomes), result.study.noise.sampling)
+            return self.figure.exact(result.outcomes, result.study.sampling)
+        return self.of(result.outcomes, gains(result.study, result.outcomes), result.study.sampling)
 
     def of(self, outcomes: Outcomes, columns: np.ndarray, sampling: Any) -> Estimate:
         """The figure of these outcomes with these gains."""

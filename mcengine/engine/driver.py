@@ -93,7 +93,7 @@ class Driver:
             kept = self.store.read(self.kept)
             assert found.state is not None
             _, _, first = self.address
-            self.statistics = Statistics.restore(self._all_figures(kept), self.study.noise.sampling, kept, found.state, first)
+            self.statistics = Statistics.restore(self._all_figures(kept), self.study.sampling, kept, found.state, first)
         if done:
             self.tell(done)
             self.timings["resumed_paths"] = done
@@ -118,7 +118,7 @@ class Driver:
     def _begin(self, columns: Mapping[tuple[str, str], np.ndarray]) -> None:
         if not self.size:
             width = sum(column.itemsize for column in columns.values())
-            self.size = default_super_block(width, self.study.steps * len(self.study.books), self.study.noise.sampling.size)
+            self.size = default_super_block(width, self.study.steps * len(self.study.books), self.study.sampling.unit)
         self.buffer = {key: np.empty(min(self.size, self.rule.paths), column.dtype) for key, column in columns.items()}
         self.store.begin({key: column.dtype for key, column in columns.items()}, self.size, self.kept)
 
@@ -127,7 +127,7 @@ class Driver:
         if start + stored < end:
             if self.statistics is None:
                 kept = self.store.read(self.kept)
-                self.statistics = Statistics(self._all_figures(kept), self.study.noise.sampling, kept, self.address[2])
+                self.statistics = Statistics(self._all_figures(kept), self.study.sampling, kept, self.address[2])
             self.statistics.add(nested({key: column[stored : end - start] for key, column in self.buffer.items()}))
         self.store.record(start // self.size, end, None if self.statistics is None else self.statistics.state())
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.noise import Sampling
+from mcengine.noise import Sampling, long_run_variance
 
 IID = Sampling()
 MINIMUM = 5.0
@@ -108,7 +108,7 @@ def quantile(x: Any, q: float, sampling: Sampling = IID, weights: Any = None) ->
     else:
         below, count = _error(x < at, sampling)
         spread = n * max(below, _error(x <= at, sampling)[0])
-    if not (n * min(q, 1.0 - q) >= MINIMUM and math.isfinite(spread)):
+    if not (n / sampling.overlap * min(q, 1.0 - q) >= MINIMUM and math.isfinite(spread)):
         return Estimate(float(at), math.nan, count, sampling.kind)
     ranks = [min(max(math.floor(r), 0), n - 1) for r in (n * q - spread, n * q + spread)]
     part = np.partition(x, sorted(set(ranks)))
@@ -122,13 +122,28 @@ def tail_mean(x: Any, share: float, sampling: Sampling = IID, weights: Any = Non
     n = x.size
     if weights is None:
         q = float(np.partition(x, min(int(share * n), n - 1))[min(int(share * n), n - 1)])
-        enough = n * share >= MINIMUM
+        enough = n / sampling.overlap * share >= MINIMUM
     else:
         q = _weighted_quantile(x, share, sampling, np.asarray(weights, np.float64)).value
         enough = effective_size(weights * (x <= q)) >= MINIMUM
     y = _controlled(np.minimum(x - q, 0.0, dtype=np.float64) / share, weights)
     error, count = _error(y, sampling)
     return Estimate(q + float(np.mean(y)), error if enough else math.nan, count, sampling.kind)
+
+
+def moments(x: Any, sampling: Sampling) -> list[Estimate]:
+    """Mean, variance, skewness g and kurtosis above 3, k - 3, each with the error of its influence: of z = (x - mean) / sd
+    s^2 (z^2 - 1),   z^3 - g - 3 z - 3/2 g (z^2 - 1),   z^4 - k - 4 g z - 2 k (z^2 - 1).
+    """
+    x = np.asarray(x, np.float64)
+    variance = float(np.var(x))
+    z = (x - np.mean(x)) / math.sqrt(max(variance, 1e-300))
+    square = z * z
+    g, k = float(np.mean(square * z)), float(np.mean(square * square))
+    apart = square - 1.0
+    influences = (variance * apart, square * z - 3.0 * z - 1.5 * g * apart, square * square - 4.0 * g * z - 2.0 * k * apart)
+    values = (variance, g, k - 3.0)
+    return [mean(x, sampling), *(Estimate(v, *_error(y, sampling), sampling.kind) for v, y in zip(values, influences, strict=True))]
 
 
 def effective_size(weights: Any) -> float:
@@ -153,6 +168,9 @@ def _controlled(values: np.ndarray, weights: Any) -> np.ndarray:
 
 def _error(influence: np.ndarray, sampling: Sampling) -> tuple[float, int]:
     """(standard error of the mean, how many independent draws it is made of)."""
+    if sampling.kind == "windows":
+        variance, known = long_run_variance(influence, sampling.size - 1)
+        return math.sqrt(variance / influence.size) if math.isfinite(variance) else math.nan, math.floor(known) + 1
     draws = sampling.draws(influence)
     count = len(draws)
     return (float(np.std(draws, dtype=np.float64, ddof=1)) / math.sqrt(count) if count > 1 else math.nan), count

@@ -23,7 +23,7 @@ def grid(study: Any, values: Mapping[str, Sequence[float]], paths: int, *, seed:
     Raises ``ValueError`` for an unknown name, a value out of its range, or lengths that differ.
     """
     paths, devices, key = check_paths(paths), program.check_devices(None), make_key(seed, stream)
-    study.noise.sampling.check_run(paths, first)
+    study.sampling.check_run(paths, first)
     lengths = {name: len(v) for name, v in values.items()}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise ValueError(f"grid: expected as many values of each parameter, got {lengths}")

@@ -88,7 +88,7 @@ def weights(result: Any, floor: float, book: str | None = None, event: str = "an
     breach = Breach.of(result.study, floor, book, event)
     if "log_weight" not in result.outcomes["market"]:
         raise ValueError("weights: expected a run of shifted noise, got one without weights")
-    return _weights(result.outcomes, breach, result.study.noise.sampling)[1]
+    return _weights(result.outcomes, breach, result.study.sampling)[1]
 
 
 def _weights(outcomes: Any, breach: Breach, sampling: Any) -> tuple[Estimate, Weights]:

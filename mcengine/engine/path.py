@@ -65,7 +65,7 @@ class Simulation:
             density = stop_density(source, density, lambda name: books[name].account.wealth / self.study.wealth)
             return (states, books, density), ((states, books) if trace else None)
 
-        states = self.market.start()
+        states = self.market.start(path, source)
         quotes = self.market.quotes(states, 0)
         first = (states, {name: self._open(name, policy, quotes) for name, policy in self.study.books.items()}, start_density(source))
         rows = self.market.rows | {"step": jnp.arange(self.calendar.steps), "noise": source.rows}

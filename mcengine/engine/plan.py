@@ -61,7 +61,7 @@ def beside(study: Any, key: Any, paths: int, kept: int, super_block: int) -> flo
     if jax.default_backend() != "cpu":
         return 0.0
     size = width(study, key)
-    buffer = super_block or default_super_block(size, study.steps * len(study.books), study.noise.sampling.size)
+    buffer = super_block or default_super_block(size, study.steps * len(study.books), study.sampling.unit)
     return float(size) * (kept + min(paths, buffer))
 
 

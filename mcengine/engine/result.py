@@ -45,7 +45,7 @@ class Result:
     @property
     def sampling(self) -> Sampling:
         """How the paths depend on each other."""
-        return self.study.noise.sampling
+        return self.study.sampling
 
     @property
     def books(self) -> list[str]:
@@ -108,15 +108,21 @@ class Result:
     def moments(self, book: str, outcome: str) -> Moments:
         """Mean, variance, skewness and kurtosis above 3 of an outcome, each with its error."""
         self._check(book, outcome)
+        if self.sampling.kind == "windows":
+            return Moments(*estimate.moments(self.outcomes[book][outcome], self.sampling))
         return self._of({f"{book}/{outcome}": Figure(column(book, outcome))}).moments(book, outcome)
 
     def covariance(self, outcome: str = "wealth") -> Any:
         """Covariance of an outcome between books: a pandas table of Estimates."""
         import pandas as pd
 
-        cells = self._of({f"{book}/{outcome}": Figure(column(book, outcome)) for book in self.books if outcome in self.outcomes[book]}).covariance(
-            outcome
-        )
+        having = [book for book in self.books if outcome in self.outcomes[book]]
+        if self.sampling.kind == "windows":
+            columns = {book: np.asarray(self.outcomes[book][outcome], np.float64) for book in having}
+            apart = {book: x - x.mean() for book, x in columns.items()}
+            cells = {(a, b): estimate.mean(apart[a] * apart[b], self.sampling) for a in having for b in having}
+        else:
+            cells = self._of({f"{book}/{outcome}": Figure(column(book, outcome)) for book in having}).covariance(outcome)
         names = list(dict.fromkeys(a for a, _ in cells))
         return _printed_whole(pd.DataFrame([[cells[a, b] for b in names] for a in names], names, names))
 

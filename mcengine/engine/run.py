@@ -81,15 +81,17 @@ def run(
     Blocks are as large as fits ``memory`` ("4GiB", or bytes; by default a size that is fast, and what a GPU has), see ``engine.plan``.
     Raises ``NotFiniteError`` when a path breaks, ``DiskFullError`` when there is no room for the next block.
     """
-    rule = StopRule(check_paths(paths), until, seconds)
-    devices, key = program.check_devices(devices, everywhere=True), make_key(seed, stream)
     check_ids([first])
-    sampling = study.noise.sampling
+    rule = StopRule(study.available(check_paths(paths), first), until, seconds)
+    devices, key = program.check_devices(devices, everywhere=True), make_key(seed, stream)
+    sampling = study.sampling
     sampling.check_run(rule.paths, first)
     if not keep >= 1:
         raise ValueError(f"keep: expected a number of paths of at least 1, got {keep!r}")
-    keeps = max(int(min(keep, MAX_PATHS)) // sampling.size, 1) * sampling.size
-    size = 0 if super_block is None else check_super_block(super_block, sampling.size)
+    keeps = max(int(min(keep, MAX_PATHS)) // sampling.unit, 1) * sampling.unit
+    if sampling.kind == "windows" and keeps < rule.paths:
+        raise ValueError(f"keep: expected all {rule.paths:,} windows to be kept, for their errors need them together, got {keep!r}")
+    size = 0 if super_block is None else check_super_block(super_block, sampling.unit)
     program.padded(rule.paths, program.PAD if block is None else block, devices)
     plan.budget(memory)
     figures = dict(figures or {})

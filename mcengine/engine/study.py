@@ -8,8 +8,7 @@ import numpy as np
 from mcengine._model import Scalar, model, number, static
 from mcengine.engine import recorder
 from mcengine.ledger import Proportional
-from mcengine.market import Market
-from mcengine.noise import Counter
+from mcengine.noise import Counter, Sampling
 from mcengine.policy import AbstractStage
 from mcengine.pricing import Calendar
 
@@ -18,7 +17,7 @@ MAX_STEPS = 100_000
 
 @model
 class Study:
-    """What is simulated.
+    """What is simulated. ``market`` is a ``Market``, or history: a ``Replay`` or a ``Bootstrap``.
 
     ``policy`` is one rule, or a dict of named rules that run on the same paths. ``years`` and ``steps`` make the calendar. ``wealth``
     is the starting wealth (currency). ``delay=1`` trades a decision at the next date. ``width`` smooths every gate (0: the rule as it is).
@@ -27,7 +26,7 @@ class Study:
     Raises ``ValueError`` for anything that does not fit, before compiling.
     """
 
-    market: Market
+    market: Any
     policy: Any
     costs: Any = Proportional()
     years: Scalar = number(default=1.0, above=0.0, term=True)
@@ -49,6 +48,8 @@ class Study:
         # Static, so that year-ends are part of the program; worked out here, where years is a plain number.
         object.__setattr__(self, "year_steps", self.steps_per_year or max(1, round(self.steps / float(self.years))))
         self.market.check_steps(self.years, self.steps)
+        if not self.market.n_factors and self.noise.sampling.kind != "iid":
+            raise ValueError(f"Study.noise: expected a counter for a market that draws no normals, got {type(self.noise).__name__}")
         discount = float(np.asarray(self.market.rate.discounts(np.asarray(self.years))))
         if not self.books:
             raise ValueError("Study.policy: expected a policy or a dict of them, got none")
@@ -66,6 +67,20 @@ class Study:
     def books(self) -> dict[str, AbstractStage]:
         """Policies by name; a single one is called ``policy``."""
         return dict(self.policy) if isinstance(self.policy, Mapping) else {"policy": self.policy}
+
+    @property
+    def sampling(self) -> Sampling:
+        """How paths depend on each other: windows of history as the market says, all others as the noise does."""
+        return self.market.sampling(self.steps) if hasattr(self.market, "sampling") else self.noise.sampling
+
+    def available(self, paths: int, first: int = 0) -> int:
+        """How many of ``paths`` paths from ``first`` on there are: history has only so many windows. Raises ``ValueError`` where there is none."""
+        if not hasattr(self.market, "windows"):
+            return paths
+        windows = self.market.windows(self.steps)
+        if first >= windows:
+            raise ValueError(f"first: expected a path id below the {windows:,} windows of this history, got {first:,}")
+        return min(paths, windows - first)
 
     @property
     def calendar(self) -> Calendar:

@@ -27,7 +27,7 @@ class Layout:
 
     @property
     def slots(self) -> int:
-        return max(GROUPS, self.sampling.size)
+        return max(GROUPS, self.sampling.unit)
 
     def counts(self, count: int) -> np.ndarray:
         """Paths in each slot after ``count`` paths."""
@@ -38,6 +38,8 @@ class Layout:
         """[k, slots] to [k, groups]: both of a pair in one, all slots of a randomisation in one."""
         if self.sampling.kind == "iid":
             return rows
+        if self.sampling.kind == "windows":  # no two slots are independent: one group, which tells no error
+            return rows.sum(axis=1, keepdims=True)
         if self.sampling.kind == "pairs":
             return rows.reshape(len(rows), -1, 2).sum(axis=2)
         return rows.reshape(len(rows), -1, self.sampling.size).sum(axis=1)
@@ -88,6 +90,8 @@ class Sums:
         if kind == "randomisations":
             means = self.layout.fold(self.rows[:1])[0] * (sampling.size / count)
             return Estimate(value, float(np.std(means, ddof=1)) / math.sqrt(sampling.size), sampling.size, kind)
+        if kind == "windows":
+            return Estimate(value, math.nan, 1, kind)
         draws, square = count, float(np.sum(self.rows[1]))
         if self.pairs:  # the mean m of a and b has 4 m^2 = a^2 + b^2 + 2 a b
             draws, total, square = count // 2, 0.5 * total, 0.25 * (square + 2.0 * float(np.sum(self.rows[-1])))

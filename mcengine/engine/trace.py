@@ -57,6 +57,8 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
     steps = study.steps + 1
     index = pd.MultiIndex.from_product([ids, range(steps)], names=["path", "step"])
     table = pd.DataFrame({key: np.asarray(value, np.float64).reshape(-1) for key, value in columns.items()}, index=index)
+    if hasattr(study.market, "dates"):
+        table.insert(0, "date", study.market.dates(states).reshape(-1))
     table.insert(0, "time", np.tile(np.arange(steps) * float(study.years) / study.steps, len(ids)))
     return table
 
@@ -80,6 +82,7 @@ def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any]
 def first_not_finite(study: Any, path: int, *, seed: int, stream: str) -> str:
     """Where a path first stops being finite: ``step 17, equity.spot``."""
     table = trace(study, [path], seed=seed, stream=stream)
+    table = table.drop(columns="date", errors="ignore")
     bad = ~np.isfinite(table.to_numpy())
     if not bad.any():
         return "in an outcome only"

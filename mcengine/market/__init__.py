@@ -3,6 +3,7 @@
 from mcengine.market.base import Asset
 from mcengine.market.bates import Bates
 from mcengine.market.bond_index import BondIndex
+from mcengine.market.bootstrap import Bootstrap
 from mcengine.market.events import Event, Scenario
 from mcengine.market.gbm import GBM
 from mcengine.market.gjr_garch import GJRGARCH
@@ -11,10 +12,12 @@ from mcengine.market.hull_white import HullWhite
 from mcengine.market.kou import Kou
 from mcengine.market.market import Market
 from mcengine.market.merton import Merton
+from mcengine.market.named_regimes import named_regimes
 from mcengine.market.prepared import PreparedMarket
 from mcengine.market.rate import FlatRate
 from mcengine.market.regime_gbm import RegimeGBM
 from mcengine.market.regimes import Regimes, from_transition
+from mcengine.market.replay import Replay
 from mcengine.market.schwartz import Schwartz
 from mcengine.market.stress import Stress
 from mcengine.market.vasicek import Vasicek
@@ -25,6 +28,7 @@ __all__ = [
     "Asset",
     "Bates",
     "BondIndex",
+    "Bootstrap",
     "Event",
     "FlatRate",
     "Heston",
@@ -35,9 +39,11 @@ __all__ = [
     "PreparedMarket",
     "RegimeGBM",
     "Regimes",
+    "Replay",
     "Scenario",
     "Schwartz",
     "Stress",
     "Vasicek",
     "from_transition",
+    "named_regimes",
 ]

@@ -100,7 +100,8 @@ class PreparedMarket:
             raise ValueError("controls: expected a market whose drifts say all, got one with scenarios, or with a stochastic rate under Q")
         return jnp.exp((asset.drift - asset.dividend) * (self.times[1] - self.times[0]) + getattr(asset, "shock", 0.0) * (step == 0))
 
-    def start(self) -> dict[str, Any]:
+    def start(self, path: Any = None, source: Any = None) -> dict[str, Any]:
+        """Known today, and the same for every path: only history looks at its address."""
         # One dtype and no weak types: the scan's carry must look the same before and after a step.
         as_float = lambda leaf: jnp.asarray(leaf, jnp.result_type(float))  # noqa: E731
         market = self.market

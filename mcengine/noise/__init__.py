@@ -2,6 +2,7 @@
 
 from mcengine.noise.antithetic import Antithetic
 from mcengine.noise.counter import STREAMS, Counter, Given, Path, Source, make_key, path_ids, split_ids
+from mcengine.noise.dependence import block_length, long_run_variance
 from mcengine.noise.importance import Shifted, draw_normals, finish_density, start_density, stop_density
 from mcengine.noise.normal import normal_from_uniform, normal_from_words, uniform_from_words
 from mcengine.noise.sampling import Sampling
@@ -18,8 +19,10 @@ __all__ = [
     "Shifted",
     "Sobol",
     "Source",
+    "block_length",
     "draw_normals",
     "finish_density",
+    "long_run_variance",
     "make_key",
     "normal_from_uniform",
     "normal_from_words",

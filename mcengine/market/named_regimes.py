@@ -1,0 +1,46 @@
+"""Stretches of history with names: dates and what they were, in ``data/regimes.yaml``."""
+
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+from mcengine._model import near
+
+
+class Named(NamedTuple):
+    """From ``start`` to ``end``, both included; ``calm`` or a crisis; ``what`` happened, and where the dates are ``source``d."""
+
+    start: str
+    end: str
+    calm: bool
+    what: str
+    source: str
+
+
+@lru_cache(maxsize=1)
+def named_regimes() -> dict[str, Named]:
+    """All of them, in the order of time."""
+    import yaml  # type: ignore[import-untyped]
+
+    text = (files("mcengine.market") / "data" / "regimes.yaml").read_text()
+    return {name: Named(str(r["start"]), str(r["end"]), bool(r["calm"]), r["what"], r["source"]) for name, r in yaml.safe_load(text).items()}
+
+
+def find(name: str) -> Named:
+    """One by name. Raises ``ValueError`` with the names near it."""
+    known = named_regimes()
+    if name not in known:
+        raise ValueError(f"regime: unknown regime {name!r}{near(name, known)}")
+    return known[name]
+
+
+def check_inside(name: str, first: str, last: str, notes: tuple[str, ...]) -> Named:
+    """The regime, where the days from ``first`` to ``last`` hold it. Raises ``ValueError`` with the dates there are."""
+    one = find(name)
+    if one.start < first or one.end > last:
+        shorter = [note for note in notes if note.startswith("not used: ")]
+        why = f" ({'; '.join(shorter)})" if shorter else ""
+        raise ValueError(
+            f"regime: {name} runs from {one.start} to {one.end}, but the days on which all assets are quoted from {first} to {last}{why}"
+        )
+    return one

@@ -1,0 +1,122 @@
+"""History replayed: path k is the window that starts at the k-th close and runs to the horizon. Nothing is drawn.
+
+Windows overlap, so that their results are as dependent as they look: over n windows of h days there are about n/h independent ones, and the i.i.d.
+error of a mean is too small by about sqrt(2 h / 3) to sqrt(h). ``sampling`` says so to whoever makes an error (``noise.dependence``).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+import numpy as np
+
+from mcengine._model import Scalar, model, near, number, static
+from mcengine.market import daily, named_regimes
+from mcengine.market.daily import Days, Observed, PreparedDays, Series
+from mcengine.market.rate import FlatRate
+from mcengine.noise import Path as PathId
+from mcengine.noise import Sampling
+from mcengine.pricing import Calendar, Pricer
+
+
+@model
+class Replay:
+    """``days`` and the closes that windows start at, from ``first`` to ``last``. ``surface`` prices options of assets with a volatility index, at the
+    variance quoted (by default Black, flat). A path id beyond the number of windows starts over.
+
+    All windows begin at spots of 100, in the order of their dates. With a ``regime`` they start within its dates and may run on past its end.
+    """
+
+    days: Days
+    first: Scalar = number(low=0.0, term=True)
+    last: Scalar = number(low=0.0, term=True)
+    surface: Any = None
+    regime: str = static(default="")
+
+    n_factors: ClassVar[int] = 0
+    n_uniforms: ClassVar[int] = 0
+
+    @classmethod
+    def from_history(
+        cls,
+        assets: Mapping[str, Any] | None = None,
+        *,
+        data: str | Path | None = None,
+        start: str | None = None,
+        end: str | None = None,
+        regime: str | None = None,
+        rate: str | float = "ust3m",
+        surface: Pricer | None = None,
+    ) -> "Replay":
+        """From the shipped file or a CSV, see ``daily.load``; ``regime`` one of ``named_regimes``."""
+        if regime is not None:
+            named_regimes.find(regime)
+        days = daily.load(assets, data=data, start=start, end=end, rate=rate)
+        first, last = 0, days.count - 1
+        if regime is not None:
+            one = named_regimes.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
+            first, last = days.between(one.start, one.end)
+        return cls(days, first, last, surface, regime or "")
+
+    @property
+    def assets(self) -> dict[str, Series]:
+        return dict(zip(self.days.names, self.days.series, strict=True))
+
+    @property
+    def rate(self) -> FlatRate:
+        """The mean of what cash earned from the first start on: for checks and summaries, no path reads it."""
+        return FlatRate(float(np.mean(np.asarray(self.days.closes)[int(self.first) :, -1])))
+
+    def __getitem__(self, name: str) -> Series:
+        if name not in self.assets:
+            raise ValueError(f"unknown asset {name!r}{near(name, self.assets)}")
+        return self.assets[name]
+
+    def windows(self, steps: int) -> int:
+        """How many windows of that many days there are."""
+        return max(min(int(self.last), self.days.count - 1 - steps) - int(self.first) + 1, 0)
+
+    def start_date(self, path: int) -> str:
+        """The close a path starts at."""
+        return self.days.day(int(self.first) + path)
+
+    def check_steps(self, years: Scalar, steps: int) -> None:
+        """Raise ``ValueError`` for a step that is no trading day, or a horizon for which there is no window."""
+        daily.check_steps(years, steps)
+        if not self.windows(steps):
+            within = f"from {self.days.day(int(self.first))} to {self.days.day(int(self.last))}" + (f" ({self.regime})" if self.regime else "")
+            over = self.days.day(self.days.count - 1)
+            raise ValueError(f"Study.steps: expected a window of {steps} days that starts {within}, got none: the data end on {over}")
+
+    def sampling(self, steps: int) -> Sampling:
+        """Neighbouring windows share all their days but one."""
+        return Sampling("windows", steps)
+
+    def pricers(self) -> dict[str, Pricer]:
+        return daily.pricers(self.days, self.surface)
+
+    def observe(self, name: str, states: dict[str, Any]) -> Observed:
+        """(spot, variance) of an asset."""
+        return states[name]
+
+    def dates(self, states: dict[str, Any]) -> np.ndarray:
+        """Dates of states along traced paths."""
+        return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
+
+    def risk_neutral(self) -> "Replay":
+        daily.check_price_paths("risk_neutral")
+        return self
+
+    def prepare(self, calendar: Calendar) -> PreparedDays:
+        return PreparedDays(self, calendar)
+
+    def begin(self, path: PathId, source: Any, calendar: Calendar) -> tuple[Scalar, Scalar]:
+        """(the first close of a path, what stands there)."""
+        first = jnp.asarray(self.first).astype(jnp.uint32)
+        last = jnp.minimum(jnp.asarray(self.last).astype(jnp.uint32), jnp.uint32(self.days.count - 1 - calendar.steps))
+        place = (first + jnp.asarray(path.low, jnp.uint32) % (last - first + jnp.uint32(1))).astype(jnp.int32)
+        return place, jnp.asarray(self.days.closes)[place]
+
+    def move(self, place: Scalar, uniforms: tuple[Scalar, ...]) -> tuple[Scalar, Scalar]:
+        return jnp.asarray(self.days.moves)[place], place + 1
