@@ -73,9 +73,9 @@ def variance(kappa: Scalar, sigma: Scalar, years: Scalar) -> Scalar:
 
 
 def loadings(rate: Any, dt: Scalar) -> tuple[Scalar, Scalar]:
-    """By what the Brownian motion's own increment over a step, standardised, loads on the two normals: (1, 0) but for terms in (kappa dt)^2.
+    """By what the Brownian motion's own increment over a step, standardised, loads on the two normals.
 
-    Nothing of the rate depends on what is left of it.
+    A unit vector, for sigma dW = dx + (kappa x - ...) dt makes the increment a sum of both; (1, 0) but for terms in kappa dt.
     """
     spread, shared, own = _factors(rate.kappa, dt)
     root = jnp.sqrt(dt)
