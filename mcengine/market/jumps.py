@@ -21,7 +21,7 @@ from mcengine.noise.normal import normal_from_uniform
 TOLERANCE = 1e-7
 """Largest probability of more jumps in a step than are counted."""
 
-_BEYOND = 6  # terms of the tail summed beyond ``most``: the next is below 1e-9 of the sum at the largest mean
+_BEYOND = 8  # terms of the tail summed beyond ``most``: those left out are below 1e-12
 
 
 def most_mean(most: int) -> float:
