@@ -12,9 +12,9 @@ from mcengine.market.hull_white import HullWhite
 from mcengine.market.kou import Kou
 from mcengine.market.market import Market
 from mcengine.market.merton import Merton
-from mcengine.market.named_regimes import named_regimes
 from mcengine.market.prepared import PreparedMarket
 from mcengine.market.rate import FlatRate
+from mcengine.market.regime_dates import named_regimes
 from mcengine.market.regime_gbm import RegimeGBM
 from mcengine.market.regimes import Regimes, from_transition
 from mcengine.market.replay import Replay

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, near, number
-from mcengine.market import daily, named_regimes
+from mcengine.market import daily, regime_dates
 from mcengine.market.daily import Days, Observed, PreparedDays, Series
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
@@ -59,11 +59,11 @@ class Bootstrap:
     ) -> "Bootstrap":
         """From the shipped file or a CSV, see ``daily.load``; with a ``regime`` from its days alone. ``block`` None is chosen by the data."""
         if regime is not None:
-            named_regimes.find(regime)
+            regime_dates.find(regime)
         days = daily.load(assets, data=data, start=start, end=end, rate=rate)
         first, last = 0, days.count - 1
         if regime is not None:
-            one = named_regimes.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
+            one = regime_dates.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
             first, last = days.between(one.start, one.end)
         return cls.of(days, first, last, block=block, likeness=likeness, surface=surface)
 

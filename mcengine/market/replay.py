@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, near, number, static
-from mcengine.market import daily, named_regimes
+from mcengine.market import daily, regime_dates
 from mcengine.market.daily import Days, Observed, PreparedDays, Series
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
@@ -49,13 +49,13 @@ class Replay:
         rate: str | float = "ust3m",
         surface: Pricer | None = None,
     ) -> "Replay":
-        """From the shipped file or a CSV, see ``daily.load``; ``regime`` one of ``named_regimes``."""
+        """From the shipped file or a CSV, see ``daily.load``; ``regime`` one of ``named_regimes()``."""
         if regime is not None:
-            named_regimes.find(regime)
+            regime_dates.find(regime)
         days = daily.load(assets, data=data, start=start, end=end, rate=rate)
         first, last = 0, days.count - 1
         if regime is not None:
-            one = named_regimes.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
+            one = regime_dates.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
             first, last = days.between(one.start, one.end)
         return cls(days, first, last, surface, regime or "")
 

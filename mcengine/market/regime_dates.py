@@ -41,6 +41,6 @@ def check_inside(name: str, first: str, last: str, notes: tuple[str, ...]) -> Na
         shorter = [note for note in notes if note.startswith("not used: ")]
         why = f" ({'; '.join(shorter)})" if shorter else ""
         raise ValueError(
-            f"regime: {name} runs from {one.start} to {one.end}, but the days on which all assets are quoted from {first} to {last}{why}"
+            f"regime: {name} runs from {one.start} to {one.end}, but the days on which all assets are quoted run from {first} to {last}{why}"
         )
     return one
