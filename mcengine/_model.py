@@ -247,18 +247,18 @@ def check_pathwise(self: Any, names: Iterable[str]) -> None:
             )
 
 
-def field_metadata(self: Any, name: str) -> dict[str, Any]:
-    """Metadata of the dataclass field that holds the dotted name: its bounds, and whether it is a term."""
+def field_metadata(self: Any, name: str, owner: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Metadata of the dataclass field that holds the dotted name: its bounds, and whether it is a term. ``owner`` is that of a dict of dicts."""
     if isinstance(self, Mapping):
         key, _, rest = name.partition(".")
-        return field_metadata(self[key], rest)
+        return field_metadata(self[key], rest, owner) if rest else dict(owner or {})
     for field in dataclasses.fields(self):
         value = getattr(self, field.name)
         for child, item in _items(field, value):
             if child == name:
                 return dict(field.metadata)
             if name.startswith(child + ".") and not isinstance(item, np.ndarray):
-                return field_metadata(item, name[len(child) + 1 :])
+                return field_metadata(item, name[len(child) + 1 :], field.metadata)
     raise ValueError(f"unknown parameter {name!r}{near(name, parameters(self))}")
 
 
