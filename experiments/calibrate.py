@@ -1,0 +1,73 @@
+"""A market from prices or from option quotes: parameters with errors, how well they fit, and the market as a file for the other experiments.
+
+python experiments/calibrate.py
+python experiments/calibrate.py data=my.csv 'models={SPY: gjr_garch, GLD: merton}' rate=0.03
+python experiments/calibrate.py quotes=bates
+python experiments/hedge.py market=from_file market.file=<run folder>/market.yaml
+"""
+
+import sys
+from typing import Any
+
+import _main
+
+import mcengine as mc
+from mcengine import config as configuration
+from mcengine import report
+from mcengine.report import calibration_plots as plots
+
+_FITTED = ("data", "model", "models", "columns", "start", "end", "implied", "dividends", "rate", "yields", "regimes", "news")
+
+
+@_main.main("calibrate")
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    chosen = configuration.plain(config)
+    if chosen["quotes"] is not None:
+        return _surface(chosen, folder)
+    fitted = mc.calibrate.fit_prices(**{key: chosen[key] for key in _FITTED}, say=lambda text: print(text, flush=True))
+    table, diagnostics = fitted.table(), fitted.diagnostics()
+    print(f"\n{table['shown'].to_string()}\n\n{diagnostics.round(3).T.to_string()}\n")
+    for note in fitted.notes:
+        print(note)
+    realised = fitted.realised_correlation()
+    if len(realised):
+        print(f"\ncorrelation of Brownian motions asked, and of simulated standardised returns\n{realised.to_string()}")
+    folder.write_table("parameters", table)
+    if len(diagnostics):
+        folder.write_table("diagnostics", diagnostics)
+    if len(realised):
+        folder.write_table("correlation", realised)
+    file = _write(folder, fitted.market, "\n".join(["Made by experiments/calibrate.py.", *fitted.notes]))
+    if config.plots:
+        for name, figure in plots.pictures(fitted).items():
+            folder.write_picture(name, figure)
+    weights = ",".join(f"{n}:{1.0 / len(fitted.market.assets):.2g}" for n in fitted.market.assets)
+    own = "" if set(fitted.market.assets) >= {"equity", "bond", "commodity"} else f" '~weights' '+weights={{{weights}}}'"
+    print(f"\nmarket.yaml: python experiments/hedge.py market=from_file market.file={file}{own}\n")
+    return {name: {"value": e.value, "error": e.error} for name, e in fitted.parameters.items()}, {}
+
+
+def _surface(chosen: dict[str, Any], folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The market of one asset, as quotes price it: under Q."""
+    fitted = mc.calibrate.fit_quotes(chosen["quotes"], mc.calibrate.read_quotes(chosen["quotes_file"]))
+    for name, value in fitted.parameters.items():
+        print(f"{name:12s} {value}")
+    said = f"{fitted.quotes.name}: {fitted.model}, sum of squared errors {fitted.squares:.1f}, {fitted.root_mean_square:.2f} points a quote"
+    print(f"\n{said} ({fitted.fitted.size} quotes)\n")
+    folder.write_table("quotes", fitted.table())
+    market = mc.market.Market({"equity": fitted.asset})
+    _write(folder, market, f"Made by experiments/calibrate.py, under Q.\n{said}")
+    if chosen["plots"]:
+        folder.write_picture("smile", plots.plot_smile(fitted))
+    found = {name: {"value": e.value, "error": e.error} for name, e in fitted.parameters.items()}
+    return found | {"squares": fitted.squares}, {}
+
+
+def _write(folder: report.RunFolder, market: mc.market.Market, comment: str) -> Any:
+    file = folder.path / "market.yaml"
+    file.write_text(mc.calibrate.to_yaml(market, comment=comment), encoding="utf-8")
+    return file
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,311 @@
+"""A market from a table of prices: a model for each column, a rate, and the correlation of their Brownian motions.
+
+Correlations are of each day's increment divided by the volatility known the day before, days likelier than not to hold a jump left out; their errors
+are by a circular block bootstrap (63-day blocks). Where single pairs do not make a positive definite matrix together, the nearest is taken.
+Assets of model ``regime_gbm`` share hidden regimes, found together, and have a correlation in each.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcengine._model import near
+from mcengine.calibrate import curve, garch, jumps, reverting, variance
+from mcengine.calibrate.fit import MINIMUM, Fit, bond_prices, check_enough, ewma_volatility, log_prices
+from mcengine.calibrate.prices import Prices, read_prices
+from mcengine.calibrate.regimes import RegimeFit, fit_regimes
+from mcengine.engine import Estimate, sample
+from mcengine.market import Market
+from mcengine.market import history as source
+
+MODELS = ("gbm", "heston", "merton", "kou", "bates", "gjr_garch", "schwartz", "regime_gbm")
+RATES = ("vasicek", "hull_white")
+_BLOCK, _DRAWS, _SEED = 63, 200, 1
+_SHIPPED = {"equity": "spx", "bond": "ust10y", "commodity": "wti"}
+_SHIPPED_MODELS = {"equity": "heston", "bond": "gbm", "commodity": "schwartz"}
+_SHIPPED_YIELDS = {"ust3m": 0.25, "ust2y": 2.0, "ust10y": 10.0}
+
+
+@dataclass(frozen=True)
+class MarketFit:
+    """A ``market`` and what it was made of: ``fits`` by asset (and ``rate``), ``regimes`` and ``curve`` where there are such, ``prices``, the
+    ``correlations`` found, as Estimates by pair, and ``notes``.
+    """
+
+    market: Market
+    fits: dict[str, Fit]
+    regimes: RegimeFit | None
+    curve: curve.CurveFit | None
+    correlations: dict[str, Estimate]
+    prices: Prices
+    notes: list[str]
+
+    @property
+    def parameters(self) -> dict[str, Estimate]:
+        """Every fitted number by dotted name."""
+        out = {f"{name}.{key}": e for name, fit in self.fits.items() for key, e in fit.parameters.items()}
+        out |= self.regimes.parameters if self.regimes else {}
+        out |= {f"rate.{key}": e for key, e in self.curve.parameters.items()} if self.curve else {}
+        return out | {f"correlation.{pair}": e for pair, e in self.correlations.items()}
+
+    def table(self) -> Any:
+        """One row a parameter, value ± standard error (pandas)."""
+        import pandas as pd
+
+        rows = {name: {"value": e.value, "standard error": e.error, "shown": str(e)} for name, e in self.parameters.items()}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def diagnostics(self) -> Any:
+        """One row a fit (pandas): its model, log likelihood, AIC and moments of its residuals."""
+        import pandas as pd
+
+        return pd.DataFrame.from_dict({name: {"model": fit.model} | fit.diagnostics() for name, fit in self.fits.items()}, orient="index")
+
+    def realised_correlation(self, paths: int = 256) -> Any:
+        """Correlation asked of prices' Brownian motions and of simulated daily returns over their volatility, Estimates by pair (pandas).
+
+        Returns beyond four of their standard deviations are left out: they are jumps, or began with hardly any variance.
+        """
+        import pandas as pd
+
+        days = next((int(float(a.days)) for a in self.market.assets.values() if hasattr(a, "days")), 252)
+        spots, variances = sample(self.market, paths, steps=days)
+        unit = {n: np.diff(np.log(s), axis=1) / np.sqrt(np.maximum(variances[n][:, :-1], 1e-12) / days) for n, s in spots.items()}
+        usual = {n: (np.abs(u) < 4.0) & (variances[n][:, :-1] >= 0.05 * variances[n].mean()) for n, u in unit.items()}
+        rows = {}
+        for pair, asked in self.market.correlation.items():
+            a, b = pair.split("-")
+            if a not in unit or b not in unit:
+                continue
+            both = usual[a] & usual[b]
+            c, n = float(np.corrcoef(unit[a][both], unit[b][both])[0, 1]), int(both.sum())
+            rows[pair] = {"asked": float(asked), "realised": Estimate(c, (1.0 - c * c) / np.sqrt(n), n)}
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def fit_prices(
+    data: str | Path | None = None,
+    *,
+    models: Mapping[str, str] | None = None,
+    model: str | None = None,
+    columns: Any = None,
+    start: str | None = None,
+    end: str | None = None,
+    implied: Mapping[str, str] | None = None,
+    dividends: Mapping[str, float] | None = None,
+    rate: float | str | None = None,
+    yields: Mapping[str, float] | None = None,
+    regimes: int = 2,
+    news: str = "normal",
+    say: Callable[[str], None] = lambda text: None,
+) -> MarketFit:
+    """Fit a model to each column of a file of prices (None: the shipped history, its columns equity, bond and commodity).
+
+    ``models`` by column, ``model`` for the others: gbm, heston, merton, kou, bates, gjr_garch, schwartz, regime_gbm; without either, heston where
+    there are rows enough, else gbm. ``implied`` names for a heston or bates column that of its quoted 30-day volatility in points. ``rate`` is a
+    number, or vasicek (the shortest of ``yields``) or hull_white (all of them): ``yields`` gives the maturity in years of columns of yields in
+    percent. ``dividends`` a year by asset; ``regimes`` how many of them; ``news`` of gjr_garch, normal or t; ``say`` is told how it goes.
+    """
+    table, implied, dividends, yields, models = _inputs(data, columns, start, end, implied, dividends, rate, yields, models)
+    used_as = set(implied.values()) | set(yields)
+    names = [n for n in table.frame.columns if n not in used_as]
+    chosen = _choose(names, dict(models), model, table, implied)
+    for given, what in ((implied, "implied"), (dividends, "dividends")):
+        for name in given:
+            if name not in names:
+                raise ValueError(f"{what}.{name}: expected one of the assets{near(name, names)}")
+    frame, dt, rows = table.frame, 1.0 / table.days_per_year, len(table.frame)
+    for name in names:
+        check_enough(name, chosen[name], rows, table.days_per_year)
+        log_prices(name, chosen[name], frame[name].to_numpy(), frame.index)
+    fits: dict[str, Fit] = {}
+    for name in names:
+        if chosen[name] != "regime_gbm":
+            say(f"{name}: {chosen[name]} from {rows:,} rows")
+            fits[name] = _fit_one(name, chosen[name], frame, dt, implied.get(name), dividends.get(name, 0.0), news)
+    hidden = [n for n in names if chosen[n] == "regime_gbm"]
+    found = None
+    if hidden:
+        say(f"{', '.join(hidden)}: {regimes} regimes from {rows:,} rows")
+        found = fit_regimes({n: frame[n].to_numpy() for n in hidden}, dt, count=regimes, dividends=dividends)
+    interest, fitted_curve, notes = _rate(rate, yields, table, dt, fits, say)
+    units = {n: fits[n].unit for n in names if n in fits} | _hidden_units(found, hidden, frame)
+    units = {n: units[n] for n in names}
+    if interest is not None and not isinstance(interest, float):
+        units["rate"] = fits["rate"].unit if "rate" in fits else _changes(frame, yields, dt)
+    correlations = _correlations(units)
+    market, distance = _market(names, fits, found, correlations, interest)
+    if distance > 0.0:
+        notes.append(f"the pairs' correlations make no positive definite matrix: the nearest was taken, {distance:.2g} away")
+    notes = [*table.notes, *notes, f"{table.days_per_year:.1f} rows a year; errors of correlations by a block bootstrap ({_BLOCK}-row blocks)"]
+    notes += (
+        [f"{n}: {note}" for n, fit in fits.items() for note in fit.notes]
+        + (found.notes if found else [])
+        + (fitted_curve.notes if fitted_curve else [])
+    )
+    return MarketFit(market, fits, found, fitted_curve, correlations, table, notes)
+
+
+def _inputs(
+    data: Any, columns: Any, start: Any, end: Any, implied: Any, dividends: Any, rate: Any, yields: Any, models: Any
+) -> tuple[Prices, dict[str, str], dict[str, float], dict[str, float], dict[str, str]]:
+    """(table of all columns used, implied, dividends, yields, models), of the shipped history or the user's."""
+    if data is not None:
+        implied, yields, dividends, models = dict(implied or {}), dict(yields or {}), dict(dividends or {}), dict(models or {})
+        if rate in RATES and not yields:
+            raise ValueError(f"yields: expected the maturity in years of each column of yields for rate={rate}, such as {{DGS3MO: 0.25}}, got none")
+        wanted = None if columns is None else list(dict.fromkeys([*columns, *implied.values(), *yields]))
+        table = read_prices(data, start=start, end=end, columns=wanted)
+        called = {title: name for name, title in table.titles.items()}  # headings serve as well as names
+        known = list(table.titles)
+
+        def column(given: str, what: str) -> str:
+            name = called.get(str(given), str(given))
+            if name not in known:
+                raise ValueError(f"{what}: the file has no column {given!r}{near(name, known)}")
+            return name
+
+        return (
+            table,
+            {column(k, "implied"): column(v, "implied") for k, v in implied.items()},
+            {column(k, "dividends"): v for k, v in dividends.items()},
+            {column(k, "yields"): v for k, v in yields.items()},
+            {column(k, "models"): v for k, v in models.items()},
+        )
+    names = list(columns or _SHIPPED)
+    for name in names:
+        if name not in _SHIPPED:
+            raise ValueError(f"columns: the shipped history has {', '.join(_SHIPPED)}, got {name!r}")
+    dividends = {"equity": 0.019} | dict(dividends or {}) if "equity" in names else dict(dividends or {})
+    yields = dict(yields or (_SHIPPED_YIELDS if rate in RATES else {}))
+    models = _SHIPPED_MODELS | dict(models or {})
+    seen = "equity" in names and models["equity"] in ("heston", "bates") and implied is None
+    needed = dict.fromkeys([*(_SHIPPED[n] for n in names), *(["vix"] if seen else []), *yields, "ust3m"])
+    history = source.load(None, start=start, end=end, columns=tuple(needed))
+    frame = history.frame
+    out = frame[[]].copy()
+    for name in names:
+        out[name] = bond_prices(frame, "ust10y") if name == "bond" else frame[_SHIPPED[name]]
+    for extra in (["vix"] if seen else []) + list(yields):
+        out[extra] = frame[extra]
+    notes = list(history.notes)
+    if rate is None:
+        out.attrs["bill"] = float(np.log1p(frame["ust3m"].iloc[-1] / 100.0))
+    if "equity" in names:
+        notes.append(f"equity is a price index: a dividend yield of {dividends['equity']:.1%} is added to its drift and paid into the account")
+    unknown = [n for n in models if n not in _SHIPPED]
+    if unknown:
+        raise ValueError(f"models: unknown asset {unknown[0]!r}{near(unknown[0], names)}")
+    models = {n: m for n, m in models.items() if n in names}
+    return Prices(out, dict(_SHIPPED), notes), {"equity": "vix"} if seen else dict(implied or {}), dividends, yields, models
+
+
+def _choose(names: list[str], models: dict[str, str], model: str | None, table: Prices, implied: Mapping[str, str]) -> dict[str, str]:
+    if not names:
+        raise ValueError("data: expected at least one column of prices beside yields and implied volatilities, got none")
+    for name, chosen in [*models.items(), *([("model", model)] if model is not None else [])]:
+        if name not in names and name != "model":
+            raise ValueError(f"models: unknown asset {name!r}{near(name, names)}")
+        if chosen not in MODELS:
+            raise ValueError(f"models.{name}: expected one of {', '.join(MODELS)}, got {chosen!r}")
+    enough = len(table.frame) >= 1.5 * MINIMUM["heston"] and table.days_per_year >= 200.0
+    usual = model or ("heston" if enough else "gbm")
+    return {n: models.get(n, usual) for n in names}
+
+
+def _fit_one(name: str, model: str, frame: Any, dt: float, quoted: str | None, dividend: float, news: str) -> Fit:
+    prices = frame[name].to_numpy(float)
+    if np.ptp(prices) == 0.0:
+        raise ValueError(f"{name}: expected prices that move, got {prices[0]:g} in every row")
+    if model == "schwartz":
+        return reverting.fit_schwartz(prices, dt, name=name)
+    if model in ("heston", "bates"):
+        implied = None if quoted is None else frame[quoted].to_numpy(float) / 100.0
+        if implied is not None and not np.all(implied > 0.0):
+            raise ValueError(f"implied.{name}: expected volatilities above 0 in points, got {100.0 * implied.min():g} in {quoted}")
+        fit = variance.fit_heston if model == "heston" else variance.fit_bates
+        return fit(prices, dt, implied=implied, dividend=dividend)
+    if model == "gjr_garch":
+        return garch.fit_gjr_garch(prices, dt, dividend=dividend, news=news)
+    return {"gbm": jumps.fit_gbm, "merton": jumps.fit_merton, "kou": jumps.fit_kou}[model](prices, dt, dividend=dividend)
+
+
+def _rate(
+    rate: Any, yields: Mapping[str, float], table: Prices, dt: float, fits: dict[str, Fit], say: Callable[[str], None]
+) -> tuple[Any, Any, list[str]]:
+    """(the market's rate, the curve's fit, notes)."""
+    if isinstance(rate, str):
+        if rate not in RATES:
+            raise ValueError(f"rate: expected a number, vasicek or hull_white, got {rate!r}")
+        check_enough("rate", rate, len(table.frame), table.days_per_year)
+        by_maturity = sorted(yields, key=lambda c: yields[c])
+        say(f"rate: {rate} from {', '.join(by_maturity)}")
+        if rate == "vasicek":
+            short = by_maturity[0]
+            fits["rate"] = reverting.fit_vasicek(np.log1p(table.frame[short].to_numpy(float) / 100.0), dt)
+            return fits["rate"].asset, None, [f"rate: the yield {short}, continuously compounded; theta is the mean under P, no term premium"]
+        found = curve.fit_hull_white(table.frame[by_maturity].to_numpy(float) / 100.0, [yields[c] for c in by_maturity], dt)
+        return found.rate, found, []
+    if rate is None:
+        bill = table.frame.attrs.get("bill")
+        if bill is None:
+            return 0.0, None, ["rate 0: give rate= a number, or a model and the columns of yields"]
+        return bill, None, [f"rate {bill:.2%}: the last 3-month bill"]
+    return float(rate), None, [f"rate {float(rate):.2%}, as given"]
+
+
+def _changes(frame: Any, yields: Mapping[str, float], dt: float) -> np.ndarray:
+    moved = np.diff(frame[min(yields, key=lambda c: yields[c])].to_numpy(float))
+    return moved / (ewma_volatility(moved, dt) * dt**0.5)
+
+
+def _hidden_units(found: RegimeFit | None, hidden: list[str], frame: Any) -> dict[str, np.ndarray]:
+    """Returns over the expected volatility of the day's regime."""
+    if found is None:
+        return {}
+    out = {}
+    for name in hidden:
+        sigma = np.array([float(s) for s in found.assets[name].sigma.values()])
+        out[name] = np.diff(np.log(frame[name].to_numpy(float))) / np.sqrt(found.known @ sigma**2)
+    return out
+
+
+def _correlations(units: Mapping[str, np.ndarray]) -> dict[str, Estimate]:
+    """Estimates by pair, each from the days both have."""
+    names = list(units)
+    u = np.stack(list(units.values())) if names else np.empty((0, 0))
+    random = np.random.default_rng(_SEED)
+    n = u.shape[1]
+    starts = random.integers(0, n, (_DRAWS, -(-n // _BLOCK)))
+    rows = (starts[..., None] + np.arange(_BLOCK)).reshape(_DRAWS, -1)[:, :n] % n
+    out = {}
+    for j, b in enumerate(names):
+        for i, a in enumerate(names[:j]):
+            both = np.isfinite(u[i]) & np.isfinite(u[j])
+            x, y = np.where(both, u[i], 0.0), np.where(both, u[j], 0.0)
+            value = float(np.corrcoef(u[i][both], u[j][both])[0, 1])
+            products = np.stack([both.astype(float), x, y, x * x, y * y, x * y])
+            one, sx, sy, xx, yy, xy = (products[k][rows].sum(axis=1) for k in range(6))
+            draws = (xy - sx * sy / one) / np.sqrt((xx - sx**2 / one) * (yy - sy**2 / one))
+            out[f"{a}-{b}"] = Estimate(value, float(np.std(draws, ddof=1)), int(both.sum()), "windows")
+    return out
+
+
+def _market(
+    names: list[str], fits: Mapping[str, Fit], found: RegimeFit | None, correlations: Mapping[str, Estimate], interest: Any
+) -> tuple[Market, float]:
+    """(the market, how far its correlations had to be moved)."""
+    from mcengine._model import replace
+
+    hidden: Mapping[str, Any] = found.assets if found is not None else {}
+    assets = {n: fits[n].asset if n in fits else hidden[n] for n in names}
+    pairs = {pair: e.value for pair, e in correlations.items()}
+    shared = None
+    if found is not None:
+        by_regime = found.regimes.correlation
+        shared = replace(found.regimes, correlation={s: pairs | given for s, given in by_regime.items()} if by_regime else None)
+    market = Market(assets, pairs, rate=interest, regimes=shared, repair=True)
+    return Market(assets, market.correlation, rate=interest, regimes=market.regimes), float(market.repaired)

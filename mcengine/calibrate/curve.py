@@ -1,0 +1,79 @@
+"""Hull-White to a curve: today's zero rates from par yields, reversion and volatility from how yields of several maturities moved.
+
+Bootstrap: a par bond pays y/2 every half year; between quoted maturities yields are linear, so P(t_k) = (1 - y_k/2 sum P(t_j))/(1 + y_k/2) in turn.
+History: a zero rate of T years moves by sigma B(T)/T times the short rate's noise, so var dz(T) = sigma^2 dt (B(T)/T)^2: kappa and sigma are the
+least squares fit of log standard deviations over maturities, errors from a block bootstrap of the days.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from mcengine.engine import Estimate
+from mcengine.market import HullWhite
+
+_BLOCK, _DRAWS = 63, 100
+
+
+class CurveFit(NamedTuple):
+    """``rate`` the model; ``moved`` the quoted yields' volatility a year by maturity, ``fitted`` the model's."""
+
+    rate: HullWhite
+    parameters: dict[str, Estimate]
+    maturities: np.ndarray
+    moved: np.ndarray
+    fitted: np.ndarray
+    notes: list[str]
+
+
+def zero_rates(maturities: Any, par: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(maturities, continuously compounded zero rates) on half years to the longest, and below half a year as quoted.
+
+    ``par`` yields are fractions, semi-annual. Raises ``ValueError`` for maturities that do not rise, or a curve on which a bond costs nothing.
+    """
+    given, y = np.asarray(maturities, float), np.asarray(par, float)
+    if given.ndim != 1 or given.shape != y.shape or given.size < 2 or not np.all(np.diff(given) > 0.0) or given[0] <= 0.0:
+        raise ValueError(f"maturities: expected at least two that rise from above 0, and a yield for each, got {given.tolist()}")
+    halves = np.arange(0.5, given[-1] + 1e-9, 0.5)
+    at = np.interp(halves, given, y)
+    discounts = np.empty(halves.size)
+    for k, c in enumerate(at):
+        discounts[k] = (1.0 - 0.5 * c * discounts[:k].sum()) / (1.0 + 0.5 * c)
+    if not np.all(discounts > 0.0):
+        raise ValueError(f"par: expected yields on which every bond has a price above 0, got {y.tolist()}")
+    short = given[given < 0.5]
+    bills = 2.0 * np.log1p(0.5 * y[: short.size])
+    return np.concatenate([short, halves]), np.concatenate([bills, -np.log(discounts) / halves])
+
+
+def fit_hull_white(yields: np.ndarray, maturities: Any, dt: float) -> CurveFit:
+    """``yields`` [days, maturities] par, as fractions, a row every ``dt`` years; the last row is today's curve."""
+    years = np.asarray(maturities, float)
+    curve = zero_rates(years, yields[-1])
+    changes = np.diff(yields, axis=0)
+    kappa, sigma = _reversion(changes, years, dt)
+    random = np.random.default_rng(1)
+    draws = []
+    for _ in range(_DRAWS):
+        starts = random.integers(0, len(changes), -(-len(changes) // _BLOCK))
+        rows = (starts[:, None] + np.arange(_BLOCK)).ravel()[: len(changes)] % len(changes)
+        draws.append(_reversion(changes[rows], years, dt))
+    errors = np.std(np.array(draws), axis=0, ddof=1)
+    rate = HullWhite(maturities=curve[0], zeros=curve[1], kappa=kappa, sigma=sigma)
+    parameters = {n: Estimate(v, float(e), len(changes), "windows") for n, v, e in zip(("kappa", "sigma"), (kappa, sigma), errors, strict=True)}
+    moved = changes.std(axis=0) / dt**0.5
+    fitted = sigma * -np.expm1(-kappa * years) / (kappa * years)
+    return CurveFit(rate, parameters, years, moved, fitted, [f"the curve has {curve[0].size} nodes; the model's volatility is one factor's"])
+
+
+def _reversion(changes: np.ndarray, years: np.ndarray, dt: float) -> tuple[float, float]:
+    from scipy.optimize import minimize_scalar
+
+    logs = np.log(changes.std(axis=0) / dt**0.5)
+
+    def gaps(log_kappa: float) -> np.ndarray:
+        x = np.exp(log_kappa) * years
+        return logs - np.log(-np.expm1(-x) / x)
+
+    best = minimize_scalar(lambda k: float(np.var(gaps(k))), bounds=(np.log(1e-3), np.log(5.0)), method="bounded")
+    return float(np.exp(best.x)), float(np.exp(np.mean(gaps(best.x))))

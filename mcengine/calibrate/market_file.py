@@ -1,0 +1,100 @@
+"""A market as a yaml file, and back: the form of conf/market, every number written with all its digits, so that paths are the same.
+
+A node is a mapping with ``_target_: mcengine.market.<name>`` and its arguments; only what ``mcengine.market`` lists is built.
+"""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mcengine import market as room
+from mcengine._model import near
+from mcengine.market import Market
+
+_PREFIX = "mcengine.market."
+SHIPPED = "us.yaml"
+"""What experiments/calibrate.py makes of the shipped history."""
+
+
+def to_yaml(market: Market, *, comment: str = "") -> str:
+    """The market as yaml text, after ``comment`` (a line each). Raises ``ValueError`` for one that ``mcengine.market`` does not list."""
+    import yaml  # type: ignore[import-untyped]
+
+    head = "".join(f"# {line}\n" for line in comment.splitlines())
+    return head + yaml.safe_dump(_plain(market, "market"), sort_keys=False, width=150, allow_unicode=True)
+
+
+def from_file(file: str | Path | None = None) -> Market:
+    """The market that a file made by ``to_yaml`` holds; None reads the shipped one.
+
+    Raises ``ValueError``, naming the file, where it is no yaml, or holds something that is no market.
+    """
+    import yaml
+
+    source = files("mcengine.calibrate") / "data" / SHIPPED if file is None else Path(file)
+    if not source.is_file():
+        raise ValueError(f"market.file: expected a yaml file made by experiments/calibrate.py, got {str(file)!r} which does not exist")
+    try:
+        tree = yaml.safe_load(source.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"market.file: {source.name} is not yaml: {' '.join(str(error).split())}") from None
+    try:
+        market = _built(tree, "market")
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"market.file: {source.name}: {error}") from None
+    if not isinstance(market, Market):
+        raise ValueError(f"market.file: {source.name}: expected _target_: {_PREFIX}Market at the top, got {type(market).__name__}")
+    return market
+
+
+def _plain(value: Any, where: str) -> Any:
+    """Only what yaml has: mappings, lists, numbers, text."""
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v, f"{where}.{k}") for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v, where) for v in value]
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float | np.generic | np.ndarray) or hasattr(value, "__array__"):
+        return np.asarray(value, np.float64).tolist()
+    name = type(value).__name__
+    if getattr(room, name, None) is not type(value):
+        raise ValueError(f"{where}: expected something of mcengine.market, got {name}")
+    inner = {f.name: getattr(value, f.name) for f in fields(value)}
+    given = {k: v for k, v in inner.items() if not _is_default(value, k, v)}
+    return {"_target_": _PREFIX + name} | {k: _plain(v, f"{where}.{k}") for k, v in given.items()}
+
+
+def _is_default(owner: Any, name: str, value: Any) -> bool:
+    default = next(f.default for f in fields(owner) if f.name == name)
+    if isinstance(value, Mapping):
+        return not value and default is None
+    if value is None or isinstance(value, bool | str):
+        return bool(value == default)
+    return isinstance(default, int | float) and np.ndim(value) == 0 and not hasattr(value, "__dataclass_fields__") and float(value) == float(default)
+
+
+def _built(node: Any, where: str) -> Any:
+    if isinstance(node, list):
+        return [_built(v, where) for v in node]
+    if not isinstance(node, Mapping):
+        return node
+    inner = {str(k): _built(v, f"{where}.{k}") for k, v in node.items() if k != "_target_"}
+    if "_target_" not in node:
+        return inner
+    target = str(node["_target_"])
+    name = target.removeprefix(_PREFIX)
+    known = [n for n in room.__all__ if isinstance(getattr(room, n), type)]
+    if not target.startswith(_PREFIX) or name not in known:
+        raise ValueError(f"{where}._target_: expected something of mcengine.market, got {target!r}{near(name, known)}")
+    cls = getattr(room, name)
+    if name == "Regimes" and isinstance(inner.get("names"), list):
+        inner["names"] = tuple(inner["names"])
+    unknown = sorted(set(inner) - {f.name for f in fields(cls)})
+    if unknown:
+        raise ValueError(f"{where}.{unknown[0]}: {name} has no such argument{near(unknown[0], [f.name for f in fields(cls)])}")
+    return cls(**inner)
