@@ -151,17 +151,22 @@ def names(events: Mapping[str, Event]) -> list[str]:
 
 
 def check(events: Mapping[str, Event], scenarios: Mapping[str, Scenario], assets: Mapping[str, Any], *, stochastic_rate: bool) -> None:
-    """Raise ``ValueError`` for an asset that the market lacks, one whose steps take no jump, or two events of one date on one asset."""
-    taken: dict[tuple[str, float], str] = {}
+    """Raise ``ValueError`` for an asset that the market lacks."""
     for title, event in events.items():
         for name in event.up:
             if name not in assets:
                 raise ValueError(f"events.{title}: unknown asset {name!r}{near(name, assets)}")
-            other = taken.setdefault((name, float(event.date)), title)
-            if other != title:
-                raise ValueError(f"events.{title}: expected a date of its own for {name}, got that of {other}")
     known = [*assets, *(["rate"] if stochastic_rate else [])]
     for title, scenario in scenarios.items():
         for name in scenario.moves:
             if name not in known:
                 raise ValueError(f"scenarios.{title}: unknown asset {name!r}{near(name, known)}")
+
+
+def check_step(events: Mapping[str, Event], dt: float) -> None:
+    """Raise ``ValueError`` for two events in one step: its news is one."""
+    taken: dict[int, str] = {}
+    for title, event in events.items():
+        other = taken.setdefault(max(round(float(event.date) / dt), 1), title)
+        if other != title:
+            raise ValueError(f"events.{title}: expected a step of its own, got that of {other}: name all assets that one date moves in one event")

@@ -105,7 +105,8 @@ class Market:
         return shared + sum(asset.n_uniforms for asset in self.assets.values())
 
     def check_steps(self, years: Scalar, steps: int) -> None:
-        """Raise ``ValueError`` where an asset cannot take steps of that size."""
+        """Raise ``ValueError`` where an asset cannot take steps of that size, or two events fall into one."""
+        on_dates.check_step(self.events, float(years) / steps)
         for name, asset in self.assets.items():
             if hasattr(asset, "check_step"):
                 try:
