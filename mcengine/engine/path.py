@@ -17,7 +17,7 @@ from mcengine.instrument import OptionSlot, Position, Slot, Terms, Underlying
 from mcengine.ledger import Account, advance, open_account, prices, trade
 from mcengine.noise import Path, draw_normals, finish_density, start_density, stop_density
 from mcengine.policy import AbstractStage, Seen, Target
-from mcengine.pricing import Quote
+from mcengine.pricing import Quote, prepared
 
 if TYPE_CHECKING:
     from mcengine.engine.study import Study
@@ -39,12 +39,14 @@ class Simulation:
         self.study = study
         self.calendar = study.calendar
         self.market = study.market.prepare(self.calendar)
-        self.pricers = study.pricers or study.market.pricers()
         self.dt = self.market.times[1] - self.market.times[0]
         self.assets = tuple(study.market.assets)
         self.slots: dict[str, dict[str, Slot]] = {
             name: {**{a: Underlying(a) for a in self.assets}, **policy.slots()} for name, policy in study.books.items()
         }
+        optioned = {slot.asset for slots in self.slots.values() for slot in slots.values() if isinstance(slot, OptionSlot)}
+        pricers = study.pricers or study.market.pricers()
+        self.pricers = {name: prepared(p, self.calendar) if name in optioned else p for name, p in pricers.items()}
 
     def path(self, key: jax.Array, path: Path, *, checkpoint: bool = False, trace: bool = False) -> Any:
         """Outcomes of one path, ``{book: {figure: scalar}}`` with the last prices under ``"market"``; with ``trace`` also every state."""

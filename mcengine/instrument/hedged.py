@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mcengine._model import Scalar, model, number
-from mcengine.pricing import Calendar, Pricer, Quote
+from mcengine._model import Scalar, model, number, replace
+from mcengine.pricing import Calendar, Pricer, Quote, prepared
 
 
 class _State(NamedTuple):
@@ -46,6 +46,10 @@ class Hedged:
     @property
     def assets(self) -> tuple[str, ...]:
         return tuple(self.contract.assets) if hasattr(self.contract, "assets") else (self.contract.asset,)
+
+    def prepare(self) -> "Hedged":
+        """With the tables of its pricers, computed once a program."""
+        return replace(self, pricers={name: prepared(pricer, self.calendar) for name, pricer in self.pricers.items()})
 
     @property
     def dates(self) -> tuple[float, ...]:

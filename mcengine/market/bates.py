@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number, replace, static
 from mcengine.market import jumps
 from mcengine.market.heston import Heston
-from mcengine.pricing import HestonPricer
+from mcengine.pricing import BatesPricer
 
 
 class _Row(NamedTuple):
@@ -82,8 +82,9 @@ class Bates:
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
         return state.spot, state.variance
 
-    def pricer(self) -> HestonPricer:
-        return self.diffusion.pricer()
+    def pricer(self) -> BatesPricer:
+        jump = (self.intensity * self.intensity_premium, self.jump_mean + self.jump_mean_premium, self.jump_sd)
+        return BatesPricer(self.kappa, self.theta, self.vol_of_vol, self.rho, *jump, self.variance_premium)
 
     def risk_neutral(self, rate: Scalar) -> "Bates":
         p = self.variance_premium

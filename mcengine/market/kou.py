@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number, replace, static
 from mcengine.market import jumps
 from mcengine.noise.normal import BELOW_ONE
-from mcengine.pricing import BlackPricer
+from mcengine.pricing import KouPricer
 
 
 class _Row(NamedTuple):
@@ -87,10 +87,9 @@ class Kou:
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
         return state, self.sigma**2
 
-    def pricer(self) -> BlackPricer:
-        p, a, b = self.up_probability, self.up_mean, self.down_mean * self.down_mean_premium
-        jump_variance = self.intensity * self.intensity_premium * 2.0 * (p * a**2 + (1.0 - p) * b**2)
-        return BlackPricer(variance=self.sigma**2 * self.variance_premium + jump_variance)
+    def pricer(self) -> KouPricer:
+        variance, intensity = self.sigma**2 * self.variance_premium, self.intensity * self.intensity_premium
+        return KouPricer(variance, intensity, self.up_probability, self.up_mean, self.down_mean * self.down_mean_premium)
 
     def risk_neutral(self, rate: Scalar) -> "Kou":
         return replace(

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace, static
 from mcengine.market import jumps
-from mcengine.pricing import BlackPricer
+from mcengine.pricing import MertonPricer
 
 
 class _Row(NamedTuple):
@@ -71,10 +71,9 @@ class Merton:
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
         return state, self.sigma**2
 
-    def pricer(self) -> BlackPricer:
-        mean = self.jump_mean + self.jump_mean_premium
-        jump_variance = self.intensity * self.intensity_premium * (mean**2 + self.jump_sd**2)
-        return BlackPricer(variance=self.sigma**2 * self.variance_premium + jump_variance)
+    def pricer(self) -> MertonPricer:
+        variance, intensity = self.sigma**2 * self.variance_premium, self.intensity * self.intensity_premium
+        return MertonPricer(variance, intensity, self.jump_mean + self.jump_mean_premium, self.jump_sd)
 
     def risk_neutral(self, rate: Scalar) -> "Merton":
         return replace(

@@ -2,7 +2,24 @@
 
 from mcengine.pricing.black import KINDS, black, normal_cdf
 from mcengine.pricing.calendar import Calendar
-from mcengine.pricing.pricer import BlackPricer, HestonPricer, Pricer
+from mcengine.pricing.fourier import BatesPricer, HestonPricer, KouPricer, MertonPricer, VarianceGammaPricer
+from mcengine.pricing.pricer import BlackPricer, Pricer, prepared
 from mcengine.pricing.quote import Quote
+from mcengine.pricing.surface import SurfacePricer
 
-__all__ = ["KINDS", "BlackPricer", "Calendar", "HestonPricer", "Pricer", "Quote", "black", "normal_cdf"]
+__all__ = [
+    "KINDS",
+    "BatesPricer",
+    "BlackPricer",
+    "Calendar",
+    "HestonPricer",
+    "KouPricer",
+    "MertonPricer",
+    "Pricer",
+    "Quote",
+    "SurfacePricer",
+    "VarianceGammaPricer",
+    "black",
+    "normal_cdf",
+    "prepared",
+]

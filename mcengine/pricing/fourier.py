@@ -1,0 +1,280 @@
+"""Pricers of laws known by their characteristic function (``characteristic``): exact by cosines, and from a table once prepared.
+
+``option`` and ``digital`` sum a cosine series of ``terms`` terms (``cosine``): what a contract's price and Greeks are made of. ``prepare`` gives
+the pricer of a run, which reads a smile tabulated over moneyness and variance (``smile``): one polynomial and Black's formula a price.
+Announced events add their variance to the law's, as a normal shock independent of it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number
+from mcengine.pricing import characteristic, cosine, smile
+from mcengine.pricing.black import KINDS, black
+from mcengine.pricing.calendar import Calendar
+from mcengine.pricing.precise import precise
+from mcengine.pricing.quote import Quote
+
+TERMS = 4096
+_NOTHING = 1e-10
+"""A total variance below this is none: the option is worth what it pays at the forward."""
+
+
+class AbstractLaw:
+    """A law of ln(S_T / F) under Q; the state it starts from is the quote's variance times ``premium``."""
+
+    nodes: ClassVar[tuple[int, int]] = (14, 8)
+    """Of its table: moneyness, variance."""
+
+    def exponents(self, u: Scalar, years: Scalar) -> tuple[Scalar, Scalar]:
+        """(A, B) of E[e^{iuX}] = exp(A + B v)."""
+        raise NotImplementedError
+
+    def moment(self, p: Scalar, years: Scalar) -> Scalar:
+        """Whether E[e^{pX}] is finite."""
+        raise NotImplementedError
+
+    def expected(self, variance: Scalar, years: Scalar) -> Scalar:
+        """Expected quadratic variation of X from state ``variance``: not a year's, all of it."""
+        raise NotImplementedError
+
+    @property
+    def level(self) -> Scalar:
+        """Variance a year around which the state moves."""
+        return 1.0
+
+    @property
+    def lean(self) -> Scalar:
+        """Which tail is heavier, from -1 (the left) to 1."""
+        return 0.0
+
+    def state(self, quote: Quote) -> Scalar:
+        """Variance now under Q."""
+        return 0.0
+
+    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
+        """Price now of a call or put; ``expiry`` is the index of a date."""
+        if kind not in KINDS:
+            raise ValueError(f"kind: expected 'call' or 'put', got {kind!r}")
+        forward = quote.forward(expiry)
+        put = jnp.where(quote.years(expiry) > 0.0, forward * self._by_cosines("put", strike, expiry, quote), jnp.maximum(strike - forward, 0.0))
+        return quote.discount(expiry) * (put if kind == "put" else put + forward - strike)
+
+    def digital(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
+        """Price now of 1 paid where the spot ends above (``call``) or below (``put``) the strike."""
+        if kind not in KINDS:
+            raise ValueError(f"kind: expected 'call' or 'put', got {kind!r}")
+        chance = self._by_cosines("below", strike, expiry, quote)
+        return quote.discount(expiry) * (chance if kind == "put" else 1.0 - chance)
+
+    def prepare(self, calendar: Calendar) -> "Tabulated":
+        """The pricer of a run on these dates."""
+        leaves, tree = jax.tree.flatten(self)
+        steps, size = calendar.dates - 1, self.nodes
+
+        def table(dt: Scalar, *numbers: Scalar) -> smile.Smile:
+            law = jax.tree.unflatten(tree, numbers)
+            return smile.tabulate(law, law.lean, dt, steps, size)
+
+        return Tabulated(self, precise(table)(calendar.years / calendar.steps, *leaves))
+
+    def _by_cosines(self, what: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
+        """E[max(K/F - e^X, 0)], or P(X < ln K/F): before expiry."""
+        leaves, tree = jax.tree.flatten(self)
+        years = quote.years(expiry)
+        alive = years > 0.0
+
+        def sum_of_waves(moneyness: Scalar, years: Scalar, variance: Scalar, events: Scalar, *numbers: Scalar) -> Scalar:
+            law = jax.tree.unflatten(tree, numbers)
+            total = law.expected(variance, years) + events
+            moves = total > _NOTHING
+            deviation = jnp.sqrt(jnp.where(moves, total, 1.0))
+
+            def exponent(u: Scalar) -> Scalar:
+                a, b = law.exponents(u, years)
+                return jnp.where(moves, a + b * variance + events * characteristic.gaussian(u), characteristic.gaussian(u))
+
+            bounds = jax.lax.stop_gradient(cosine.interval(exponent, lambda p: law.moment(p, years) | ~moves, deviation))
+            if what == "put":
+                return jnp.where(moves, cosine.put(exponent, bounds, moneyness, TERMS), jnp.maximum(jnp.expm1(moneyness), 0.0))
+            return jnp.where(moves, cosine.below(exponent, bounds, moneyness, TERMS), jnp.where(moneyness > 0.0, 1.0, 0.0))
+
+        moneyness = jnp.log(strike / quote.forward(expiry))
+        value = precise(sum_of_waves)(moneyness, jnp.where(alive, years, 1.0), self.state(quote), quote.event_variance(expiry), *leaves)
+        return jnp.where(alive, value, jnp.where(moneyness > 0.0, 1.0, 0.0))
+
+
+@dataclass(frozen=True)
+class Tabulated:
+    """A law and its table on a calendar. Lives inside one traced program."""
+
+    law: Any
+    table: smile.Smile
+
+    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
+        """Price now; ``expiry`` is the index of a calendar date common to all paths."""
+        years = quote.years(expiry)
+        alive = years > 0.0
+        variance, forward = self.law.state(quote), quote.forward(expiry)
+        total = jnp.maximum(self.law.expected(variance, jnp.where(alive, years, 1.0)), _NOTHING)
+        x = -jnp.log(forward / strike) * jax.lax.rsqrt(total)
+        ratio = self.table.ratio(expiry - quote.step, x, variance)
+        deviation = jnp.sqrt(total * ratio * ratio + quote.event_variance(expiry)) * alive
+        return black(kind, forward, strike, deviation, quote.discount(expiry))
+
+
+def _cir(variance: Scalar, years: Scalar, kappa: Scalar, theta: Scalar) -> Scalar:
+    """E[int v dt] = theta T + (v - theta) (1 - e^{-kappa T}) / kappa."""
+    return theta * years - (variance - theta) * jnp.expm1(-kappa * years) / kappa
+
+
+@model
+class HestonPricer(AbstractLaw):
+    """Heston's parameters, and the premium of implied over expected variance: premium v is again a Heston variance, of level premium theta and
+    vol of vol sqrt(premium) xi (see ``market.Heston``).
+    """
+
+    kappa: Scalar = number(above=0.0)
+    theta: Scalar = number(low=0.0)
+    vol_of_vol: Scalar = number(low=0.0)
+    rho: Scalar = number(low=-1.0, high=1.0)
+    premium: Scalar = number(default=1.0, above=0.0)
+
+    def exponents(self, u: Scalar, years: Scalar) -> tuple[Scalar, Scalar]:
+        return characteristic.heston(u, years, self.kappa, self.premium * self.theta, jnp.sqrt(self.premium) * self.vol_of_vol, self.rho)
+
+    def moment(self, p: Scalar, years: Scalar) -> Scalar:
+        return characteristic.heston_moment(p, years, self.kappa, jnp.sqrt(self.premium) * self.vol_of_vol, self.rho)
+
+    def expected(self, variance: Scalar, years: Scalar) -> Scalar:
+        return _cir(variance, years, self.kappa, self.premium * self.theta)
+
+    @property
+    def level(self) -> Scalar:
+        return jnp.maximum(self.premium * self.theta, 1e-3)
+
+    @property
+    def lean(self) -> Scalar:
+        return jnp.clip(2.0 * self.rho, -1.0, 1.0)
+
+    def state(self, quote: Quote) -> Scalar:
+        return self.premium * quote.variance
+
+
+@model
+class BatesPricer(AbstractLaw):
+    """Heston and normal jumps, independent: ``intensity`` a year, log jumps N(``jump_mean``, ``jump_sd``^2), all under Q but for ``premium``, that of
+    the diffusion's variance as in ``HestonPricer``.
+    """
+
+    kappa: Scalar = number(above=0.0)
+    theta: Scalar = number(low=0.0)
+    vol_of_vol: Scalar = number(low=0.0)
+    rho: Scalar = number(low=-1.0, high=1.0)
+    intensity: Scalar = number(low=0.0)
+    jump_mean: Scalar = number()
+    jump_sd: Scalar = number(low=0.0)
+    premium: Scalar = number(default=1.0, above=0.0)
+
+    @property
+    def heston(self) -> HestonPricer:
+        """The diffusion."""
+        return HestonPricer(self.kappa, self.theta, self.vol_of_vol, self.rho, self.premium)
+
+    def exponents(self, u: Scalar, years: Scalar) -> tuple[Scalar, Scalar]:
+        a, b = self.heston.exponents(u, years)
+        return a + self.intensity * years * characteristic.normal_jumps(u, self.jump_mean, self.jump_sd), b
+
+    def moment(self, p: Scalar, years: Scalar) -> Scalar:
+        return self.heston.moment(p, years)
+
+    def expected(self, variance: Scalar, years: Scalar) -> Scalar:
+        return self.heston.expected(variance, years) + self.intensity * years * (self.jump_mean**2 + self.jump_sd**2)
+
+    @property
+    def level(self) -> Scalar:
+        return self.heston.level
+
+    @property
+    def lean(self) -> Scalar:
+        return self.heston.lean
+
+    def state(self, quote: Quote) -> Scalar:
+        return self.heston.state(quote)
+
+
+@model
+class MertonPricer(AbstractLaw):
+    """Constant variance ``variance`` a year and normal jumps, ``intensity`` a year, log jumps N(``jump_mean``, ``jump_sd``^2), under Q."""
+
+    variance: Scalar = number(low=0.0)
+    intensity: Scalar = number(low=0.0)
+    jump_mean: Scalar = number()
+    jump_sd: Scalar = number(low=0.0)
+
+    nodes: ClassVar[tuple[int, int]] = (32, 1)
+
+    def exponents(self, u: Scalar, years: Scalar) -> tuple[Scalar, Scalar]:
+        jumps = self.intensity * characteristic.normal_jumps(u, self.jump_mean, self.jump_sd)
+        return years * (self.variance * characteristic.gaussian(u) + jumps), 0.0 * u
+
+    def moment(self, p: Scalar, years: Scalar) -> Scalar:
+        return p == p
+
+    def expected(self, variance: Scalar, years: Scalar) -> Scalar:
+        return (self.variance + self.intensity * (self.jump_mean**2 + self.jump_sd**2)) * years + 0.0 * variance
+
+
+@model
+class KouPricer(AbstractLaw):
+    """Constant variance ``variance`` a year and double exponential jumps under Q: ``intensity`` a year, up with ``up_probability`` and mean
+    ``up_mean`` (below 1), else down with mean ``down_mean``.
+    """
+
+    variance: Scalar = number(low=0.0)
+    intensity: Scalar = number(low=0.0)
+    up_probability: Scalar = number(low=0.0, high=1.0)
+    up_mean: Scalar = number(above=0.0, below=1.0)
+    down_mean: Scalar = number(above=0.0)
+
+    nodes: ClassVar[tuple[int, int]] = (32, 1)
+
+    def exponents(self, u: Scalar, years: Scalar) -> tuple[Scalar, Scalar]:
+        jumps = self.intensity * characteristic.exponential_jumps(u, self.up_probability, self.up_mean, self.down_mean)
+        return years * (self.variance * characteristic.gaussian(u) + jumps), 0.0 * u
+
+    def moment(self, p: Scalar, years: Scalar) -> Scalar:
+        return (p * self.up_mean < 0.99) & (-p * self.down_mean < 0.99)
+
+    def expected(self, variance: Scalar, years: Scalar) -> Scalar:
+        square = 2.0 * (self.up_probability * self.up_mean**2 + (1.0 - self.up_probability) * self.down_mean**2)
+        return (self.variance + self.intensity * square) * years + 0.0 * variance
+
+
+@model
+class VarianceGammaPricer(AbstractLaw):
+    """X - drift = theta G + sigma sqrt(G) Z, G gamma of mean T and variance nu T, under Q."""
+
+    sigma: Scalar = number(above=0.0)
+    nu: Scalar = number(above=0.0)
+    theta: Scalar = number(default=0.0)
+
+    nodes: ClassVar[tuple[int, int]] = (32, 1)
+
+    def check(self) -> None:
+        if self.theta * self.nu + 0.5 * self.sigma**2 * self.nu >= 1.0:
+            raise ValueError(
+                f"VarianceGammaPricer.nu: expected theta nu + sigma^2 nu / 2 below 1, else the price has no mean; got nu {float(self.nu):g}"
+            )
+
+    def exponents(self, u: Scalar, years: Scalar) -> tuple[Scalar, Scalar]:
+        return characteristic.variance_gamma(u, years, self.sigma, self.nu, self.theta), 0.0 * u
+
+    def moment(self, p: Scalar, years: Scalar) -> Scalar:
+        return self.theta * self.nu * p + 0.5 * self.sigma**2 * self.nu * p * p < 0.99
+
+    def expected(self, variance: Scalar, years: Scalar) -> Scalar:
+        return (self.sigma**2 + self.theta**2 * self.nu) * years + 0.0 * variance

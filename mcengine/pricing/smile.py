@@ -1,0 +1,185 @@
+"""A smile as a polynomial: implied over expected volatility, tabulated over moneyness, variance and time, for prices in the loop.
+
+Where w(v, T) is the expected variance to expiry, k = ln K/F and x = k / sqrt(w), the ratio r = implied volatility / sqrt(w/T) is smooth in x, in
+the variance v now and in T. It is found on Chebyshev nodes of
+    X = x / sqrt(x^2 + b^2)   (a smile bends most at the money; r is flat beyond the last nodes, where hardly any time value is left),
+    Y = v / (v + 4 theta)     (v from 0 to 1, or 9 theta if that is more),   sqrt(T),
+once a program; time to expiry, common to all paths, is folded once a step, and a path is left with one polynomial in X and Y. Prices on the nodes
+are Lewis' integral ("Option valuation under stochastic volatility", 2000) less that of Black at w, whose pole it shares, by one Gauss-Legendre rule:
+    call/F = Black(w) + sqrt(K/F)/pi int_0^inf Re{e^{-iuk} [phi_w(u - i/2) - phi(u - i/2)]} du / (u^2 + 1/4),   u = z / sqrt(w).
+"""
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mcengine._model import Scalar
+
+_T, _Z = 10, 192
+_BEND = 2.0
+_Z_SCALE = 4.0
+_NEWTON = 12
+_LEAST, _MOST = 0.3, 8.0
+"""Ratios looked for."""
+
+
+class Smile(NamedTuple):
+    """``knots`` [T, X, Y] are coefficients at nodes of time, ``spread[j]`` [T] their shares j steps before expiry; X runs from ``low`` to ``high``,
+    Y from 0 to ``top``.
+    """
+
+    knots: Scalar
+    spread: Scalar
+    low: Scalar
+    high: Scalar
+    scale: Scalar
+    top: Scalar
+
+    def ratio(self, left: Scalar, x: Scalar, variance: Scalar) -> Scalar:
+        """r at standardised moneyness ``x``, ``left`` steps before expiry."""
+        bent = x * jax.lax.rsqrt(x * x + _BEND * _BEND)
+        first = (2.0 * bent - self.low - self.high) / (self.high - self.low)
+        second = 2.0 / self.top * variance / (variance + self.scale) - 1.0
+        shares = self.spread[jnp.clip(left, 0, self.spread.shape[0] - 1)]
+        row = jnp.tensordot(shares, self.knots, 1)  # the same for all paths: once a step
+        return polynomial(row, jnp.clip(first, -1.0, 1.0), jnp.clip(second, -1.0, 1.0))
+
+
+def _chebyshev(x: Scalar, count: int) -> list[Scalar]:
+    """T_0(x) ... T_{count-1}(x)."""
+    out = [jnp.ones_like(x), x]
+    while len(out) < count:
+        out.append(2.0 * x * out[-1] - out[-2])
+    return out[:count]
+
+
+def _slopes(x: Scalar, values: list[Scalar]) -> list[Scalar]:
+    """T_i'(x) from T_i(x): T_{i+1}' = 2 T_i + 2 x T_i' - T_{i-1}'."""
+    out = [jnp.zeros_like(x), jnp.ones_like(x)]
+    while len(out) < len(values):
+        out.append(2.0 * (values[len(out) - 1] + x * out[-1]) - out[-2])
+    return out[: len(values)]
+
+
+@jax.custom_jvp
+def polynomial(coefficients: Scalar, x: Scalar, y: Scalar) -> Scalar:
+    """sum c_ij T_i(x) T_j(y), ``coefficients`` [X, Y] common to all paths: written out, in scalars, it becomes one kernel with all around it."""
+    first, second = _chebyshev(x, coefficients.shape[0]), _chebyshev(y, coefficients.shape[1])
+    rows = [jnp.unstack(row) for row in jnp.unstack(coefficients)]
+    return sum(t * sum(c * s for c, s in zip(row, second, strict=True)) for t, row in zip(first, rows, strict=True))
+
+
+@polynomial.defjvp
+def _polynomial_jvp(primals: tuple[Scalar, ...], tangents: tuple[Scalar, ...]) -> tuple[Scalar, Scalar]:
+    coefficients, x, y = primals
+    moved, dx, dy = tangents
+    first, second = _chebyshev(x, coefficients.shape[0]), _chebyshev(y, coefficients.shape[1])
+    # Products of matrices: quick to compile, and by the coefficients no sum over paths for each of them.
+    tx, ty = jnp.stack(first), jnp.stack(second)
+    by_x = jnp.stack(_slopes(x, first)) @ (coefficients @ ty)
+    by_y = tx @ (coefficients @ jnp.stack(_slopes(y, second)))
+    return polynomial(coefficients, x, y), by_x * dx + by_y * dy + tx @ (moved @ ty)
+
+
+def _nodes(count: int) -> np.ndarray:
+    return np.cos(np.pi * (np.arange(count) + 0.5) / count)
+
+
+def _fit(count: int) -> np.ndarray:
+    """Values on the nodes to coefficients, [count, count]."""
+    rows = 2.0 / count * np.cos(np.outer(np.arange(count), np.pi * (np.arange(count) + 0.5) / count))
+    rows[0] *= 0.5
+    return rows
+
+
+@lru_cache(maxsize=4)
+def _rule(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights for int_0^inf f(z) dz, by z = scale t/(1 - t)."""
+    t, weight = np.polynomial.legendre.leggauss(count)
+    t = 0.5 * (t + 1.0)
+    return _Z_SCALE * t / (1.0 - t), 0.5 * _Z_SCALE * weight / (1.0 - t) ** 2
+
+
+def tabulate(law: Any, lean: Scalar, dt: Scalar, steps: int, size: tuple[int, int]) -> Smile:
+    """The table of a law for 1 to ``steps`` steps of ``dt`` years to expiry.
+
+    ``law`` has ``exponents(u, years)``, ``expected(variance, years)`` and ``level`` (its usual variance); ``lean`` in [-1, 1] shifts the
+    range of x, [-5, 5], by 1.5 standard deviations towards the heavier tail.
+    """
+    ends = [-5.0 + 1.5 * lean, 5.0 + 1.5 * lean]
+    low, high = (e / jnp.sqrt(e * e + _BEND * _BEND) for e in ends)
+    bent = 0.5 * (high - low) * _nodes(size[0]) + 0.5 * (high + low)
+    x = _BEND * bent / jnp.sqrt(1.0 - bent * bent)
+    scale = 4.0 * law.level
+    most = jnp.maximum(1.0, 9.0 * law.level)
+    top = most / (most + scale)
+    y = 0.5 * top * (_nodes(size[1]) + 1.0)
+    variance = scale * y / (1.0 - y)
+    count = min(_T, steps)
+    shortest, longest = jnp.sqrt(dt), jnp.sqrt(dt * steps)
+    if count == steps:
+        years, spread = dt * np.arange(1, steps + 1), np.eye(steps)
+    else:
+        years = (0.5 * (longest - shortest) * _nodes(count) + 0.5 * (longest + shortest)) ** 2
+        at = (2.0 * np.sqrt(np.arange(1, steps + 1)) - 1.0 - np.sqrt(steps)) / (np.sqrt(steps) - 1.0)
+        spread = np.stack([np.cos(i * np.arccos(np.clip(at, -1.0, 1.0))) for i in range(count)], axis=1) @ _fit(count)
+    ratios = _ratios(law, x, variance, years)  # [T, Y, X]
+    knots = jnp.einsum("tyx,ix,jy->tij", ratios, _fit(size[0]), _fit(size[1]))
+    return Smile(knots, jnp.asarray(np.concatenate([spread[:1], spread])), low, high, scale, top)
+
+
+def _ratios(law: Any, x: Scalar, variance: Scalar, years: Scalar) -> Scalar:
+    """r on the nodes, [T, Y, X]."""
+    z, weight = _rule(_Z)
+    t, v = years[:, None], variance[None, :]
+    w = law.expected(v, t)
+    deviation = jnp.sqrt(w)
+    u = z / deviation[..., None]
+    place = u - 0.5j
+    a, b = law.exponents(place, t[..., None])
+    gap = jnp.exp(-0.5 * (z * z + 0.25 * w[..., None])) - jnp.exp(a + b * v[..., None])
+    gap = gap * weight / (deviation[..., None] * (u * u + 0.25))
+    phase = z[:, None] * x[None, :]
+    total = jnp.real(gap) @ jnp.cos(phase) + jnp.imag(gap) @ jnp.sin(phase)
+    k = x * deviation[..., None]
+    # Out of the money: puts below the forward, calls above. Both differ from Black's by the same.
+    price = _black(k, deviation[..., None]) + jnp.exp(0.5 * k) / jnp.pi * total
+    return _implied(k, price, deviation[..., None])
+
+
+def _black(k: Scalar, deviation: Scalar) -> Scalar:
+    """Out-of-the-money price on a forward of 1."""
+    d1 = -k / deviation + 0.5 * deviation
+    side = jnp.where(k > 0.0, 1.0, -1.0)
+    cdf = jax.scipy.special.ndtr
+    return side * (cdf(side * d1) - jnp.exp(k) * cdf(side * (d1 - deviation)))
+
+
+def _implied(k: Scalar, price: Scalar, deviation: Scalar) -> Scalar:
+    """Deviation with this out-of-the-money price, over ``deviation``: Newton on the price's logarithm, in a bracket that closes."""
+    goal = jax.lax.stop_gradient(jnp.log(jnp.maximum(price, 1e-30)))
+    at_k, unit = jax.lax.stop_gradient((k, deviation))
+
+    def vega(s: Scalar) -> Scalar:
+        d1 = -at_k / s + 0.5 * s
+        return jnp.exp(-0.5 * d1 * d1) * 0.3989422804014327
+
+    def body(_: int, state: tuple[Scalar, Scalar, Scalar]) -> tuple[Scalar, Scalar, Scalar]:
+        s, below, above = state
+        now = jnp.maximum(_black(at_k, s), 1e-300)
+        short = jnp.log(now) < goal
+        below, above = jnp.where(short, s, below), jnp.where(short, above, s)
+        step = s + (goal - jnp.log(now)) * now / jnp.maximum(vega(s), 1e-300)
+        inside = (step > below) & (step < above)
+        return jnp.where(inside, step, 0.5 * (below + above)), below, above
+
+    start = unit * jnp.ones_like(k)
+    s, _, _ = jax.lax.fori_loop(0, _NEWTON, body, (start, _LEAST * start, _MOST * start))
+    s = jax.lax.stop_gradient(s)
+    # One step more carries the derivatives, ds = (dprice - dBlack/dk dk) / vega, unless there is hardly any time value left to divide by.
+    slope = vega(s)
+    known = jnp.exp(goal) > 1e-13
+    return (s + jnp.where(known, price - _black(k, s), 0.0) / jnp.where(known, slope, 1.0)) / deviation
