@@ -306,6 +306,34 @@ def test_gap_risk_of_a_leveraged_book_is_that_of_its_jumps():
         assert limit < probability < 1.15 * limit  # two jumps in a step breach more often than one after the other
 
 
+@pytest.mark.parametrize("name", [pytest.param("merton", marks=pytest.mark.slow), "kou", pytest.param("bates", marks=pytest.mark.slow)])
+def test_a_price_by_simulation_under_q_is_the_pricers(name):
+    """With every premium on: P's quote and pricer mean the law that Q's paths have."""
+    asset, years, _ = FAMILY[name]
+    market = Market({"a": asset}, rate=RATE)
+
+    @jax.jit
+    def formula(market):
+        ready = market.prepare(mc.pricing.Calendar(years, STEPS))
+        return market.pricers()["a"].option("put", 85.0, STEPS, ready.quotes(ready.start(), 0)["a"])
+
+    price = float(formula(market))
+    payoff = np.exp(-RATE * years) * np.maximum(85.0 - spots(market.risk_neutral()["a"], years), 0.0)
+    assert abs(z_score(payoff, price)) < K
+
+
+@pytest.mark.parametrize("name", ["merton", "kou", "bates"])
+def test_a_pricer_has_the_law_of_qs_paths(name):
+    """The pricer of P's numbers and premia is that of Q's numbers, whose variance state is larger by the premium."""
+    asset = FAMILY[name].asset
+    mine, under_q = ({k: float(x) for k, x in parameters(a.pricer()).items()} for a in (asset, asset.risk_neutral(RATE)))
+    if name == "bates":
+        premium = mine.pop("premium")
+        assert under_q.pop("premium") == 1.0
+        mine |= {"theta": premium * mine["theta"], "vol_of_vol": premium**0.5 * mine["vol_of_vol"]}
+    assert mine == pytest.approx(under_q, rel=1e-6)
+
+
 HAUG = [(1.0, 0.25, 8.95, 5e-3), (5.0, 0.25, 9.02164864, 0.0), (1.0, 0.75, 8.24436933, 0.0)]
 
 
