@@ -12,6 +12,7 @@ from scipy.signal import lfilter
 import mcengine as mc
 from mcengine import config
 from mcengine.engine import estimate
+from mcengine.engine.trace import outcomes
 from mcengine.market import daily, named_regimes
 from mcengine.noise import Counter, Path, Sampling, block_length, long_run_variance, make_key
 from mcengine.pricing import Calendar, black
@@ -93,7 +94,7 @@ def test_nothing_is_drawn(replayed):
     study = mc.Study(replayed, mc.policy.presets.unhedged(WEIGHTS), years=YEARS, steps=STEPS)
     one, other = study.run(64, progress=False), study.run(64, seed=7, progress=False)
     np.testing.assert_array_equal(other.wealth, one.wealth)
-    again = mc.engine.trace.outcomes(study, [5, 5 + replayed.windows(STEPS)])["policy"]["wealth"]
+    again = outcomes(study, [5, 5 + replayed.windows(STEPS)])["policy"]["wealth"]
     assert again[0] == again[1] == one.wealth[5]
 
 
