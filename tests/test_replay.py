@@ -43,7 +43,7 @@ ASSETS = {"equity": {"column": "a", "dividend": 0.03, "volatility": "index"}, "b
 
 @pytest.fixture(scope="module")
 def replayed(made):
-    return mc.market.Replay.from_history(ASSETS, data=made[0], rate="bill")
+    return mc.market.Replay.from_history(ASSETS, data=made[0], rate="bill", surface=None)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +125,20 @@ def test_options_are_priced_at_the_day_s_volatility_and_settle(made, replayed):
     )
     income = last["equity.units"] * last["equity.spot"] * math.expm1(0.03 / 252)
     assert last["cash"] == pytest.approx(earned + income + before["put.units"] * payoff, abs=2e-6)
+
+
+def test_the_surface_prices_what_has_an_index():
+    """From VIX by the stated skew; a put far out of the money costs more than flat, one at the money less, for VIX reads the wings too."""
+    market = config.load(mc.load_config(["market=bootstrap", "market.surface.skew=1.5", "data=null"], name="hedge").market)
+    pricers = market.pricers()
+    assert isinstance(pricers["equity"], mc.pricing.SurfacePricer)
+    assert float(pricers["equity"].skew) == 1.5
+    assert all(isinstance(pricers[name], daily.QuotedVariance) for name in ("bond", "commodity"))
+    times = jnp.arange(64) / 252
+    quote = mc.pricing.Quote(100.0, 0.04, 0, times, jnp.ones(64), jnp.ones(64))
+    flat, skewed = daily.QuotedVariance(), mc.market.Replay.from_history({"equity": daily.SHIPPED["equity"]}).pricers()["equity"]
+    assert float(skewed.option("put", 80.0, 63, quote)) > 2.0 * float(flat.option("put", 80.0, 63, quote))
+    assert float(skewed.option("put", 100.0, 63, quote)) < float(flat.option("put", 100.0, 63, quote))
 
 
 def test_trace_shows_dates(made, replayed):
@@ -429,10 +443,10 @@ def test_days_are_drawn_equally_often(bootstrap, drawn):
         assert stats.chisquare(seen, len(drawn["place"]) * np.bincount(np.arange(count) * 10 // count) / count).pvalue > 1e-4
 
 
-def test_bootstrap_is_an_address(replayed, policies):
+def test_bootstrap_is_an_address(replayed):
     """The same paths in blocks of any size, another set for another seed; a trace shows the days drawn."""
     market = mc.market.Bootstrap.of(replayed.days, block=10.0)
-    study = mc.Study(market, policies["cppi"], years=YEARS, steps=STEPS)
+    study = mc.Study(market, mc.policy.presets.unhedged(WEIGHTS), years=YEARS, steps=STEPS)
     whole, parts = study.run(256, block=256, progress=False), study.run(256, block=64, progress=False)
     np.testing.assert_array_equal(whole.wealth, parts.wealth)
     assert whole.sampling == Sampling()

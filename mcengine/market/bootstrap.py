@@ -23,7 +23,7 @@ from mcengine.market.daily import Days, Observed, PreparedDays, Series
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
 from mcengine.noise import block_length
-from mcengine.pricing import Calendar, Pricer
+from mcengine.pricing import Calendar, Pricer, SurfacePricer
 
 MINIMUM_DAYS = 63
 """A quarter: of fewer days neither a block nor days alike can be told."""
@@ -55,7 +55,7 @@ class Bootstrap:
         rate: str | float = "ust3m",
         block: float | None = None,
         likeness: float = 0.05,
-        surface: Pricer | None = None,
+        surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
     ) -> "Bootstrap":
         """From the shipped file or a CSV, see ``daily.load``; with a ``regime`` from its days alone. ``block`` None is chosen by the data."""
         if regime is not None:

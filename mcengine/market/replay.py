@@ -17,13 +17,13 @@ from mcengine.market.daily import Days, Observed, PreparedDays, Series
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
 from mcengine.noise import Sampling
-from mcengine.pricing import Calendar, Pricer
+from mcengine.pricing import Calendar, Pricer, SurfacePricer
 
 
 @model
 class Replay:
     """``days`` and the closes that windows start at, from ``first`` to ``last``. ``surface`` prices options of assets with a volatility index, at the
-    variance quoted (by default Black, flat). A path id beyond the number of windows starts over.
+    variance quoted (None: Black, flat at the index). A path id beyond the number of windows starts over.
 
     All windows begin at spots of 100, in the order of their dates. With a ``regime`` they start within its dates and may run on past its end.
     """
@@ -47,9 +47,9 @@ class Replay:
         end: str | None = None,
         regime: str | None = None,
         rate: str | float = "ust3m",
-        surface: Pricer | None = None,
+        surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
     ) -> "Replay":
-        """From the shipped file or a CSV, see ``daily.load``; ``regime`` one of ``named_regimes()``."""
+        """From the shipped file or a CSV, see ``daily.load``; ``regime`` one of ``named_regimes()``. Options have a stated skew over the index."""
         if regime is not None:
             regime_dates.find(regime)
         days = daily.load(assets, data=data, start=start, end=end, rate=rate)
