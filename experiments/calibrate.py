@@ -31,7 +31,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         print(note)
     realised = fitted.realised_correlation()
     if len(realised):
-        print(f"\ncorrelation of Brownian motions asked, and of simulated standardised returns\n{realised.to_string()}")
+        print(f"\ncorrelation of Brownian motions asked, and of simulated standardised steps\n{realised.round(4).to_string()}")
     folder.write_table("parameters", table)
     if len(diagnostics):
         folder.write_table("diagnostics", diagnostics)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mcengine._model import near
+from mcengine._model import near, replace
 from mcengine.calibrate import curve, garch, jumps, reverting, variance
 from mcengine.calibrate.fit import MINIMUM, Fit, bond_prices, check_enough, ewma_volatility, log_prices
 from mcengine.calibrate.prices import Prices, read_prices
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
-from mcengine.engine import Estimate, sample
+from mcengine.engine import Estimate, correlations
 from mcengine.market import Market
 from mcengine.market import history as source
 
@@ -55,7 +55,8 @@ class MarketFit:
         """One row a parameter, value ± standard error (pandas)."""
         import pandas as pd
 
-        rows = {name: {"value": e.value, "standard error": e.error, "shown": str(e)} for name, e in self.parameters.items()}
+        shown = lambda e: str(e) if np.isfinite(e.error) else f"{e.value:.4g} (at a limit: no error)"  # noqa: E731
+        rows = {name: {"value": e.value, "standard error": e.error, "shown": shown(e)} for name, e in self.parameters.items()}
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def diagnostics(self) -> Any:
@@ -65,25 +66,19 @@ class MarketFit:
         return pd.DataFrame.from_dict({name: {"model": fit.model} | fit.diagnostics() for name, fit in self.fits.items()}, orient="index")
 
     def realised_correlation(self, paths: int = 256) -> Any:
-        """Correlation asked of prices' Brownian motions and of simulated daily returns over their volatility, Estimates by pair (pandas).
+        """Correlation asked between Brownian motions, and realised by simulated standardised steps (pandas, one row a pair, of each regime).
 
-        Returns beyond four of their standard deviations are left out: they are jumps, or began with hardly any variance.
+        See ``engine.correlations``; jumps, which are independent, are switched off.
         """
         import pandas as pd
 
-        days = next((int(float(a.days)) for a in self.market.assets.values() if hasattr(a, "days")), 252)
-        spots, variances = sample(self.market, paths, steps=days)
-        unit = {n: np.diff(np.log(s), axis=1) / np.sqrt(np.maximum(variances[n][:, :-1], 1e-12) / days) for n, s in spots.items()}
-        usual = {n: (np.abs(u) < 4.0) & (variances[n][:, :-1] >= 0.05 * variances[n].mean()) for n, u in unit.items()}
-        rows = {}
-        for pair, asked in self.market.correlation.items():
-            a, b = pair.split("-")
-            if a not in unit or b not in unit:
-                continue
-            both = usual[a] & usual[b]
-            c, n = float(np.corrcoef(unit[a][both], unit[b][both])[0, 1]), int(both.sum())
-            rows[pair] = {"asked": float(asked), "realised": Estimate(c, (1.0 - c * c) / np.sqrt(n), n)}
-        return pd.DataFrame.from_dict(rows, orient="index")
+        quiet = {n: replace(a, intensity=0.0) if hasattr(a, "intensity") else a for n, a in self.market.assets.items()}
+        days = next((int(float(a.days)) for a in quiet.values() if hasattr(a, "days")), 252)
+        found = correlations(replace(self.market, assets=quiet), paths, steps=days)
+        tables = {regime: c.table() for regime, c in found.items() if len(c.names) > 1}
+        if len(tables) < 2:
+            return next(iter(tables.values()), pd.DataFrame())
+        return pd.concat([t.rename(index=lambda pair, r=regime: f"{r}: {pair}") for regime, t in tables.items()])
 
 
 def fit_prices(
@@ -136,8 +131,8 @@ def fit_prices(
     units = {n: units[n] for n in names}
     if interest is not None and not isinstance(interest, float):
         units["rate"] = fits["rate"].unit if "rate" in fits else _changes(frame, yields, dt)
-    correlations = _correlations(units)
-    market, distance = _market(names, fits, found, correlations, interest)
+    pairs = _correlations(units)
+    market, distance = _market(names, fits, found, pairs, interest)
     if distance > 0.0:
         notes.append(f"the pairs' correlations make no positive definite matrix: the nearest was taken, {distance:.2g} away")
     notes = [*table.notes, *notes, f"{table.days_per_year:.1f} rows a year; errors of correlations by a block bootstrap ({_BLOCK}-row blocks)"]
@@ -146,7 +141,7 @@ def fit_prices(
         + (found.notes if found else [])
         + (fitted_curve.notes if fitted_curve else [])
     )
-    return MarketFit(market, fits, found, fitted_curve, correlations, table, notes)
+    return MarketFit(market, fits, found, fitted_curve, pairs, table, notes)
 
 
 def _inputs(
@@ -295,14 +290,12 @@ def _correlations(units: Mapping[str, np.ndarray]) -> dict[str, Estimate]:
 
 
 def _market(
-    names: list[str], fits: Mapping[str, Fit], found: RegimeFit | None, correlations: Mapping[str, Estimate], interest: Any
+    names: list[str], fits: Mapping[str, Fit], found: RegimeFit | None, between: Mapping[str, Estimate], interest: Any
 ) -> tuple[Market, float]:
     """(the market, how far its correlations had to be moved)."""
-    from mcengine._model import replace
-
     hidden: Mapping[str, Any] = found.assets if found is not None else {}
     assets = {n: fits[n].asset if n in fits else hidden[n] for n in names}
-    pairs = {pair: e.value for pair, e in correlations.items()}
+    pairs = {pair: e.value for pair, e in between.items()}
     shared = None
     if found is not None:
         by_regime = found.regimes.correlation
