@@ -19,7 +19,7 @@ OPTIONS = sorted((file.parent.name, file.stem) for file in config.CONF.glob("*/*
 
 
 def composed(group, option):
-    name = "optimise" if group in ("objective", "optimise") else "hedge"
+    name = {"objective": "optimise", "optimise": "optimise", "instrument": "price"}.get(group, "hedge")
     return mc.load_config([f"{group}={option}"], name=name)[group]
 
 

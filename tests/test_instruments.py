@@ -1,6 +1,9 @@
 """Contracts: Monte Carlo against closed forms on few programs, parity on every path, bad terms, Greeks, rolled slots."""
 
+import dataclasses
+
 import jax
+import numpy as np
 import pytest
 
 import mcengine as mc
@@ -13,6 +16,7 @@ from mcengine.instrument import (
     Call,
     CallSpread,
     Collar,
+    Combination,
     CouponBond,
     Digital,
     Exchange,
@@ -21,15 +25,19 @@ from mcengine.instrument import (
     Forward,
     Future,
     FutureOption,
+    Hedged,
     Put,
     PutSpread,
+    RollSchedule,
     Spread,
     Straddle,
     Strangle,
     VarianceSwap,
     WorstOf,
     ZeroBond,
+    joint,
 )
+from mcengine.pricing import Calendar
 
 ERRORS = 4.0
 YEARS, STEPS, PATHS = 0.5, 20, 65_536
@@ -134,3 +142,233 @@ def test_approximations_are_as_good_as_they_are_said_to_be(formulas, priced, nam
     formula = formulas[name]
     estimate = priced.estimates[name]
     assert abs(estimate.value - formula) < ERRORS * estimate.error + relative * formula
+
+
+# ---- on every path ----
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ({"down_in": 1.0, "down_out": 1.0}, {"call": 1.0}),
+        ({"up_in_put": 1.0, "up_out_put": 1.0}, {"put": 1.0}),
+        ({"straddle": 1.0}, {"call": 1.0, "put": 1.0}),
+        ({"call_spread": 1.0}, {"low_call": 1.0, "high_call": -1.0}),
+        ({"margined": 1.0}, {"future": 1.0}),
+    ],
+)
+def test_parity_holds_on_every_path(priced, left, right):
+    """A margin account moves cash about and not what it is worth."""
+    total = [sum(units * priced.cash[name].astype(float) for name, units in side.items()) for side in (left, right)]
+    np.testing.assert_allclose(*total, rtol=0.0, atol=2e-4)
+
+
+def test_best_and_worst_make_up_both(float64, formulas):
+    calls = {name: float(mc.greeks.value(Call(100.0, YEARS, name), lognormal())) for name in NAMES}
+    assert formulas["best"] + formulas["worst"] == pytest.approx(sum(calls.values()), abs=1e-10)
+
+
+# ---- other markets ----
+
+
+def test_baskets_of_krekel():
+    """Four assets of volatility .4, correlated by .5, five years in one step."""
+    names = ("a", "b", "c", "d")
+    pairs = {f"{x}-{y}": 0.5 for i, y in enumerate(names) for x in names[:i]}
+    market = mc.market.Market({name: GBM(spot=100.0, sigma=0.4) for name in names}, pairs)
+    weights = dict.fromkeys(names, 0.25)
+    prices = {50.0: 54.310176050376, 100.0: 28.007369544501, 150.0: 15.164010288932}
+    contracts = {f"{k:g}": Basket("call", k, 5.0, weights) for k in prices} | {"best": BestOf("call", 100.0, 5.0, names)}
+    run = mc.engine.payoffs(contracts, market, paths=131_072, steps=1, seed=1, keep=0)
+    for strike, price in prices.items():
+        assert abs(run.estimates[f"{strike:g}"].z(price)) < ERRORS
+    assert run.estimates["best"].value > run.estimates["100"].value
+    with pytest.raises(ValueError, match="Rainbow: expected a contract with a price formula, got one without"):
+        mc.greeks.value(contracts["best"], market)
+
+
+@pytest.fixture(scope="module")
+def short_rates():
+    """A commodity that reverts, discounted at a short rate that does, unrelated."""
+    oil = mc.market.Schwartz(spot=60.0, kappa=1.5, level=65.0, sigma=0.35)
+    return mc.market.Market({"oil": oil}, rate=mc.market.Vasicek(rate=0.03, kappa=0.5, theta=0.05, sigma=0.02))
+
+
+def test_bonds_and_futures_under_a_short_rate(float64, short_rates):
+    contracts = {
+        "zero": ZeroBond(1.0),
+        "coupons": CouponBond(0.05, 1.0, payments=4),
+        "call": BondOption("call", 0.84, 1.0, 5.0),
+        "put": BondOption("put", 0.84, 1.0, 5.0),
+        "coupon_call": BondOption("call", 1.0, 1.0, 5.0, coupon=0.05, payments=8),
+        "future_call": FutureOption("call", 65.0, 1.0, 2.0, "oil"),
+        "future_put": FutureOption("put", 60.0, 1.0, 1.0, "oil"),
+    }
+    run = mc.engine.payoffs(contracts, short_rates, paths=32_768, steps=8, seed=2, keep=0)
+    price = lambda contract: mc.greeks.value(contract, short_rates, approximate=isinstance(contract, FutureOption))  # noqa: E731
+    formulas = jax.jit(lambda: {name: price(contract) for name, contract in contracts.items()})()
+    for name, formula in formulas.items():
+        assert abs(run.estimates[name].z(float(formula))) < ERRORS, name
+    zero = float(mc.greeks.value(ZeroBond(5.0), short_rates))
+    assert zero == pytest.approx(0.8094290808, abs=1e-9)
+    with pytest.raises(ValueError, match=r"Future.asset: expected a market whose rate is known, got Vasicek"):
+        mc.price(Future(1.0, "oil"), short_rates)
+
+
+def test_futures_of_schwartz(float64):
+    """F(1) and F(2): a forward struck there is worth nothing."""
+    market = mc.market.Market({"oil": mc.market.Schwartz(spot=60.0, kappa=1.5, level=65.0, sigma=0.35)}, rate=0.04)
+    for years, future in ((1.0, 65.10019264), (2.0, 66.07353160)):
+        assert float(mc.greeks.value(Forward(future, years, "oil"), market)) == pytest.approx(0.0, abs=1e-7)
+
+
+def test_a_variance_swap_under_heston():
+    """Fair variance theta + (v0 - theta)(1 - e^{-kT})/(kT) = .0616166; daily returns add their squared drift, below 1e-5 here."""
+    asset = mc.market.Heston(spot=100.0, v0=0.09, kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7)
+    estimate = mc.price(VarianceSwap(0.0, 1.0), asset, paths=32_768, steps=252)
+    assert abs(estimate.value - 0.0616166179) < ERRORS * estimate.error + 1e-5
+
+
+def test_a_delta_hedge_takes_the_variance_out():
+    """An exact formula or a rough one, continuous or on dates, one asset or two."""
+    market, calendar = lognormal(), Calendar(YEARS, 10)
+    names = {"down_out_100": CONTRACTS["down_out_100"], "arithmetic": APPROXIMATE["arithmetic"][0], "basket": APPROXIMATE["basket"][0]}
+    hedged = {f"hedged_{name}": Hedged(one, joint(market.risk_neutral()), calendar) for name, one in names.items()}
+    run = mc.engine.payoffs(names | hedged, market, paths=16_384, steps=10, keep=0).estimates
+    for name in names:
+        plain, less = run[name], run[f"hedged_{name}"]
+        assert abs(plain.value - less.value) < ERRORS * np.hypot(plain.error, less.error)
+        assert less.error < 0.5 * plain.error
+
+
+# ---- Greeks ----
+
+
+def test_greeks_of_margrabe(float64):
+    assets = {"first": GBM(spot=100.0, sigma=0.2), "second": GBM(spot=100.0, sigma=0.3)}
+    got = mc.greeks.of(Exchange("first", "second", 1.0), mc.market.Market(assets, {"first-second": 0.5}))
+    assert got["price"] == pytest.approx(10.52431578, abs=1e-8)
+    assert got["cross_gamma_first_second"] == pytest.approx(-0.01494723867, abs=1e-11)
+    # Homogeneous of degree one: S1 delta1 + S2 delta2 = price.
+    assert 100.0 * (got["delta_first"] + got["delta_second"]) == pytest.approx(got["price"], abs=1e-10)
+    assert got["cega_first_second"] < 0.0 < min(got["vega_first"], got["vega_second"], got["gamma_first"], got["gamma_second"])
+    haug = {"first": GBM(spot=22.0, sigma=0.2, dividend=0.06), "second": GBM(spot=20.0, sigma=0.15, dividend=0.04)}
+    got = mc.greeks.of(Exchange("first", "second", 0.1), mc.market.Market(haug, {"first-second": -0.5}, rate=0.1))
+    names = ("price", "delta_first", "delta_second", "gamma_first", "gamma_second")
+    np.testing.assert_allclose([got[name] for name in names], [2.125, 0.841, -0.818, 0.112, 0.135], atol=6e-4)
+
+
+@pytest.mark.parametrize("name", ["down_out_100", "geometric", "floating_put", "cash"])
+def test_greeks_are_slopes_of_the_price(float64, name):
+    contract, h = CONTRACTS[name], 1e-3
+
+    def price(spot=100.0, sigma=0.25):
+        return float(mc.greeks.value(contract, GBM(spot=spot, sigma=sigma, dividend=0.04), 0.08))
+
+    got = mc.greeks.of(contract, GBM(spot=100.0, sigma=0.25, dividend=0.04), rate=0.08)
+    assert got["delta"] == pytest.approx((price(100.0 + h) - price(100.0 - h)) / (2.0 * h), rel=1e-6)
+    assert got["gamma"] == pytest.approx((price(100.1) - 2.0 * price() + price(99.9)) / 0.01, rel=1e-4, abs=1e-6)
+    assert got["vega"] == pytest.approx((price(sigma=0.2501) - price(sigma=0.2499)) / 2e-4, rel=1e-5)
+
+
+def test_a_formula_is_not_used_where_it_does_not_hold():
+    heston = mc.market.Heston(spot=100.0, v0=0.04, kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7)
+    barrier = Barrier("call", "down", "out", 100.0, 90.0, 1.0)
+    with pytest.raises(ValueError, match=r"Barrier: expected lognormal assets and a known rate, .* got Heston for asset; mc.price prices it"):
+        mc.greeks.of(barrier, heston)
+    with pytest.raises(ValueError, match="Asian: expected a contract with an exact price formula, got one whose formula is an approximation"):
+        mc.greeks.of(Asian("call", 100.0, 1.0), GBM(spot=100.0, sigma=0.2))
+
+
+# ---- terms that cannot be ----
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Call(-1.0, 1.0), r"Option.strike: expected a number above 0, got -1"),
+        (lambda: Call(100.0, -0.5), r"Option.expiry: expected a number above 0, got -0.5"),
+        (lambda: mc.instrument.Option("calll", 100.0, 1.0), "Option.kind: expected 'call' or 'put', got 'calll'"),
+        (lambda: Digital("call", 100.0, 1.0, pays="gold"), "Digital.pays: expected 'cash' or 'asset', got 'gold'"),
+        (lambda: Barrier("call", "left", "out", 1.0, 1.0, 1.0), "Barrier.direction: expected 'down' or 'up', got 'left'"),
+        (lambda: Barrier("call", "up", "off", 1.0, 1.0, 1.0), "Barrier.effect: expected 'out' or 'in', got 'off'"),
+        (lambda: Barrier("call", "up", "out", 1.0, 1.0, 1.0, watch="weekly"), "Barrier.watch: expected 'continuous' or 'daily', got 'weekly'"),
+        (lambda: Asian("call", 1.0, 1.0, "harmonic"), "Asian.average: expected 'arithmetic' or 'geometric', got 'harmonic'"),
+        (lambda: Asian("call", 1.0, 1.0, fixings=2.5), "Asian.fixings: expected a whole number of at least 0, got 2.5"),
+        (lambda: Basket("call", 1.0, 1.0, {"a": 0.5, "b": -0.5}), r"Basket.weights.b: expected a number not below 0, got -0.5"),
+        (lambda: Basket("call", 1.0, 1.0, {"a": 0.0}), "Basket.weights: expected one above 0, got none"),
+        (lambda: Exchange("a", "a", 1.0), "Exchange.give: expected the names of two or more different assets, got a, a"),
+        (lambda: WorstOf("call", 1.0, 1.0, ("a",)), "Rainbow.names: expected the names of two or more different assets, got a"),
+        (lambda: Collar(110.0, 90.0, 1.0), "Collar.high: expected a strike above low = 110, got 90"),
+        (lambda: FutureOption("call", 1.0, 2.0, 1.0), "FutureOption.delivery: expected years not before expiry = 2, got 1"),
+        (lambda: BondOption("call", 1.0, 2.0, 1.0), "BondOption.maturity: expected years after expiry = 2, got 1"),
+        (lambda: CouponBond(0.05, 1.0, payments=0), "CouponBond.payments: expected a whole number of at least 1, got 0"),
+        (lambda: Future(1.0, maintenance=2.0), "Future.maintenance: expected a number not above 1, got 2"),
+        (lambda: Combination({"a": Call(1.0, 1.0)}, {"b": 1.0}), "Combination.units: expected a number for each of the legs a, got b"),
+        (lambda: RollSchedule((1, 5), (7, 9)), r"RollSchedule.rolls: expected dates that rise from 0, got \[1, 5\]"),
+        (lambda: RollSchedule((0, 5), (7, 5)), r"RollSchedule.expiries: expected for each roll a later date, later than the last, got \[7, 5\]"),
+        (lambda: mc.policy.DeltaPut(1.5), "DeltaPut.delta: expected a number below 1, got 1.5"),
+    ],
+)
+def test_impossible_terms_are_refused(make, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("contract", "message"),
+    [
+        (Barrier("call", "down", "out", 100.0, 105.0, 1.0, "s"), "Barrier.barrier: expected a level below today's spot 100 of s, got 105"),
+        (Barrier("call", "up", "in", 100.0, 95.0, 1.0, "s"), "Barrier.barrier: expected a level above today's spot 100 of s, got 95"),
+        (Call(100.0, 1.0, "gold"), "unknown asset 'gold'"),
+        (Spread("call", 1.0, 1.0, "s", "gold"), "unknown asset 'gold'"),
+        (
+            Combination({"a": Call(1.0, 0.3, "s"), "b": Call(1.0, 1.0, "s")}, {"a": 1.0, "b": 1.0}),
+            "steps: expected .* meets price at 0.3 years, got 4",
+        ),
+    ],
+)
+def test_terms_that_do_not_fit_the_market_are_refused(contract, message):
+    with pytest.raises(ValueError, match=message):
+        mc.price(contract, lognormal(), steps=4, paths=64)
+
+
+def test_a_contract_on_several_assets_needs_a_market():
+    with pytest.raises(ValueError, match="asset: expected a whole Market for a contract on s and u, got GBM"):
+        mc.price(Exchange("s", "u", 1.0), GBM(spot=100.0, sigma=0.2))
+
+
+# ---- rolled slots ----
+
+
+def test_listed_expiries():
+    """Weekdays from 2 January 2024: its third Friday is the 13th, February's the 33rd, March's the 53rd."""
+    schedule = RollSchedule.listed("2024-01-02", 60, months=1, tenor=2)
+    assert schedule.rolls == (0, 13, 33, 53)
+    assert schedule.expiries == (33, 53, 78, 98)
+    assert schedule.longest == 45
+
+
+def test_a_put_is_struck_at_its_delta(float64, heston_market):
+    """On every roll, skew included: the delta of the option bought is the one asked for, by the asset's pricer without its tables."""
+    schedule = RollSchedule((0, 3, 7), (6, 12, 16))
+    deltas = {"low": 0.1, "high": 0.4}
+    mix = mc.policy.Mix(equity=0.6, bond=0.4)
+    books = {name: mc.policy.chain(mix, mc.policy.DeltaPut(delta, schedule=schedule)) for name, delta in deltas.items()}
+    study = mc.Study(heston_market, books, years=10 / 52, steps=10)
+    rows = study.trace(range(2), seed=1).reset_index()
+    asset, ready = heston_market["equity"], heston_market.prepare(study.calendar)
+    tables = ready.quotes(ready.start(), 0)["equity"]
+
+    @jax.jit
+    def delta_of(strike, expiry, step, spot, variance):
+        seen = dataclasses.replace(tables, variance=variance, step=step)
+        return jax.grad(lambda s: asset.pricer().option("put", strike, expiry, dataclasses.replace(seen, spot=s)))(spot)
+
+    for book, delta in deltas.items():
+        for roll, expiry in zip(schedule.rolls, schedule.expiries, strict=True):
+            bought, now = rows[rows["step"] == roll + 1], rows[rows["step"] == roll]
+            assert (bought[f"{book}.delta_put.expiry"] == expiry).all()
+            for strike, spot, variance in zip(bought[f"{book}.delta_put.strike"], now["equity.spot"], now["equity.variance"], strict=True):
+                assert float(delta_of(strike, expiry, roll, spot, variance)) == pytest.approx(-delta, abs=2e-3)

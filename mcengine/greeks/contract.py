@@ -97,23 +97,27 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
         return _value(instrument, with_parameters(market, moved), _Later(calendar, at["later"]))
 
     def all_greeks(at: dict[str, Any]) -> tuple[Scalar, dict[str, Any], dict[str, Any]]:
-        second = jax.jacfwd(lambda spots: jax.grad(price)(at | {"spot": spots}))(at["spot"])
-        return price(at), jax.grad(price)(at), {"spot": second["spot"], "volatility": second["volatility"]}
+        slopes = lambda spots: jax.grad(price)(at | {"spot": spots})  # noqa: E731
+        second = {}
+        for name in at["spot"]:
+            towards = {other: jnp.ones_like(x) if other == name else jnp.zeros_like(x) for other, x in at["spot"].items()}
+            second[name] = jax.jvp(slopes, (at["spot"],), (towards,))[1]
+        return price(at), jax.grad(price)(at), second
 
     worth, first, second = jax.tree.map(float, jax.jit(all_greeks)(at))
     out = {"price": worth}
     for name in assets:
         tail = f"_{name}" if len(assets) > 1 else ""
         if name in first["spot"]:
-            out |= {f"delta{tail}": first["spot"][name], f"gamma{tail}": second["spot"][name][name]}
+            out |= {f"delta{tail}": first["spot"][name], f"gamma{tail}": second[name]["spot"][name]}
         if name in first["volatility"]:
             out[f"vega{tail}"] = first["volatility"][name]
         if name in first["spot"] and name in first["volatility"]:
-            out[f"vanna{tail}"] = second["volatility"][name][name]
+            out[f"vanna{tail}"] = second[name]["volatility"][name]
     for pair, cega in first["correlation"].items():
         a, b = pair.split("-")
         if a in first["spot"] and b in first["spot"]:
-            out[f"cross_gamma_{a}_{b}"] = second["spot"][a][b]
+            out[f"cross_gamma_{a}_{b}"] = second[a]["spot"][b]
         out[f"cega_{a}_{b}"] = cega
     if first["rate"] is not None:
         out["rho"] = first["rate"]

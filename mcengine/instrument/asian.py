@@ -88,10 +88,11 @@ class Asian(AbstractContract):
         return (step <= date) & every
 
     def _ahead(self, quote: Quote, date: Scalar, calendar: Calendar) -> _Ahead:
-        dates = jnp.arange(1, calendar.steps + 1)
+        # A slice, not an array of indices: gathers around an average's sums make the CPU compiler's fusion fail.
+        dates, every = jnp.arange(1, calendar.steps + 1), slice(1, calendar.steps + 1)
         fixed = self._fixed(dates, date) & (dates > quote.step)
         years = quote.years(date)
-        share = jnp.where(fixed, quote.years(dates), 0.0) / jnp.where(years > 0.0, years, 1.0)
+        share = jnp.where(fixed, quote.years(every), 0.0) / jnp.where(years > 0.0, years, 1.0)
         rank = (dates * self.fixings) // date if self.fixings else dates
         # Of a unit: what depends on dates only is not computed once a path.
-        return _Ahead(fixed, share, jnp.where(fixed, self._count(date) - rank, 0.0), replace(quote, spot=1.0).forward(dates))
+        return _Ahead(fixed, share, jnp.where(fixed, self._count(date) - rank, 0.0), replace(quote, spot=1.0).forward(every))

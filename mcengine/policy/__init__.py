@@ -7,7 +7,7 @@ from mcengine.policy.base import AbstractStage, Kind, Seen, Target, positive_rat
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.mix import Mix
-from mcengine.policy.puts import RolledPut, StaticPut
+from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
 from mcengine.policy.stop_loss import StopLoss
 from mcengine.policy.vol_target import VolTarget
 
@@ -16,6 +16,7 @@ __all__ = [
     "Band",
     "Chain",
     "Cppi",
+    "DeltaPut",
     "Kind",
     "Mix",
     "RolledPut",

@@ -7,7 +7,7 @@ from mcengine.policy.band import Band
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.mix import Mix
-from mcengine.policy.puts import RolledPut, StaticPut
+from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
 from mcengine.policy.stop_loss import StopLoss
 from mcengine.policy.vol_target import VolTarget
 
@@ -27,6 +27,11 @@ def static_put(weights: Weights, floor: Scalar, coverage: Scalar = 1.0, asset: s
 def rolled_put(weights: Weights, moneyness: Scalar, coverage: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity") -> Chain:
     """The mix and shorter puts on its equity sleeve, rolled."""
     return chain(Mix(dict(weights)), RolledPut(moneyness, coverage, tenor, roll, asset))
+
+
+def delta_put(weights: Weights, delta: Scalar, coverage: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity") -> Chain:
+    """The mix and puts of one delta on its equity sleeve, rolled."""
+    return chain(Mix(dict(weights)), DeltaPut(delta, coverage, tenor, roll, asset))
 
 
 def stop_loss(weights: Weights, floor: Scalar, buffer: Scalar = 0.0) -> Chain:

@@ -8,10 +8,12 @@ from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import ndtri
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.instrument import OptionSlot, Position, Slot, Terms
+from mcengine.instrument import OptionSlot, Position, RollSchedule, Slot, Terms
 from mcengine.policy.base import AbstractStage, Kind, Seen, Target, validate_asset
+from mcengine.pricing.closed_forms import implied_deviation
 
 
 def _with_puts(target: Target, seen: Seen, *, slot: str, asset: str, coverage: Scalar, buy: Scalar, terms: Terms) -> Target:
@@ -50,7 +52,10 @@ class StaticPut(AbstractStage):
 
 @model
 class RolledPut(AbstractStage):
-    """Puts of ``tenor`` steps struck at ``moneyness`` times the spot, sold and bought anew every ``roll`` steps."""
+    """Puts of ``tenor`` steps struck at ``moneyness`` times the spot, sold and bought anew every ``roll`` steps.
+
+    A ``schedule`` of calendar dates takes the place of tenor and roll.
+    """
 
     moneyness: Scalar = number(above=0.0)
     coverage: Scalar = number(default=1.0, low=0.0)
@@ -58,23 +63,89 @@ class RolledPut(AbstractStage):
     roll: int = static(default=63)
     asset: str = static(default="equity")
     slot: str = static(default="rolled_put")
+    schedule: RollSchedule | None = static(default=None)
 
     kind: ClassVar[Kind] = "overlay"
 
     def check(self) -> None:
-        if not (isinstance(self.roll, int) and isinstance(self.tenor, int) and 1 <= self.roll <= self.tenor):
-            raise ValueError(f"RolledPut.roll: expected whole numbers of steps, roll from 1 to tenor, got roll {self.roll} and tenor {self.tenor}")
+        _check_roll("RolledPut", self.tenor, self.roll)
 
     def slots(self) -> dict[str, Slot]:
         return {self.slot: OptionSlot("put", self.asset)}
 
     def beyond(self) -> int:
-        return self.tenor
+        return self.schedule.longest if self.schedule else self.tenor
 
     def validate(self, assets: tuple[str, ...], discount: float) -> None:
         validate_asset("RolledPut.asset", self.asset, assets)
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
-        terms = Terms(self.moneyness * seen.quotes[self.asset].spot, jnp.int32(seen.step + self.tenor))
-        buy = seen.step % self.roll == 0
+        buy, expiry = _dates(seen, self.tenor, self.roll, self.schedule)
+        terms = Terms(self.moneyness * seen.quotes[self.asset].spot, expiry)
         return _with_puts(target, seen, slot=self.slot, asset=self.asset, coverage=self.coverage, buy=buy, terms=terms), memory
+
+
+@model
+class DeltaPut(AbstractStage):
+    """Rolled like ``RolledPut``, struck where a put's delta is ``-delta``: .25 loses a quarter of what the spot gains.
+
+    The strike is solved on buying dates from the asset's own prices, skew included: Black's at the volatility at the money, then Newton's steps in
+    ln K, ``iterations`` of them.
+    """
+
+    delta: Scalar = number(above=0.0, below=1.0)
+    coverage: Scalar = number(default=1.0, low=0.0)
+    tenor: int = static(default=63)
+    roll: int = static(default=63)
+    asset: str = static(default="equity")
+    slot: str = static(default="delta_put")
+    schedule: RollSchedule | None = static(default=None)
+    iterations: int = static(default=3)
+
+    kind: ClassVar[Kind] = "overlay"
+
+    def check(self) -> None:
+        _check_roll("DeltaPut", self.tenor, self.roll)
+
+    def slots(self) -> dict[str, Slot]:
+        return {self.slot: OptionSlot("put", self.asset)}
+
+    def beyond(self) -> int:
+        return self.schedule.longest if self.schedule else self.tenor
+
+    def validate(self, assets: tuple[str, ...], discount: float) -> None:
+        validate_asset("DeltaPut.asset", self.asset, assets)
+
+    def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
+        buy, expiry = _dates(seen, self.tenor, self.roll, self.schedule)
+        held = seen.held[self.slot].terms
+        assert isinstance(held, Terms)
+        strike = jax.lax.cond(buy, lambda: self._strike(seen, expiry), lambda: held.strike)
+        return _with_puts(target, seen, slot=self.slot, asset=self.asset, coverage=self.coverage, buy=buy, terms=Terms(strike, expiry)), memory
+
+    def _strike(self, seen: Seen, expiry: Scalar) -> Scalar:
+        quote = seen.quotes[self.asset]
+        forward, discount = quote.forward(expiry), quote.discount(expiry)
+        deviation = implied_deviation(seen.quote_option(self.slot, Terms(forward, expiry)), forward, discount)
+        # -delta = -(D F/S) N(-d1)
+        share = jnp.clip(self.delta * quote.spot / (discount * forward), 1e-4, 1.0 - 1e-4)
+        log_strike = jnp.log(forward) + deviation * ndtri(share) + 0.5 * deviation * deviation
+        gap = lambda x: seen.delta(self.slot, Terms(jnp.exp(x), expiry)) + self.delta  # noqa: E731
+        for _ in range(self.iterations):
+            value, slope = jax.value_and_grad(gap)(log_strike)
+            # Deltas of puts fall as strikes rise; no step is longer than a deviation.
+            step = value / jnp.minimum(slope, -1e-3)
+            log_strike = log_strike - jnp.clip(step, -deviation, deviation)
+        return jnp.exp(log_strike)
+
+
+def _dates(seen: Seen, tenor: int, roll: int, schedule: RollSchedule | None) -> tuple[Scalar, Scalar]:
+    """(whether today is a buying date, the expiry bought)."""
+    if schedule is None:
+        return seen.step % roll == 0, jnp.int32(seen.step + tenor)
+    return schedule.rolls_at(seen.step), schedule.expiry(seen.step)
+
+
+def _check_roll(name: str, tenor: Any, roll: Any) -> None:
+    if not (isinstance(roll, int) and isinstance(tenor, int) and 1 <= roll <= tenor):
+        raise ValueError(f"{name}.roll: expected whole numbers of steps, roll from 1 to tenor, got roll {roll} and tenor {tenor}")
