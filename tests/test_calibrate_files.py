@@ -196,6 +196,9 @@ def test_parquet_needs_an_engine(tmp_path, monkeypatch):
 def test_regimes_from_a_file_make_a_market(csv):
     found = calibrate.fit_prices(csv, columns=["S&P 500", "gold"], model="regime_gbm", rate=0.02)
     assert found.market.regimes.names == ("calm", "stress")
+    seen = found.diagnostics()
+    assert list(seen.index) == ["S_P_500", "gold"]
+    assert np.allclose(seen["residual sd"], 1.0, atol=0.1)
     assert abs(found.parameters["correlation.stress.S_P_500-gold"].z(0.6)) < 4
     assert np.isfinite(paths(found.market)["gold"]).all()
     from mcengine.report import calibration_plots

@@ -63,7 +63,13 @@ class MarketFit:
         """One row a fit (pandas): its model, log likelihood, AIC and moments of its residuals."""
         import pandas as pd
 
-        return pd.DataFrame.from_dict({name: {"model": fit.model} | fit.diagnostics() for name, fit in self.fits.items()}, orient="index")
+        rows = {name: {"model": fit.model} | fit.diagnostics() for name, fit in self.fits.items()}
+        if self.regimes is not None:  # their likelihood is of all assets together
+            found = self.regimes
+            for e, (name, asset) in zip(found.residuals.T, found.assets.items(), strict=True):
+                one = Fit("regime_gbm", asset, {}, found.log_likelihood, found.coordinates, e, e, e)
+                rows[name] = {"model": one.model} | one.diagnostics()
+        return pd.DataFrame.from_dict(rows, orient="index")
 
     def realised_correlation(self, paths: int = 256) -> Any:
         """Correlation asked between Brownian motions, and realised by simulated standardised steps (pandas, one row a pair, of each regime).
