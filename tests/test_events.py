@@ -23,6 +23,7 @@ NEWS = Event(0.25, sd={"other": 0.08}, variance_premium=1.5)
 EVENTS = {"election": ELECTION, "news": NEWS}
 PLAIN = Market(ASSETS, {"equity-bond": -0.3, "equity-other": 0.4}, rate=0.02)
 MARKET = replace(PLAIN, events=EVENTS)
+STILL = replace(PLAIN, events={"nothing": Event(0.125)})  # the same noise at the same addresses
 
 
 def spots(states, name):
@@ -32,7 +33,7 @@ def spots(states, name):
 @pytest.fixture(scope="module")
 def jumps():
     """Log-move of each asset that the events add to the same path without them, [paths, steps]."""
-    with_them, without = (simulate(market, 1.0, STEPS, PATHS, whole=True) for market in (MARKET, PLAIN))
+    with_them, without = (simulate(market, 1.0, STEPS, PATHS, whole=True) for market in (MARKET, STILL))
     paths = {name: np.log(spots(with_them, name) / spots(without, name)) for name in ASSETS}
     return {name: np.diff(np.concatenate([np.zeros((PATHS, 1)), path], axis=1), axis=1) for name, path in paths.items()}
 
@@ -85,7 +86,8 @@ def test_events_of_all_kinds_of_rows_move_their_assets():
     }
     names = tuple(assets)
     event = Event(0.5, up=dict.fromkeys(names, 0.1), down=dict.fromkeys(names, -0.1))
-    plain = Market(assets, rate=Vasicek(0.03, 0.5, 0.03, 0.01), regimes=Regimes(("x", "y"), {"x-y": 1.0, "y-x": 1.0}))
+    chain = Regimes(("x", "y"), {"x-y": 1.0, "y-x": 1.0})
+    plain = Market(assets, rate=Vasicek(0.03, 0.5, 0.03, 0.01), regimes=chain, events={"e": Event(0.5)})
     shocked = replace(plain, scenarios={"s": Scenario(0.5, dict.fromkeys(names, -0.2))})
     last = {}
     for title, market in {"plain": plain, "shocked": shocked, "event": replace(plain, events={"e": event})}.items():
@@ -99,8 +101,8 @@ def test_events_of_all_kinds_of_rows_move_their_assets():
 
 
 def test_without_events_nothing_is_drawn():
-    assert PLAIN.n_uniforms == 0
-    assert MARKET.n_uniforms == 1
+    assert (PLAIN.n_factors, PLAIN.n_uniforms) == (4, 0)
+    assert (MARKET.n_factors, MARKET.n_uniforms) == (6, 0)
 
 
 # ---- quotes and prices ----

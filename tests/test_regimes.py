@@ -143,7 +143,7 @@ def test_one_regime_is_gbm_bit_for_bit():
 def test_equal_regimes_are_gbm():
     chain = Regimes(("x", "y"), {"x-y": 9.0, "y-x": 9.0})
     alike = Market({"a": RegimeGBM(100.0, {"x": 0.2, "y": 0.2}, 0.07)}, regimes=chain)
-    a, b = (simulate(m, 1.0, 16, 256, whole=True) for m in (alike, Market({"a": GBM(100.0, 0.2, 0.07)})))
+    a, b = (simulate(m, 1.0, 16, 256, whole=True) for m in (alike, Market({"a": GBM(100.0, 0.2, 0.07)}, regimes=chain)))
     np.testing.assert_array_equal(a["a"], b["a"])
     assert 0.1 < a["regimes"].mean() < 0.9
 

@@ -2,21 +2,18 @@
 
 On an event's date the log-return of each asset named takes one jump more,
     J = c + move of the side drawn + sd e,   side up with probability p,   e standard normal,   c such that E[e^J] = 1,
-so that drifts stay expected total returns. The news is one: the same side and the same e move all assets named, by one uniform (its place within
-the side gives e). The date is known to whoever looks (``Quote.event_variance``) and paid for in options that live past it: they are priced with
-the variance sd^2 + p (1-p) (up - down)^2, times the ``variance_premium``.
+so that drifts stay expected total returns. The news is one: the same side and the same e move all assets named, by two normals. The date
+is known to whoever looks (``Quote.event_variance``) and paid for in options that live past it: they are priced with the variance
+sd^2 + p (1-p) (up - down)^2, times the ``variance_premium``.
 """
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
+from jax.scipy.special import ndtri
 
 from mcengine._model import Scalar, model, near, number, replace
-
-_EDGE = 1e-6  # a uniform this near 0 or 1 is this: the normal stays within 4.9 standard deviations
-_ROOT_TWO = 1.4142135623730951
 
 
 @model
@@ -85,12 +82,6 @@ class Hit(NamedTuple):
     sd: Scalar
 
 
-class Side(NamedTuple):
-    """By step: the probability of the upper side."""
-
-    probability: Scalar
-
-
 def on(date: Scalar, times: Scalar, dt: Scalar) -> Scalar:
     """1 in the step at whose end the date is nearest, [steps]; never today."""
     steps = times.shape[0]
@@ -110,26 +101,15 @@ def hits(events: Mapping[str, Event], name: str, times: Scalar, dt: Scalar) -> H
     return Hit(up, down, jnp.sqrt(jnp.where(variance > 0.0, variance, 1.0)) * (variance > 0.0))
 
 
-def sides(events: Mapping[str, Event], times: Scalar, dt: Scalar) -> Side:
-    """Probability of up, by step; 1/2 where nothing happens."""
+def sides(events: Mapping[str, Event], times: Scalar, dt: Scalar) -> Scalar:
+    """By step, the bound below which a normal is on the upper side."""
     zero = jnp.zeros(times.shape[0], jnp.result_type(float))
-    busy = sum((on(e.date, times, dt) for e in events.values()), zero)
-    share = sum((on(e.date, times, dt) * e.probability for e in events.values()), zero)
-    return Side(jnp.where(busy > 0.0, share, 0.5))
-
-
-def news(side: Side, uniform: Scalar) -> tuple[Scalar, Scalar]:
-    """(1 on the upper side and 0 on the lower, a normal independent of it) from one uniform."""
-    p = side.probability
-    up = uniform < p
-    place = jnp.where(up, uniform / jnp.where(p > 0.0, p, 1.0), (uniform - p) / jnp.where(p < 1.0, 1.0 - p, 1.0))
-    place = jnp.clip(place, _EDGE, 1.0 - _EDGE)
-    return jnp.where(up, 1.0, 0.0), _ROOT_TWO * jax.lax.erf_inv(2.0 * place - 1.0)
+    return ndtri(sum((on(e.date, times, dt) * e.probability for e in events.values()), zero))
 
 
 def jump(hit: Hit, up: Scalar, normal: Scalar) -> Scalar:
-    """The jump of one asset's log, 0 in a step without event."""
-    return jnp.where(up > 0.0, hit.up, hit.down) + hit.sd * normal
+    """The jump of one asset's log, ``up`` saying which side; 0 in a step without event."""
+    return jnp.where(up, hit.up, hit.down) + hit.sd * normal
 
 
 def variance_by_date(events: Mapping[str, Event], name: str, times: Scalar, dt: Scalar) -> Scalar:

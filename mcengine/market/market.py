@@ -97,12 +97,16 @@ class Market:
 
     @property
     def n_factors(self) -> int:
-        return self.rate.n_factors + sum(asset.n_factors for asset in self.assets.values())
+        return self.n_shared + self.rate.n_factors + sum(asset.n_factors for asset in self.assets.values())
+
+    @property
+    def n_shared(self) -> int:
+        """Normals a step that are correlated with none: one of the regimes, two of the events."""
+        return int(self.regimes is not None and len(self.regimes.names) > 1) + 2 * bool(self.events)
 
     @property
     def n_uniforms(self) -> int:
-        shared = (self.regimes is not None and len(self.regimes.names) > 1) + bool(self.events)
-        return shared + sum(asset.n_uniforms for asset in self.assets.values())
+        return sum(asset.n_uniforms for asset in self.assets.values())
 
     def check_steps(self, years: Scalar, steps: int) -> None:
         """Raise ``ValueError`` where an asset cannot take steps of that size, or two events fall into one."""

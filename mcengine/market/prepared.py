@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class PreparedMarket:
     """Lives inside one traced program. States are by asset, with ``rate`` and ``regimes`` where these move.
 
-    Of the normals the rate's come first, then the assets' in their order; of the uniforms the regimes', the events', the assets'.
+    Of the normals that of the regimes comes first, then the events', the rate's, and the assets' in their order: one asset more leaves the others'.
     """
 
     def __init__(self, market: "Market", calendar: Calendar) -> None:
@@ -114,19 +114,18 @@ class PreparedMarket:
 
     def step(self, states: dict[str, Any], row: Any, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> dict[str, Any]:
         market, regime = self.market, states.get("regimes")
-        z = corr.correlate(_pick(self._factor, regime), normals)
+        shared, drawn = market.n_shared, 0
+        z = corr.correlate(_pick(self._factor, regime), normals[shared:])
         new: dict[str, Any] = {}
-        drawn = int(self._switches)
         if market.events:
-            up, normal = on_dates.news(row["side"], uniforms[drawn])
-            drawn += 1
+            up, news = normals[shared - 2] < row["side"], normals[shared - 1]
         first = market.rate.n_factors
         if first:
             new["rate"] = short_rate.step(states["rate"], row["rate"], tuple(z[:first]))
         for name, asset in market.assets.items():
             own = _pick(row["assets"][name], regime)
             if market.events and name in row["events"]:
-                own = _moved(own, on_dates.jump(row["events"][name], up, normal), name)
+                own = _moved(own, on_dates.jump(row["events"][name], up, news), name)
             if getattr(asset, "follows_rate", False):
                 new[name] = asset.follow(states[name], own, states["rate"], new["rate"])
                 continue
@@ -136,7 +135,7 @@ class PreparedMarket:
             new[name] = asset.step(states[name], own, tuple(z[first:last]), tuple(uniforms[drawn:taken]))
             first, drawn = last, taken
         if market.regimes is not None:
-            new["regimes"] = chain.draw(self._transition, regime, uniforms[0]) if self._switches else regime
+            new["regimes"] = chain.draw(self._transition, regime, normals[0]) if self._switches else regime
         return new
 
     def settle(self, before: dict[str, Any], after: dict[str, Any], row: Any) -> Any:

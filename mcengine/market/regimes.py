@@ -1,7 +1,7 @@
 """Regimes: a Markov chain in continuous time that all assets of a market share (Hamilton, Econometrica 57(2), 1989, in discrete time).
 
 With intensities q_ij a year from regime i to j, the chain steps by P(dt) = e^{Q dt}: the regime in force over a step is known at its start, the
-next one is drawn at its end by one uniform. What differs by regime is a ``ByRegime``, picked by comparison.
+next one is drawn at its end by one normal. What differs by regime is a ``ByRegime``, picked by comparison.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.special import ndtri
 
 from mcengine._model import Scalar, model, near, number, static
 
@@ -135,11 +136,21 @@ def from_transition(names: Sequence[str], transition: Any, years: float, *, star
     return Regimes(tuple(names), rates, start, correlation)
 
 
-def draw(transition: Scalar, regime: Scalar, uniform: Scalar) -> Scalar:
-    """The next regime, by comparing a uniform with the sums of the row in force."""
+def draw(transition: Scalar, regime: Scalar, normal: Scalar) -> Scalar:
+    """The next regime: the lower tail of a normal goes to the other ones, each by its probability, the rest stays.
+
+    Bounds by regime are the same for all paths, so that no path pays for a distribution function.
+    """
     n = transition.shape[0]
-    sums = ByRegime(tuple(tuple(transition[i, : j + 1].sum() for j in range(n - 1)) for i in range(n))).pick(regime)
-    return sum(jnp.where(uniform > bound, 1.0, 0.0) for bound in sums)
+
+    def bounds(i: int) -> tuple[tuple[Scalar, float], ...]:
+        others = [j for j in range(n) if j != i]
+        return tuple((ndtri(sum(transition[i, j] for j in others[: k + 1])), float(others[k])) for k in range(n - 1))
+
+    following = regime
+    for bound, other in reversed(ByRegime(tuple(bounds(i) for i in range(n))).pick(regime)):
+        following = jnp.where(normal < bound, other, following)
+    return following
 
 
 def integrated_moments(transition: Scalar, per_step: Sequence[Scalar], steps: int) -> Scalar:
