@@ -3,6 +3,7 @@
 python experiments/optimise.py policy=cppi objective=floor_protection
 """
 
+import math
 import sys
 from typing import Any
 
@@ -40,7 +41,8 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
     print(f"tested on {config.test_paths:,} fresh paths, floor {float(goal.floor):g}\n\n{report.text(table)}\n")
 
     gain, breach = table.loc["after", "difference to before"], table.loc["after", "P(below floor) any day"]
-    kept = "within" if breach.value - 2.0 * breach.error <= fit.limit else "above"
+    known = 2.0 * breach.error if math.isfinite(breach.error) else 0.0
+    kept = "within" if breach.value - known <= fit.limit else "above"
     print(report.verdict("mean return", gain))
     print(f"P(any day below {float(goal.floor):g}) is {report.per_cent(breach)} after it: {kept} the limit of {fit.limit:.2%}.", flush=True)
     metrics = {
