@@ -131,12 +131,14 @@ class DeltaPut(AbstractStage):
         share = jnp.clip(self.delta * quote.spot / (discount * forward), 1e-4, 1.0 - 1e-4)
         log_strike = jnp.log(forward) + deviation * ndtri(share) + 0.5 * deviation * deviation
         gap = lambda x: seen.delta(self.slot, Terms(jnp.exp(x), expiry)) + self.delta  # noqa: E731
-        for _ in range(self.iterations):
-            value, slope = jax.value_and_grad(gap)(log_strike)
+
+        def newton(_: Any, x: Scalar) -> Scalar:
+            value, slope = jax.value_and_grad(gap)(x)
             # Deltas of puts fall as strikes rise; no step is longer than a deviation.
-            step = value / jnp.minimum(slope, -1e-3)
-            log_strike = log_strike - jnp.clip(step, -deviation, deviation)
-        return jnp.exp(log_strike)
+            return x - jnp.clip(value / jnp.minimum(slope, -1e-3), -deviation, deviation)
+
+        # A loop, so that the price and its derivatives are compiled once.
+        return jnp.exp(jax.lax.fori_loop(0, self.iterations, newton, log_strike))
 
 
 def _dates(seen: Seen, tenor: int, roll: int, schedule: RollSchedule | None) -> tuple[Scalar, Scalar]:
