@@ -98,7 +98,11 @@ def test_delta_and_cross_gamma_are_the_derivatives_of_the_call():
         market = basket_market(2)
         market = mc.market.Market({"a0": market["a0"], "a1": mc._model.replace(market["a1"], spot=1.0 + bump)}, market.correlation, market.rate)
         names = tuple(market.assets)
-        both = {"delta": BasketDelta(names, 1.0), "gamma": BasketCrossGamma(names, 1.0, 0.2, 0.5, 0.02), "call": basket8.BasketCall(names, 1.0)}
+        both = {
+            "delta": BasketDelta(names, 1.0),
+            "gamma": BasketCrossGamma(names, 1.0, 0.2, 0.5, 0.02),
+            "call": mc.instrument.Basket("call", 1.0, 1.0, dict.fromkeys(names, 1.0 / len(names))),
+        }
         return mc.engine.payoffs(both, market, paths=64 * PATHS, steps=1)
 
     up, middle, down = delta(0.02), delta(0.0), delta(-0.02)

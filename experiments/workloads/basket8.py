@@ -5,7 +5,7 @@ from typing import Any
 from peers.terms import BasketTerms
 
 import mcengine as mc
-from workloads.contracts import AsianBasketCall, BasketCall, basket_market
+from workloads.contracts import AsianBasketCall, basket_market
 from workloads.timing import Bench, Race
 
 
@@ -13,8 +13,8 @@ def contracts(terms: BasketTerms) -> tuple[dict[str, Any], mc.market.Market]:
     """(the two calls by name, the market)."""
     market = basket_market(terms.assets, sigma=terms.sigma, rho=terms.correlation, rate=terms.rate)
     names = tuple(market.assets)
-    made = {"end": BasketCall, "average": AsianBasketCall}
-    return {name: call(names, terms.strike, terms.years) for name, call in made.items()}, market
+    end = mc.instrument.Basket("call", terms.strike, terms.years, dict.fromkeys(names, 1.0 / len(names)))
+    return {"end": end, "average": AsianBasketCall(names, terms.strike, terms.years)}, market
 
 
 def run(bench: Bench) -> dict[str, Any]:

@@ -14,21 +14,6 @@ def _mean(quotes: dict[str, Any], assets: tuple[str, ...]) -> Scalar:
 
 
 @model
-class BasketCall:
-    """max(mean of the assets - K, 0) at expiry, the last date of the run."""
-
-    assets: tuple[str, ...] = static()
-    strike: Scalar = number(above=0.0, term=True)
-    expiry: Scalar = number(default=1.0, above=0.0, term=True)
-
-    def start(self, quotes: dict[str, Any]) -> tuple[()]:
-        return ()
-
-    def step(self, state: tuple[()], quotes: dict[str, Any], step: Scalar, calendar: Any) -> tuple[tuple[()], Scalar]:
-        return (), jnp.where(step == calendar.steps, payoff("call", _mean(quotes, self.assets), self.strike), 0.0)
-
-
-@model
 class AsianBasketCall:
     """max(A - K, 0) at expiry, A the mean over all dates after today of the mean of the assets."""
 
@@ -70,7 +55,7 @@ class AsianBarrierCall:
 
 @model
 class BasketDelta:
-    """The pathwise derivative of ``BasketCall`` by the first asset's spot, for lognormal assets: 1{mean > K} S(T) / S(0) / n."""
+    """The pathwise derivative of a call on the mean of the assets by the first asset's spot, for lognormal assets: 1{mean > K} S(T) / S(0) / n."""
 
     assets: tuple[str, ...] = static()
     strike: Scalar = number(above=0.0, term=True)
@@ -87,7 +72,7 @@ class BasketDelta:
 
 @model
 class BasketCrossGamma:
-    """The second derivative of ``BasketCall`` by the first and the second asset's spot: its pathwise delta times the score of S_2(0).
+    """The second derivative of a call on the mean of the assets by the first two spots: its pathwise delta times the score of S_2(0).
 
     For n lognormal assets of one volatility and one correlation rho the score is [x_2 - c sum x] / ((1 - rho) S_2(0)), with
     x_i = (ln S_i(T)/S_i(0) - m) / sigma^2 T and c = rho / (1 + (n - 1) rho) (Sherman & Morrison for the inverse of the correlation).
