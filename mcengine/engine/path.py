@@ -32,6 +32,17 @@ class BookState(NamedTuple):
     recorded: tuple[Any, ...]
 
 
+def pricers(study: "Study") -> dict[str, Any]:
+    """Pricers by asset; where options are held, made ready for the study's dates."""
+    found, calendar, held = study.pricers or study.market.pricers(), study.calendar, optioned(study)
+    return {name: prepared(pricer, calendar) if name in held else pricer for name, pricer in found.items()}
+
+
+def optioned(study: "Study") -> set[str]:
+    """Assets on which some book holds options."""
+    return {slot.asset for policy in study.books.values() for slot in policy.slots().values() if isinstance(slot, OptionSlot)}
+
+
 class Simulation:
     """A study made ready inside one traced program: all that does not depend on the path is computed once, here."""
 
@@ -44,9 +55,7 @@ class Simulation:
         self.slots: dict[str, dict[str, Slot]] = {
             name: {**{a: Underlying(a) for a in self.assets}, **policy.slots()} for name, policy in study.books.items()
         }
-        optioned = {slot.asset for slots in self.slots.values() for slot in slots.values() if isinstance(slot, OptionSlot)}
-        pricers = study.pricers or study.market.pricers()
-        self.pricers = {name: prepared(p, self.calendar) if name in optioned else p for name, p in pricers.items()}
+        self.pricers = pricers(study)
 
     def path(self, key: jax.Array, path: Path, *, checkpoint: bool = False, trace: bool = False) -> Any:
         """Outcomes of one path, ``{book: {figure: scalar}}`` with the last prices under ``"market"``; with ``trace`` also every state."""

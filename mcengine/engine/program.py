@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, PartitionSpec
 
-from mcengine.engine.path import Simulation
+from mcengine._model import replace
+from mcengine.engine.path import Simulation, optioned, pricers
 from mcengine.noise import Path
 
 PAD = 64
@@ -137,6 +138,19 @@ def as_arrays(tree: Any) -> Any:
     """Leaves as arrays of the process's precision: what an executable compiled for them takes."""
     dtype = jnp.result_type(float)
     return jax.tree.map(lambda leaf: np.asarray(leaf, dtype) if np.asarray(leaf).dtype.kind == "f" else np.asarray(leaf), tree)
+
+
+def tabulated(study: Any) -> tuple[Any, float]:
+    """(the study with the tables made that its pricers read, seconds of compiling).
+
+    Made once a run, not once a block, and by a program of their own: they are the same bits in whatever program reads them. The market's
+    parameters no longer reach them, so this is not for derivatives.
+    """
+    found = study.pricers or study.market.pricers()
+    if not any(hasattr(found[asset], "prepare") for asset in optioned(study)):
+        return study, 0.0
+    executable = compiled("tables", pricers, as_arrays(study))
+    return replace(study, pricers=jax.tree.map(np.asarray, executable.call(as_arrays(study)))), executable.seconds
 
 
 def forward(study: Any, key: np.ndarray, *, block: int, devices: int) -> Compiled:

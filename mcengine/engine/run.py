@@ -109,12 +109,13 @@ def run(
 
     def blocks(start: int, stop: int) -> Iterator[tuple[int, Any]]:
         with clock.paused():
+            ready, seconds_before = program.tabulated(study)
             held = min(rule.paths, keeps) if folder is None else 0
             beside = 0.0 if memory is None else plan.beside(study, key, rule.paths, held, store.size or size)
-            executable, fits = plan.plan(study, key, paths=rule.paths, devices=devices, block=block, memory=memory, beside=beside)
-        timings["compile_seconds"] = executable.seconds
-        with hosts.together(executable, study, key, fits, devices) as call:
-            for at, values in _blocks(call, program.as_arrays(study), key, range(first + start, first + stop), fits * devices, timings):
+            executable, fits = plan.plan(ready, key, paths=rule.paths, devices=devices, block=block, memory=memory, beside=beside)
+        timings["compile_seconds"] = executable.seconds + seconds_before
+        with hosts.together(executable, ready, key, fits, devices) as call:
+            for at, values in _blocks(call, program.as_arrays(ready), key, range(first + start, first + stop), fits * devices, timings):
                 _check_finite(study, values, at, seed, stream)
                 yield at - first, values
 

@@ -22,6 +22,7 @@ def _run(study: Any, ids: Sequence[int], seed: int, stream: str) -> tuple[Any, A
     def fn(study: Any, key: jax.Array, high: jax.Array, low: jax.Array) -> Any:
         return program.over_devices(lambda s, k, h, w: program.simulate_block(s, k, Path(h, w), trace=True), 1)(study, key, high, low)
 
+    study, _ = program.tabulated(study)
     numbers = program.as_arrays(study)
     call = program.compiled(("trace", len(padded)), fn, numbers, key, high, low).call
     outcomes, first, records = jax.tree.map(lambda a: np.asarray(a)[: len(wanted)], call(numbers, key, high, low))

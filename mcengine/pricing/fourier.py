@@ -5,7 +5,6 @@ the pricer of a run, which reads a smile tabulated over moneyness and variance (
 Announced events add their variance to the law's, as a normal shock independent of it.
 """
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax
@@ -26,7 +25,7 @@ _NOTHING = 1e-10
 class AbstractLaw:
     """A law of ln(S_T / F) under Q; the state it starts from is the quote's variance times ``premium``."""
 
-    nodes: ClassVar[tuple[int, int]] = (14, 8)
+    nodes: ClassVar[tuple[int, int]] = (16, 8)
     """Of its table: moneyness, variance."""
 
     def exponents(self, u: Scalar, years: Scalar) -> tuple[Scalar, Scalar]:
@@ -107,9 +106,9 @@ class AbstractLaw:
         return jnp.where(alive, value, jnp.where(moneyness > 0.0, 1.0, 0.0))
 
 
-@dataclass(frozen=True)
+@model
 class Tabulated:
-    """A law and its table on a calendar. Lives inside one traced program."""
+    """A law and its table on a calendar."""
 
     law: Any
     table: smile.Smile
@@ -178,6 +177,8 @@ class BatesPricer(AbstractLaw):
     jump_mean: Scalar = number()
     jump_sd: Scalar = number(low=0.0)
     premium: Scalar = number(default=1.0, above=0.0)
+
+    nodes: ClassVar[tuple[int, int]] = (16, 9)
 
     @property
     def heston(self) -> HestonPricer:
