@@ -173,7 +173,7 @@ def _implied(k: Scalar, price: Scalar, deviation: Scalar) -> Scalar:
         short = jnp.log(now) < goal
         below, above = jnp.where(short, s, below), jnp.where(short, above, s)
         step = s + (goal - jnp.log(now)) * now / jnp.maximum(vega(s), 1e-300)
-        inside = (step > below) & (step < above)
+        inside = (step >= below) & (step <= above)  # equal once it has converged
         return jnp.where(inside, step, 0.5 * (below + above)), below, above
 
     start = unit * jnp.ones_like(k)
