@@ -13,7 +13,7 @@ class Asset(Protocol):
     which the price's Brownian motion loads on the asset's own independent normals, so that asset-level correlations can be asked
     between Brownian motions. ``shock`` is a log-return in the first step, after the first trade: its derivative is a strategy's delta.
 
-    The field ``drift`` of a row (or of its ``diffusion``) is a log-return of the step: to it the market adds jumps of announced events, scenarios, and
+    The field ``drift`` of a row (or of its ``diffusion``) is a log-return of the step: the market adds jumps of events to it, scenarios, and
     under Q the path's interest where the rate is stochastic. An asset with a ``forward(spot, years)`` of its own is not grown by interest; one with
     ``needs_regimes`` has its rows and its variance by regime (``RegimeGBM``), one with ``follows_rate`` is driven by the short rate (``BondIndex``).
     """
