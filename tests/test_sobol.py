@@ -260,7 +260,7 @@ def test_ranks_beyond_the_dimensions_come_from_the_counter():
         (lambda: Sobol(ordering="pcaa"), "Sobol.ordering: expected one of bridge, pca, none, got 'pcaa'"),
         (lambda: Sobol(dimensions=30_000), "Sobol.dimensions: expected a whole number from 1 to 21,201, got 30000"),
         (lambda: Sobol(dimensions=2).coverage(5, 3), "Sobol.dimensions: expected at least one for each of 3 factors, got 2"),
-        (lambda: Sampling("twins"), "Sampling.kind: expected one of iid, pairs, randomisations, got 'twins'"),
+        (lambda: Sampling("twins"), "Sampling.kind: expected one of iid, pairs, randomisations, windows, got 'twins'"),
         (lambda: Sampling("randomisations", 6), "Sampling.size: expected a power of two from 2 up for randomisations, got 6"),
         (lambda: Sampling("pairs"), "Sampling.size: expected 2 for pairs, got 1"),
         (lambda: Sobol(32).sampling.check_run(1000), "paths: expected a multiple of 32 (32 randomisations), got 1,000"),
