@@ -8,6 +8,7 @@ under Q. Variance swaps by replication (Carr & Madan 1998; Demeterfi, Derman, Ka
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -64,11 +65,12 @@ def coupon_bond_option(
     def prices(x: Scalar) -> list[Scalar]:
         return [f * jnp.exp(-b * x - 0.5 * b * b * variance) for _, f, b in parts]
 
-    x: Scalar = 0.0
-    for _ in range(_ITERATIONS):
+    def newton(_: Scalar, x: Scalar) -> Scalar:
         at = [a * p for (a, _, _), p in zip(parts, prices(x), strict=True)]
         worth = sum(at)
-        x = x + jnp.log(worth / strike) * worth / sum(p * b for p, (_, _, b) in zip(at, parts, strict=True))
+        return x + jnp.log(worth / strike) * worth / sum(p * b for p, (_, _, b) in zip(at, parts, strict=True))
+
+    x = jax.lax.fori_loop(0, _ITERATIONS, newton, jnp.zeros_like(jnp.asarray(parts[-1][1] * 1.0, jnp.result_type(float))))
     return sum(a * black(kind, f, k, b * _root(variance), discount) for (a, f, b), k in zip(parts, prices(x), strict=True))
 
 
