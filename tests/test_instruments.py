@@ -1,6 +1,9 @@
 """Contracts: Monte Carlo against closed forms on few programs, parity on every path, bad terms, Greeks, rolled slots."""
 
 import dataclasses
+import importlib
+import json
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -336,6 +339,24 @@ def test_terms_that_do_not_fit_the_market_are_refused(contract, message):
 def test_a_contract_on_several_assets_needs_a_market():
     with pytest.raises(ValueError, match="asset: expected a whole Market for a contract on s and u, got GBM"):
         mc.price(Exchange("s", "u", 1.0), GBM(spot=100.0, sigma=0.2))
+
+
+# ---- as a user runs it ----
+
+
+def test_the_experiment(tmp_path, monkeypatch, capsys):
+    """Monte Carlo beside the formula; where there is none it says why."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "experiments"))
+    monkeypatch.setenv("MC_SMALL", "1")
+    main = importlib.import_module("price").main
+    assert main(["instrument=exchange", "steps=3"]) == 0
+    metrics = json.loads((Path(capsys.readouterr().out.strip().splitlines()[-1]) / "metrics.json").read_text())
+    assert abs(metrics["price"]["value"] - metrics["formula"]["price"]) < ERRORS * metrics["price"]["error"]
+    assert main(["instrument=basket", "steps=3"]) == 0
+    assert "no formula beside it: Basket: expected a contract with an exact price formula" in capsys.readouterr().out
+    assert main(["instrument=barrier", "instrument.barrier=120"]) == 2
+    assert "Barrier.barrier: expected a level below today's spot 100 of equity, got 120" in capsys.readouterr().err
 
 
 # ---- rolled slots ----

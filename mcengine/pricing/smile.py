@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
 from mcengine._model import Scalar
 
@@ -67,21 +68,34 @@ def _slopes(x: Scalar, values: list[Scalar]) -> list[Scalar]:
 @jax.custom_jvp
 def polynomial(coefficients: Scalar, x: Scalar, y: Scalar) -> Scalar:
     """sum c_ij T_i(x) T_j(y), ``coefficients`` [X, Y] common to all paths: written out, in scalars, it becomes one kernel with all around it."""
-    first, second = _chebyshev(x, coefficients.shape[0]), _chebyshev(y, coefficients.shape[1])
-    rows = [jnp.unstack(row) for row in jnp.unstack(coefficients)]
-    return sum(t * sum(c * s for c, s in zip(row, second, strict=True)) for t, row in zip(first, rows, strict=True))
+    return _dot(_chebyshev(x, coefficients.shape[0]), _inner(coefficients, _chebyshev(y, coefficients.shape[1])))
 
 
-@polynomial.defjvp
-def _polynomial_jvp(primals: tuple[Scalar, ...], tangents: tuple[Scalar, ...]) -> tuple[Scalar, Scalar]:
+def _inner(coefficients: Scalar, second: list[Scalar]) -> list[Scalar]:
+    return [_dot(jnp.unstack(row), second) for row in jnp.unstack(coefficients)]
+
+
+def _dot(a: Any, b: Any) -> Scalar:
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def _polynomial_jvp(primals: tuple[Scalar, ...], tangents: tuple[Any, ...]) -> tuple[Scalar, Scalar]:
+    """Only what moves is differentiated: a delta costs little more than the price."""
     coefficients, x, y = primals
-    moved, dx, dy = tangents
+    moved, dx, dy = (None if isinstance(t, SymbolicZero) else t for t in tangents)
     first, second = _chebyshev(x, coefficients.shape[0]), _chebyshev(y, coefficients.shape[1])
-    # Products of matrices: quick to compile, and by the coefficients no sum over paths for each of them.
-    tx, ty = jnp.stack(first), jnp.stack(second)
-    by_x = jnp.stack(_slopes(x, first)) @ (coefficients @ ty)
-    by_y = tx @ (coefficients @ jnp.stack(_slopes(y, second)))
-    return polynomial(coefficients, x, y), by_x * dx + by_y * dy + tx @ (moved @ ty)
+    slope = jnp.zeros_like(x)
+    if dx is not None:
+        slope = slope + _dot(_slopes(x, first), _inner(coefficients, second)) * dx
+    if dy is not None:
+        slope = slope + _dot(first, _inner(coefficients, _slopes(y, second))) * dy
+    if moved is not None:
+        # One product of matrices: written out, a sum over paths for each coefficient would follow.
+        slope = slope + jnp.stack(first) @ (moved @ jnp.stack(second))
+    return polynomial(coefficients, x, y), slope
+
+
+polynomial.defjvp(_polynomial_jvp, symbolic_zeros=True)
 
 
 def _nodes(count: int) -> np.ndarray:

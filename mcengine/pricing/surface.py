@@ -57,7 +57,8 @@ class SurfacePricer:
     def total_variance(self, moneyness: Scalar, years: Scalar, variance: Scalar) -> Scalar:
         """w at ``moneyness`` ln K/F."""
         theta = jnp.maximum(self.at_the_money(variance, years), _LEAST)
-        phi = self.eta * theta**-self.gamma * (1.0 + theta) ** (self.gamma - 1.0)
+        # theta^-gamma (1 + theta)^(gamma - 1) by logarithms: a power is a call for each path, these are vectors.
+        phi = self.eta * jnp.exp((self.gamma - 1.0) * jnp.log(1.0 + theta) - self.gamma * jnp.log(theta))
         place = phi * self.skew * moneyness
         root = jnp.sqrt((place + self.rho) ** 2 + 1.0 - self.rho**2)
         return 0.5 * theta * (1.0 + self.rho * place + root)
