@@ -35,7 +35,7 @@ def test_a_block_fits_the_budget_and_changes_nothing(study):
     whole, block = plan.plan(study, key, paths=10**6, devices=devices, block=None, memory=None)
     need = plan.needed(whole, devices)
     fitted, smaller = plan.plan(study, key, paths=10**6, devices=devices, block=None, memory=0.3 * need)
-    assert block == program.default_block()
+    assert block == program.default_block(program.carried(study, key))
     assert smaller % program.PAD == 0
     assert 0.2 * block < smaller < 0.31 * block  # as much as fits, not merely something small
     assert plan.needed(fitted, devices) <= 0.3 * need

@@ -93,6 +93,7 @@ class BatchGradient:
         arguments = (start, program.as_arrays(study), np.zeros(2, np.uint32), program.words(0), program.as_arrays(extra))
         name = ("gradient", label or loss, self.names, self.block, self.blocks, self.devices, self.mode)
         self.compiled = program.compiled(name, fn, *arguments)
+        self._placed: tuple[Any, Any] = (None, None)
 
     @property
     def paths(self) -> int:
@@ -103,6 +104,8 @@ class BatchGradient:
         """(mean loss, means that came along, derivatives by name) of the ``batch``-th batch of paths."""
         dtype = jnp.result_type(float)
         numbers = {name: np.asarray(values[name], dtype) for name in self.names}
+        if self._placed[0] is not study:
+            self._placed = (study, program.placed(study, self.devices))
         first = program.words(batch * self.paths)
-        (value, more), slopes = self.compiled.call(numbers, program.as_arrays(study), key, first, program.as_arrays(extra))
+        (value, more), slopes = self.compiled.call(numbers, self._placed[1], key, first, program.as_arrays(extra))
         return value, more, slopes

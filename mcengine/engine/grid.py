@@ -28,7 +28,8 @@ def grid(study: Any, values: Mapping[str, Sequence[float]], paths: int, *, seed:
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise ValueError(f"grid: expected as many values of each parameter, got {lengths}")
     points = [with_parameters(study, {name: v[k] for name, v in values.items()}) for k in range(next(iter(lengths.values())))]
-    block = program.padded(paths, max(program.PAD, program.default_block() // len(points)), devices)
+    block = program.default_block(program.carried(points[0], key)) // len(points)
+    block = program.padded(paths, max(program.PAD, block), devices)
     stacked = {name: np.asarray(v, jnp.result_type(float)) for name, v in values.items()}
 
     def fn(stacked: Any, study: Any, key: Any, first: Any) -> Any:

@@ -41,13 +41,16 @@ def start(coordinator: str, processes: int, process: int) -> None:
 
 @contextmanager
 def together(executable: program.Compiled, study: Any, key: np.ndarray, block: int, devices: int) -> Iterator[Callable[..., Any]]:
-    """The call of a study's program; where ``devices`` are of several hosts, one that all of them answer."""
+    """``call(first)`` of a study's program on its numbers; where ``devices`` are of several hosts, one that all of them answer."""
     if devices <= len(jax.local_devices()):
-        yield executable.call
+        numbers, key = program.placed(study, devices), program.placed(key, devices)
+        yield lambda first: executable.call(numbers, key, first)
         return
     _send((jax.config.jax_enable_x64, study, key, block, devices))  # type: ignore[attr-defined]
 
-    def call(numbers: Any, key: np.ndarray, first: np.ndarray) -> Any:
+    numbers = program.as_arrays(study)
+
+    def call(first: np.ndarray) -> Any:
         return _gather(executable.call(numbers, key, _broadcast(first)))
 
     try:

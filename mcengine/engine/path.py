@@ -60,6 +60,7 @@ class Simulation:
     def path(self, key: jax.Array, path: Path, *, checkpoint: bool = False, trace: bool = False) -> Any:
         """Outcomes of one path, ``{book: {figure: scalar}}`` with the last prices under ``"market"``; with ``trace`` also every state."""
         source = self.study.noise.begin(key, path, self.calendar.steps, self.market.n_factors)
+        first = self.start(path, source)
 
         def body(carry: Any, row: Any) -> tuple[Any, Any]:
             states, books, density = carry
@@ -76,9 +77,6 @@ class Simulation:
             density = stop_density(source, density, lambda name: books[name].account.wealth / self.study.wealth)
             return (states, books, density), ((states, books) if trace else None)
 
-        states = self.market.start(path, source)
-        quotes = self.market.quotes(states, 0)
-        first = (states, {name: self._open(name, policy, quotes) for name, policy in self.study.books.items()}, start_density(source))
         rows = self.market.rows | {"step": jnp.arange(self.calendar.steps), "noise": source.rows}
         if checkpoint:
             (states, books, density), records = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), first, rows)
@@ -89,6 +87,12 @@ class Simulation:
         outcomes["market"] = {f"price_{name}": quote.spot for name, quote in self.market.quotes(states, self.calendar.steps).items()}
         outcomes["market"] |= finish_density(source, density)
         return (outcomes, first[:2], records) if trace else outcomes
+
+    def start(self, path: Path, source: Any) -> tuple[Any, dict[str, BookState], Any]:
+        """What the path carries from step to step, as it is today: states of the assets, books, the density of its weight."""
+        states = self.market.start(path, source)
+        quotes = self.market.quotes(states, 0)
+        return states, {name: self._open(name, policy, quotes) for name, policy in self.study.books.items()}, start_density(source)
 
     def _open(self, name: str, policy: AbstractStage, quotes: dict[str, Quote]) -> BookState:
         account = open_account(self.study.wealth, self.slots[name], quotes)

@@ -1,6 +1,6 @@
 """How many paths a device handles at a time: what the compiled program says it needs, within a budget.
 
-A program's need is its temporaries and arguments, and its outputs twice (one block is taken while the next computes), on every device. On
+A program's need is its temporaries and arguments, and its outputs three times (one block is taken while the next two are under way), on every device. On
 CPUs all devices share the host's memory with the outcomes that are kept there and the super-block being filled; the process itself
 (interpreter, libraries, compiled code: some 400 MB) comes on top. A GPU's budget is its own memory.
 """
@@ -20,6 +20,9 @@ TABLE_BYTES = {"cpu": 8 << 20}
 
 GPU_SHARE = 0.8
 """Of a device's memory, where no budget is given."""
+
+OUTPUTS = 3
+"""Blocks' outcomes that are there at a time: one is taken, the next two are under way."""
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30, "TI": 1 << 40}
 _TRIES = 4
@@ -41,9 +44,9 @@ def shown(size: float) -> str:
     return f"{size / _UNITS[unit[:2].upper()]:.3g} {unit}"
 
 
-def default_block(noise: Any, steps: int, factors: int) -> int:
+def default_block(noise: Any, steps: int, factors: int, carried: int = 0) -> int:
     """Paths a device handles at a time, where neither a number nor a budget is given: fewer where the noise keeps a table for each."""
-    table, block = noise.table_bytes(steps, factors), program.default_block()
+    table, block = noise.table_bytes(steps, factors), program.default_block(carried)
     return block if table == 0 else max(program.PAD, min(block, TABLE_BYTES.get(jax.default_backend(), 1 << 30) // table))
 
 
@@ -68,7 +71,7 @@ def beside(study: Any, key: Any, paths: int, kept: int, super_block: int) -> flo
 def needed(executable: program.Compiled, devices: int) -> float:
     """Bytes the running program takes where its budget is: on the host for CPUs, on one device for GPUs."""
     stats = executable.call.memory_analysis()
-    one = stats.temp_size_in_bytes + stats.argument_size_in_bytes + 2.0 * stats.output_size_in_bytes
+    one = stats.temp_size_in_bytes + stats.argument_size_in_bytes + OUTPUTS * stats.output_size_in_bytes
     return float(one * (devices if jax.default_backend() == "cpu" else 1))
 
 
@@ -88,8 +91,9 @@ def plan(
     Without ``block``, the largest up to the default that fits. Raises ``ValueError`` where none does, or the one asked for does not.
     """
     limit, asked = budget(memory), block is not None
-    factors = study.market.n_factors
-    size = program.padded(paths, default_block(study.noise, study.steps, factors) if block is None else block, devices)
+    if block is None:
+        block = default_block(study.noise, study.steps, study.market.n_factors, program.carried(study, key))
+    size = program.padded(paths, block, devices)
     if limit is not None and beside >= limit:
         raise ValueError(f"memory: {shown(limit)} cannot hold the outcomes that are kept, {shown(beside)}; lower keep or raise memory")
     for _ in range(_TRIES):

@@ -23,6 +23,9 @@ from mcengine.noise import make_key, path_ids
 MAX_PATHS = 10**12
 """About a month on 2 cores, and half of the ids' range stays free of it."""
 
+AHEAD = plan.OUTPUTS - 1
+"""Blocks that are under way while one is taken."""
+
 SMALL = 4096
 """Paths of any run where the environment has MC_SMALL=1."""
 
@@ -115,7 +118,7 @@ def run(
             executable, fits = plan.plan(ready, key, paths=rule.paths, devices=devices, block=block, memory=memory, beside=beside)
         timings["compile_seconds"] = executable.seconds + seconds_before
         with hosts.together(executable, ready, key, fits, devices) as call:
-            for at, values in _blocks(call, program.as_arrays(ready), key, range(first + start, first + stop), fits * devices, timings):
+            for at, values in _blocks(call, range(first + start, first + stop), fits * devices, timings):
                 _check_finite(study, values, at, seed, stream)
                 yield at - first, values
 
@@ -127,8 +130,8 @@ def run(
     return result
 
 
-def _blocks(call: Callable[..., Any], numbers: Any, key: Any, ids: range, size: int, timings: dict[str, float]) -> Iterator[tuple[int, Any]]:
-    """(first id, outcomes) of blocks of ``size`` paths: one computes while the one before is taken."""
+def _blocks(call: Callable[[Any], Any], ids: range, size: int, timings: dict[str, float]) -> Iterator[tuple[int, Any]]:
+    """(first id, outcomes) of blocks of ``size`` paths: ``AHEAD`` wait or compute while one is taken, so that no device waits for another."""
     start = time.perf_counter()
     pending: list[tuple[int, Any]] = []
 
@@ -144,8 +147,8 @@ def _blocks(call: Callable[..., Any], numbers: Any, key: Any, ids: range, size: 
         return at, values
 
     for at in ids[::size]:
-        pending.append((at, call(numbers, key, program.words(at))))
-        if len(pending) > 1:
+        pending.append((at, call(program.words(at))))
+        if len(pending) > AHEAD:
             yield take()
     while pending:
         yield take()
