@@ -65,7 +65,7 @@ def test_few_numbers_go_forward_many_go_back(study):
 
 
 def test_derivatives_through_a_band_do_not_grow_with_the_days():
-    """A step of the width of other gates would make the spread of these means .8, 26 and .14: one path in a thousand drowns all others."""
+    """A step of the width of other gates would make the spread of these means .14, 26 and .8: one path in a thousand drowns all others."""
     market = mc.market.Market({"equity": mc.market.GBM(1.0, sigma=0.2, drift=0.05)}, rate=0.02)
     policy = mc.policy.chain(mc.policy.Mix(equity=1.0), mc.policy.Cppi(floor=0.9, multiplier=5.0), mc.policy.Band(0.02))
     study = mc.Study(market, policy, mc.ledger.Proportional(5e-4), steps=252, width=0.002)
@@ -73,4 +73,4 @@ def test_derivatives_through_a_band_do_not_grow_with_the_days():
     gradient = mc.engine.BatchGradient(study, _loss, names, label="test", block=256, devices=1)
     values = {n: parameters(study)[n] for n in names}
     batches = [gradient(values, study, make_key(0), batch)[2] for batch in range(16)]
-    assert (np.std([[float(b[n]) for n in names] for b in batches], axis=0) < (0.1, 0.05, 0.01)).all()
+    assert (np.std([[float(b[n]) for n in names] for b in batches], axis=0) < (0.01, 0.05, 0.1)).all()
