@@ -16,6 +16,9 @@ from mcengine.engine.gradient import BatchGradient
 from mcengine.noise import make_key
 from workloads.timing import Bench, Race
 
+BATCH = 65_536
+"""Paths that a derivative's program takes at a call, block after block."""
+
 
 def hedged_study(config: Any) -> mc.Study:
     """The benchmark's study with a put on equity rolled every quarter, struck at the floor, in place of the no-trade band."""
@@ -50,8 +53,8 @@ def _wealth(outcomes: Any, extra: Any) -> tuple[Any, dict[str, Any]]:
 
 def _gradient(study: mc.Study, bench: Bench, label: str) -> Any:
     names, start = trainable(study), time.perf_counter()
-    block = bench.settings(label).get("block")
-    gradient = BatchGradient(study, _wealth, names, label=("benchmark", label), block=block, devices=bench.config.engine.devices)
+    block, batch = bench.settings(label).get("block"), min(bench.paths(label), BATCH)
+    gradient = BatchGradient(study, _wealth, names, label=("benchmark", label), batch=batch, block=block, devices=bench.config.engine.devices)
     compile_seconds = time.perf_counter() - start
     values, key = {name: parameters(study)[name] for name in names}, make_key(bench.config.seed)
 

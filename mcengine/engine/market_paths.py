@@ -119,12 +119,10 @@ def payoffs(
     layout, sums = Layout(noise.sampling, first), dict[str, Sums]()
     cash: dict[str, np.ndarray] = {}
     prices: dict[str, np.ndarray] = {}
-    pending: list[tuple[int, Any]] = []
-    clock = time.perf_counter()
-
-    def take(at: int, arrays: Any) -> None:
-        count = min(size, paths - at)
-        paid, last = jax.tree.map(lambda a: np.asarray(a)[:count], arrays)
+    timings: dict[str, float] = {"compile_seconds": executable.seconds}
+    clock, placed = time.perf_counter(), program.placed((arguments, key), devices)
+    for start, (paid, last) in program.blocks(lambda i: executable.call(*placed[0], placed[1], i), range(first, first + paths), size, timings):
+        at, count = start - first, min(size, first + paths - start)
         piece = Piece(layout, at, count, None)
         for name, values in paid.items():
             if not np.isfinite(np.sum(values, dtype=np.float64)):
@@ -137,12 +135,7 @@ def payoffs(
             for name, values in columns.items():
                 into.setdefault(name, np.empty(kept, values.dtype))[at : at + stored] = values[:stored]
 
-    for at in range(0, paths, size):
-        pending.append((at, executable.call(*arguments, key, program.words(first + at))))
-        if len(pending) > 1:  # one block computes while the one before is taken
-            take(*pending.pop(0))
-    take(*pending.pop(0))
-    timings = {"compile_seconds": executable.seconds, "run_seconds": time.perf_counter() - clock}
+    timings["run_seconds"] = time.perf_counter() - clock
     return Payoffs({name: one.mean(paths) for name, one in sums.items()}, cash, prices, paths, kept, timings)
 
 

@@ -1,8 +1,8 @@
 """How many paths a device handles at a time: what the compiled program says it needs, within a budget.
 
-A program's need is its temporaries and arguments, and its outputs three times (one block is taken while the next two are under way), on every device. On
-CPUs all devices share the host's memory with the outcomes that are kept there and the super-block being filled; the process itself
-(interpreter, libraries, compiled code: some 400 MB) comes on top. A GPU's budget is its own memory.
+A program's need is its temporaries and arguments, and its outputs three times (one block is taken while the next two are under way), on
+every device. On CPUs all devices share the host's memory with the outcomes that are kept there and the super-block being filled; the process
+itself (interpreter, libraries, compiled code: some 400 MB) comes on top. A GPU's budget is its own memory.
 """
 
 import re
@@ -20,9 +20,6 @@ TABLE_BYTES = {"cpu": 8 << 20}
 
 GPU_SHARE = 0.8
 """Of a device's memory, where no budget is given."""
-
-OUTPUTS = 3
-"""Blocks' outcomes that are there at a time: one is taken, the next two are under way."""
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30, "TI": 1 << 40}
 _TRIES = 4
@@ -71,7 +68,7 @@ def beside(study: Any, key: Any, paths: int, kept: int, super_block: int) -> flo
 def needed(executable: program.Compiled, devices: int) -> float:
     """Bytes the running program takes where its budget is: on the host for CPUs, on one device for GPUs."""
     stats = executable.call.memory_analysis()
-    one = stats.temp_size_in_bytes + stats.argument_size_in_bytes + OUTPUTS * stats.output_size_in_bytes
+    one = stats.temp_size_in_bytes + stats.argument_size_in_bytes + (program.AHEAD + 1.0) * stats.output_size_in_bytes
     return float(one * (devices if jax.default_backend() == "cpu" else 1))
 
 

@@ -5,7 +5,7 @@ study: new numbers, a new seed or other paths meet the same executable.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,6 +24,9 @@ PAD = 64
 
 CARRIED = 1 << 20
 """Bytes of paths' states that a core keeps near itself."""
+
+AHEAD = 2
+"""Blocks that are under way while one is taken."""
 
 _DEVICES = "devices"
 _traces = 0
@@ -162,6 +165,31 @@ def as_arrays(tree: Any) -> Any:
 def placed(tree: Any, devices: int) -> Any:
     """``as_arrays`` on every device of the mesh: laid there once, not at every call (which takes some 50 us a leaf)."""
     return jax.device_put(as_arrays(tree), NamedSharding(mesh(devices), PartitionSpec()))
+
+
+def blocks(call: Callable[[Any], Any], ids: range, size: int, timings: dict[str, float]) -> Iterator[tuple[int, Any]]:
+    """(first id, outcomes) of blocks of ``size`` paths: ``AHEAD`` are under way while one is taken, so that no device waits
+    for another."""
+    start = time.perf_counter()
+    pending: list[tuple[int, Any]] = []
+
+    def take() -> tuple[int, Any]:
+        at, arrays = pending.pop(0)
+        count = min(size, ids.stop - at)
+        values = jax.tree.map(lambda a: np.asarray(a)[:count], arrays)
+        seconds = time.perf_counter() - start
+        if at == ids.start:
+            timings["first_seconds"] = seconds
+        else:  # of all paths after the first block's
+            timings["steady_paths_per_second"] = (at + count - ids.start - size) / (seconds - timings["first_seconds"])
+        return at, values
+
+    for at in ids[::size]:
+        pending.append((at, call(words(at))))
+        if len(pending) > AHEAD:
+            yield take()
+    while pending:
+        yield take()
 
 
 def tabulated(study: Any) -> tuple[Any, float]:

@@ -1,7 +1,7 @@
 """``run``: blocks of paths through one compiled program, to outcomes and statistics in memory or on disk, a progress bar over them."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path as FilePath
 from typing import Any
@@ -22,9 +22,6 @@ from mcengine.noise import make_key, path_ids
 
 MAX_PATHS = 10**12
 """About a month on 2 cores, and half of the ids' range stays free of it."""
-
-AHEAD = plan.OUTPUTS - 1
-"""Blocks that are under way while one is taken."""
 
 SMALL = 4096
 """Paths of any run where the environment has MC_SMALL=1."""
@@ -118,7 +115,7 @@ def run(
             executable, fits = plan.plan(ready, key, paths=rule.paths, devices=devices, block=block, memory=memory, beside=beside)
         timings["compile_seconds"] = executable.seconds + seconds_before
         with hosts.together(executable, ready, key, fits, devices) as call:
-            for at, values in _blocks(call, range(first + start, first + stop), fits * devices, timings):
+            for at, values in program.blocks(call, range(first + start, first + stop), fits * devices, timings):
                 _check_finite(study, values, at, seed, stream)
                 yield at - first, values
 
@@ -128,30 +125,6 @@ def run(
         result = driver.go(blocks)
     timings["run_seconds"] = clock.seconds
     return result
-
-
-def _blocks(call: Callable[[Any], Any], ids: range, size: int, timings: dict[str, float]) -> Iterator[tuple[int, Any]]:
-    """(first id, outcomes) of blocks of ``size`` paths: ``AHEAD`` wait or compute while one is taken, so that no device waits for another."""
-    start = time.perf_counter()
-    pending: list[tuple[int, Any]] = []
-
-    def take() -> tuple[int, Any]:
-        at, arrays = pending.pop(0)
-        count = min(size, ids.stop - at)
-        values = jax.tree.map(lambda a: np.asarray(a)[:count], arrays)
-        seconds = time.perf_counter() - start
-        if at == ids.start:
-            timings["first_seconds"] = seconds
-        else:  # of all paths after the first block's
-            timings["steady_paths_per_second"] = (at + count - ids.start - size) / (seconds - timings["first_seconds"])
-        return at, values
-
-    for at in ids[::size]:
-        pending.append((at, call(program.words(at))))
-        if len(pending) > AHEAD:
-            yield take()
-    while pending:
-        yield take()
 
 
 class _Clock:
