@@ -13,11 +13,13 @@ PEERS: dict[str, dict[str, tuple[str, str]]] = {
     "cppi4": {
         "numba_vector": ("numba_cppi", "run_vector"),
         "numba_counter": ("numba_cppi", "run_counter"),
+        "numba_loop": ("numba_cppi", "run_loop"),
         "numba_random": ("numba_cppi", "run_random"),
         "numpy": ("numpy_cppi", "run"),
     },
     "basket8": {
         "numba_counter": ("numba_basket", "run_counter"),
+        "numba_loop": ("numba_basket", "run_loop"),
         "numba_random": ("numba_basket", "run_random"),
         "jax_default": ("processes", "jax_basket"),
         "torch": ("torch_basket", "run"),
@@ -37,7 +39,7 @@ PEERS: dict[str, dict[str, tuple[str, str]]] = {
 }
 """By workload, fastest first."""
 
-SAME_NOISE = ("numba_vector", "numba_counter")
+SAME_NOISE = ("numba_vector", "numba_counter", "numba_loop")
 """Peers that draw the engine's own noise: their prices are the engine's path by path."""
 
 

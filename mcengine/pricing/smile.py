@@ -90,8 +90,7 @@ def _polynomial_jvp(primals: tuple[Scalar, ...], tangents: tuple[Any, ...]) -> t
     if dy is not None:
         slope = slope + _dot(first, _inner(coefficients, _slopes(y, second))) * dy
     if moved is not None:
-        # One product of matrices: written out, a sum over paths for each coefficient would follow.
-        slope = slope + jnp.stack(first) @ (moved @ jnp.stack(second))
+        slope = slope + _dot(first, _inner(moved, second))
     return polynomial(coefficients, x, y), slope
 
 
