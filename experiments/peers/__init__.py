@@ -32,6 +32,7 @@ PEERS: dict[str, dict[str, tuple[str, str]]] = {
         "quantlib": ("quantlib_prices", "heston"),
         "pfhedge": ("processes", "pfhedge_heston"),
     },
+    "joint8": {"gbm8": ("lognormal", "gbm8")},
     "hedged": {"torch": ("torch_hedged", "forward")},
     "hedged_gradient": {"torch": ("torch_hedged", "gradient")},
     "pfhedge_case": {"pfhedge": ("processes", "pfhedge_case")},
@@ -41,6 +42,9 @@ PEERS: dict[str, dict[str, tuple[str, str]]] = {
 
 SAME_NOISE = ("numba_vector", "numba_counter", "numba_loop")
 """Peers that draw the engine's own noise: their prices are the engine's path by path."""
+
+OTHER_PROBLEM = ("gbm8",)
+"""Peers whose figure is not ours: only their speed is compared."""
 
 
 class PeerMissingError(ImportError):

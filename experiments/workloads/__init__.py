@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from workloads import asian_barrier, basket8, cppi4, heston, memory, pfhedge_case, scaling, study_book, time_to_error
+from workloads import asian_barrier, basket8, cppi4, heston, joint8, memory, pfhedge_case, scaling, study_book, time_to_error
 from workloads.timing import Bench
 
 WORKLOADS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "basket8": basket8.run,
     "asian_barrier": asian_barrier.run,
     "heston": heston.run,
+    "joint8": joint8.run,
     "hedged": study_book.hedged,
     "hedged_gradient": study_book.hedged_gradient,
     "pfhedge_case": pfhedge_case.run,

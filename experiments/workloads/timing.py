@@ -182,7 +182,9 @@ class Race:
             figures = self.figures(peer)
             ratio = (ours.paths / ours.median) / (peer.paths / peer.median)
             spread = float(np.hypot(line["standard_error"], figures["standard_error"]))
-            beside[peer.name] = {**figures, "ratio": ratio, "errors_apart": (figures["value"] - line["value"]) / spread if spread > 0.0 else 0.0}
+            beside[peer.name] = {**figures, "ratio": ratio}
+            if peer.name not in peers.OTHER_PROBLEM:
+                beside[peer.name]["errors_apart"] = (figures["value"] - line["value"]) / spread if spread > 0.0 else 0.0
             if peer.name in peers.SAME_NOISE and self.prices:
                 beside[peer.name]["largest_relative_difference"] = self.agreement(ours.last, peer.last)
         return {**line, "peers": beside}
