@@ -266,11 +266,11 @@ def _dotted(path: tuple) -> str:
     return ".".join(str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path)
 
 
-def near(name: str, known: Any) -> str:
+def near(name: Any, known: Any) -> str:
     """``; did you mean ...?`` from the closest known names, or the list of them when none is close."""
     import difflib
 
-    known = [str(k) for k in known]
+    name, known = str(name), [str(k) for k in known]
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if not close:
         tails = {k.rsplit(".", 1)[-1]: k for k in known}
