@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import _main
+import numpy as np
 
 import mcengine as mc
 from mcengine import config as configuration
@@ -41,26 +42,36 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     if config.plots:
         for name, figure in plots.pictures(fitted).items():
             folder.write_picture(name, figure)
-    weights = ",".join(f"{n}:{1.0 / len(fitted.market.assets):.2g}" for n in fitted.market.assets)
-    own = "" if set(fitted.market.assets) >= {"equity", "bond", "commodity"} else f" '~weights' '+weights={{{weights}}}'"
-    print(f"\nmarket.yaml: python experiments/hedge.py market=from_file market.file={file}{own}\n")
+    _say_how_to_use(file, fitted.market)
     return {name: {"value": e.value, "error": e.error} for name, e in fitted.parameters.items()}, {}
 
 
 def _surface(chosen: dict[str, Any], folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     """The market of one asset, as quotes price it: under Q."""
-    fitted = mc.calibrate.fit_quotes(chosen["quotes"], mc.calibrate.read_quotes(chosen["quotes_file"]))
+    quotes = mc.calibrate.read_quotes(chosen["quotes_file"])
+    print("\n".join([*(f"warning: {text}" for text in quotes.warnings), ""]), end="")
+    fitted = mc.calibrate.fit_quotes(chosen["quotes"], quotes)
     for name, value in fitted.parameters.items():
         print(f"{name:12s} {value}")
     said = f"{fitted.quotes.name}: {fitted.model}, sum of squared errors {fitted.squares:.1f}, {fitted.root_mean_square:.2f} points a quote"
-    print(f"\n{said} ({fitted.fitted.size} quotes)\n")
+    zeros = 100.0 * np.asarray(fitted.market.rate.zeros)
+    curve = (
+        f"rate: the quotes' zero rates as a curve without volatility, {zeros.min():.2f} to {zeros.max():.2f} % a year, on which the equity drifts (Q)"
+    )
+    print(f"\n{said} ({fitted.fitted.size} quotes)\n{curve}")
     folder.write_table("quotes", fitted.table())
-    market = mc.market.Market({"equity": fitted.asset})
-    _write(folder, market, f"Made by experiments/calibrate.py, under Q.\n{said}")
+    file = _write(folder, fitted.market, f"Made by experiments/calibrate.py, under Q.\n{said}\n{curve}")
     if chosen["plots"]:
         folder.write_picture("smile", plots.plot_smile(fitted))
+    _say_how_to_use(file, fitted.market)
     found = {name: {"value": e.value, "error": e.error} for name, e in fitted.parameters.items()}
     return found | {"squares": fitted.squares}, {}
+
+
+def _say_how_to_use(file: Any, market: mc.market.Market) -> None:
+    weights = ",".join(f"{n}:{1.0 / len(market.assets):.2g}" for n in market.assets)
+    own = "" if set(market.assets) >= {"equity", "bond", "commodity"} else f" '~weights' '+weights={{{weights}}}'"
+    print(f"\nmarket.yaml: python experiments/hedge.py market=from_file market.file={file}{own}\n")
 
 
 def _write(folder: report.RunFolder, market: mc.market.Market, comment: str) -> Any:

@@ -1,12 +1,17 @@
-"""Fits of single models: known parameters are found again, GARCH agrees with arch, likelihoods with closed forms, refusals are clear."""
+"""Fits of single models: known parameters are found again, GARCH agrees with arch, likelihoods with closed forms, refusals are clear; quotes."""
 
+import jax
 import numpy as np
 import pytest
+import reference
 from arch import arch_model
 
+import mcengine as mc
 from mcengine import calibrate
+from mcengine.calibrate import arbitrage
 from mcengine.calibrate.fit import MINIMUM
 from mcengine.market import history
+from mcengine.pricing import Calendar
 
 DT = 1.0 / 252.0
 DAYS = 4000
@@ -211,3 +216,77 @@ def test_a_trend_is_no_reversion():
 
 def test_every_model_says_how_much_it_needs():
     assert set(MINIMUM) == {"gbm", "merton", "kou", "gjr_garch", "heston", "bates", "schwartz", "vasicek", "regime_gbm", "hull_white"}
+
+
+# ---- quotes ----
+
+
+@pytest.fixture(scope="module")
+def heston_surface():
+    return calibrate.fit_quotes("heston", calibrate.read_quotes())
+
+
+def test_a_price_from_the_market_file_is_the_fitted_one(heston_surface, tmp_path, float64):
+    """Every quote on its own forward: rates differ by expiry, from 3.4 to 4.0 %."""
+    file = tmp_path / "market.yaml"
+    file.write_text(calibrate.to_yaml(heston_surface.market))
+    market, q = calibrate.from_file(file), heston_surface.quotes
+
+    @jax.jit
+    def put(strike, years):
+        ready = market.prepare(Calendar(years, 1))
+        quote = ready.quotes(ready.start(), 0)["equity"]
+        return market.pricers()["equity"].option("put", strike, 1, quote), quote.forward(1), quote.discount(1)
+
+    for k in range(0, q.strike.size, 5):
+        price, forward, discount = (float(x) for x in put(q.strike[k], q.years[k]))
+        assert forward == pytest.approx(q.forward[k], rel=1e-9)
+        fitted = reference.black("put", q.forward[k], q.strike[k], heston_surface.fitted[k] * q.years[k] ** 0.5, q.spot / q.forward[k])
+        assert price == pytest.approx(fitted, rel=2e-6, abs=1e-9 * q.spot)
+        assert discount == pytest.approx(q.spot / q.forward[k], rel=1e-9)
+
+
+def test_paths_of_the_market_file_earn_the_curve(heston_surface):
+    """Deep in the money a put is the discounted strike less spot, whatever the scheme makes of the variance."""
+    q, years = heston_surface.quotes, 345.0 / 365.0
+    forward = float(q.forward[np.abs(q.years - years) < 1e-9][0])
+    got = mc.price(mc.instrument.Put(8.0 * forward, years, "equity"), heston_surface.market, paths=1 << 14, steps=32)
+    assert abs(got.z(7.0 * q.spot)) < 4.0
+    assert got.error < 0.005 * q.spot
+
+
+def surface_file(folder, rows):
+    file = folder / "quotes.csv"
+    file.write_text("\n".join(["days,zero_rate,spot,strike,implied_vol", *rows]))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [f"{days},0.0,100,{strike},{vol}" for days, vol in ((30, 0.2), (365, 0.05)) for strike in (90, 100, 110)],
+            r"strike 90 at 30 days and its like at 365 days are an arbitrage: expected a total variance that falls by at most 1% with expiry, "
+            r"got 0.003288 and later 0.0025$",
+        ),
+        # One strike each, and another forward: a call later at a lower strike costs less.
+        (["30,0.03,100,100,0.2", "91,0.03,100,100,0.08"], r"strike 100 at 30 days and its like at 91 days are an arbitrage"),
+        (["30,0.03,100,100,0.2", "30,0.02,100,110,0.2"], r"at 30 days: expected one zero_rate, got \[0.02, 0.03\]"),
+        (["30,0.03,100,100,0.2", "30,0.03,100,100,0.21"], r"at 30 days: expected each strike once, got 100 again"),
+    ],
+)
+def test_quotes_that_cross_arbitrage_are_refused(rows, message, tmp_path):
+    with pytest.raises(ValueError, match=rf"^quotes: quotes\.csv:? {message}"):
+        calibrate.read_quotes(surface_file(tmp_path, rows))
+
+
+def test_total_variance_may_fall_by_the_rounding_of_quotes(tmp_path):
+    rows = [f"{days},0.0,100,{strike},{vol}" for days, vol in ((30, 0.2), (60, 0.2 * (0.5 * 0.995) ** 0.5)) for strike in (90, 100, 110)]
+    assert calibrate.read_quotes(surface_file(tmp_path, rows)).warnings == []
+
+
+def test_butterflies_are_counted_and_let_through(tmp_path):
+    assert arbitrage.butterflies(calibrate.read_quotes()) == {165.0: 1, 256.0: 1, 524.0: 1, 703.0: 3}
+    rows = [f"30,0.0,100,{strike},{vol}" for strike, vol in ((90, 0.2), (95, 0.2), (100, 0.3), (105, 0.2), (110, 0.2))]
+    said = calibrate.read_quotes(surface_file(tmp_path, rows)).warnings
+    assert said == ["quotes.csv: butterflies cost less than nothing at 1 strikes (1 at 30 days): kept"]

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from mcengine.calibrate import arbitrage
 from mcengine.engine import Estimate
-from mcengine.market import Bates, Heston
+from mcengine.market import Bates, Heston, HullWhite, Market
 
 _NODES, _SCALE = 256, 6.0
 NEEDED = ("days", "zero_rate", "spot", "strike", "implied_vol")
@@ -38,6 +39,22 @@ class Quotes:
     spot: float
     name: str = "quotes"
 
+    @property
+    def rate(self) -> HullWhite:
+        """The curve on which spot grows to every forward quoted: zero rates by expiry, forward rates constant between, without volatility."""
+        years, first = np.unique(self.years, return_index=True)
+        zeros = np.log(self.forward[first] / self.spot) / years
+        # Nothing reverts where nothing moves: any kappa is the same.
+        return HullWhite(maturities=years, zeros=zeros, kappa=1.0, sigma=0.0)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is odd in them and was let through."""
+        found = arbitrage.butterflies(self)
+        by_expiry = ", ".join(f"{count} at {days:g} days" for days, count in found.items())
+        said = f"{self.name}: butterflies cost less than nothing at {sum(found.values())} strikes ({by_expiry}): kept"
+        return [said] if found else []
+
 
 @dataclass(frozen=True)
 class SurfaceFit:
@@ -49,6 +66,11 @@ class SurfaceFit:
     quotes: Quotes
     fitted: np.ndarray
     squares: float
+
+    @property
+    def market(self) -> Market:
+        """The asset as ``equity`` under Q, on the curve of the quotes: forwards, and so prices, are those fitted."""
+        return Market({"equity": self.asset}, rate=self.quotes.rate, measure="Q")
 
     @property
     def root_mean_square(self) -> float:
@@ -73,8 +95,8 @@ class SurfaceFit:
 def read_quotes(data: str | Path | None = None, *, days_a_year: float = 365.0) -> Quotes:
     """Quotes from a CSV with columns days, zero_rate, spot, strike, implied_vol; None reads the shipped DAX surface of 5 July 2002.
 
-    Raises ``ValueError``, naming row and column, for quotes that are no positive numbers, and for two strikes of an expiry between which a
-    call would rise with its strike: an arbitrage.
+    Raises ``ValueError``, naming row and column, for quotes that are no positive numbers, and for those that ``arbitrage.check`` refuses: a call that
+    rises with its strike, total variance that falls with expiry.
     """
     import pandas as pd
 
@@ -94,26 +116,18 @@ def read_quotes(data: str | Path | None = None, *, days_a_year: float = 365.0) -
             raise ValueError(f"quotes: {source.name} row {k + 2} column {c}: expected a number above 0, got {frame[c].iloc[k]!r}")
     if frame["spot"].nunique() != 1:
         raise ValueError(f"quotes: {source.name}: expected one spot, got {frame['spot'].nunique()}")
+    for days, rows in frame.groupby("days"):
+        if rows["zero_rate"].nunique() != 1:
+            raise ValueError(f"quotes: {source.name} at {days:g} days: expected one zero_rate, got {sorted(map(float, set(rows['zero_rate'])))}")
+        twice = rows["strike"][rows["strike"].duplicated()]
+        if len(twice):
+            raise ValueError(f"quotes: {source.name} at {days:g} days: expected each strike once, got {twice.iloc[0]:g} again")
     years = frame["days"].to_numpy(float) / days_a_year
     spot = float(frame["spot"].iloc[0])
     forward = spot * np.exp(frame["zero_rate"].to_numpy(float) * years)
     quotes = Quotes(years, frame["strike"].to_numpy(float), forward, frame["implied_vol"].to_numpy(float), spot, source.name)
-    _check_arbitrage(quotes)
+    arbitrage.check(quotes)
     return quotes
-
-
-def _check_arbitrage(q: Quotes) -> None:
-    for t in np.unique(q.years):
-        rows = np.flatnonzero(q.years == t)
-        rows = rows[np.argsort(q.strike[rows])]
-        call = q.forward[rows] * _black(np.log(q.strike[rows] / q.forward[rows]), q.volatility[rows] * t**0.5)
-        slope = np.diff(call) / np.diff(q.strike[rows])
-        if rows.size > 1 and ((slope > 1e-12).any() or (slope < -1.0 - 1e-12).any()):
-            k = int(np.argmax((slope > 1e-12) | (slope < -1.0 - 1e-12)))
-            raise ValueError(
-                f"quotes: {q.name}: the volatilities at strikes {q.strike[rows[k]]:g} and {q.strike[rows[k + 1]]:g}, {t:.3f} years, are an "
-                "arbitrage: a call has to fall with its strike, by no more than the strike rises"
-            )
 
 
 def fit_quotes(model: str = "heston", quotes: Quotes | None = None) -> SurfaceFit:
@@ -155,8 +169,8 @@ def implied(x: Any, q: Quotes) -> np.ndarray:
     phi = _phi(full, u - 0.5j, years[:, None])
     gap = (np.exp(-0.5 * (z**2 + 0.25 * w[:, None])) - phi) * weight / (deviation[:, None] * (u**2 + 0.25))
     wave = np.real(np.exp(-1j * u[which] * k[:, None]) * gap[which]).sum(axis=1)
-    price = _black(k, deviation[which]) + np.exp(0.5 * k) / np.pi * wave
-    return _volatility(k, price, deviation[which]) / np.sqrt(q.years)
+    price = arbitrage.call(k, deviation[which]) + np.exp(0.5 * k) / np.pi * wave
+    return arbitrage.deviation(k, price, deviation[which]) / np.sqrt(q.years)
 
 
 def _phi(x: np.ndarray, u: np.ndarray, years: np.ndarray) -> np.ndarray:
@@ -175,24 +189,3 @@ def _rule() -> tuple[np.ndarray, np.ndarray]:
     t, weight = np.polynomial.legendre.leggauss(_NODES)
     t = 0.5 * (t + 1.0)
     return _SCALE * t / (1.0 - t), 0.5 * _SCALE * weight / (1.0 - t) ** 2
-
-
-def _black(k: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """Call on a forward of 1."""
-    from scipy.special import ndtr
-
-    d1 = -k / deviation + 0.5 * deviation
-    return ndtr(d1) - np.exp(k) * ndtr(d1 - deviation)
-
-
-def _volatility(k: np.ndarray, price: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Total deviation of a call's price, by Newton inside a bracket; the nearest where an error of the sum left no arbitrage-free price."""
-    low, high = np.full_like(start, 1e-4), np.full_like(start, 10.0)
-    s = start.copy()
-    for _ in range(40):
-        gap = _black(k, s) - price
-        low, high = np.where(gap < 0.0, s, low), np.where(gap < 0.0, high, s)
-        d1 = -k / s + 0.5 * s
-        step = s - gap / np.maximum(np.exp(-0.5 * d1 * d1) * 0.3989422804014327, 1e-300)
-        s = np.where((step > low) & (step < high), step, 0.5 * (low + high))
-    return s
