@@ -15,8 +15,9 @@ from mcengine import report
 
 @_main.main("price")
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
-    market = configuration.load(config.market)
-    market = getattr(market, "market", market)  # a calibration carries its market
+    market = configuration.market_of(config)
+    if getattr(market, "scenarios", None):
+        print("scenario: a shock nobody expects, which is in no price")
     contract, noise = configuration.load(config.instrument), configuration.load(config.noise)
     paths, steps = configuration.whole(config, "paths"), configuration.whole(config, "steps")
     estimate = mc.price(contract, market, paths=paths, steps=steps, seed=config.seed, noise=noise, control=config.control)

@@ -53,9 +53,8 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
     """The ``Study`` of a configuration; ``policy`` and ``market`` replace those it names."""
     from mcengine.engine import Study
 
-    market = load(config.market) if market is None else market
     return Study(
-        stressed(config, getattr(market, "market", market)),  # a calibration carries its market
+        market_of(config, market),
         load(config.policy) if policy is None else policy,
         costs=load(config.ledger),
         years=number(config, "years"),
@@ -63,6 +62,15 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
         delay=whole(config, "delay"),
         noise=load(config.noise),
     )
+
+
+def market_of(config: Any, given: Any = None) -> Any:
+    """The market of a configuration, or the one ``given``, as ``correlation=`` and ``scenario=`` change it; prints what should be known of it."""
+    market = load(config.market) if given is None else given
+    market = stressed(config, getattr(market, "market", market))  # a calibration carries its market
+    for remark in getattr(market, "remarks", ()):
+        print(remark, flush=True)
+    return market
 
 
 def stressed(config: Any, market: Any) -> Any:
@@ -142,6 +150,8 @@ def explain(error: BaseException, overrides: Sequence[str], name: str) -> str:
     if unknown is None:
         return ": ".join(part.splitlines()[0] for part in (text, str(error.__cause__ or "")) if part)
     key = unknown.group(1)
+    inner = re.search(r"full_key: (\S+)", str(error.__cause__ or ""))
+    key = inner.group(1) if inner else key
     others = [o for o in overrides if o.lstrip("+~").split("=")[0].split("@")[0] != key]
     return f"unknown key {key!r}{_near_keys(key, _keys(others, name))}"
 

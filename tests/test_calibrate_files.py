@@ -206,6 +206,16 @@ def test_regimes_from_a_file_make_a_market(csv):
     assert set(calibration_plots.pictures(found)) == {"regimes"}
 
 
+def test_a_model_asked_of_the_shipped_history_is_taken():
+    few = {"start": "2014-01-01", "end": "2018-12-31"}
+    found = calibrate.fit_prices(**few, model="gbm")
+    assert {type(a).__name__ for a in found.market.assets.values()} == {"GBM"}
+    found = calibrate.fit_prices(**few, columns=["equity", "bond"], model="gbm", models={"equity": "merton"})
+    assert [type(a).__name__ for a in found.market.assets.values()] == ["Merton", "GBM"]
+    with pytest.raises(ValueError, match=r"^models\.model: expected one of gbm, .*, got 'sabr'$"):
+        calibrate.fit_prices(**few, model="sabr")
+
+
 def test_heston_meets_published_prices():
     """QuantLib's hestonmodel.cpp, the set of Lewis: q of .02 goes into the forward."""
     years, strike = np.ones(3), np.array([80.0, 90.0, 100.0])

@@ -1,7 +1,11 @@
 """conf/ mirrors mcengine/: every yaml builds, its keys are argument names, values are shared by interpolation, errors name what is near."""
 
+import importlib
 import inspect
+import json
+from pathlib import Path
 
+import jax
 import pytest
 from hydra.utils import get_object
 
@@ -33,7 +37,7 @@ def test_every_group_is_a_room():
 def test_every_yaml_builds(group, option):
     node = composed(group, option)
     if group in ARGUMENTS:
-        assert set(node) - {"hosts"} <= set(inspect.signature(ARGUMENTS[group]).parameters)
+        assert set(node) - {"hosts", "platform"} <= set(inspect.signature(ARGUMENTS[group]).parameters)
         assert set(node.get("hosts") or ()) <= set(inspect.signature(mc.engine.hosts.start).parameters)
     else:
         assert mc.load(node) is not None
@@ -64,6 +68,46 @@ def test_floor_is_one_value():
     other = config.at_floor(chosen, 0.7)
     assert float(mc.load(other.policy)["cppi"].floor) == 0.7
     assert chosen.floor == 0.8
+
+
+@pytest.mark.parametrize("market", ["replay", "bootstrap"])
+@pytest.mark.parametrize(("change", "what"), [("correlation=crash", "correlation"), ("scenario=black_monday_1987", "scenario")])
+def test_history_is_not_changed(market, change, what):
+    chosen = mc.load_config([f"market={market}", change], name="hedge")
+    with pytest.raises(ValueError, match=rf"^{what}: expected a market of models, got history as it was \({market.title()}\); leave {what}= out$"):
+        config.study(chosen)
+
+
+def test_what_should_be_known_of_a_market_is_said(capsys):
+    config.market_of(mc.load_config(["market=lognormal"], name="hedge"))
+    assert capsys.readouterr().out == ""
+    wide = ["market.correlation.equity-bond=-0.9", "market.correlation.equity-commodity=0.9", "market.correlation.bond-commodity=0.9"]
+    moved = config.market_of(mc.load_config(["market=lognormal", "market.repair=true", *wide], name="hedge"))
+    assert capsys.readouterr().out == f"correlation: no positive definite matrix, repaired to the nearest, {moved.repaired:.2g} away (Frobenius)\n"
+    config.study(mc.load_config(["market=heston", "market.assets.equity.vol_of_vol=0.8"], name="hedge"))
+    assert capsys.readouterr().out == "equity: 2 kappa theta / xi^2 = 0.40, below 1: the variance touches zero, which QE-M handles\n"
+    with pytest.raises(ValueError, match=r"^correlation\.equity-bond: expected a number between -1 and 1, got 1\.5$"):
+        config.market_of(mc.load_config(["market=lognormal", "market.repair=true", "market.correlation.equity-bond=1.5"], name="hedge"))
+
+
+def test_a_price_is_of_the_market_that_was_asked(tmp_path, monkeypatch, capsys):
+    """experiments/price.py in a crash: a basket of assets that fall together costs more; a shock is in no price, and that is said."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(config.CONF.parent / "experiments"))
+    asked = ["instrument=basket", "paths=4096", "steps=4"]
+    price = importlib.import_module("price").main
+    before = jax.config.jax_enable_x64
+    values = []
+    try:
+        for more in ([], ["correlation=crash"], ["scenario=lehman_2008"]):
+            assert price([*asked, *more]) == 0
+            out = capsys.readouterr().out
+            assert ("scenario: a shock nobody expects, which is in no price" in out) == (more[:1] == ["scenario=lehman_2008"])
+            values.append(json.loads((Path(out.strip().splitlines()[-1]) / "metrics.json").read_text())["price"]["value"])
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    assert values[1] > 1.1 * values[0]
+    assert values[2] == values[0]
 
 
 def test_study_from_config():

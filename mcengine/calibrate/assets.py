@@ -105,12 +105,13 @@ def fit_prices(
 ) -> MarketFit:
     """Fit a model to each column of a file of prices (None: the shipped history, its columns equity, bond and commodity).
 
-    ``models`` by column, ``model`` for the others: gbm, heston, merton, kou, bates, gjr_garch, schwartz, regime_gbm; without either, heston where
-    there are rows enough, else gbm. ``implied`` names for a heston or bates column that of its quoted 30-day volatility in points. ``rate`` is a
+    ``models`` by column, ``model`` for the others: gbm, heston, merton, kou, bates, gjr_garch, schwartz, regime_gbm; without either the
+    shipped history's are heston, gbm and schwartz, a file's heston where there are rows enough, else gbm.
+    ``implied`` names for a heston or bates column that of its quoted 30-day volatility in points. ``rate`` is a
     number, or vasicek (the shortest of ``yields``) or hull_white (all of them): ``yields`` gives the maturity in years of columns of yields in
     percent. ``dividends`` a year by asset; ``regimes`` how many of them; ``news`` of gjr_garch, normal or t; ``say`` is told how it goes.
     """
-    table, implied, dividends, yields, models = _inputs(data, columns, start, end, implied, dividends, rate, yields, models)
+    table, implied, dividends, yields, models = _inputs(data, columns, start, end, implied, dividends, rate, yields, models, model)
     used_as = set(implied.values()) | set(yields)
     names = [n for n in table.frame.columns if n not in used_as]
     chosen = _choose(names, dict(models), model, table, implied)
@@ -151,7 +152,7 @@ def fit_prices(
 
 
 def _inputs(
-    data: Any, columns: Any, start: Any, end: Any, implied: Any, dividends: Any, rate: Any, yields: Any, models: Any
+    data: Any, columns: Any, start: Any, end: Any, implied: Any, dividends: Any, rate: Any, yields: Any, models: Any, model: Any
 ) -> tuple[Prices, dict[str, str], dict[str, float], dict[str, float], dict[str, str]]:
     """(table of all columns used, implied, dividends, yields, models), of the shipped history or the user's."""
     if data is not None:
@@ -182,8 +183,8 @@ def _inputs(
             raise ValueError(f"columns: the shipped history has {', '.join(_SHIPPED)}, got {name!r}")
     dividends = {"equity": 0.019} | dict(dividends or {}) if "equity" in names else dict(dividends or {})
     yields = dict(yields or (_SHIPPED_YIELDS if rate in RATES else {}))
-    models = _SHIPPED_MODELS | dict(models or {})
-    seen = "equity" in names and models["equity"] in ("heston", "bates") and implied is None
+    models = (_SHIPPED_MODELS if model is None else {}) | dict(models or {})
+    seen = "equity" in names and models.get("equity", model) in ("heston", "bates") and implied is None
     needed = dict.fromkeys([*(_SHIPPED[n] for n in names), *(["vix"] if seen else []), *yields, "ust3m"])
     history = source.load(None, start=start, end=end, columns=tuple(needed))
     frame = history.frame

@@ -36,3 +36,9 @@ class Asset(Protocol):
     def risk_neutral(self, rate: Scalar) -> "Asset":
         """The same asset with the drift that makes its discounted total return a martingale, and the variances options are priced by."""
         ...
+
+
+def check_models(what: str, market: Any) -> None:
+    """Raise ``ValueError`` for a market whose moves are history's, which nothing but history changes."""
+    if not hasattr(market, "scenarios"):
+        raise ValueError(f"{what}: expected a market of models, got history as it was ({type(market).__name__}); leave {what}= out")

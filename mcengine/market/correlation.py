@@ -59,11 +59,16 @@ def to_matrix(pairs: Mapping[str, Any], names: Sequence[str]) -> np.ndarray:
     return matrix
 
 
+def check_range(pairs: Mapping[str, Any]) -> None:
+    """Raise unless every pair's correlation is one: no repair makes sense of a number beyond 1."""
+    for key, value in pairs.items():
+        if not abs(float(value)) <= 1.0:
+            raise ValueError(f"correlation.{key}: expected a number between -1 and 1, got {float(value):g}")
+
+
 def check(pairs: Mapping[str, Any], names: Sequence[str]) -> None:
     """Raise unless the pairs make a positive definite correlation matrix."""
-    for key, value in pairs.items():
-        if not -1.0 < float(value) < 1.0:
-            raise ValueError(f"correlation.{key}: expected a number between -1 and 1, got {float(value):g}")
+    check_range(pairs)
     smallest = float(np.linalg.eigvalsh(to_matrix(pairs, names))[0]) if names else 1.0
     if smallest <= 1e-10:
         raise ValueError(f"correlation: expected a positive definite matrix, got one with smallest eigenvalue {smallest:.3g}")

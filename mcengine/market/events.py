@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.scipy.special import ndtri
 
 from mcengine._model import Scalar, model, near, number, replace
+from mcengine.market.base import check_models
 
 
 @model
@@ -70,6 +71,7 @@ class Scenario:
         """The market in which it happens, beside what happens there already."""
         if not self.moves:
             return market
+        check_models("scenario", market)
         before = dict(market.scenarios)
         return replace(market, scenarios=before | {f"shock_{len(before) + 1}": self})
 

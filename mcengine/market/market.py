@@ -65,6 +65,7 @@ class Market:
         """(pairs, how far they were moved): the nearest that are positive definite, where that was asked."""
         if not (self.repair and names and is_concrete(pairs)):
             return pairs, 0.0
+        corr.check_range(pairs)
         near_by = corr.nearest(corr.to_matrix(pairs, names))
         return (corr.to_pairs(near_by.matrix, names), near_by.distance) if near_by.distance > 0.0 else (pairs, 0.0)
 
@@ -89,6 +90,14 @@ class Market:
     def correlated(self) -> list[str]:
         """Names in the order of the correlation matrix: assets with a Brownian motion of their own, then the rate."""
         return _correlated(self.assets, self.rate)
+
+    @property
+    def remarks(self) -> list[str]:
+        """What whoever runs it should know: correlations that were moved, variances that touch zero; a line each."""
+        moved = [f"correlation: no positive definite matrix, repaired to the nearest, {self.repaired:.2g} away (Frobenius)"] if self.repaired else []
+        feller = {name: float(asset.feller) for name, asset in self.assets.items() if hasattr(asset, "feller")}
+        low = [f"{n}: 2 kappa theta / xi^2 = {f:.2f}, below 1: the variance touches zero, which QE-M handles" for n, f in feller.items() if f < 1.0]
+        return moved + low
 
     def __getitem__(self, name: str) -> Asset:
         if name not in self.assets:

@@ -11,6 +11,7 @@ import numpy as np
 
 from mcengine._model import is_concrete, model, number, replace
 from mcengine.market import correlation as corr
+from mcengine.market.base import check_models
 
 
 @model
@@ -32,6 +33,7 @@ class Stress:
         """The market with its correlations, those of each regime too, moved towards the crash."""
         if float(self.weight) == 0.0:
             return market
+        check_models("correlation", market)
         if not is_concrete(market.correlation):
             raise ValueError("Stress.apply: expected a market of plain numbers")
         regimes = market.regimes
