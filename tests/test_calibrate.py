@@ -1,10 +1,13 @@
 """Calibration: what it says of the shipped history, and that it finds the parameters of a history it is given."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 
 import mcengine as mc
+from mcengine.calibrate.prices import read_prices
 from mcengine.market.correlation import to_matrix
 
 
@@ -94,3 +97,40 @@ def test_fewer_assets_and_other_models():
 def test_bad_requests_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         mc.calibrate.fit_history(**options)
+
+
+# ---- parquet ----
+
+
+@pytest.mark.parametrize("dated", ["index", "column", "text"])
+def test_prices_from_a_parquet_file_are_those_of_the_csv(tmp_path, dated):
+    """The date as the table's index, as a column of dates, and as text; an empty cell is dropped as in a CSV."""
+    pytest.importorskip("pyarrow", reason="needs the extra mcengine[parquet]")
+    random = np.random.default_rng(1)
+    days = pd.bdate_range("2016-01-04", periods=60)
+    frame = pd.DataFrame({"SPY": 200.0 * np.exp(np.cumsum(0.01 * random.standard_normal(60))), "GLD": 100.0 + random.random(60)}, index=days)
+    frame.iloc[7, 1] = np.nan
+    frame.rename_axis("date").to_csv(tmp_path / "my.csv")
+    whole = frame.rename_axis("date")
+    if dated != "index":
+        whole = whole.reset_index()
+        whole["date"] = whole["date"].dt.strftime("%Y-%m-%d") if dated == "text" else whole["date"]
+    whole.to_parquet(tmp_path / "my.parquet")
+    read, expected = (read_prices(tmp_path / name) for name in ("my.parquet", "my.csv"))
+    pd.testing.assert_frame_equal(read.frame, expected.frame, check_freq=False)
+    assert len(read.frame) == 59
+
+
+def test_without_an_engine_parquet_names_its_extra(tmp_path, monkeypatch):
+    (tmp_path / "my.parquet").write_bytes(b"PAR1")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "fastparquet", None)
+    with pytest.raises(ValueError, match=r"^data: my\.parquet is parquet, .* pip install 'mcengine\[parquet\]'$"):
+        read_prices(tmp_path / "my.parquet")
+
+
+def test_a_broken_parquet_file_is_said(tmp_path):
+    pytest.importorskip("pyarrow", reason="needs the extra mcengine[parquet]")
+    (tmp_path / "my.parquet").write_bytes(b"PAR1 and nothing")
+    with pytest.raises(ValueError, match=r"^data: my\.parquet is not a parquet file that can be read: "):
+        read_prices(tmp_path / "my.parquet")

@@ -91,7 +91,8 @@ def _table(path: Path) -> Any:
         try:
             table = pd.read_parquet(path)
         except ImportError:
-            raise ValueError(f"data: {path.name} is parquet, which pandas reads where pyarrow or fastparquet is installed; neither is") from None
+            needed = "which pandas reads where pyarrow or fastparquet is installed; pip install 'mcengine[parquet]'"
+            raise ValueError(f"data: {path.name} is parquet, {needed}") from None
         except (OSError, ValueError) as error:
             raise ValueError(f"data: {path.name} is not a parquet file that can be read: {str(error).splitlines()[0]}") from None
         return table.reset_index() if isinstance(table.index, pd.DatetimeIndex) else table
@@ -123,7 +124,8 @@ def _numbers(column: Any, title: str, file: str) -> np.ndarray:
 
     text = column.astype(str).str.strip()
     numbers = np.asarray(pd.to_numeric(text, errors="coerce"), float)
-    empty = text.str.lower().isin(["", "nan", "none", "na", "n/a", "<na>"]).to_numpy()
+    # Missing numbers stay missing as text where they come from parquet.
+    empty = column.isna().to_numpy() | text.str.lower().isin(["", "nan", "none", "na", "n/a", "<na>"]).to_numpy()
     bad = ~empty & ~np.isfinite(numbers)
     if bad.any():
         k = int(np.argmax(bad))
