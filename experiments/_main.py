@@ -18,6 +18,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import jax
+import numpy as np
+
 import mcengine as mc
 from mcengine import _runtime
 from mcengine import config as configuration
@@ -119,15 +122,20 @@ class _Jobs:
         if folder.is_finished(resolved):
             print(f"finished before, skipped: {command}\n{folder.path}", flush=True)
             return
-        folder.begin(configuration.as_yaml(config), {"experiment": self.name, "overrides": overrides, "config": resolved})
+        before = folder.begin(configuration.as_yaml(config), {"experiment": self.name, "overrides": overrides, "config": resolved})
         facts = {**provenance(), "seed": config.seed, "choices": choices, "command": command}  # of the code as it was when it started
-        metrics, timings = self.task(config, folder)
+        try:
+            metrics, timings = self.task(config, folder)
+        except ValueError:
+            if folder.goes_on:
+                folder.restore(before)
+            raise
         timings = {**timings, "total_seconds": time.perf_counter() - start}
         folder.finish(resolved, metrics, {**facts, "timings": timings})
         print(folder.path, flush=True)
 
 
-_HOSTS = ("engine.hosts", *(f"engine.hosts.{key}" for key in ("coordinator", "processes", "process")))
+_HOSTS = ("engine.platform", "engine.hosts", *(f"engine.hosts.{key}" for key in ("coordinator", "processes", "process")))
 FREE = ("plots", "paths", "until.metric", "until.error", "seconds", "engine.block", "engine.devices", "engine.memory", *_HOSTS)
 """What may differ in a run that goes on: how far it is to go, and what changes no path's numbers."""
 
@@ -175,11 +183,17 @@ def _how_to_go_on(name: str, folder: RunFolder) -> str:
 
 
 def _join_hosts(name: str, overrides: Sequence[str]) -> None:
-    """Under engine=multi_host: the first host goes on, the others work for it and never return. They touch no folder."""
-    if any(a.startswith("engine") for a in overrides):
-        hosts = configuration.load_config(overrides, name=name).engine.hosts
-        if hosts is not None:
-            mc.engine.hosts.start(**configuration.plain(hosts))
+    """Under engine=multi_host: the first host goes on, the others work for it and never return. They touch no folder.
+
+    Under engine=gpu: refuse a machine without one.
+    """
+    if not any(a.startswith("engine") for a in overrides):
+        return
+    asked = configuration.load_config(overrides, name=name).engine
+    if asked.hosts is not None:
+        mc.engine.hosts.start(**configuration.plain(asked.hosts))
+    if asked.platform is not None and jax.default_backend() != asked.platform:
+        raise ValueError(f"engine: expected a {asked.platform} that JAX can use (extra cuda12 or cuda13), got only {jax.default_backend()}")
 
 
 def options(config: Any, folder: RunFolder) -> dict[str, Any]:
@@ -190,7 +204,7 @@ def options(config: Any, folder: RunFolder) -> dict[str, Any]:
 
 def engine(config: Any) -> dict[str, Any]:
     """Arguments of ``Study.run`` in the configuration's group of that name; which hosts there are is settled before."""
-    return {key: value for key, value in config.engine.items() if key != "hosts"}
+    return {key: value for key, value in config.engine.items() if key not in ("hosts", "platform")}
 
 
 def may_stop(config: Any) -> bool:
@@ -223,6 +237,16 @@ def say_how_it_went(result: mc.Result) -> dict[str, Any]:
     return {**times, "paths": result.paths, "stopped": result.stopped}
 
 
+def check_floor(study: mc.Study, floor: Any) -> None:
+    """Raise ``ValueError`` for a floor that cannot be held: its present value is not below the starting wealth."""
+    if isinstance(floor, bool) or not isinstance(floor, int | float) or not floor > 0.0:
+        raise ValueError(f"floor: expected a number above 0, a fraction of the starting wealth, got {floor!r}")
+    rate = getattr(study.market, "rate", None)
+    present = floor * float(rate.discounts(np.array([study.years]))[0]) if hasattr(rate, "discounts") else floor
+    if not present < 1.0:
+        raise ValueError(f"floor: expected one whose present value is below the starting wealth, got {floor:g} worth {present:.4g} of it today")
+
+
 def prepare(config: Any) -> None:
     """Check what every experiment takes, set the precision, and shrink the run where MC_SMALL asks for it."""
     from omegaconf import OmegaConf
@@ -233,6 +257,9 @@ def prepare(config: Any) -> None:
             config[key] = check_paths(config[key])
     for key in ("seed", "steps", "delay"):
         config[key] = configuration.whole(config, key)
+    floors = config.get("floors", [0.5])
+    if not hasattr(floors, "index") or not floors or not all(isinstance(f, int | float) and not isinstance(f, bool) for f in floors):
+        raise ValueError(f"floors: expected at least one number, as [0.7,0.9], got {floors!r}")
     if not isinstance(config.plots, bool):
         raise ValueError(f"plots: expected true or false, got {config.plots!r}")
     if not hasattr(config.weights, "items"):

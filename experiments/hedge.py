@@ -20,6 +20,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     name = str(config.policy._target_).rpartition(".")[2]
     benchmark = mc.policy.presets.unhedged(configuration.plain(config.weights))
     study = configuration.study(config, {"unhedged": benchmark, name: configuration.load(config.policy)})
+    _main.check_floor(study, config.floor)
     if config.trace is not None:
         return _main.trace(config, folder, study)
 

@@ -56,6 +56,7 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
 @_main.main("optimise")
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     study = configuration.study(config)
+    _main.check_floor(study, config.floor)
     if config.trace is not None:
         return _main.trace(config, folder, study)
     return fit_and_test(config, folder, study)

@@ -27,8 +27,10 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     heading("Market")
     calibration = configuration.load(config.market)
     market = getattr(calibration, "market", calibration)
-    describe(calibration, market)
     study = configuration.study(config, books(config), market)
+    for floor in config.floors:
+        _main.check_floor(study, floor)
+    describe(calibration, market)
     if config.trace is not None:
         return _main.trace(config, folder, study)
 

@@ -123,6 +123,40 @@ def test_refusals(script, capsys, tmp_path, override, message):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("hedge", ["floor=1.5", "policy=static_put"], "floor: expected one whose present value is below the starting wealth, got 1.5 worth 1.4"),
+        ("hedge", ["engine=gpu"], "engine: expected a gpu that JAX can use (extra cuda12 or cuda13), got only cpu"),
+        ("hedge", ["engine.keep=abc"], "keep: expected a number of paths of at least 1, got 'abc'"),
+        ("hedge", ["weights={equity:0.6,gold:0.1}"], "unknown key 'weights.gold'; known: equity, bond, commodity"),
+        ("study", ["floors=0.9"], "floors: expected at least one number, as [0.7,0.9], got 0.9"),
+        ("study", ["floors=[]"], "floors: expected at least one number, as [0.7,0.9], got []"),
+        ("study", ["floors=[0.7,1.2]"], "got 1.2 worth 1.1"),
+        ("optimise", ["optimise.steps=0"], "optimise.steps: expected a whole number of at least 1, got 0"),
+        ("optimise", ["optimise.paths=1.5"], "optimise.paths: expected a whole number of at least 1, got 1.5"),
+    ],
+)
+def test_other_refusals(script, capsys, tmp_path, name, words, message):
+    if words == ["engine=gpu"] and jax.default_backend() == "gpu":
+        pytest.skip("there is a GPU here")
+    assert script(name, [*FAST, *words]) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_derivative_that_is_not_finite_names_paths_and_step(script, capsys, tmp_path):
+    broken = ["market.assets.commodity.spot=1e38", "market.assets.commodity.sigma=9"]
+    for name in ("greeks", "optimise"):
+        assert script(name, [*FAST, *broken]) == 3
+        err = capsys.readouterr().err
+        assert "not a finite number on paths" in err
+        assert f"in commodity.spot (and 1 more columns); replay: python experiments/{name}.py" in err or "in commodity.spot" in err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sweep_collect_and_resume(script, capsys, tmp_path):
     sweep = ["-m", "policy=unhedged,stop_loss", "floor=0.7,0.9", "hydra.sweep.dir=sweep", *FAST]
     assert script("hedge", sweep) == 0
@@ -142,8 +176,8 @@ def test_sweep_collect_and_resume(script, capsys, tmp_path):
     assert script("hedge", [*sweep, "floor=0.7,0.8,1.3"]) == 2
     out, err = capsys.readouterr()
     assert out.count("finished before, skipped") == 2
-    assert len(err.splitlines()) == 1  # stop-loss at 1.3; the others of the sweep went on
-    assert len(mc.collect("sweep")) == 4 + 3
+    assert len(err.splitlines()) == 2  # both at 1.3; the others of the sweep went on
+    assert len(mc.collect("sweep")) == 4 + 2
     assert all(file.stat().st_mtime_ns == time for file, time in written.items())
     assert not [folder for folder in (tmp_path / "sweep").iterdir() if folder.is_dir() and not (folder / "metrics.json").is_file()]
 

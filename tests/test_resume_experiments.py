@@ -92,8 +92,15 @@ def test_a_full_disk_and_more_paths(script, capsys, tmp_path, monkeypatch):
     assert "all 2,048 paths are run (1,024 of them before)" in capsys.readouterr().out
     assert script("hedge", [*FAST, "policy=cppi", "paths=2048", "hydra.run.dir=whole"]) == 0
     assert metrics(folder) == metrics(tmp_path / "whole")
+    before = {file.name: file.read_bytes() for file in folder.glob("*.*")}
     assert script("hedge", [f"resume={folder}", "paths=1024"]) == 2
     assert "already holds 2,048 paths" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in folder.glob("*.*")} == before  # a refusal costs no finished run
+    (folder / "metrics.json").unlink()
+    (folder / "outcomes" / "cppi" / "wealth.npy").unlink()
+    assert script("hedge", [f"resume={folder}", "paths=2048"]) == 0
+    assert metrics(folder) == metrics(tmp_path / "whole")
+    assert "does not agree with its checksum and is run again" in capsys.readouterr().err
 
 
 def test_until_and_seconds(script, capsys, tmp_path):

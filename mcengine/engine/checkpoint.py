@@ -175,6 +175,10 @@ class OnDisk:
         most = max((int(r["end"]) for r in records.values() if r is not None), default=0)
         if most > paths:
             raise ValueError(f"resume: {self.folder} already holds {most:,} paths; expected paths={most} or more, got {paths}")
+        for book, name in self.columns:  # a file that is gone is damaged whole
+            if not self._file(book, name).is_file():
+                self._file(book, name).parent.mkdir(parents=True, exist_ok=True)
+                self._file(book, name).write_bytes(_header(self.columns[book, name], kept))
         state, blocks = None, 0
         for index in sorted(records, reverse=True):
             record, end = records[index], min((index + 1) * size, paths)

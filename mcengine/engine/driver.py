@@ -118,7 +118,8 @@ class Driver:
     def _begin(self, columns: Mapping[tuple[str, str], np.ndarray]) -> None:
         if not self.size:
             width = sum(column.itemsize for column in columns.values())
-            self.size = default_super_block(width, self.study.steps * len(self.study.books), self.study.sampling.unit)
+            finer = 1 if self.rule.until is None else 8  # where its error decides, a run is asked more often
+            self.size = default_super_block(width, finer * self.study.steps * len(self.study.books), self.study.sampling.unit)
         self.buffer = {key: np.empty(min(self.size, self.rule.paths), column.dtype) for key, column in columns.items()}
         self.store.begin({key: column.dtype for key, column in columns.items()}, self.size, self.kept)
 

@@ -17,6 +17,7 @@ from jax.sharding import PartitionSpec
 
 from mcengine._model import check_pathwise, parameters, with_parameters
 from mcengine.engine import program
+from mcengine.engine.run import NotFiniteError
 from mcengine.noise import Path, Shifted
 
 Loss = Callable[[Any, Any], tuple[Any, dict[str, Any]]]
@@ -109,3 +110,11 @@ class BatchGradient:
         first = program.words(batch * self.paths)
         (value, more), slopes = self.compiled.call(numbers, self._placed[1], key, first, program.as_arrays(extra))
         return value, more, slopes
+
+    def check(self, found: Any, values: Mapping[str, Any], study: Any, batch: int, *, seed: int, stream: str) -> None:
+        """Raise ``NotFiniteError`` with the paths that broke, where what was ``found`` in a batch is not finite."""
+        if all(np.isfinite(float(x)) for x in jax.tree.leaves(found)):
+            return
+        first = batch * self.paths
+        with_parameters(study, values).run(self.paths, seed=seed, stream=stream, first=first, keep=self.paths, progress=False)
+        raise NotFiniteError(list(range(first, first + self.paths)), "in a derivative only", seed, stream)

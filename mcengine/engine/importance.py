@@ -96,7 +96,7 @@ def _weights(outcomes: Any, breach: Breach, sampling: Any) -> tuple[Estimate, We
     w = np.exp(np.asarray(outcomes["market"]["log_weight"], np.float64))
     hits = breach.values(outcomes) < breach.floor
     hit = np.where(hits, w, 0.0)
-    tail, largest = (estimate.effective_size(hit), float(hit.max() / hit.sum())) if hits.any() else (0.0, 1.0)
+    tail, largest = (estimate.effective_size(hit), float(hit.max() / hit.sum())) if hit.any() else (0.0, 1.0)
     return estimate.probability(hits, sampling, w), Weights(w.size, estimate.mean(w, sampling), estimate.effective_size(w), tail, largest)
 
 

@@ -86,7 +86,7 @@ def run(
     devices, key = program.check_devices(devices, everywhere=True), make_key(seed, stream)
     sampling = study.sampling
     sampling.check_run(rule.paths, first)
-    if not keep >= 1:
+    if isinstance(keep, bool) or not isinstance(keep, int | float | np.number) or not keep >= 1:
         raise ValueError(f"keep: expected a number of paths of at least 1, got {keep!r}")
     keeps = max(int(min(keep, MAX_PATHS)) // sampling.unit, 1) * sampling.unit
     if sampling.kind == "windows" and keeps < rule.paths:

@@ -10,6 +10,7 @@ randomised Sobol points the pilot's error is that of as few points: it falls fas
 """
 
 import dataclasses
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,14 +98,15 @@ class Candidate:
     method: str
     estimate: Estimate | None = None
     seconds: float = 0.0
-    gain: float = 0.0
+    gain: float = 0.0  # infinite where plain paths saw nothing, and so have no error to compare with
     refused: str = ""
 
     def __str__(self) -> str:
         if self.estimate is None:
             return f"  {self.method:<11} not possible: {self.refused}"
         cost = f"{self.seconds:8.3g} s a million paths"
-        return f"  {self.method:<11} {self.estimate!s:<28} {cost}   error^2 x time {self.gain:8.3g} times less than plain"
+        less = f"error^2 x time {self.gain:8.3g} times less than plain" if math.isfinite(self.gain) else "no ratio: plain paths saw none"
+        return f"  {self.method:<11} {self.estimate!s:<28} {cost}   {less}"
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,11 @@ class Choice:
 
     def __str__(self) -> str:
         best = next(c for c in self.candidates if c.method == self.reduced.method)
-        why = "nothing is better than plain paths" if best.method == "none" else f"{best.gain:.3g} times less error^2 x time than plain paths"
+        if best.method == "none":
+            why = "nothing is better than plain paths"
+        else:
+            why = f"{best.gain:.3g} times less error^2 x time than plain paths"
+            why = why if math.isfinite(best.gain) else "the least error^2 x time of those that saw any"
         lines = "\n".join(map(str, self.candidates))
         return f"variance reduction for {self.name}, by a pilot of {self.options['pilot']:,} paths:\n{lines}\nchosen: {best.method}, {why}"
 
@@ -164,11 +170,16 @@ def choose(
     plain = rows[0][2]
     if rows[0][1] is None:
         raise ValueError(f"choose: expected a study that runs on plain paths: {rows[0][0].refused}")
-    measured = [(dataclasses.replace(row, gain=plain / score if score > 0.0 else 0.0), reduced) for row, reduced, score in rows]
-    able = [(row, reduced) for row, reduced in measured if reduced is not None and row.gain >= 1.2]
-    best = max(able, key=lambda pair: pair[0].gain)[1] if able else rows[0][1]
+    blind = figure.how == "probability" and rows[0][0].estimate is not None and rows[0][0].estimate.value == 0.0
+    measured: list[tuple[Candidate, Reduced | None, float]] = []
+    for row, made, score in rows:
+        saw = row.estimate is not None and (not blind or row.estimate.value > 0.0)
+        gain = (math.inf if blind else plain / score) if saw and score > 0.0 else 0.0
+        measured.append((dataclasses.replace(row, gain=1.0 if row.method == "none" else gain), made, score))
+    able = [(score, made) for row, made, score in measured if made is not None and row.gain >= 1.2]
+    best = min(able, key=lambda pair: pair[0])[1] if able else rows[0][1]
     assert best is not None
-    return Choice(best, tuple(row for row, _ in measured), name, {"study": study, "pilot": pilot, "seed": seed})
+    return Choice(best, tuple(row for row, _, _ in measured), name, {"study": study, "pilot": pilot, "seed": seed})
 
 
 def _measure(reduced: Reduced, figure: Figure, name: str, paths: int, seed: int) -> tuple[Estimate, float, float]:

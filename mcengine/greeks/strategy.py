@@ -66,7 +66,9 @@ def study(
     recall = journal or (lambda compute: compute())
 
     def batch(k: int) -> dict[str, float]:
-        return {name: float(x) for name, x in gradient(values, smooth, key, k)[2].items()}
+        found = gradient(values, smooth, key, k)
+        gradient.check(found, values, smooth, k, seed=seed, stream="pilot")
+        return {name: float(x) for name, x in found[2].items()}
 
     rows = [recall(partial(batch, k)) for k in range(batches)]
     table = {}

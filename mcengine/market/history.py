@@ -41,6 +41,8 @@ def load(data: str | Path | None = None, *, start: str | None = None, end: str |
     positive, holes of more than ten days inside the range used, or no common day.
     """
     name, whole = _read(data, columns)
+    if whole.empty:
+        raise ValueError(f"data: {name} has no row")
     frame: Any = whole.loc[start:end]
     if frame.empty:
         raise ValueError(f"data: {name} has no day between {start} and {end}; it runs from {_day(whole.index[0])} to {_day(whole.index[-1])}")

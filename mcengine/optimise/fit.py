@@ -95,6 +95,9 @@ def fit(
     Raises ``ValueError`` for unknown names or when nothing can move.
     """
     started = time.perf_counter()
+    for name, value in (("steps", steps), ("paths", paths), ("validation_paths", validation_paths)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"optimise.{name}: expected a whole number of at least 1, got {value!r}")
     steps, paths = capped(steps, 4), capped(paths, 512)
     if len(study.books) != 1:
         raise ValueError(f"fit: expected a study of one policy, got {', '.join(study.books)}")
@@ -120,7 +123,8 @@ def fit(
         return BatchGradient(smooth, loss, names, extra=extra, label=("fit", book), batch=paths)
 
     def differentiate(values: Mapping[str, float], step: int) -> tuple[float, dict[str, float], dict[str, float]]:
-        value, more, gradient = program()(values, smooth, key, step, extra)
+        value, more, gradient = found = program()(values, smooth, key, step, extra)
+        program().check(found, values, smooth, step, seed=seed, stream="train")
         # Numbers that a journal can keep: float32 in float64 and back is the same.
         return float(value), {k: float(x) for k, x in more.items()}, {k: float(x) for k, x in gradient.items()}
 

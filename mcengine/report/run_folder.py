@@ -14,6 +14,9 @@ from typing import Any
 
 from mcengine.engine import Estimate
 
+_STATE = ("begun.json", "config.yaml", "metrics.json")
+"""What says which run a folder holds, and whether it is finished."""
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -37,12 +40,22 @@ class RunFolder:
         """Whether there is something to go on from."""
         return any(self.path.rglob("*.block")) or any(self.path.rglob("*.journal"))
 
-    def begin(self, config_text: str, facts: Mapping[str, Any] | None = None) -> None:
-        """Write the resolved configuration, and ``facts`` as begun.json; a run that was finished here is so no longer."""
+    def begin(self, config_text: str, facts: Mapping[str, Any] | None = None) -> dict[str, bytes]:
+        """Write the resolved configuration, and ``facts`` as begun.json; a run that was finished here is so no longer.
+
+        What these files held before is given back, for ``restore``.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
+        before = {name: (self.path / name).read_bytes() for name in _STATE if (self.path / name).is_file()}
         (self.path / "metrics.json").unlink(missing_ok=True)
         _write_atomically(self.path / "begun.json", _text(facts or {}))
         _write_atomically(self.path / "config.yaml", config_text)
+        return before
+
+    def restore(self, before: Mapping[str, bytes]) -> None:
+        """The run that was here before another was begun and refused."""
+        for name, content in before.items():
+            (self.path / name).write_bytes(content)
 
     def write_table(self, name: str, table: Any) -> None:
         """A pandas table as csv; a column of Estimates becomes two, value and error."""
@@ -69,8 +82,11 @@ class RunFolder:
 
 
 def read_json(file: Path) -> Any:
-    """What a json file holds, or an empty dict where there is none."""
-    return json.loads(file.read_text()) if file.is_file() else {}
+    """What a json file holds, or an empty dict where there is none. Raises ``ValueError`` for a file that is damaged."""
+    try:
+        return json.loads(file.read_text()) if file.is_file() else {}
+    except ValueError:
+        raise ValueError(f"{file} is damaged: it is no json") from None
 
 
 def as_json(value: Any) -> Any:
