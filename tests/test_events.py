@@ -14,6 +14,7 @@ import mcengine as mc
 from mcengine._model import check_pathwise, replace
 from mcengine.market import GBM, BondIndex, Event, Heston, Market, RegimeGBM, Regimes, Scenario, Vasicek
 from mcengine.pricing import Calendar
+from mcengine.pricing.reverting import RevertingPricer
 
 K = 4.0
 PATHS, STEPS = 1 << 15, 8
@@ -142,23 +143,72 @@ def test_options_pay_for_an_event_they_live_past():
         assert abs(got[name].value - exact) < K * got[name].error
 
 
-def test_sides_are_priced_by_their_variance():
-    """Black with the event's variance against the exact mixture of two Blacks: the same to 0.3 % of spot, and the bulk of what the event is worth."""
-    equity, years = MARKET["equity"], 0.75
-    market = replace(MARKET, events={"election": ELECTION})
+def mixture(events, strike, years, sigma=0.2, rate=0.02, name="equity"):
+    """Exact put on a lognormal asset from 100: Black at every combination of the events' sides."""
+    forward, discount, outcomes = 100.0 * np.exp(rate * years), np.exp(-rate * years), [(1.0, 0.0, sigma**2 * years)]
+    for event in events:
+        scale, p = float(event.variance_premium) ** 0.5, float(event.probability)
+        up, down, sd = (scale * float(values.get(name, 0.0)) for values in (event.up, event.down, event.sd))
+        mean = np.log(p * np.exp(up) + (1.0 - p) * np.exp(down))
+        outcomes = [(q * w, m + move - mean, v + sd**2) for q, m, v in outcomes for w, move in ((p, up), (1.0 - p, down))]
+    return sum(q * reference.black("put", forward * np.exp(m), strike, np.sqrt(v), discount) for q, m, v in outcomes)
+
+
+def puts(market, strikes, years, steps, to):
+    """Prices today of puts on the equity that expire at date ``to``."""
     price = market.pricers()["equity"].option
-    compensator = float(ELECTION.compensator("equity"))
-    for strike in (85.0, 95.0, 100.0, 110.0):
-        got = look(market, 1.0, STEPS, 0, lambda quotes, strike=strike: price("put", strike, 6, quotes["equity"]))
-        forward, discount = 100.0 * np.exp(0.02 * years), np.exp(-0.02 * years)
-        deviation = np.sqrt(float(equity.sigma) ** 2 * years + 0.02**2)
-        sides = ((0.6, 0.06), (0.4, -0.10))
-        exact = sum(
-            p * reference.black("put", forward * np.exp(move + compensator + 0.5 * 0.02**2), strike, deviation, discount) for p, move in sides
-        )
-        without = reference.black("put", forward, strike, 0.2 * np.sqrt(years), discount)
-        assert abs(got - exact) < 0.3
-        assert abs(got - exact) < 0.35 * (exact - without)
+    return look(market, years, steps, 0, lambda quotes: jax.numpy.stack([price("put", k, to, quotes["equity"]) for k in strikes]))
+
+
+VOTE = Event(3.0 / 252.0, up={"equity": 0.035}, down={"equity": -0.05}, sd={"equity": 0.01}, probability=0.55, variance_premium=1.1)
+MEETING = Event(6.0 / 252.0, up={"equity": 0.02}, down={"equity": -0.02}, probability=0.4)
+
+
+@pytest.mark.parametrize("events", [{"vote": VOTE}, {"vote": VOTE, "meeting": MEETING}, {"vote": VOTE, "meeting": MEETING, "news": NEWS}])
+def test_sides_are_priced_apart(events):
+    """Ten days, of which the event is most: exact to float32, simulation agrees."""
+    market = Market({"equity": GBM(100.0, 0.18, drift=0.1), "other": GBM(10.0, 0.1)}, rate=0.03, events=events)
+    strikes, years = (93.0, 97.0, 100.0, 103.0), 10.0 / 252.0
+    exact = [mixture([e for e in events.values() if e is not NEWS], k, years, 0.18, 0.03) for k in strikes]
+    np.testing.assert_allclose(puts(market, strikes, years, 10, 10), exact, atol=2e-5)
+    contracts = {f"{k:g}": mc.instrument.Put(k, years, "equity") for k in strikes}
+    got = mc.engine.payoffs(contracts, market, paths=1 << 16, steps=10, keep=0).estimates
+    for k, value in zip(strikes, exact, strict=True):
+        assert abs(got[f"{k:g}"].value - value) < K * got[f"{k:g}"].error
+
+
+def test_of_many_events_those_that_move_most_are_told_apart():
+    """The others' variance counts: within 1e-4 of spot, where all by their variance are ten times as far off."""
+    small = {f"small_{i}": Event((i + 1.0) / 252.0, up={"equity": 0.006}, down={"equity": -0.006}) for i in range(4)}
+    market = Market({"equity": GBM(100.0, 0.18)}, rate=0.02, events={**small, "vote": replace(VOTE, date=7.0 / 252.0), "meeting": MEETING})
+    strikes, years = (95.0, 97.0, 100.0), 10.0 / 252.0
+    exact = np.array([mixture(market.events.values(), k, years, 0.18) for k in strikes])
+    off = puts(market, strikes, years, 10, 10) - exact
+    assert np.abs(off).max() < 0.01
+    total = 0.18**2 * years + sum(float(e.variance("equity")) * float(e.variance_premium) for e in market.events.values())
+    plain = [reference.black("put", 100.0 * np.exp(0.02 * years), k, np.sqrt(total), np.exp(-0.02 * years)) for k in strikes]
+    assert np.abs(plain - exact).max() > 0.05
+
+
+def test_every_pricer_tells_the_sides_apart():
+    """Each at its lognormal limit."""
+    years, steps = 10.0 / 252.0, 10
+    market = Market({"equity": GBM(100.0, 0.2)}, rate=0.02, events={"vote": VOTE})
+    index = Market({"equity": BondIndex(100.0, 5.0)}, rate=Vasicek(0.02, 0.5, 0.02, 0.01), events={"vote": VOTE})
+    pricing, exact = mc.pricing, mixture([VOTE], 97.0, years)
+    heston = pricing.HestonPricer(2.0, 0.04, 0.01, 0.0)
+    flat = pricing.SurfacePricer(level=0.04, vix_over_atm=1.0, skew=0.0)
+    ready = pricing.prepared(heston, Calendar(years, steps))
+    pricers = (pricing.BlackPricer(0.04), heston, ready, flat, RevertingPricer(2.0, 0.04))
+    got = look(market, years, steps, 0, lambda quotes: [pricer.option("put", 97.0, steps, quotes["equity"]) for pricer in pricers])
+    np.testing.assert_allclose(got, exact, atol=1e-3)
+    got = puts(index, (97.0,), years, steps, steps)
+    sigma = 0.01 * -np.expm1(-0.5 * 5.0) / 0.5
+    np.testing.assert_allclose(got, mixture([VOTE], 97.0, years, sigma, 0.02), atol=2e-3)
+    regimes = Market(
+        {"equity": RegimeGBM(100.0, {"x": 0.2, "y": 0.2})}, rate=0.02, events={"vote": VOTE}, regimes=Regimes(("x", "y"), {"x-y": 1.0, "y-x": 1.0})
+    )
+    np.testing.assert_allclose(puts(regimes, (97.0,), years, steps, steps), exact, atol=1e-3)
 
 
 def test_under_q_every_price_is_a_martingale_with_events():

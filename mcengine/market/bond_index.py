@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number
 from mcengine.market import short_rate
 from mcengine.pricing import Quote, black
+from mcengine.pricing.black import root
 
 
 class _Row(NamedTuple):
@@ -74,7 +75,6 @@ class BondIndexPricer:
         years = quote.years(expiry)
         b = short_rate.duration(self.kappa, self.maturity)
         crossed = b * (b * years - 2.0 * short_rate.lag(self.kappa, years))
-        total = self.sigma**2 * crossed + short_rate.bond_variance(self.kappa, self.sigma, years) + quote.event_variance(expiry)
-        alive = total > 0.0
-        deviation = jnp.sqrt(jnp.where(alive, total, 1.0)) * alive
-        return black(kind, quote.forward(expiry), strike, deviation, quote.discount(expiry))
+        own = self.sigma**2 * crossed + short_rate.bond_variance(self.kappa, self.sigma, years)
+        forward, discount = quote.forward(expiry), quote.discount(expiry)
+        return quote.over_events(expiry, lambda growth, more: black(kind, forward * growth, strike, root(own + more), discount))

@@ -3,8 +3,10 @@
 On an event's date the log-return of each asset named takes one jump more,
     J = c + move of the side drawn + sd e,   side up with probability p,   e standard normal,   c such that E[e^J] = 1,
 so that drifts stay expected total returns. The news is one: the same side and the same e move all assets named, by two normals. The date
-is known to whoever looks (``Quote.event_variance``) and paid for in options that live past it: they are priced with the variance
-sd^2 + p (1-p) (up - down)^2, times the ``variance_premium``.
+is known to whoever looks (``Quote.event_variance``) and paid for in options that live past it. Under Q moves and sd are sqrt(variance_premium)
+times as large. An option's price is the mean over the sides (``Quote.outcomes``) of its price on the forward that the side leads to,
+    p C(F g_up) + (1-p) C(F g_down),   g = e^{move} / E[e^{move}],   with sd^2 more variance:
+exact where the asset without the event is lognormal. Of many two-sided events ahead those that move least count by their variance alone.
 """
 
 from collections.abc import Mapping
@@ -15,6 +17,7 @@ from jax.scipy.special import ndtri
 
 from mcengine._model import Scalar, model, near, number, replace
 from mcengine.market.base import check_models
+from mcengine.pricing.quote import Sides
 
 
 @model
@@ -31,25 +34,32 @@ class Event:
     variance_premium: Scalar = number(default=1.0, above=0.0)
 
     def canonical(self) -> dict[str, Any]:
-        given = {key: dict(getattr(self, key) or {}) for key in ("up", "down", "sd")}
-        names = list(dict.fromkeys(name for values in given.values() for name in values))
-        return {key: {name: values.get(name, 0.0) for name in names} for key, values in given.items()}
+        return {key: dict(getattr(self, key) or {}) for key in ("up", "down", "sd")}
 
     def check(self) -> None:
         for name, value in self.sd.items():
             if not float(value) >= 0.0:
                 raise ValueError(f"Event.sd.{name}: expected a number not below 0, got {float(value):g}")
 
+    @property
+    def names(self) -> list[str]:
+        """Assets it moves."""
+        return list(dict.fromkeys([*self.up, *self.down, *self.sd]))
+
+    def moves(self, name: str) -> tuple[Scalar, Scalar, Scalar]:
+        """(up, down, sd) of one asset."""
+        return self.up.get(name, 0.0), self.down.get(name, 0.0), self.sd.get(name, 0.0)
+
     def variance(self, name: str) -> Scalar:
         """Of the jump's log, for one asset."""
-        gap = self.up[name] - self.down[name]
-        return self.sd[name] ** 2 + self.probability * (1.0 - self.probability) * gap * gap
+        up, down, sd = self.moves(name)
+        return sd**2 + self.probability * (1.0 - self.probability) * (up - down) ** 2
 
     def compensator(self, name: str) -> Scalar:
         """c = -ln E[e^{J - c}]."""
-        low = jnp.minimum(self.up[name], self.down[name])
-        up, down = jnp.exp(self.up[name] - low), jnp.exp(self.down[name] - low)
-        return -(low + 0.5 * self.sd[name] ** 2 + jnp.log(self.probability * up + (1.0 - self.probability) * down))
+        up, down, sd = self.moves(name)
+        low = jnp.minimum(up, down)
+        return -(low + 0.5 * sd**2 + jnp.log(self.probability * jnp.exp(up - low) + (1.0 - self.probability) * jnp.exp(down - low)))
 
     def risk_neutral(self) -> "Event":
         root = jnp.sqrt(jnp.asarray(self.variance_premium))
@@ -96,10 +106,10 @@ def hits(events: Mapping[str, Event], name: str, times: Scalar, dt: Scalar) -> H
     zero = jnp.zeros(times.shape[0], jnp.result_type(float))
     up, down, variance = zero, zero, zero
     for event in events.values():
-        if name in event.up:
-            when, c = on(event.date, times, dt), event.compensator(name)
-            up, down = up + when * (event.up[name] + c), down + when * (event.down[name] + c)
-            variance = variance + when * event.sd[name] ** 2
+        if name in event.names:
+            when, c, (rise, fall, sd) = on(event.date, times, dt), event.compensator(name), event.moves(name)
+            up, down = up + when * (rise + c), down + when * (fall + c)
+            variance = variance + when * sd**2
     return Hit(up, down, jnp.sqrt(jnp.where(variance > 0.0, variance, 1.0)) * (variance > 0.0))
 
 
@@ -117,9 +127,20 @@ def jump(hit: Hit, up: Scalar, normal: Scalar) -> Scalar:
 def variance_by_date(events: Mapping[str, Event], name: str, times: Scalar, dt: Scalar) -> Scalar:
     """Variance that announced events of one asset have brought by each date, priced as under Q, [dates]."""
     return sum(
-        (jnp.where(times >= _rounded(e.date, dt), e.variance(name) * e.variance_premium, 0.0) for e in events.values() if name in e.up),
+        (jnp.where(times >= _rounded(e.date, dt), e.variance(name) * e.variance_premium, 0.0) for e in events.values() if name in e.names),
         jnp.zeros_like(times),
     )
+
+
+def two_sided(events: Mapping[str, Event], name: str, dt: Scalar) -> Sides | None:
+    """What the sides of one asset's announced events do, priced as under Q; none where no event has any."""
+    rows = []
+    for event in events.values():
+        if name in event.up or name in event.down:
+            priced = event.risk_neutral()
+            (up, down, sd), c = priced.moves(name), priced.compensator(name)
+            rows.append((_rounded(event.date, dt), event.probability, up + c + 0.5 * sd**2, down + c + 0.5 * sd**2))
+    return Sides(*(jnp.stack([jnp.asarray(x, jnp.result_type(float)) for x in column]) for column in zip(*rows, strict=True))) if rows else None
 
 
 def _rounded(date: Scalar, dt: Scalar) -> Scalar:
@@ -129,13 +150,13 @@ def _rounded(date: Scalar, dt: Scalar) -> Scalar:
 
 def names(events: Mapping[str, Event]) -> list[str]:
     """Assets that some event moves."""
-    return list(dict.fromkeys(name for event in events.values() for name in event.up))
+    return list(dict.fromkeys(name for event in events.values() for name in event.names))
 
 
 def check(events: Mapping[str, Event], scenarios: Mapping[str, Scenario], assets: Mapping[str, Any], *, stochastic_rate: bool) -> None:
     """Raise ``ValueError`` for an asset that the market lacks."""
     for title, event in events.items():
-        for name in event.up:
+        for name in event.names:
             if name not in assets:
                 raise ValueError(f"events.{title}: unknown asset {name!r}{near(name, assets)}")
     known = [*assets, *(["rate"] if stochastic_rate else [])]

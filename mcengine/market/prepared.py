@@ -50,6 +50,7 @@ class PreparedMarket:
         self._carry = {name: jnp.exp(-getattr(asset, "dividend", 0.0) * self.times) / self.discounts for name, asset in market.assets.items()}
         moved = on_dates.names(market.events)
         self._events = {name: on_dates.variance_by_date(market.events, name, self.times, self._dt) for name in moved}
+        self._sides = {name: on_dates.two_sided(market.events, name, self._dt) for name in moved}
         self._ahead = {
             name: asset.ahead(market.regimes, self._transition, self._dt[0], calendar.dates)
             for name, asset in market.assets.items()
@@ -168,6 +169,7 @@ class PreparedMarket:
                 curve=getattr(asset, "forward", None),
                 rate=rate,
                 events=self._events.get(name),
+                sides=self._sides.get(name),
                 extra=Ahead(states["regimes"], *self._ahead[name]) if name in self._ahead else None,
             )
         return out

@@ -15,6 +15,7 @@ import numpy as np
 from mcengine._model import Scalar, model, number, replace
 from mcengine.market.regimes import ByRegime, Regimes, integrated_moments, three_nodes
 from mcengine.pricing import Quote, black
+from mcengine.pricing.black import root
 
 
 class _Row(NamedTuple):
@@ -108,10 +109,9 @@ class RegimePricer:
         steps = jnp.maximum(expiry - quote.step, 0)
         nodes, weights = ahead.nodes[steps], ahead.weights[steps]
         each = tuple(tuple((nodes[k, i], weights[k, i]) for i in range(3)) for k in range(nodes.shape[0]))
-        forward, discount, more = quote.forward(expiry), quote.discount(expiry), quote.event_variance(expiry)
-        value = 0.0
-        for total, weight in ByRegime(each).pick(ahead.regime):
-            variance = self.premium * total + more
-            alive = variance > 0.0
-            value = value + weight * black(kind, forward, strike, jnp.sqrt(jnp.where(alive, variance, 1.0)) * alive, discount)
-        return value
+        forward, discount, picked = quote.forward(expiry), quote.discount(expiry), ByRegime(each).pick(ahead.regime)
+
+        def price(growth: Scalar, more: Scalar) -> Scalar:
+            return sum(weight * black(kind, forward * growth, strike, root(self.premium * total + more), discount) for total, weight in picked)
+
+        return quote.over_events(expiry, price)

@@ -32,3 +32,9 @@ def black(kind: str, forward: Scalar, strike: Scalar, deviation: Scalar, discoun
     sign = 1.0 if kind == "call" else -1.0
     value = sign * (forward * normal_cdf(sign * d1) - strike * normal_cdf(sign * d2))
     return discount * jnp.where(alive, value, jnp.maximum(sign * (forward - strike), 0.0))
+
+
+def root(total: Scalar) -> Scalar:
+    """Deviation of a total variance, with a finite derivative at 0."""
+    alive = total > 0.0
+    return jnp.sqrt(jnp.where(alive, total, 1.0)) * alive

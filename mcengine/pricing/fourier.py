@@ -2,7 +2,7 @@
 
 ``option`` and ``digital`` sum a cosine series of ``terms`` terms (``cosine``): what a contract's price and Greeks are made of. ``prepare`` gives
 the pricer of a run, which reads a smile tabulated over moneyness and variance (``smile``): one polynomial and Black's formula a price.
-Announced events add their variance to the law's, as a normal shock independent of it.
+Of announced events the sides are priced apart (``Quote.outcomes``); their noise adds its variance to the law's, as a normal shock independent of it.
 """
 
 from typing import Any, ClassVar
@@ -59,14 +59,15 @@ class AbstractLaw:
         if kind not in KINDS:
             raise ValueError(f"kind: expected 'call' or 'put', got {kind!r}")
         forward = quote.forward(expiry)
-        put = jnp.where(quote.years(expiry) > 0.0, forward * self._by_cosines("put", strike, expiry, quote), jnp.maximum(strike - forward, 0.0))
+        waves = quote.over_events(expiry, lambda growth, more: growth * self._by_cosines("put", strike / growth, expiry, quote, more))
+        put = jnp.where(quote.years(expiry) > 0.0, forward * waves, jnp.maximum(strike - forward, 0.0))
         return quote.discount(expiry) * (put if kind == "put" else put + forward - strike)
 
     def digital(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         """Price now of 1 paid where the spot ends above (``call``) or below (``put``) the strike."""
         if kind not in KINDS:
             raise ValueError(f"kind: expected 'call' or 'put', got {kind!r}")
-        chance = self._by_cosines("below", strike, expiry, quote)
+        chance = quote.over_events(expiry, lambda growth, more: self._by_cosines("below", strike / growth, expiry, quote, more))
         return quote.discount(expiry) * (chance if kind == "put" else 1.0 - chance)
 
     def prepare(self, calendar: Calendar) -> "Tabulated":
@@ -80,8 +81,8 @@ class AbstractLaw:
 
         return Tabulated(self, precise(table)(calendar.years / calendar.steps, *leaves))
 
-    def _by_cosines(self, what: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        """E[max(K/F - e^X, 0)], or P(X < ln K/F): before expiry."""
+    def _by_cosines(self, what: str, strike: Scalar, expiry: Scalar, quote: Quote, more: Scalar) -> Scalar:
+        """E[max(K/F - e^X, 0)], or P(X < ln K/F): before expiry; ``more`` variance is of events."""
         leaves, tree = jax.tree.flatten(self)
         years = quote.years(expiry)
         alive = years > 0.0
@@ -102,7 +103,7 @@ class AbstractLaw:
             return jnp.where(moves, cosine.below(exponent, bounds, moneyness, TERMS), jnp.where(moneyness > 0.0, 1.0, 0.0))
 
         moneyness = jnp.log(strike / quote.forward(expiry))
-        value = precise(sum_of_waves)(moneyness, jnp.where(alive, years, 1.0), self.state(quote), quote.event_variance(expiry), *leaves)
+        value = precise(sum_of_waves)(moneyness, jnp.where(alive, years, 1.0), self.state(quote), more, *leaves)
         return jnp.where(alive, value, jnp.where(moneyness > 0.0, 1.0, 0.0))
 
 
@@ -119,10 +120,13 @@ class Tabulated:
         alive = years > 0.0
         variance, forward = self.law.state(quote), quote.forward(expiry)
         total = jnp.maximum(self.law.expected(variance, jnp.where(alive, years, 1.0)), _NOTHING)
-        x = -jnp.log(forward / strike) * jax.lax.rsqrt(total)
-        ratio = self.table.ratio(expiry - quote.step, x, variance)
-        deviation = jnp.sqrt(total * ratio * ratio + quote.event_variance(expiry)) * alive
-        return black(kind, forward, strike, deviation, quote.discount(expiry))
+        unit, discount = jax.lax.rsqrt(total), quote.discount(expiry)
+
+        def price(growth: Scalar, more: Scalar) -> Scalar:
+            ratio = self.table.ratio(expiry - quote.step, -jnp.log(forward * growth / strike) * unit, variance)
+            return black(kind, forward * growth, strike, jnp.sqrt(total * ratio * ratio + more) * alive, discount)
+
+        return quote.over_events(expiry, price)
 
 
 def _cir(variance: Scalar, years: Scalar, kappa: Scalar, theta: Scalar) -> Scalar:

@@ -5,10 +5,8 @@
 
 from typing import Any, Protocol
 
-import jax.numpy as jnp
-
 from mcengine._model import Scalar, model, number
-from mcengine.pricing.black import black
+from mcengine.pricing.black import black, root
 from mcengine.pricing.calendar import Calendar
 from mcengine.pricing.quote import Quote
 
@@ -28,12 +26,10 @@ def prepared(pricer: Any, calendar: Calendar) -> Pricer:
 
 @model
 class BlackPricer:
-    """Constant variance ``variance`` a year under Q, and that of announced events."""
+    """Constant variance ``variance`` a year under Q, and what announced events bring."""
 
     variance: Scalar = number(low=0.0)
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        years = quote.years(expiry)
-        total = self.variance * years + quote.event_variance(expiry)
-        deviation = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
-        return black(kind, quote.forward(expiry), strike, deviation, quote.discount(expiry))
+        own, forward, discount = self.variance * quote.years(expiry), quote.forward(expiry), quote.discount(expiry)
+        return quote.over_events(expiry, lambda growth, more: black(kind, forward * growth, strike, root(own + more), discount))

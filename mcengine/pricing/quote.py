@@ -2,11 +2,34 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
+
+SIDES_KEPT = 2
+"""Two-sided events ahead, those that move most, whose sides are priced apart: an option then costs 4 prices. Of any others the variance counts."""
+
+
+class Sides(NamedTuple):
+    """Announced events with two sides, [events]: each comes just after ``time`` in years, up with ``probability``; then the forward's log has moved
+    by ``up``, else by ``down``, its noise apart (p e^up + (1 - p) e^down = 1).
+    """
+
+    time: Scalar
+    probability: Scalar
+    up: Scalar
+    down: Scalar
+
+
+class Outcome(NamedTuple):
+    """What announced events may bring: the ``growth`` of the forward with a ``probability``, and ``variance`` of the log about it."""
+
+    probability: Scalar
+    growth: Scalar
+    variance: Scalar
 
 
 @dataclass(frozen=True)
@@ -32,8 +55,8 @@ class Quote:
     ``times[j]`` in years, ``discounts[j]`` the value today of 1 paid at date j, ``carry[j]`` the forward of date j over the spot today;
     ``curve(spot, years)`` is the forward of an asset that has its own law of it, and whose ``carry`` then is not read.
 
-    ``rate`` is the path's short rate where it is stochastic. ``events[j]`` is the variance that announced events bring up to date j. ``extra`` is for
-    a model and its own pricer.
+    ``rate`` is the path's short rate where it is stochastic. ``events[j]`` is the variance that announced events bring up to date j, ``sides`` are
+    those with two. ``extra`` is for a model and its own pricer.
     """
 
     spot: Scalar
@@ -45,6 +68,7 @@ class Quote:
     curve: Callable[[Scalar, Scalar], Scalar] | None = None
     rate: AffineRate | None = None
     events: Scalar | None = None
+    sides: Sides | None = None
     extra: Any = None
 
     def years(self, to: Scalar) -> Scalar:
@@ -69,3 +93,21 @@ class Quote:
         if self.events is None:
             return 0.0
         return jnp.maximum(self.events[to] - self.events[self.step], 0.0)
+
+    def outcomes(self, to: Scalar) -> list[Outcome]:
+        """All that announced events may bring between now and date ``to``, beside the model's own moves; they depend on the date alone."""
+        variance = self.event_variance(to)
+        if self.sides is None:
+            return [Outcome(1.0, 1.0, variance)]
+        ahead = (self.times[self.step] < self.sides.time) & (self.sides.time < self.times[to])
+        spread = ahead * self.sides.probability * (1.0 - self.sides.probability) * (self.sides.up - self.sides.down) ** 2
+        kept = jax.lax.top_k(spread, min(SIDES_KEPT, len(spread)))[1]
+        out = [Outcome(1.0, 1.0, jnp.maximum(variance - jnp.sum(spread[kept]), 0.0))]
+        for i in jnp.unstack(kept):
+            p, rise, fall = self.sides.probability[i], jnp.exp(ahead[i] * self.sides.up[i]), jnp.exp(ahead[i] * self.sides.down[i])
+            out = [Outcome(o.probability * share, o.growth * growth, o.variance) for o in out for share, growth in ((p, rise), (1.0 - p, fall))]
+        return out
+
+    def over_events(self, to: Scalar, price: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
+        """Mean of ``price(growth of the forward, variance of events)`` over what announced events may bring up to date ``to``."""
+        return sum(o.probability * price(o.growth, o.variance) for o in self.outcomes(to))

@@ -8,7 +8,7 @@ expected to expiry (weight -ln(f) / (1 - f), f the daily persistence), and the s
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
-from mcengine.pricing.black import black
+from mcengine.pricing.black import black, root
 from mcengine.pricing.quote import Quote
 
 
@@ -23,12 +23,13 @@ class RevertingPricer:
 
     def total_variance(self, quote: Quote, expiry: Scalar) -> Scalar:
         """Variance of the log price from now to the date ``expiry``, that of announced events included."""
-        years = quote.years(expiry)
-        fade = -jnp.expm1(-self.kappa * years) / self.kappa
-        own = self.premium * (self.theta * years + self.weight * (quote.variance - self.theta) * fade)
-        return own + quote.event_variance(expiry)
+        return self._own(quote, expiry) + quote.event_variance(expiry)
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        total = self.total_variance(quote, expiry)
-        deviation = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
-        return black(kind, quote.forward(expiry), strike, deviation, quote.discount(expiry))
+        own, forward, discount = self._own(quote, expiry), quote.forward(expiry), quote.discount(expiry)
+        return quote.over_events(expiry, lambda growth, more: black(kind, forward * growth, strike, root(own + more), discount))
+
+    def _own(self, quote: Quote, expiry: Scalar) -> Scalar:
+        years = quote.years(expiry)
+        fade = -jnp.expm1(-self.kappa * years) / self.kappa
+        return self.premium * (self.theta * years + self.weight * (quote.variance - self.theta) * fade)

@@ -67,8 +67,13 @@ class SurfacePricer:
         """Price now; ``expiry`` is the index of a date."""
         years, forward = quote.years(expiry), quote.forward(expiry)
         alive = years > 0.0
-        w = self.total_variance(-jnp.log(forward / strike), jnp.where(alive, years, 1.0), quote.variance) + quote.event_variance(expiry)
-        return black(kind, forward, strike, jnp.sqrt(w) * alive, quote.discount(expiry))
+        discount = quote.discount(expiry)
+
+        def price(growth: Scalar, more: Scalar) -> Scalar:
+            w = self.total_variance(-jnp.log(forward * growth / strike), jnp.where(alive, years, 1.0), quote.variance) + more
+            return black(kind, forward * growth, strike, jnp.sqrt(w) * alive, discount)
+
+        return quote.over_events(expiry, price)
 
     def volatility(self, strike: float, forward: float, years: float, vix: float) -> float:
         """Implied volatility a year; ``vix`` as a fraction.
