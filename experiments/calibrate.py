@@ -16,6 +16,7 @@ import mcengine as mc
 from mcengine import config as configuration
 from mcengine import report
 from mcengine.report import calibration_plots as plots
+from mcengine.report import market_plots
 
 _FITTED = ("data", "model", "models", "columns", "start", "end", "implied", "dividends", "rate", "yields", "regimes", "news")
 
@@ -40,7 +41,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         folder.write_table("correlation", realised)
     file = _write(folder, fitted.market, "\n".join(["Made by experiments/calibrate.py.", *fitted.notes]))
     if config.plots:
-        for name, figure in plots.pictures(fitted).items():
+        for name, figure in (plots.pictures(fitted) | market_plots.pictures(fitted, chosen["yields"])).items():
             folder.write_picture(name, figure)
     _say_how_to_use(file, fitted.market)
     return {name: {"value": e.value, "error": e.error} for name, e in fitted.parameters.items()}, {}
@@ -60,6 +61,11 @@ def _surface(chosen: dict[str, Any], folder: report.RunFolder) -> tuple[dict[str
     )
     print(f"\n{said} ({fitted.fitted.size} quotes)\n{curve}")
     folder.write_table("quotes", fitted.table())
+    dear = report.put_dearness(quotes)
+    if len(dear):
+        print("\na put at 76 % of the forward over its price at the volatility at the money: as quoted, and on the surface for history by skew")
+        print(dear.round(3).to_string())
+        folder.write_table("put_dearness", dear)
     file = _write(folder, fitted.market, f"Made by experiments/calibrate.py, under Q.\n{said}\n{curve}")
     if chosen["plots"]:
         folder.write_picture("smile", plots.plot_smile(fitted))

@@ -1,13 +1,17 @@
 """Run folders are complete or not there, tables keep their errors, pictures are made of what they are given."""
 
 import json
+from types import SimpleNamespace
 
+import matplotlib.colors
 import numpy as np
 import pandas as pd
 import pytest
 
 import mcengine as mc
 from mcengine import objective, report
+from mcengine.market import correlation as corr
+from mcengine.report import market_plots
 from mcengine.report.run_folder import RunFolder
 
 BOOKS = ("unhedged", "cppi 0.9")
@@ -124,3 +128,96 @@ def test_pictures(tmp_path, result, table):
 def test_one_colour_a_policy():
     assert report.colour("cppi 0.7") == report.colour("cppi 0.9") == report.colour("cppi")
     assert len({report.colour(book) for book in ("unhedged", "static_put", "rolled_put", "stop_loss", "cppi", "vol_target_cppi")}) == 6
+
+
+# ---- pictures of markets ----
+
+
+def test_correlation_before_and_after_repair(tmp_path):
+    asked = np.array([[1.0, 0.9, 0.7], [0.9, 1.0, -0.9], [0.7, -0.9, 1.0]])
+    found = corr.nearest(asked)
+    picture = market_plots.plot_repair(asked, found.matrix, ["equity", "bond", "commodity"])
+    RunFolder(tmp_path).write_picture("repair", picture)
+    assert (tmp_path / "repair.png").stat().st_size > 10_000
+    assert f"{found.distance:.2g} apart" in picture.get_suptitle()
+    shown = [np.asarray(axis.images[0].get_array()) for axis in picture.axes[:2]]
+    np.testing.assert_array_equal(shown, [asked, found.matrix])
+    assert "0.554" in [text.get_text() for text in picture.axes[1].texts]
+
+
+@pytest.fixture(scope="module")
+def yields():
+    """Three years of two yields that move by one factor."""
+    moves = np.cumsum(0.06 * np.random.default_rng(2).standard_normal(756))
+    return pd.DataFrame({"ust3m": 4.0 + moves, "ust10y": 5.0 + 0.5 * moves}, index=pd.bdate_range("2001-01-02", periods=756))
+
+
+MATURITIES = {"ust10y": 10.0, "ust3m": 0.25}
+RATES = {
+    "vasicek": mc.market.Vasicek(0.01, 0.1, 0.04, 0.01),
+    "hull_white": mc.market.HullWhite([0.25, 10.0], [0.01, 0.01], kappa=0.1, sigma=0.01, term_premium=0.2),
+}
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_bond_index_against_history(name, yields, tmp_path):
+    """Both from 100 on the first day, at that day's yields and not the model's own; the history is the index of ``market.history``."""
+    picture = market_plots.plot_bond_index(RATES[name], yields, MATURITIES, paths=256)
+    RunFolder(tmp_path).write_picture("bond_index", picture)
+    assert (tmp_path / "bond_index.png").stat().st_size > 10_000
+    (axis,) = picture.axes
+    median, seen = (line.get_ydata() for line in axis.lines)
+    assert [line.get_label() for line in axis.lines] == ["median", "history, ust10y"]
+    assert seen[0] == pytest.approx(100.0)
+    assert median[0] == pytest.approx(100.0, rel=1e-6)
+    dt = np.diff(yields.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
+    assert seen[-1] == pytest.approx(mc.market.history.bond_index(yields["ust10y"].to_numpy() / 100.0, dt)[-1])
+    # Near 4 % a year on average, where the model's own short rate is 1 %; 7 % a year of volatility over three years and 256 paths.
+    assert np.log(median[-1] / 100.0) / 2.9 == pytest.approx(0.045 if name == "hull_white" else 0.04, abs=0.02)
+    assert "term premium 0.2" in axis.texts[0].get_text() if name == "hull_white" else "term premium 0" in axis.texts[0].get_text()
+
+
+@pytest.fixture(scope="module")
+def regime_market():
+    chain = mc.market.Regimes(("calm", "crash"), {"calm-crash": 4.0, "crash-calm": 8.0})
+    equity = mc.market.RegimeGBM(100.0, {"calm": 0.12, "crash": 0.4}, {"calm": 0.1, "crash": -0.3})
+    return mc.market.Market({"equity": equity, "gold": mc.market.GBM(50.0, 0.15)}, regimes=chain)
+
+
+def test_paths_and_volatility_by_regime(regime_market, tmp_path):
+    """Every segment has the colour of the regime at its start, above and beneath, and the volatility beneath is that regime's."""
+    picture = market_plots.plot_regime_paths(regime_market, years=1.0)
+    RunFolder(tmp_path).write_picture("regime_paths", picture)
+    assert (tmp_path / "regime_paths.png").stat().st_size > 10_000
+    top, _, bottom, other = picture.axes
+    assert len(top.collections) == 6
+    (levels,) = bottom.collections
+    green = np.all(np.isclose(levels.get_colors(), matplotlib.colors.to_rgba(market_plots.REGIME[0])), axis=1)
+    heights = np.array([segment[0, 1] for segment in levels.get_segments()])
+    assert 0 < green.sum() < green.size == 252
+    np.testing.assert_allclose(heights, np.where(green, 12.0, 40.0), rtol=1e-5)
+    np.testing.assert_array_equal(top.collections[-1].get_colors(), levels.get_colors())
+    np.testing.assert_allclose([s[0, 1] for s in other.collections[0].get_segments()], 15.0, rtol=1e-5)
+    assert [text.get_text() for text in picture.legends[0].get_texts()] == ["calm", "crash"]
+
+
+def test_a_calibration_gets_the_pictures_that_apply(yields, regime_market, monkeypatch):
+    """A correlation that was moved, a stochastic rate, regimes; none of them where none is."""
+    monkeypatch.setattr(market_plots, "plot_bond_index", lambda rate, frame, years: (list(frame), years))
+    monkeypatch.setattr(market_plots, "plot_regime_paths", lambda market: list(market.assets))
+    fitted = lambda market, found: SimpleNamespace(  # noqa: E731
+        market=market,
+        # A heading that is also another column's name, as the shipped bond's is, is that column.
+        prices=SimpleNamespace(frame=yields.rename(columns={"ust10y": "DGS10"}), titles={"DGS10": "10 years", "bond": "ust3m"}),
+        correlations={pair: mc.Estimate(value, 0.1) for pair, value in found.items()},
+        regimes=None,
+    )
+    plain = fitted(regime_market, {"equity-gold": 0.0})
+    assert market_plots.pictures(plain) == {"regime_paths": ["equity", "gold"]}
+    assets = {"a": mc.market.GBM(1.0, 0.2), "b": mc.market.GBM(1.0, 0.2)}
+    moved = fitted(mc.market.Market(assets, {"a-b": 0.5}, rate=RATES["vasicek"]), {"a-b": 0.9, "a-rate": 0.0, "b-rate": 0.0})
+    made = market_plots.pictures(moved, {"10 years": 10.0})
+    assert set(made) == {"correlation_repair", "bond_index"}
+    assert made["bond_index"] == (["DGS10"], {"DGS10": 10.0})
+    assert market_plots.pictures(moved, {"10 years": 10.0, "ust3m": 0.25})["bond_index"][0] == ["DGS10", "ust3m"]
+    assert set(market_plots.pictures(moved, {"10 years": 0.5})) == {"correlation_repair"}

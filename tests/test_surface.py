@@ -13,6 +13,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from mcengine import calibrate
 from mcengine.pricing import BlackPricer, SurfacePricer
+from mcengine.report import put_dearness
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -53,15 +54,45 @@ def test_three_numbers_of_slope_fit_104_quotes(fitted):
     assert 0.5 < squares[13] / sum(squares.values()) < 0.65
 
 
-@pytest.mark.parametrize(("days", "quoted", "fit"), [(41, 14.1, 14.5), (345, 2.0, 2.0)])
-def test_flat_volatility_gives_the_insurance_away(fitted, days, quoted, fit):
-    """A put struck at 3400, 24 % below the index, over its price at the volatility quoted at the forward."""
+@pytest.mark.parametrize(
+    ("days", "quoted", "fit", "at_forward"),
+    [(41, 14.7, 15.17, (14.05, 14.49)), (345, 1.9, 1.892, (2.008, 2.010))],
+)
+def test_flat_volatility_gives_the_insurance_away(fitted, days, quoted, fit, at_forward):
+    """A put struck at 3400, 24 % below the index, over its price at the volatility quoted at 4500; and over that quoted at the forward."""
     forward, strikes, quotes, _, mine = fitted[days]
-    deviation = np.sqrt(days / 365.0)
-    flat = reference.black("put", forward, 3400.0, np.interp(forward, strikes, quotes) * deviation)
-    at = strikes == 3400.0
-    for volatility, ratio in ((quotes[at][0], quoted), (mine[at][0], fit)):
-        assert reference.black("put", forward, 3400.0, volatility * deviation) / flat == pytest.approx(ratio, rel=0.02)
+    put = lambda volatility: float(reference.black("put", forward, 3400.0, volatility * np.sqrt(days / 365.0)))  # noqa: E731
+    wing = [float(v[strikes == 3400.0][0]) for v in (quotes, mine)]
+    for flat, ratios in ((quotes[strikes == 4500.0][0], (quoted, fit)), (np.interp(forward, strikes, quotes), at_forward)):
+        for volatility, ratio in zip(wing, ratios, strict=True):
+            assert put(volatility) / put(flat) == pytest.approx(ratio, rel=0.01)
+
+
+def test_dearness_by_skew_side_by_side(dax, fitted):
+    """The table of the report: flat is 1, the fitted slope near what is quoted, half as much again far dearer; the nearer the expiry the more."""
+    table = put_dearness(calibrate.read_quotes())
+    assert list(table.columns) == ["at the money, %", "flat price, % of forward", "quoted", "x0", "x1", "x1.5"]
+    assert list(table.index) == [f"{days} days" for days in fitted]
+    np.testing.assert_allclose(table["x0"], 1.0, rtol=1e-9)
+    long = table.drop(index="13 days")
+    np.testing.assert_allclose(long["x1"], long["quoted"], rtol=0.13)
+    assert (table["x1.5"] > table["x1"]).all()
+    for column in ("quoted", "x1", "x1.5"):
+        assert (np.diff(table[column]) < 0.0).all()
+    assert list(table.loc["41 days", ["quoted", "x1", "x1.5"]]) == pytest.approx([13.35, 15.03, 28.05], rel=1e-3)
+    assert list(table.loc["345 days", ["quoted", "x1", "x1.5"]]) == pytest.approx([1.776, 1.797, 2.249], rel=1e-3)
+    # By hand, at one expiry: the surface at its long-run level.
+    forward, strikes, quotes, _, _ = fitted[345]
+    sigma, years = float(np.interp(0.0, np.log(strikes / forward), quotes)), 345.0 / 365.0
+    surface = SurfacePricer(level=(1.1 * sigma) ** 2, skew=1.5)
+    price = float(surface.option("put", 0.76, 1, quote(1.0, years, variance=(1.1 * sigma) ** 2)))
+    assert price / reference.black("put", 1.0, 0.76, sigma * years**0.5) == pytest.approx(table.loc["345 days", "x1.5"], rel=1e-6)
+
+
+def test_dearness_leaves_out_what_is_not_quoted():
+    few = calibrate.Quotes(np.array([0.1, 0.1, 0.01]), np.array([90.0, 100.0, 100.0]), np.full(3, 100.0), np.full(3, 0.2), 100.0)
+    assert put_dearness(few).empty
+    assert list(put_dearness(few, moneyness=0.95).index) == ["36 days"]
 
 
 def test_vix_sets_the_level_at_thirty_days():

@@ -1,6 +1,7 @@
 """Run folders, tables and pictures of results."""
 
 from mcengine.report.collect import collect
+from mcengine.report.dearness import put_dearness
 from mcengine.report.plots import colour, plot_exposure, plot_fan, plot_fit, plot_protection_cost, plot_wealth
 from mcengine.report.provenance import provenance
 from mcengine.report.run_folder import RunFolder
@@ -19,6 +20,7 @@ __all__ = [
     "plot_protection_cost",
     "plot_wealth",
     "provenance",
+    "put_dearness",
     "text",
     "verdict",
 ]

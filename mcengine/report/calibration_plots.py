@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
+from mcengine.report.market_plots import REGIME
 from mcengine.report.plots import _figure, _grid
 
 _SEEN, _MODEL = "#7F7F7F", "#0072B2"
-_REGIME = ("#009E73", "#E69F00", "#D55E00", "#882255")
 
 
 def pictures(fitted: Any) -> dict[str, Any]:
@@ -79,14 +79,14 @@ def plot_regimes(found: Any, frame: Any) -> Any:
                 price.min(),
                 price.max(),
                 where=likeliest == k,
-                color=_REGIME[k],
+                color=REGIME[k],
                 alpha=0.25,
                 linewidth=0,
                 label=f"{regime}: {sigma:.1f} % a year",
             )
         axis.legend(fontsize=8, frameon=False, loc="upper left", ncols=4)
     for k, regime in enumerate(found.regimes.names):
-        axes[-1].plot(dates, found.probabilities[:, k], color=_REGIME[k], linewidth=0.6, label=regime)
+        axes[-1].plot(dates, found.probabilities[:, k], color=REGIME[k], linewidth=0.6, label=regime)
     axes[-1].set_ylabel("probability, all days known")
     for axis in axes:
         _grid(axis)
