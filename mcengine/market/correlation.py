@@ -59,10 +59,10 @@ def to_matrix(pairs: Mapping[str, Any], names: Sequence[str]) -> np.ndarray:
     return matrix
 
 
-def check_range(pairs: Mapping[str, Any]) -> None:
-    """Raise unless every pair's correlation is one: no repair makes sense of a number beyond 1."""
+def check_range(pairs: Mapping[str, Any], *, ends: bool = False) -> None:
+    """Raise unless every pair's correlation is one, between -1 and 1 (the ``ends`` too, where they will be repaired)."""
     for key, value in pairs.items():
-        if not abs(float(value)) <= 1.0:
+        if not (-1.0 < float(value) < 1.0 or (ends and abs(float(value)) == 1.0)):
             raise ValueError(f"correlation.{key}: expected a number between -1 and 1, got {float(value):g}")
 
 

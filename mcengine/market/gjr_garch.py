@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, replace
-from mcengine.pricing.reverting import RevertingPricer
+from mcengine.pricing.gjr import GJRPricer
 
 _SQRT_HALF = 0.7071067811865476
 _INVERSE_ROOT_2PI = 0.3989422804014327
@@ -110,11 +110,9 @@ class GJRGARCH:
     def observe(self, state: _State) -> tuple[Scalar, Scalar]:
         return state.spot, state.variance * self.days
 
-    def pricer(self) -> RevertingPricer:
-        """Black at the mean variance expected to expiry under Q; the smile of the process is left out."""
-        fade = jnp.maximum(self._persistence(self._shift_q), 1e-12)
-        theta = self.theta * (1.0 - self.persistence) / (1.0 - fade)
-        return RevertingPricer(-jnp.log(fade) * self.days, theta, self.variance_premium, -jnp.log(fade) / (1.0 - fade))
+    def pricer(self) -> GJRPricer:
+        omega = (1.0 - self.persistence) * self.theta
+        return GJRPricer(omega, self.alpha, self.gamma, self.beta, self._shift_q, self.variance_premium, self.days)
 
     def risk_neutral(self, rate: Scalar) -> "GJRGARCH":
         p = self.variance_premium

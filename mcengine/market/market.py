@@ -65,7 +65,7 @@ class Market:
         """(pairs, how far they were moved): the nearest that are positive definite, where that was asked."""
         if not (self.repair and names and is_concrete(pairs)):
             return pairs, 0.0
-        corr.check_range(pairs)
+        corr.check_range(pairs, ends=True)
         near_by = corr.nearest(corr.to_matrix(pairs, names))
         return (corr.to_pairs(near_by.matrix, names), near_by.distance) if near_by.distance > 0.0 else (pairs, 0.0)
 

@@ -5,6 +5,7 @@ the pricer of a run, which reads a smile tabulated over moneyness and variance (
 Of announced events the sides are priced apart (``Quote.outcomes``); their noise adds its variance to the law's, as a normal shock independent of it.
 """
 
+from functools import partial
 from typing import Any, ClassVar
 
 import jax
@@ -77,7 +78,7 @@ class AbstractLaw:
 
         def table(dt: Scalar, *numbers: Scalar) -> smile.Smile:
             law = jax.tree.unflatten(tree, numbers)
-            return smile.tabulate(law, law.lean, dt, steps, size)
+            return smile.tabulate(partial(smile.affine_ratios, law), law.level, law.lean, dt, steps, size)
 
         return Tabulated(self, precise(table)(calendar.years / calendar.steps, *leaves))
 

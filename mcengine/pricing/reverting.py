@@ -1,8 +1,7 @@
 """Black at a variance that reverts to its mean.
 
-Total variance over tau, from a variance v a year now:  w = p [theta tau + weight (v - theta) (1 - e^{-kappa tau}) / kappa].
-With theta = 0 it is that of an Ornstein-Uhlenbeck log price of reversion kappa / 2, and the price is exact; with a GARCH variance it is the mean
-expected to expiry (weight -ln(f) / (1 - f), f the daily persistence), and the smile is left out.
+Total variance over tau, from a variance v a year now:  w = p [theta tau + (v - theta) (1 - e^{-kappa tau}) / kappa].
+With theta = 0 it is that of an Ornstein-Uhlenbeck log price of reversion kappa / 2, and the price is exact.
 """
 
 import jax.numpy as jnp
@@ -19,7 +18,6 @@ class RevertingPricer:
     kappa: Scalar = number(above=0.0)
     theta: Scalar = number(low=0.0)
     premium: Scalar = number(default=1.0, above=0.0)
-    weight: Scalar = number(default=1.0, above=0.0)
 
     def total_variance(self, quote: Quote, expiry: Scalar) -> Scalar:
         """Variance of the log price from now to the date ``expiry``, that of announced events included."""
@@ -32,4 +30,4 @@ class RevertingPricer:
     def _own(self, quote: Quote, expiry: Scalar) -> Scalar:
         years = quote.years(expiry)
         fade = -jnp.expm1(-self.kappa * years) / self.kappa
-        return self.premium * (self.theta * years + self.weight * (quote.variance - self.theta) * fade)
+        return self.premium * (self.theta * years + (quote.variance - self.theta) * fade)

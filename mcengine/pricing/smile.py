@@ -9,6 +9,7 @@ are Lewis' integral ("Option valuation under stochastic volatility", 2000) less 
     call/F = Black(w) + sqrt(K/F)/pi int_0^inf Re{e^{-iuk} [phi_w(u - i/2) - phi(u - i/2)]} du / (u^2 + 1/4),   u = z / sqrt(w).
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,7 +20,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from mcengine._model import Scalar
 
-_T, _Z = 10, 192
+_T, _T_WHOLE, _Z = 10, 14, 192
 _BEND = 2.0
 _Z_SCALE = 4.0
 _NEWTON = 12
@@ -49,7 +50,7 @@ class Smile(NamedTuple):
         return polynomial(row, jnp.clip(first, -1.0, 1.0), jnp.clip(second, -1.0, 1.0))
 
 
-def _chebyshev(x: Scalar, count: int) -> list[Scalar]:
+def chebyshev(x: Scalar, count: int) -> list[Scalar]:
     """T_0(x) ... T_{count-1}(x)."""
     out = [jnp.ones_like(x), x]
     while len(out) < count:
@@ -68,7 +69,7 @@ def _slopes(x: Scalar, values: list[Scalar]) -> list[Scalar]:
 @jax.custom_jvp
 def polynomial(coefficients: Scalar, x: Scalar, y: Scalar) -> Scalar:
     """sum c_ij T_i(x) T_j(y), ``coefficients`` [X, Y] common to all paths: written out, in scalars, it becomes one kernel with all around it."""
-    return _dot(_chebyshev(x, coefficients.shape[0]), _inner(coefficients, _chebyshev(y, coefficients.shape[1])))
+    return _dot(chebyshev(x, coefficients.shape[0]), _inner(coefficients, chebyshev(y, coefficients.shape[1])))
 
 
 def _inner(coefficients: Scalar, second: list[Scalar]) -> list[Scalar]:
@@ -83,7 +84,7 @@ def _polynomial_jvp(primals: tuple[Scalar, ...], tangents: tuple[Any, ...]) -> t
     """Only what moves is differentiated: a delta costs little more than the price."""
     coefficients, x, y = primals
     moved, dx, dy = (None if isinstance(t, SymbolicZero) else t for t in tangents)
-    first, second = _chebyshev(x, coefficients.shape[0]), _chebyshev(y, coefficients.shape[1])
+    first, second = chebyshev(x, coefficients.shape[0]), chebyshev(y, coefficients.shape[1])
     slope = jnp.zeros_like(x)
     if dx is not None:
         slope = slope + _dot(_slopes(x, first), _inner(coefficients, second)) * dx
@@ -97,11 +98,11 @@ def _polynomial_jvp(primals: tuple[Scalar, ...], tangents: tuple[Any, ...]) -> t
 polynomial.defjvp(_polynomial_jvp, symbolic_zeros=True)
 
 
-def _nodes(count: int) -> np.ndarray:
+def nodes(count: int) -> np.ndarray:
     return np.cos(np.pi * (np.arange(count) + 0.5) / count)
 
 
-def _fit(count: int) -> np.ndarray:
+def fit(count: int) -> np.ndarray:
     """Values on the nodes to coefficients, [count, count]."""
     rows = 2.0 / count * np.cos(np.outer(np.arange(count), np.pi * (np.arange(count) + 0.5) / count))
     rows[0] *= 0.5
@@ -116,38 +117,55 @@ def _rule(count: int) -> tuple[np.ndarray, np.ndarray]:
     return _Z_SCALE * t / (1.0 - t), 0.5 * _Z_SCALE * weight / (1.0 - t) ** 2
 
 
-def tabulate(law: Any, lean: Scalar, dt: Scalar, steps: int, size: tuple[int, int]) -> Smile:
+def top(level: Scalar) -> Scalar:
+    """Y at the largest variance: 1, or 9 times the usual one if that is more."""
+    most = jnp.maximum(1.0, 9.0 * level)
+    return most / (most + 4.0 * level)
+
+
+def tabulate(
+    ratios: Callable[[Scalar, Scalar, Scalar, Scalar], Scalar],
+    level: Scalar,
+    lean: Scalar,
+    dt: Scalar,
+    steps: int,
+    size: tuple[int, int],
+    *,
+    whole: bool = False,
+) -> Smile:
     """The table of a law for 1 to ``steps`` steps of ``dt`` years to expiry.
 
-    ``law`` has ``exponents(u, years)``, ``expected(variance, years)`` and ``level`` (its usual variance); ``lean`` in [-1, 1] shifts the
-    range of x, [-5, 5], by 1.5 standard deviations towards the heavier tail.
+    ``ratios(x, variance, counts, dt)`` gives r [T, Y, X] so many steps before expiry (``whole``: whole numbers), ``level`` is the law's usual
+    variance; ``lean`` in [-1, 1] shifts the range of x, [-5, 5], by 1.5 standard deviations towards the heavier tail.
     """
     ends = [-5.0 + 1.5 * lean, 5.0 + 1.5 * lean]
     low, high = (e / jnp.sqrt(e * e + _BEND * _BEND) for e in ends)
-    bent = 0.5 * (high - low) * _nodes(size[0]) + 0.5 * (high + low)
+    bent = 0.5 * (high - low) * nodes(size[0]) + 0.5 * (high + low)
     x = _BEND * bent / jnp.sqrt(1.0 - bent * bent)
-    scale = 4.0 * law.level
-    most = jnp.maximum(1.0, 9.0 * law.level)
-    top = most / (most + scale)
-    y = 0.5 * top * (_nodes(size[1]) + 1.0)
-    variance = scale * y / (1.0 - y)
-    count = min(_T, steps)
-    shortest, longest = jnp.sqrt(dt), jnp.sqrt(dt * steps)
-    if count == steps:
-        years, spread = dt * np.arange(1, steps + 1), np.eye(steps)
+    scale, most = 4.0 * level, top(level)
+    y = 0.5 * most * (nodes(size[1]) + 1.0)
+    every = np.arange(1.0, steps + 1.0)
+    if steps <= (_T_WHOLE if whole else _T):
+        counts, spread = every, np.eye(steps)
     else:
-        years = (0.5 * (longest - shortest) * _nodes(count) + 0.5 * (longest + shortest)) ** 2
-        at = (2.0 * np.sqrt(np.arange(1, steps + 1)) - 1.0 - np.sqrt(steps)) / (np.sqrt(steps) - 1.0)
-        spread = np.stack([np.cos(i * np.arccos(np.clip(at, -1.0, 1.0))) for i in range(count)], axis=1) @ _fit(count)
-    ratios = _ratios(law, x, variance, years)  # [T, Y, X]
-    knots = jnp.einsum("tyx,ix,jy->tij", ratios, _fit(size[0]), _fit(size[1]))
-    return Smile(knots, jnp.asarray(np.concatenate([spread[:1], spread])), low, high, scale, top)
+        at = np.cos(np.pi * np.arange(_T_WHOLE) / (_T_WHOLE - 1)) if whole else nodes(_T)  # whole numbers reach both ends
+        counts = (0.5 * (np.sqrt(steps) - 1.0) * at + 0.5 * (np.sqrt(steps) + 1.0)) ** 2
+        counts = np.unique(np.round(counts)) if whole else counts
+        waves = lambda n: np.cos(np.arange(len(counts)) * np.arccos(np.clip(_place(n, steps), -1.0, 1.0))[:, None])  # noqa: E731
+        spread = waves(every) @ np.linalg.inv(waves(counts))
+    knots = jnp.einsum("tyx,ix,jy->tij", ratios(x, scale * y / (1.0 - y), counts, dt), fit(size[0]), fit(size[1]))
+    return Smile(knots, jnp.asarray(np.concatenate([spread[:1], spread])), low, high, scale, most)
 
 
-def _ratios(law: Any, x: Scalar, variance: Scalar, years: Scalar) -> Scalar:
-    """r on the nodes, [T, Y, X]."""
+def _place(count: np.ndarray, steps: int) -> np.ndarray:
+    """The root of a number of steps, from -1 (1) to 1 (``steps``)."""
+    return (2.0 * np.sqrt(count) - 1.0 - np.sqrt(steps)) / (np.sqrt(steps) - 1.0)
+
+
+def affine_ratios(law: Any, x: Scalar, variance: Scalar, counts: Scalar, dt: Scalar) -> Scalar:
+    """r on the nodes, [T, Y, X], of a law with ``exponents(u, years)`` and ``expected(variance, years)``."""
     z, weight = _rule(_Z)
-    t, v = years[:, None], variance[None, :]
+    t, v = dt * counts[:, None], variance[None, :]
     w = law.expected(v, t)
     deviation = jnp.sqrt(w)
     u = z / deviation[..., None]
@@ -158,9 +176,15 @@ def _ratios(law: Any, x: Scalar, variance: Scalar, years: Scalar) -> Scalar:
     phase = z[:, None] * x[None, :]
     total = jnp.real(gap) @ jnp.cos(phase) + jnp.imag(gap) @ jnp.sin(phase)
     k = x * deviation[..., None]
-    # Out of the money: puts below the forward, calls above. Both differ from Black's by the same.
-    price = _black(k, deviation[..., None]) + jnp.exp(0.5 * k) / jnp.pi * total
-    return _implied(k, price, deviation[..., None])
+    return implied(k, deviation[..., None], jnp.exp(0.5 * k) / jnp.pi * total)
+
+
+def implied(k: Scalar, deviation: Scalar, excess: Scalar) -> Scalar:
+    """Ratio of the implied to this ``deviation`` of a price on a forward of 1 that is ``excess`` over Black's.
+
+    Out of the money: puts below the forward, calls above; both differ from Black's by the same.
+    """
+    return _implied(k, _black(k, deviation) + excess, deviation)
 
 
 def _black(k: Scalar, deviation: Scalar) -> Scalar:
