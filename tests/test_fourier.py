@@ -38,18 +38,18 @@ CASES = [  # pricer, quote, kind, strike, price, half a unit of its last digit
     *((ANDERSEN, {"spot": 100.0, "years": 10.0, "variance": 0.04}, "call", k, p, 5e-9) for k, p in ((100.0, 13.08467014), (140.0, 0.29577444))),
     *(
         (LEWIS, {"spot": 100.0, "years": 1.0, "variance": 0.04, "rate": 0.01, "dividend": 0.02}, kind, k, p, 1e-12)
-        for k, put, call in ((80.0, 7.958878113256768, 26.774758743998854), (100.0, 17.055270961270110, 16.070154917028834))
+        for k, put, call in (
+            (80.0, 7.958878113256768, 26.774758743998854),
+            (90.0, 12.017966707346305, 20.933349000596710),
+            (100.0, 17.055270961270110, 16.070154917028834),
+        )
         for kind, p in (("put", put), ("call", call))
     ),
     (HestonPricer(6.21, 0.019, 0.61, -0.7), {"spot": 100.0, "years": 1.0, "variance": 0.010201, "rate": 0.0319}, "call", 100.0, 6.8061, 5e-5),
     (KAHL, {"spot": 100.0, "years": 10.0, "variance": 0.16}, "call", 200.0, 4.9521147, 5e-8),
-    (
-        HestonPricer(1.16, 0.2, 0.8, 0.8),
-        {"spot": 1.05, "years": 91 / 365, "variance": 0.3, "rate": 0.7, "dividend": 0.4},
-        "put",
-        1.05,
-        0.0632857284,
-        5e-11,
+    *(
+        (HestonPricer(1.16, 0.2, 0.8, 0.8), {"spot": 1.05, "years": t, "variance": 0.3, "rate": 0.7, "dividend": 0.4}, "put", 1.05, p, digit)
+        for t, p, digit in ((91 / 365, 0.0632857284, 5e-11), (5 / 366 + 86 / 365, 0.0632851308977151, 1e-12))
     ),
     *(
         (FORSYTH, {"spot": 100.0, "years": t, "variance": 0.0433, "rate": 0.1, "dividend": 0.04}, "put", 95.0, p, 2e-8)
@@ -68,7 +68,7 @@ def _price(kind, pricer, strike, spot, years, variance, rate, dividend):
     return pricer.option(kind, strike, 1, quote(spot, years, variance=variance, rate=rate, dividend=dividend))
 
 
-@pytest.mark.parametrize("case", CASES, ids=[f"{type(c[0]).__name__}-{c[2]}-{c[3]:g}-{c[1]['years']:.2g}" for c in CASES])
+@pytest.mark.parametrize("case", CASES, ids=[f"{type(c[0]).__name__}-{c[2]}-{c[3]:g}-{c[1]['years']:.4g}" for c in CASES])
 def test_published_prices(case):
     pricer, terms, kind, strike, price, digit = case
     rest = [terms.get(k, 0.0) for k in ("variance", "rate", "dividend")]

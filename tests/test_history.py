@@ -53,6 +53,16 @@ def test_bond_index_against_known_years(first, last, base, index, bond, correlat
     assert np.corrcoef(*daily)[0, 1] == pytest.approx(correlation, abs=0.015)
 
 
+@pytest.mark.parametrize(("first", "last", "correlation"), [("1990", "1997", 0.40), ("2000", "2021", -0.37), ("2022", "2022", 0.17)])
+def test_stocks_and_bonds_were_not_always_opposed(first, last, correlation):
+    """Daily returns: what a single correlation for all years would hide."""
+    frame = history.load(columns=("spx", "ust10y")).frame
+    elapsed = np.diff(frame.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
+    level = pd.Series(history.bond_index(frame["ust10y"].to_numpy() / 100.0, elapsed), frame.index)
+    daily = (np.diff(np.log(series.loc[first:last])) for series in (level, frame["spx"]))
+    assert np.corrcoef(*daily)[0, 1] == pytest.approx(correlation, abs=0.01)
+
+
 def test_a_bond_at_an_unchanged_yield_earns_that_yield():
     dt = np.full(504, 1.0 / 252.0)
     level = history.bond_index(np.full(505, 0.05), dt)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from reference import simulate, z_score
 
 from mcengine._model import parameters, replace, with_parameters
-from mcengine.market import GBM, FlatRate, Heston, Market
+from mcengine.market import GBM, BondIndex, FlatRate, Heston, HullWhite, Market, RegimeGBM, Regimes, Schwartz
 from mcengine.market import correlation as corr
 from mcengine.market.heston import quadratic_exponential
 from mcengine.pricing import Calendar
@@ -196,22 +196,108 @@ def test_an_infinite_mean_is_noticed():
     assert not finite
 
 
-@settings(deadline=None, derandomize=True, database=None, max_examples=40)
-@given(
-    v0=st.floats(0.0, 2.0),
-    kappa=st.floats(1e-3, 50.0),
-    theta=st.floats(0.0, 2.0),
-    vol_of_vol=st.floats(1e-3, 5.0),
-    rho=st.floats(-0.999, 0.999),
-    years=st.floats(1.0 / 252.0, 5.0),
-)
-def test_heston_stays_finite_and_positive(v0, kappa, theta, vol_of_vol, rho, years):
-    asset = Heston(100.0, v0=v0, kappa=kappa, theta=theta, vol_of_vol=vol_of_vol, rho=rho)
-    every = simulate(Market({"a": asset}), years, 16, 128, whole=True)["a"]
-    assert np.isfinite(every.spot).all()
-    assert np.isfinite(every.variance).all()
-    assert (every.spot >= 0.0).all()
-    assert (every.variance >= 0.0).all()
+# ---- no NaN for extreme but legal parameters ----
+
+GBM_EXTREMES = {
+    "sigma": st.floats(0.0, 5.0),
+    "drift": st.floats(-3.0, 3.0),
+    "dividend": st.floats(-1.0, 1.0),
+    "spot": st.floats(1e-6, 1e9),
+    "years": st.floats(1.0 / 252.0, 10.0),
+}
+HESTON_EXTREMES = {
+    "v0": st.floats(0.0, 2.0),
+    "kappa": st.floats(1e-3, 50.0),
+    "theta": st.floats(0.0, 2.0),
+    "vol_of_vol": st.floats(1e-3, 5.0),
+    "rho": st.floats(-0.999, 0.999),
+    "years": st.floats(1.0 / 252.0, 5.0),
+}
+JOINT_EXTREMES = {
+    **HESTON_EXTREMES,
+    "rate": st.floats(-0.02, 0.15),
+    "reversion": st.floats(1e-3, 10.0),
+    "sigma": st.floats(0.0, 0.05),
+    "spring": st.floats(1e-2, 20.0),
+    "noise": st.floats(0.0, 2.0),
+    "crash": st.floats(0.0, 2.0),
+    "jumps": st.floats(1e-3, 1e3),
+    "shared": st.floats(-0.24, 0.95),
+}
+FEW = settings(deadline=None, derandomize=True, database=None, max_examples=30)
+FEWER = settings(FEW, max_examples=10)
+CAMPAIGN = settings(FEW, max_examples=1000)
+
+
+def assert_lives(states):
+    """Finite prices, variances, rates; none below 0 but the rate's."""
+    for name, state in states.items():
+        for leaf in jax.tree.leaves(state):
+            assert np.isfinite(leaf).all(), name
+            assert name == "rate" or (leaf >= 0.0).all(), name
+
+
+def gbm_lives(years, **numbers):
+    assert_lives(simulate(Market({"a": GBM(**numbers)}), years, 16, 128, whole=True))
+
+
+def heston_lives(years, **numbers):
+    assert_lives(simulate(Market({"a": Heston(100.0, **numbers)}), years, 16, 128, whole=True))
+
+
+def joint_lives(neutral, years, rate, reversion, sigma, spring, noise, crash, jumps, shared, **heston):
+    """Heston, Schwartz, regimes and a bond index on a Hull-White rate, all correlated alike."""
+    assets = {
+        "e": Heston(100.0, **heston),
+        "c": Schwartz(60.0, spring, 65.0, noise),
+        "r": RegimeGBM(100.0, {"x": 0.1, "y": crash}, {"x": 0.1, "y": -crash}),
+        "b": BondIndex(100.0, 8.0),
+    }
+    pairs = dict.fromkeys(("e-c", "e-r", "c-r", "e-rate", "c-rate", "r-rate"), shared)
+    chain = Regimes(("x", "y"), {"x-y": jumps, "y-x": 3.0}, correlation={"y": dict.fromkeys(pairs, 0.3)})
+    curve = HullWhite([0.5, 2.0, 10.0], [rate, rate + 0.01, rate + 0.02], reversion, sigma)
+    market = Market(assets, pairs, curve, chain)
+    assert_lives(simulate(market.risk_neutral() if neutral else market, years, 16, 64, whole=True))
+
+
+@FEW
+@given(**GBM_EXTREMES)
+def test_gbm_stays_finite_and_positive(**numbers):
+    gbm_lives(**numbers)
+
+
+@FEW
+@given(**HESTON_EXTREMES)
+def test_heston_stays_finite_and_positive(**numbers):
+    heston_lives(**numbers)
+
+
+@FEWER
+@given(**JOINT_EXTREMES)
+def test_a_joint_market_stays_finite(**numbers):
+    joint_lives(False, **numbers)
+
+
+@pytest.mark.slow
+@CAMPAIGN
+@given(**GBM_EXTREMES)
+def test_gbm_a_thousand_times(**numbers):
+    gbm_lives(**numbers)
+
+
+@pytest.mark.slow
+@CAMPAIGN
+@given(**HESTON_EXTREMES)
+def test_heston_a_thousand_times(**numbers):
+    heston_lives(**numbers)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("neutral", [False, True], ids=["P", "Q"])
+@CAMPAIGN
+@given(**JOINT_EXTREMES)
+def test_a_joint_market_a_thousand_times(neutral, **numbers):
+    joint_lives(neutral, **numbers)
 
 
 def test_feller():

@@ -1,5 +1,7 @@
 """Randomised contracts against QuantLib's analytic engines, and simulated prices against ours: the z-scores themselves are tested."""
 
+from functools import partial
+
 import jax
 import numpy as np
 import pytest
@@ -9,7 +11,9 @@ from reference import quote
 from scipy.stats import kstest, poisson
 
 import mcengine as mc
-from mcengine.pricing import BatesPricer, BlackPricer, HestonPricer, MertonPricer, VarianceGammaPricer
+from mcengine._model import replace
+from mcengine.market import Market
+from mcengine.pricing import BatesPricer, BlackPricer, Calendar, HestonPricer, MertonPricer, VarianceGammaPricer
 
 TODAY = QuantLib.Date(2, 1, 2024)
 SPOT = 100.0
@@ -133,34 +137,53 @@ def test_merton_by_its_series(float64):
 # ---- by simulation ----
 
 
-def simulated(model, names, count, seed, paths, steps=4):
+def simulated(name, count, seed, paths):
     """z-scores of ``count`` random puts, each with its own paths: one program."""
+    make, names, steps = FAMILIES[name]
     random, scores = np.random.default_rng(seed), []
     for k in range(count):
-        numbers = {name: random.uniform(*bounds) for name, bounds in names.items()}
-        asset = model(spot=SPOT, **numbers)
-        years, rate = random.uniform(0.2, 1.5), random.uniform(0.0, 0.06)
+        market = make(**{name: random.uniform(*bounds) for name, bounds in names.items()})
+        years = random.uniform(0.2, 1.5)
+        market = market if isinstance(market, Market) else Market({"asset": market}, rate=random.uniform(0.0, 0.06))
         strike = SPOT * random.uniform(0.85, 1.15)
-        got = mc.price(mc.instrument.Put(strike, years), asset, rate=rate, paths=paths, steps=steps, seed=k)
-        exact = float(_put(asset.pricer(), strike, years, rate, numbers.get("v0", 0.0)))
-        scores.append((got.value - exact) / got.error)
+        got = mc.price(mc.instrument.Put(strike, years), market, paths=paths, steps=steps, seed=k)
+        scores.append(got.z(float(_put(market, strike, Calendar(years, steps)))))
     return np.array(scores)
 
 
 @jax.jit
-def _put(pricer, strike, years, rate, variance):
-    return pricer.option("put", strike, 1, quote(SPOT, years, variance=variance, rate=rate))
+def _put(market, strike, calendar):
+    ready = market.prepare(calendar)
+    return market.pricers()["asset"].option("put", strike, calendar.steps, ready.quotes(ready.start(), 0)["asset"])
 
 
-JUMPS = {"sigma": (0.1, 0.3), "intensity": (0.1, 1.0)}
+def regimes(calm, crash, out, back):
+    chain = mc.market.Regimes(("calm", "crash"), {"calm-crash": out, "crash-calm": back})
+    return Market({"asset": mc.market.RegimeGBM(SPOT, {"calm": calm, "crash": crash})}, rate=0.03, regimes=chain)
+
+
+def bond_index(rate, kappa, theta, sigma, maturity):
+    return Market({"asset": mc.market.BondIndex(SPOT, maturity)}, rate=mc.market.Vasicek(rate, kappa, theta, sigma))
+
+
+JUMPS = {"intensity": (0.1, 1.0), "jump_mean": (-0.2, 0.1), "jump_sd": (0.05, 0.2)}
+MEAN = {"v0": (0.01, 0.09), "kappa": (1.0, 5.0), "theta": (0.02, 0.09), "vol_of_vol": (0.2, 0.5), "rho": (-0.8, 0.0)}
 FAMILIES = {  # model, its numbers' ranges, steps
-    "gbm": (mc.market.GBM, {"sigma": (0.1, 0.4)}, 4),
-    "merton": (mc.market.Merton, JUMPS | {"jump_mean": (-0.2, 0.1), "jump_sd": (0.05, 0.2)}, 32),
-    "kou": (mc.market.Kou, JUMPS | {"up_probability": (0.2, 0.8), "up_mean": (0.02, 0.1), "down_mean": (0.02, 0.2)}, 96),
-    "heston": (
-        mc.market.Heston,
-        {"v0": (0.01, 0.09), "kappa": (1.0, 5.0), "theta": (0.02, 0.09), "vol_of_vol": (0.2, 0.5), "rho": (-0.8, 0.0)},
+    "gbm": (partial(mc.market.GBM, SPOT), {"sigma": (0.1, 0.4)}, 4),
+    "merton": (partial(mc.market.Merton, SPOT), {"sigma": (0.1, 0.3)} | JUMPS, 32),
+    "kou": (
+        partial(mc.market.Kou, SPOT),
+        {"sigma": (0.1, 0.3), "intensity": (0.1, 1.0), "up_probability": (0.2, 0.8), "up_mean": (0.02, 0.1), "down_mean": (0.02, 0.2)},
         96,
+    ),
+    "heston": (partial(mc.market.Heston, SPOT), MEAN, 96),
+    "bates": (partial(mc.market.Bates, SPOT), MEAN | JUMPS, 96),
+    "schwartz": (partial(mc.market.Schwartz, SPOT), {"kappa": (0.2, 4.0), "level": (80.0, 120.0), "sigma": (0.15, 0.5)}, 4),
+    "regimes": (regimes, {"calm": (0.08, 0.2), "crash": (0.25, 0.5), "out": (0.2, 2.0), "back": (1.0, 8.0)}, 32),
+    "bond index": (
+        bond_index,
+        {"rate": (0.0, 0.06), "kappa": (0.05, 1.0), "theta": (0.01, 0.06), "sigma": (0.005, 0.03), "maturity": (2.0, 20.0)},
+        4,
     ),
 }
 
@@ -170,14 +193,24 @@ def assert_normal(z):
     assert kstest(z, "norm").pvalue > 1e-3
 
 
-def test_simulated_prices_of_merton_have_normal_errors(float64):
-    model, names, steps = FAMILIES["merton"]
-    assert_normal(simulated(model, names, 24, 6, 1 << 14, steps))
+def test_simulated_prices_have_normal_errors(float64):
+    """Four laws together, whose steps are exact."""
+    assert_normal(np.concatenate([simulated(name, 8, 6, 1 << 13) for name in ("gbm", "merton", "schwartz", "bond index")]))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_simulated_prices_have_normal_errors(name, float64):
-    """60 contracts each; Heston's scheme in steps so short that its bias is below an error."""
-    model, names, steps = FAMILIES[name]
-    assert_normal(simulated(model, names, 60, 7, 1 << 15, steps))
+def test_simulated_prices_of_a_model_have_normal_errors(name, float64):
+    """60 contracts each; the variance's scheme in steps so short that its bias is below an error."""
+    assert_normal(simulated(name, 60, 7, 1 << 15))
+
+
+def test_a_price_off_by_a_hundredth_is_noticed(float64, monkeypatch):
+    """The test above has teeth: a volatility 1 % too high shows in 24 contracts together."""
+    exact = _put
+    monkeypatch.setattr(
+        "test_quantlib._put",
+        lambda market, *rest: exact(replace(market, assets={"asset": replace(market["asset"], sigma=1.01 * market["asset"].sigma)}), *rest),
+    )
+    with pytest.raises(AssertionError):
+        assert_normal(simulated("gbm", 24, 6, 1 << 18))
