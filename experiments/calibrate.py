@@ -50,7 +50,8 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
 def _surface(chosen: dict[str, Any], folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     """The market of one asset, as quotes price it: under Q."""
     quotes = mc.calibrate.read_quotes(chosen["quotes_file"])
-    print("\n".join([*(f"warning: {text}" for text in quotes.warnings), ""]), end="")
+    for text in quotes.warnings:
+        print(f"warning: {text}")
     fitted = mc.calibrate.fit_quotes(chosen["quotes"], quotes)
     for name, value in fitted.parameters.items():
         print(f"{name:12s} {value}")

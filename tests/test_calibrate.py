@@ -1,7 +1,11 @@
 """Calibration: what it says of the shipped history, and that it finds the parameters of a history it is given."""
 
+import importlib
+import shlex
 import sys
+from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +13,8 @@ import pytest
 import mcengine as mc
 from mcengine.calibrate.prices import read_prices
 from mcengine.market.correlation import to_matrix
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +140,28 @@ def test_a_broken_parquet_file_is_said(tmp_path):
     (tmp_path / "my.parquet").write_bytes(b"PAR1 and nothing")
     with pytest.raises(ValueError, match=r"^data: my\.parquet is not a parquet file that can be read: "):
         read_prices(tmp_path / "my.parquet")
+
+
+# ---- quotes, as a user runs them ----
+
+
+def test_quotes_make_a_market_that_the_next_command_takes(tmp_path, monkeypatch, capsys):
+    """What is printed: the butterflies let through, the curve, a put's dearness by skew, and a command whose market is the file's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    before = jax.config.jax_enable_x64
+    try:
+        assert importlib.import_module("calibrate").main(["quotes=heston", "plots=false"]) == 0
+    finally:
+        jax.config.update("jax_enable_x64", before)
+        sys.modules.pop("calibrate", None)
+    out = capsys.readouterr().out
+    assert "warning: dax_implied_vol.csv: butterflies cost less than nothing at 6 strikes" in out
+    assert "rate: the quotes' zero rates as a curve without volatility, 3.41 to 4.01 % a year" in out
+    assert "x1.5" in out
+    command = shlex.split(next(line for line in out.splitlines() if line.startswith("market.yaml: ")).removeprefix("market.yaml: "))
+    assert command[:3] == ["python", "experiments/hedge.py", "market=from_file"]
+    config = mc.load_config(command[2:], name="hedge")
+    market = mc.config.load(config.market)
+    assert list(market.assets) == list(config.weights) == ["equity"]
+    assert float(market.rate.zeros[-1]) == pytest.approx(0.0401)
