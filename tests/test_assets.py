@@ -436,6 +436,27 @@ def test_options_have_the_smile_of_garch():
     np.testing.assert_allclose(table, plain, atol=3e-3)
 
 
+@pytest.mark.slow
+def test_derivatives_of_garch_options(float64):
+    """By spot, variance and every parameter: central differences of the table's price."""
+    market = Market({"equity": GJRGARCH(100.0, **GARCH, variance_premium=1.2, price_of_risk=0.5)}, rate=RATE)
+    calendar = mc.pricing.Calendar(12.0 / 252.0, 12)
+
+    def price(numbers):
+        pricer = replace(market.pricers()["equity"], **{k: x for k, x in numbers.items() if k not in ("spot", "variance")})
+        ready = market.prepare(calendar)
+        quote = dataclasses.replace(ready.quotes(ready.start(), 0)["equity"], spot=numbers["spot"], variance=numbers["variance"])
+        return mc.pricing.prepared(pricer, calendar).option("put", 97.0, 10, quote)
+
+    price = jax.jit(price)
+    at = {"spot": 100.0, "variance": 0.05, "omega": 0.003, "alpha": 0.03, "gamma": 0.12, "beta": 0.85, "shift": 0.05, "premium": 1.2}
+    slopes = jax.jit(jax.grad(price))(at)
+    for name, x in at.items():
+        h = 1e-5 * max(abs(x), 0.01)
+        up, down = (float(price(at | {name: x + move})) for move in (h, -h))
+        assert float(slopes[name]) == pytest.approx((up - down) / (2.0 * h), rel=1e-4, abs=1e-6), name
+
+
 # ---- Schwartz ----
 
 

@@ -164,7 +164,7 @@ VOTE = Event(3.0 / 252.0, up={"equity": 0.035}, down={"equity": -0.05}, sd={"equ
 MEETING = Event(6.0 / 252.0, up={"equity": 0.02}, down={"equity": -0.02}, probability=0.4)
 
 
-@pytest.mark.parametrize("events", [{"vote": VOTE}, {"vote": VOTE, "meeting": MEETING}, {"vote": VOTE, "meeting": MEETING, "news": NEWS}])
+@pytest.mark.parametrize("events", [{"vote": VOTE}, {"vote": VOTE, "meeting": MEETING, "news": NEWS}])
 def test_sides_are_priced_apart(events):
     """Ten days, of which the event is most: exact to float32, simulation agrees."""
     market = Market({"equity": GBM(100.0, 0.18, drift=0.1), "other": GBM(10.0, 0.1)}, rate=0.03, events=events)
@@ -196,10 +196,8 @@ def test_every_pricer_tells_the_sides_apart():
     market = Market({"equity": GBM(100.0, 0.2)}, rate=0.02, events={"vote": VOTE})
     index = Market({"equity": BondIndex(100.0, 5.0)}, rate=Vasicek(0.02, 0.5, 0.02, 0.01), events={"vote": VOTE})
     pricing, exact = mc.pricing, mixture([VOTE], 97.0, years)
-    heston = pricing.HestonPricer(2.0, 0.04, 0.01, 0.0)
     flat = pricing.SurfacePricer(level=0.04, vix_over_atm=1.0, skew=0.0)
-    ready = pricing.prepared(heston, Calendar(years, steps))
-    pricers = (pricing.BlackPricer(0.04), heston, ready, flat, RevertingPricer(2.0, 0.04))
+    pricers = (pricing.BlackPricer(0.04), flat, RevertingPricer(2.0, 0.04))
     got = look(market, years, steps, 0, lambda quotes: [pricer.option("put", 97.0, steps, quotes["equity"]) for pricer in pricers])
     np.testing.assert_allclose(got, exact, atol=1e-3)
     got = puts(index, (97.0,), years, steps, steps)
@@ -209,6 +207,17 @@ def test_every_pricer_tells_the_sides_apart():
         {"equity": RegimeGBM(100.0, {"x": 0.2, "y": 0.2})}, rate=0.02, events={"vote": VOTE}, regimes=Regimes(("x", "y"), {"x-y": 1.0, "y-x": 1.0})
     )
     np.testing.assert_allclose(puts(regimes, (97.0,), years, steps, steps), exact, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_laws_and_their_tables_tell_the_sides_apart():
+    """Heston's at its lognormal limit."""
+    years, steps = 10.0 / 252.0, 10
+    law = mc.pricing.HestonPricer(2.0, 0.04, 0.01, 0.0)
+    pricers = (law, mc.pricing.prepared(law, Calendar(years, steps)))
+    market = Market({"equity": GBM(100.0, 0.2)}, rate=0.02, events={"vote": VOTE})
+    got = look(market, years, steps, 0, lambda quotes: [pricer.option("put", 97.0, steps, quotes["equity"]) for pricer in pricers])
+    np.testing.assert_allclose(got, mixture([VOTE], 97.0, years), atol=1e-3)
 
 
 def test_under_q_every_price_is_a_martingale_with_events():

@@ -127,9 +127,11 @@ def _transforms(law: GJRPricer, u: Scalar, variance: Scalar, counts: np.ndarray)
     kernel = jnp.where((jnp.real(u)[:, None] * spread)[..., None] < _GONE, weight * jnp.exp(wave), 0.0)
     day = jnp.einsum("umq,mqp->ump", kernel, following + 0j)
 
-    def until(phi: Scalar, days: Scalar) -> tuple[Scalar, Scalar]:
-        phi = jax.lax.fori_loop(0, days, lambda _, now: jnp.einsum("ump,up->um", day, now), phi)
-        return phi, phi
+    asked = on_nodes(variance) + 0j
 
-    _, phi = jax.lax.scan(until, jnp.ones(day.shape[:2], day.dtype), np.diff(counts, prepend=0).astype(np.int32))
-    return jnp.einsum("tum,ym->tyu", phi, on_nodes(variance) + 0j)
+    def one_more(phi: Scalar, _: None) -> tuple[Scalar, Scalar]:
+        phi = jnp.einsum("ump,up->um", day, phi)
+        return phi, asked @ phi.T
+
+    _, phi = jax.lax.scan(one_more, jnp.ones(day.shape[:2], day.dtype), length=int(counts[-1]))
+    return phi[counts.astype(int) - 1]
