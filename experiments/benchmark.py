@@ -59,12 +59,11 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         print(f"{name} ...", file=sys.stderr, flush=True)
         line = WORKLOADS[name](bench)
         lines.append({"workload": line.pop("workload"), "device": on, "precision": config.precision, **line})
+        print(json.dumps(lines[-1]), flush=True)  # a long run that is stopped has said what it found
     title = f"{on}, {config.precision}, median of {config.repeats}"
-    print(f"{title}\n\n{printing.table(lines)}\n")
+    print(f"\n{title}\n\n{printing.table(lines)}\n")
     for name, reason in bench.absent.items():
         print(f"left out of {name.partition('/')[0]}: {reason}")
-    for line in lines:
-        print(json.dumps(line))
     if config.plots:
         folder.write_picture("speed", printing.picture(lines, title))
     return {line["workload"]: line for line in lines} | {"left_out": bench.absent}, {}
