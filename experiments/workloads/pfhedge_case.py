@@ -35,7 +35,8 @@ class WhalleyWilmott(AbstractStage):
         d1 = jnp.log(spot / self.strike) / deviation + 0.5 * deviation
         delta = normal_cdf(d1)
         gamma = jnp.exp(-0.5 * d1 * d1) * (2.0 * np.pi) ** -0.5 / (spot * deviation)
-        width = jnp.cbrt(1.5 * seen.cost_terms.rate * gamma * gamma * spot)
+        cube = 1.5 * seen.cost_terms.rate * gamma * gamma * spot
+        width = jnp.exp(jnp.log(jnp.maximum(cube, 1e-30)) * (1.0 / 3.0))  # a cube root is a call for each path, these are vectors
         return target | {self.asset: Position(jnp.clip(target[self.asset].units, delta - width, delta + width))}, memory
 
 

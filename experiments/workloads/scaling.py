@@ -89,21 +89,21 @@ def _rate(task: Mapping[str, Any], paths: int, repeats: int) -> dict[str, float]
 
 
 def tangents(bench: Bench) -> dict[str, float]:
-    """Time of the mean wealth with one and with four forward tangents over the time without, same paths, same block."""
+    """Time of the mean wealth with one and with four forward tangents over the time without, same paths; blocks by what a path then carries."""
     study = study_book.hedged_study(bench.config)
     devices, key = program.check_devices(bench.config.engine.devices), make_key(bench.config.seed)
     paths = max(64, int(bench.config.paths * float(bench.settings("scaling").tangent_share)) // 64 * 64)
-    block = program.padded(paths, program.default_block() if bench.config.engine.block is None else bench.config.engine.block, devices)
-    known, size = parameters(study), block * devices
+    known, carried = parameters(study), program.carried(study, key)
     runners = []
     for count in (0, 1, 4):
         names = TANGENTS[:count]
         start = time.perf_counter()
+        block = program.padded(paths, bench.config.engine.block or program.default_block((1 + count) * carried), devices)
         call = _tangent_program(study, names, block, devices, key)
         values = {name: jnp.asarray(known[name], jnp.result_type(float)) for name in names}
         numbers = program.as_arrays(study)
 
-        def once(call: Any = call, values: Any = values, numbers: Any = numbers) -> Any:
+        def once(call: Any = call, values: Any = values, numbers: Any = numbers, size: int = block * devices) -> Any:
             return [jax.tree.map(np.asarray, call(values, numbers, key, program.words(at))) for at in range(0, paths, size)][-1]
 
         runner = Runner(f"{count} tangents", once, paths, paths, time.perf_counter() - start)

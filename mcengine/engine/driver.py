@@ -25,8 +25,8 @@ Blocks = Callable[[int, int], Iterator[tuple[int, Outcomes]]]
 MOST_BYTES = 1 << 26
 """Outcomes of a super-block at most."""
 
-MOST_WORK = {"cpu": 1 << 28, "gpu": 1 << 34}
-"""Paths x steps x books of a super-block at most: a second or two, which is what a kill may cost. Not timed, so that equal runs are cut alike."""
+MOST_WORK = {"cpu": 1 << 27, "gpu": 1 << 34}
+"""Paths x steps x books of a super-block at most: about a second, which is what a kill may cost. Not timed, so that equal runs are cut alike."""
 
 
 def new_timings() -> dict[str, float]:

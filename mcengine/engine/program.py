@@ -107,7 +107,10 @@ def carried(study: Any, key: Any) -> int:
         simulation, path = Simulation(study), Path(jnp.uint32(0), jnp.uint32(0))
         return simulation.start(path, study.noise.begin(key, path, study.steps, study.market.n_factors))
 
-    return sum(leaf.dtype.itemsize * leaf.size for leaf in jax.tree.leaves(jax.eval_shape(start, as_arrays(study), key)))
+    known = _identity("carried", study)
+    if known not in _carried:
+        _carried[known] = sum(leaf.dtype.itemsize * leaf.size for leaf in jax.tree.leaves(jax.eval_shape(start, as_arrays(study), key)))
+    return _carried[known]
 
 
 @lru_cache(maxsize=64)
@@ -142,13 +145,19 @@ def mean_over_devices(tree: Any) -> Any:
 
 
 _cache: dict[Any, Compiled] = {}
+_carried: dict[Any, int] = {}
+
+
+def _identity(name: Any, *arguments: Any) -> Any:
+    """What a program depends on: its name, and the structure of its arguments."""
+    leaves, tree = jax.tree.flatten(arguments)
+    shapes = tuple((np.shape(leaf), str(jax.dtypes.canonicalize_dtype(jnp.result_type(leaf)))) for leaf in leaves)
+    return name, tree, shapes, str(jnp.result_type(float))
 
 
 def compiled(name: Any, fn: Callable[..., Any], *arguments: Any) -> Compiled:
     """``fn`` compiled for arguments of this structure; found again by ``name`` and structure, not by ``fn``."""
-    leaves, tree = jax.tree.flatten(arguments)
-    shapes = tuple((np.shape(leaf), str(jax.dtypes.canonicalize_dtype(jnp.result_type(leaf)))) for leaf in leaves)
-    identity = (name, tree, shapes, str(jnp.result_type(float)))
+    identity = _identity(name, *arguments)
     if identity not in _cache:
         start = time.perf_counter()
         call = jax.jit(fn, compiler_options=compiler_options()).lower(*arguments).compile()
