@@ -25,6 +25,7 @@ MARKETS = {  # every asset drifts at the rate
         dividend=DIVIDEND,
     ),
 }
+CASES = ["heston", pytest.param("bates", marks=pytest.mark.slow)]
 PUTS = 50.0
 """Puts a unit of the asset, of which 1 % of wealth is held: puts on half of wealth, the rest in cash."""
 
@@ -38,7 +39,7 @@ def discounted_gain(asset, puts):
     return gain.mean(), gain.std(ddof=1) / np.sqrt(gain.size)
 
 
-@pytest.mark.parametrize("name", MARKETS)
+@pytest.mark.parametrize("name", CASES)
 def test_fairly_priced_puts_gain_nothing(name):
     """No premium, so that P is Q: puts rolled each quarter at the prices of the table, marked and sold before they end."""
     mean, error = discounted_gain(MARKETS[name], mc.policy.RolledPut(moneyness=0.95, coverage=PUTS, tenor=16, roll=12))
@@ -49,7 +50,7 @@ def test_fairly_priced_puts_gain_nothing(name):
 PREMIA = {"heston": {"variance_premium": 1.3}, "bates": {"intensity_premium": 2.0, "jump_mean_premium": -0.05}}
 
 
-@pytest.mark.parametrize("name", MARKETS)
+@pytest.mark.parametrize("name", CASES)
 def test_with_a_premium_puts_cost_what_it_says(name):
     """A put held to its end loses, discounted and on average, its price less that without the premium, for each one bought."""
     asset = MARKETS[name]

@@ -216,7 +216,7 @@ class TestRefusals:
 
     def test_default_super_block(self):
         """A power of two that holds whole randomisations, within bytes and work."""
-        assert default_super_block(400, 252 * 11, 1) == 1 << 16
+        assert default_super_block(400, 252 * 11, 1) == 1 << 15
         assert default_super_block(10**9, 1, 1) == 1024
         assert default_super_block(4, 10**9, 4096) == 4096
 
