@@ -1,4 +1,4 @@
-"""Random numbers by address: known answers, accuracy of the inversion, moments, independence, addressing.
+"""Random numbers by address: known answers, accuracy of both kinds of normals, moments, independence, addressing.
 
 Tolerances of sampled figures are K standard errors at a fixed seed.
 """
@@ -19,12 +19,13 @@ from mcengine.noise import (
     Path,
     make_key,
     normal_from_words,
+    normals_by_box_muller,
     path_ids,
     philox4x32,
     threefry2x32,
     uniform_from_words,
 )
-from mcengine.noise.normal import log_float32
+from mcengine.noise.normal import log_float32, normals_by_box_muller_float64
 
 K = 4.5  # some hundred figures are tested: one in 1,500 families exceeds it by chance
 ONES = 0xFFFFFFFF
@@ -121,6 +122,59 @@ def test_normals_increase_with_the_word():
     assert z[0] == -z[-1] < -6.3
 
 
+def exact_pair(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Box and Muller's formula in float64, for the radius' uniform and the angle rounded to 24 bits as float32 rounds them."""
+    u = ((first & 0x7FFFFFFF).astype(np.float32) * np.float32(2.0**-31) + np.float32(2.0**-32)).astype(np.float64)
+    angle = (second & 0x3FFFFFFF).astype(np.float32).astype(np.float64) * (np.pi / 2 * 2.0**-30)
+    radius = np.sqrt(-2.0 * np.log(u))
+    return np.where(second >> 31, -1.0, 1.0) * radius * np.cos(angle), np.where((second >> 30) & 1, -1.0, 1.0) * radius * np.sin(angle)
+
+
+def test_pairs_of_normals_are_accurate():
+    """Absolute; measured 6e-7, nearly all of it the angle's last bit times the radius. The bound is twice that. The largest radius is 6.66."""
+    first = dense_words(200_000)
+    second = np.random.default_rng(4).permutation(np.resize(dense_words(200_000), first.size))
+    pair = jax.jit(normals_by_box_muller)(first, second)
+    for z, exact in zip(pair, exact_pair(first, second), strict=True):
+        assert np.abs(np.asarray(z, np.float64) - exact).max() < 1.2e-6
+    radius = np.hypot(*(np.asarray(z, np.float64) for z in normals_by_box_muller(np.zeros(1, np.uint32), np.full(1, 1 << 29, np.uint32))))
+    assert radius == pytest.approx(np.sqrt(64.0 * np.log(2.0)), rel=1e-6)
+
+
+def test_pairs_of_normals_float64_are_accurate(float64):
+    words = np.random.default_rng(5).integers(0, 2**32, (4, 100_000)).astype(np.uint32)
+    u, v = ((words[i].astype(float) * 2.0**20 + (words[i + 1] >> 12) + 0.5) * 2.0**-52 for i in (0, 2))
+    z = normals_by_box_muller_float64((words[0], words[1]), (words[2], words[3]))
+    np.testing.assert_allclose(z[0], np.sqrt(-2.0 * np.log(u)) * np.cos(2.0 * np.pi * v), rtol=0.0, atol=1e-14)
+    np.testing.assert_allclose(z[1], np.sqrt(-2.0 * np.log(u)) * np.sin(2.0 * np.pi * v), rtol=0.0, atol=1e-14)
+
+
+@pytest.mark.parametrize("deviations", [5.0, 6.0])
+def test_pairs_have_tails_as_heavy_as_they_should(deviations):
+    """Of the 2^31 words of the radius as many lie beyond as exp(-x^2/2) says, to rounding, and so of the normals; of drawn ones as many."""
+    first = np.arange(20_000, dtype=np.uint32)
+    diagonal = np.full(first.size, 1 << 29, np.uint32)  # an angle of 45 degrees: both normals are the radius over the root of 2
+    radius = np.hypot(*(np.asarray(z, np.float64) for z in normals_by_box_muller(first, diagonal)))
+    far = radius[radius > deviations]
+    assert abs(far.size - np.exp(-0.5 * deviations**2) * 2.0**31) <= 2.0
+    beyond = 2.0 / np.pi * np.arccos(deviations / far)  # how often a normal of that radius is
+    assert abs(beyond.sum() - 2.0 * ndtr(-deviations) * 2.0**31) <= 0.5
+    rng, share = np.random.default_rng(6), beyond.mean()
+    n = far.size * (1_000_000 // far.size)
+    words = (np.arange(n) % far.size).astype(np.uint32), rng.integers(0, 2**32, n).astype(np.uint32)
+    for z in map(np.asarray, normals_by_box_muller(*words)):
+        error = np.sqrt(share * (1.0 - share) / n)
+        assert abs((np.abs(z) > deviations).mean() - share) < K * error
+        assert abs((z > deviations).mean() - 0.5 * share) < K * error
+
+
+def test_the_other_kind_of_normal_is_one_word_each():
+    source = Counter(normal="inversion").begin(make_key(0), Path(np.uint32(0), np.uint32(7)), 8, 8)
+    words = philox4x32((np.uint32(7), np.uint32(0), np.uint32(3), np.uint32(0)), tuple(make_key(0)))
+    expected = [float(normal_from_words(w, None, jnp.dtype("float32"))) for w in words]
+    np.testing.assert_allclose([float(z) for z in source.normals(3, 4)], expected, rtol=5e-7, atol=1e-7)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_mirrored_word_gives_the_mirrored_normal(dtype, float64):
     """Antithetic paths are the complement of the words, exactly."""
@@ -158,18 +212,18 @@ def test_uniforms_are_never_0_or_1_and_increase(dtype, float64):
 # ---- what a source draws ----
 
 
-@partial(jax.jit, static_argnames=("steps", "factors", "generator", "verb"))
-def _draw(key, ids, steps, factors, generator, verb):
+@partial(jax.jit, static_argnames=("steps", "factors", "generator", "verb", "normal"))
+def _draw(key, ids, steps, factors, generator, verb, normal):
     def one(high, low):
-        source = Counter(generator).begin(key, Path(high, low), steps, factors)
+        source = Counter(generator, normal).begin(key, Path(high, low), steps, factors)
         return jax.vmap(lambda step: jnp.stack(getattr(source, verb)(step, factors)))(jnp.arange(steps))
 
     return jax.vmap(one)(*ids)
 
 
-def draw(*, seed=0, stream="test", first=0, paths=1 << 14, steps=8, factors=8, generator="philox", verb="normals") -> np.ndarray:
+def draw(*, seed=0, stream="test", first=0, paths=1 << 14, steps=8, factors=8, generator="philox", verb="normals", normal="box_muller") -> np.ndarray:
     """[paths, steps, factors]"""
-    return np.asarray(_draw(make_key(seed, stream), path_ids(first, paths), steps, factors, generator, verb), np.float64)
+    return np.asarray(_draw(make_key(seed, stream), path_ids(first, paths), steps, factors, generator, verb, normal), np.float64)
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +231,9 @@ def normals():
     return draw()
 
 
-@pytest.mark.parametrize("generator", ["philox", "threefry"])
-def test_moments_of_normals(generator):
-    z = draw(generator=generator)
+@pytest.mark.parametrize(("generator", "normal"), [("philox", "box_muller"), ("threefry", "box_muller"), ("philox", "inversion")])
+def test_moments_of_normals(generator, normal):
+    z = draw(generator=generator, normal=normal)
     for power, mean, variance in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96), (6, 15, 10170)):
         assert abs((z**power).mean() - mean) < K * np.sqrt(variance / z.size), power
 
@@ -233,12 +287,19 @@ def test_pairs_fill_the_square_evenly(normals):
 
 
 @pytest.mark.parametrize(
-    ("verb", "generator", "precision"),
-    [("normals", "philox", "float32"), ("normals", "threefry", "float32"), ("uniforms", "philox", "float32"), ("normals", "philox", "float64")],
+    ("verb", "generator", "precision", "normal"),
+    [
+        ("normals", "philox", "float32", "box_muller"),
+        ("normals", "threefry", "float32", "box_muller"),
+        ("normals", "philox", "float64", "box_muller"),
+        ("normals", "philox", "float32", "inversion"),
+        ("normals", "philox", "float64", "inversion"),
+        ("uniforms", "philox", "float32", "box_muller"),
+    ],
 )
-def test_an_address_does_not_depend_on_how_many_are_asked(verb, generator, precision):
+def test_an_address_does_not_depend_on_how_many_are_asked(verb, generator, precision, normal):
     with jax.enable_x64(precision == "float64"):
-        one, several, many = (draw(factors=n, generator=generator, verb=verb, paths=64, steps=2) for n in (1, 3, 6))
+        one, several, many = (draw(factors=n, generator=generator, verb=verb, normal=normal, paths=64, steps=2) for n in (1, 3, 6))
     np.testing.assert_array_equal(several, many[..., :3])
     np.testing.assert_array_equal(one, many[..., :1])
 
@@ -276,6 +337,7 @@ def test_keys_of_seeds_and_streams_are_all_different():
         (lambda: make_key(0, "tests"), "stream: expected one of test, train, validate, pilot, scramble, got 'tests'"),
         (lambda: make_key(-1), "seed: expected a whole number from 0 to 2^64 - 1, got -1"),
         (lambda: make_key(1 << 64), "seed: expected a whole number from 0 to 2^64 - 1, got 18446744073709551616"),
+        (lambda: Counter(normal="polar"), "Counter.normal: expected 'box_muller' or 'inversion', got 'polar'"),
         (lambda: Counter("mt19937"), "Counter.generator: expected 'philox' or 'threefry', got 'mt19937'"),
     ],
 )

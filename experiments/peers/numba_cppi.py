@@ -1,6 +1,6 @@
 """The CPPI workload in numba, four times: prange over both cores, fastmath, float32.
 
-``run_counter``: the engine's noise (philox4x32-10, one word a normal, the same addresses and polynomials), chunks of paths inside a step so
+``run_counter``: the engine's noise (philox4x32-10 and Box-Muller, the same addresses and polynomials), chunks of paths inside a step so
 that LLVM vectorises, ``math.exp``, which numba calls for one number at a time.
 ``run_vector``: the same with an exponential of its own, so that all of it vectorises: about what numba can be made to do.
 ``run_loop``: the same noise, a path after the other: the loop as one writes it first.

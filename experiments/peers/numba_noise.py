@@ -1,4 +1,4 @@
-"""The engine's noise in numba: philox4x32-10, one word a normal, the same addresses and polynomials; and an exponential that vectorises."""
+"""The engine's noise in numba: philox4x32-10 and Box-Muller, the same addresses and polynomials; and an exponential that vectorises."""
 
 import math
 from typing import Any
@@ -11,16 +11,16 @@ from mcengine.noise import normal as polynomials
 
 _M0, _M1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _W0, _W1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
-_NUMERATOR = tuple(np.float32(c) for c in polynomials._NUMERATOR)
-_DENOMINATOR = tuple(np.float32(c) for c in polynomials._DENOMINATOR)
 _LOG = tuple(np.float32(c) for c in polynomials._LOG_SHORT)
 _LOG_2 = np.float32(math.log(2.0))
 _EXP = tuple(
     np.float32(c) for c in (1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1)
 )  # Moshier's Cephes expf
 _LOG2_E, _LN2_HIGH, _LN2_LOW = np.float32(1.44269504), np.float32(0.693359375), np.float32(-2.12194440e-4)
-_HALF, _ONE, _TWO, _FOUR = (np.float32(v) for v in (0.5, 1.0, 2.0, 4.0))
-_UNIT = np.float32(2.0**-32)
+_SIN, _COS = (tuple(np.float32(c) for c in of) for of in (polynomials._SIN, polynomials._COS))
+_ZERO, _HALF, _ONE = (np.float32(v) for v in (0.0, 0.5, 1.0))
+_UNIT, _LOWEST = np.float32(2.0**-31), np.float32(2.0**-32)
+_ANGLE, _MIDDLE = np.float32(math.pi / 2 * 2.0**-30), np.float32(math.pi / 4)
 INLINE: dict[str, Any] = {"fastmath": True, "inline": "always"}
 
 
@@ -51,24 +51,20 @@ def _log(y):
 
 
 @njit(**INLINE)
-def _normal(word):
-    signed = int32(word)
-    p = (float32(int32(signed ^ (signed >> int32(31)))) + _HALF) * _UNIT
-    w = -_log(_FOUR * p * (_ONE - p))
-    above = _NUMERATOR[0]
-    above = above * w + _NUMERATOR[1]
-    above = above * w + _NUMERATOR[2]
-    above = above * w + _NUMERATOR[3]
-    above = above * w + _NUMERATOR[4]
-    above = above * w + _NUMERATOR[5]
-    below = _DENOMINATOR[0]
-    below = below * w + _DENOMINATOR[1]
-    below = below * w + _DENOMINATOR[2]
-    below = below * w + _DENOMINATOR[3]
-    below = below * w + _DENOMINATOR[4]
-    below = below * w + _DENOMINATOR[5]
-    z = (_ONE - _TWO * p) * (above / below)
-    return z if signed < int32(0) else -z
+def _turned(x, sign):
+    return _float(int32(_bits(x) ^ int32(sign & uint32(0x80000000))))
+
+
+@njit(**INLINE)
+def _pair(first, second):
+    u = float32(int32(first & uint32(0x7FFFFFFF))) * _UNIT + _LOWEST
+    radius = math.sqrt(max(-_log(u), _ZERO))
+    x = float32(int32(second & uint32(0x3FFFFFFF))) * _ANGLE - _MIDDLE
+    square = x * x
+    sine = x + x * square * ((_SIN[0] * square + _SIN[1]) * square + _SIN[2])
+    cosine = _ONE - square * (_HALF - square * ((_COS[0] * square + _COS[1]) * square + _COS[2]))
+    one, other = radius * (cosine - sine), radius * (cosine + sine)
+    return _turned(one, second), _turned(other, second << uint32(1))
 
 
 @njit(**INLINE)
@@ -80,7 +76,9 @@ def normals(path, step, block, key0, key1):
         x0, x1 = uint32(uint32(wide1 >> uint64(32)) ^ x1 ^ k0), uint32(wide1)
         x2, x3 = uint32(uint32(wide0 >> uint64(32)) ^ x3 ^ k1), uint32(wide0)
         k0, k1 = uint32(k0 + _W0), uint32(k1 + _W1)
-    return _normal(x0), _normal(x1), _normal(x2), _normal(x3)
+    z0, z1 = _pair(x0, x1)
+    z2, z3 = _pair(x2, x3)
+    return z0, z1, z2, z3
 
 
 @njit(**INLINE)

@@ -22,7 +22,7 @@ from mcengine.engine.run import check_paths
 from mcengine.engine.sums import Layout, Piece, Sums
 from mcengine.instrument import Hedged, joint, make_calendar
 from mcengine.market import Market
-from mcengine.noise import Counter, Path, make_key, path_ids
+from mcengine.noise import Counter, Path, draw, make_key, path_ids
 from mcengine.pricing import Calendar
 
 
@@ -169,8 +169,7 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
 
     def body(carry: Any, row: Any) -> tuple[Any, None]:
         states, inside, total = carry
-        normals = source.at(row["noise"]).normals(row["step"], prepared.n_factors)
-        uniforms = source.uniforms(row["step"], prepared.n_uniforms + drawn_by_contracts) if prepared.n_uniforms + drawn_by_contracts else ()
+        normals, uniforms = draw(source.at(row["noise"]), row["step"], prepared.n_factors, prepared.n_uniforms + drawn_by_contracts)
         uniforms, own = uniforms[: prepared.n_uniforms], uniforms[prepared.n_uniforms :]
         states = prepared.step(states, row, normals, uniforms)
         now = row["step"] + 1
@@ -187,7 +186,7 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
     carry = (states, inside, {name: jnp.zeros((), jnp.result_type(float)) for name in instruments})
     rows = prepared.rows | {"step": jnp.arange(calendar.steps), "discount": prepared.discounts[1 : calendar.steps + 1], "noise": source.rows}
     # Two steps an iteration, as the study's path has it.
-    (states, _, total), _ = jax.lax.scan(body, carry, rows, unroll=2 if calendar.steps % 2 == 0 else 1)
+    (states, _, total), _ = jax.lax.scan(body, carry, rows)
     return total, {name: quote.spot for name, quote in prepared.quotes(states, calendar.steps).items()}
 
 
@@ -206,8 +205,8 @@ def sample(market: Market, paths: int, *, years: float = 1.0, steps: int = 252, 
             source = Counter().begin(key, Path(high, low), steps, prepared.n_factors)
 
             def body(states: Any, row: Any) -> tuple[Any, Any]:
-                uniforms = source.uniforms(row["step"], prepared.n_uniforms) if prepared.n_uniforms else ()
-                return prepared.step(states, row, source.normals(row["step"], prepared.n_factors), uniforms), states
+                normals, uniforms = draw(source, row["step"], prepared.n_factors, prepared.n_uniforms)
+                return prepared.step(states, row, normals, uniforms), states
 
             last, before = jax.lax.scan(body, prepared.start(), prepared.rows | {"step": jnp.arange(steps)})
             whole = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), before, last)

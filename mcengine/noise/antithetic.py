@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import model
-from mcengine.noise.counter import Counter, Given, Path
+from mcengine.noise.counter import Counter, Given, Path, draw
 from mcengine.noise.normal import BELOW_ONE
 from mcengine.noise.sampling import Sampling
 from mcengine.noise.words import Word
@@ -31,10 +31,18 @@ class AntitheticSource(NamedTuple):
         return self._replace(base=self.base.at(row))
 
     def normals(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
-        return tuple(jnp.where(self.mirrored, -z, z) for z in self.base.normals(step, factors))
+        return self.draw(step, factors, 0)[0]
 
     def uniforms(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
-        return tuple(jnp.where(self.mirrored, jnp.minimum(1.0 - u, BELOW_ONE), u) for u in self.base.uniforms(step, factors))
+        return self.draw(step, 0, factors)[1]
+
+    def draw(self, step: Word, normals: int, uniforms: int) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+        """(normals, uniforms) of one step."""
+        drawn, even = draw(self.base, step, normals, uniforms)
+        return (
+            tuple(jnp.where(self.mirrored, -z, z) for z in drawn),
+            tuple(jnp.where(self.mirrored, jnp.minimum(1.0 - u, BELOW_ONE), u) for u in even),
+        )
 
 
 @model

@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mcengine._kernel import one_kernel
 from mcengine._model import model, static
-from mcengine.noise.normal import normal_from_words, uniform_from_words
+from mcengine.noise.normal import normal_from_words, normals_by_box_muller, normals_by_box_muller_float64, uniform_from_words
 from mcengine.noise.sampling import Sampling
 from mcengine.noise.words import Word, philox4x32, threefry2x32
 
@@ -58,6 +59,7 @@ class Source(NamedTuple):
     key: tuple[Word, Word]
     path: Path
     generator: str
+    normal: str
 
     @property
     def rows(self) -> tuple[()]:
@@ -70,26 +72,37 @@ class Source(NamedTuple):
 
     def normals(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
         """Independent standard normals of one step, one a factor."""
-        dtype = jnp.result_type(float)
-        out = [normal_from_words(high, low, dtype) for high, low in self._words(step, factors, 0, dtype)]
-        # Kept whole for the compiler: fused into each reader, the hash would be computed once per reader.
-        return tuple(jax.lax.optimization_barrier(out)) if out else ()
+        return self.draw(step, factors, 0)[0]
 
     def uniforms(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
         """Independent uniforms on (0, 1) of one step, one a factor."""
-        dtype = jnp.result_type(float)
-        return tuple(uniform_from_words(high, low, dtype) for high, low in self._words(step, factors, _UNIFORM_BLOCKS, dtype))
+        return self.draw(step, 0, factors)[1]
 
-    def _words(self, step: Word, factors: int, first_block: int, dtype: np.dtype) -> list[tuple[Word, Word | None]]:
-        needed = factors if dtype == jnp.float32 else 2 * factors
+    def draw(self, step: Word, normals: int, uniforms: int) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
+        """(normals, uniforms) of one step, all words of them hashed by one kernel."""
+        dtype = jnp.result_type(float)
+        words = 1 if dtype == jnp.float32 else 2
+        paired = self.normal == "box_muller"
+        wanted = words * (normals + normals % 2 if paired else normals)
+        hashed = one_kernel(self._words(step, wanted, 0) + self._words(step, words * uniforms, _UNIFORM_BLOCKS))
+        by_number: list[Any] = [(w, None) for w in hashed] if words == 1 else list(zip(hashed[::2], hashed[1::2], strict=True))
+        count = wanted // words
+        drawn: list[jax.Array] = []
+        if paired:
+            for first, second in zip(by_number[:count:2], by_number[1:count:2], strict=True):
+                drawn += normals_by_box_muller(first[0], second[0]) if words == 1 else normals_by_box_muller_float64(first, second)
+        else:
+            drawn += [normal_from_words(high, low, dtype) for high, low in by_number[:count]]
+        # Kept whole for the compiler: fused into each reader, they would be computed once per reader.
+        kept = [z for at in range(0, normals, 2) for z in one_kernel(drawn[at : min(at + 2, normals)])] if paired else drawn
+        return tuple(kept), tuple(uniform_from_words(high, low, dtype) for high, low in by_number[count:])
+
+    def _words(self, step: Word, needed: int, first_block: int) -> list[Word]:
         words: list[Word] = []
-        block = first_block
         while len(words) < needed:
-            words.extend(self._block(step, np.uint32(block)))
-            block += 1
-        if dtype == jnp.float32:
-            return [(w, None) for w in words[:factors]]
-        return [(words[2 * f], words[2 * f + 1]) for f in range(factors)]
+            words.extend(self._block(step, np.uint32(first_block)))
+            first_block += 1
+        return words[:needed]
 
     def _block(self, step: Word, block: np.uint32) -> tuple[Word, ...]:
         step = jnp.asarray(step).astype(jnp.uint32)
@@ -100,13 +113,19 @@ class Source(NamedTuple):
 
 @model
 class Counter:
-    """Counter-based noise: ``generator`` is philox (philox4x32-10, the default: the faster one, see the README) or threefry (threefry2x32-20)."""
+    """Counter-based noise: ``generator`` is philox (philox4x32-10, the default: the faster one, see the README) or threefry (threefry2x32-20).
+
+    ``normal`` is box_muller (the default: twice as fast) or inversion, a normal that increases with its word.
+    """
 
     generator: str = static(default="philox")
+    normal: str = static(default="box_muller")
 
     def check(self) -> None:
         if self.generator not in ("philox", "threefry"):
             raise ValueError(f"Counter.generator: expected 'philox' or 'threefry', got {self.generator!r}")
+        if self.normal not in ("box_muller", "inversion"):
+            raise ValueError(f"Counter.normal: expected 'box_muller' or 'inversion', got {self.normal!r}")
 
     @property
     def sampling(self) -> Sampling:
@@ -122,7 +141,7 @@ class Counter:
         if self.generator == "threefry":
             # Two counter words hold step and block only: the path goes into the key, through the cipher once.
             words = threefry2x32((path.low, path.high), words)
-        return Source(words, path, self.generator)
+        return Source(words, path, self.generator, self.normal)
 
 
 class _GivenSource(NamedTuple):
@@ -161,3 +180,10 @@ class Given:
 
     def begin(self, key: jax.Array, path: Path, steps: int, factors: int) -> _GivenSource:
         return _GivenSource(jnp.asarray(self.draws))
+
+
+def draw(source: Any, step: Word, normals: int, uniforms: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    """(normals, uniforms) of a step of any source, at once where it can."""
+    if hasattr(source, "draw"):
+        return source.draw(step, normals, uniforms)
+    return source.normals(step, normals), source.uniforms(step, uniforms) if uniforms else ()

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.noise.counter import Counter, Path
+from mcengine.noise.counter import Counter, Path, draw
 from mcengine.noise.sampling import Sampling
 from mcengine.noise.words import Word
 
@@ -55,12 +55,13 @@ class ShiftedSource(NamedTuple):
         zero = jnp.zeros((), jnp.result_type(float))
         return Density(zero, zero + 1.0, zero)
 
-    def draw(self, step: Word, factors: int, density: Density) -> tuple[tuple[Scalar, ...], Density]:
-        """(normals of the step, moved where the path still is, density after it)."""
+    def draw_moved(self, step: Word, factors: int, uniforms: int, density: Density) -> tuple[tuple[Scalar, ...], tuple[Scalar, ...], Density]:
+        """(normals of the step, moved where the path still is; uniforms; density after it)."""
         h = self.table[step]
-        x = tuple(z + density.moving * self.share * h[f] for f, z in enumerate(self.base.normals(step, factors)))
+        plain, even = draw(self.base, step, factors, uniforms)
+        x = tuple(z + density.moving * self.share * h[f] for f, z in enumerate(plain))
         gain = sum(h[f] * (x[f] - 0.5 * h[f]) for f in range(factors))
-        return x, Density(density.log_ratio + density.moving * gain, density.moving, density.steps + density.moving)
+        return x, even, Density(density.log_ratio + density.moving * gain, density.moving, density.steps + density.moving)
 
     def stop(self, density: Density, value: Callable[[str], Scalar]) -> Density:
         """The density frozen where the watched value is below the level."""
@@ -120,9 +121,11 @@ def start_density(source: Any) -> Any:
     return source.start() if isinstance(source, ShiftedSource) else ()
 
 
-def draw_normals(source: Any, step: Word, factors: int, density: Any) -> tuple[tuple[Scalar, ...], Any]:
-    """(normals of a step, density after it)."""
-    return source.draw(step, factors, density) if isinstance(source, ShiftedSource) else (source.normals(step, factors), density)
+def draw_weighted(source: Any, step: Word, factors: int, uniforms: int, density: Any) -> tuple[tuple[Scalar, ...], tuple[Scalar, ...], Any]:
+    """(normals of a step, uniforms, density after it)."""
+    if isinstance(source, ShiftedSource):
+        return source.draw_moved(step, factors, uniforms, density)
+    return (*draw(source, step, factors, uniforms), density)
 
 
 def stop_density(source: Any, density: Any, value: Callable[[str], Scalar]) -> Any:
