@@ -10,7 +10,7 @@ scaling, memory                      how cost grows with paths, steps, assets, t
 Each is warmed up; compilation is timed apart; the runs of a workload and of its peers take turns, and the median counts.
 
 python experiments/benchmark.py
-python experiments/benchmark.py workloads=[basket8,heston] peers=[numba_counter,quantlib] repeats=3 memory=false
+python experiments/benchmark.py workload=[basket8,heston] peers=[numba_counter,quantlib] repeats=3 memory=false
 """
 
 import json
@@ -30,15 +30,13 @@ SMALL_REPEATS = 2  # under MC_SMALL=1, where there is no measuring memory either
 
 
 def chosen(config: Any) -> list[str]:
-    """Workloads to run. Raises ``ValueError`` for one that does not exist, before anything runs."""
-    known = {"workloads": list(WORKLOADS), "peers": peers.names()}
-    for key, names in known.items():
-        for name in [] if config[key] == "all" else config[key]:
-            if name not in names:
-                raise ValueError(f"{key}: unknown {name!r}{near(name, names)}")
+    """Workloads to run, those of the group ``workload``. Raises ``ValueError`` for a peer that does not exist, before anything runs."""
+    for name in [] if config.peers == "all" else config.peers:
+        if name not in peers.names():
+            raise ValueError(f"peers: unknown {name!r}{near(name, peers.names())}")
     if not config.repeats >= 1:
         raise ValueError(f"repeats: expected a whole number of at least 1, got {config.repeats}")
-    return [*config.workloads, *(["memory"] if config.memory and "memory" not in config.workloads else [])]
+    return [*config.workload, *(["memory"] if config.memory else [])]
 
 
 def device(count: int) -> str:

@@ -148,7 +148,7 @@ def test_a_missing_environment_is_said(monkeypatch, tmp_path):
 def test_every_workload_has_its_yaml_and_its_peers():
     config = mc.load_config([], "benchmark")
     assert set(config.workload) == set(WORKLOADS) - {"memory"}
-    assert set(config.workloads) | {"memory"} == set(WORKLOADS)
+    assert set(config.workload) | {"memory"} == set(WORKLOADS)
     for name, settings in config.workload.items():
         assert set(settings.peers) == set(peers.PEERS.get(name, {}))
         assert settings.share > 0.0
@@ -204,7 +204,7 @@ def script(tmp_path, monkeypatch):
 def test_it_prints_a_table_a_json_line_a_workload_and_its_folder(script, tmp_path, capfd):
     names = ["asian_barrier", "pfhedge_case"]
     small = ["paths=1024", "repeats=1", "memory=false", "peers=[numpy]", "workload.asian_barrier.steps=8", "workload.asian_barrier.share=1"]
-    assert script(f"workloads=[{','.join(names)}]", *small) == 0
+    assert script(f"workload=[{','.join(names)}]", *small) == 0
     printed = capfd.readouterr().out.splitlines()
     lines = [json.loads(text) for text in printed if text.startswith("{")]
     assert [line["workload"] for line in lines] == names
@@ -217,7 +217,7 @@ def test_it_prints_a_table_a_json_line_a_workload_and_its_folder(script, tmp_pat
     assert (folder / "speed.png").stat().st_size > 10_000
 
 
-@pytest.mark.parametrize(("override", "near"), [("workloads=[cppi]", "cppi4"), ("peers=[nunpy]", "numpy")])
+@pytest.mark.parametrize(("override", "near"), [("workload=cppi", "cppi4"), ("peers=[nunpy]", "numpy")])
 def test_unknown_workloads_and_peers_end_in_one_line(script, tmp_path, capfd, override, near):
     assert script(override) == 2
     assert near in capfd.readouterr().err
