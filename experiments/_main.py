@@ -18,17 +18,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import _resume
 import jax
-import numpy as np
 
 import mcengine as mc
 from mcengine import _runtime
 from mcengine import config as configuration
 from mcengine.engine.checkpoint import FULL
-from mcengine.engine.identity import differences, said
 from mcengine.engine.run import check_paths
+from mcengine.policy.base import validate_floor
 from mcengine.report import RunFolder, provenance
-from mcengine.report.run_folder import as_json, read_json
 
 Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, Any]]]
 
@@ -50,7 +49,7 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
         _hydra(name, lambda config: None, arguments)  # --help, --cfg job: Hydra's own
         return 0
     try:
-        overrides = _resumed(name, overrides, multirun)
+        overrides = _resume.resumed(name, overrides, multirun)
         _join_hosts(name, overrides)
     except ValueError as error:
         _say(str(error))
@@ -58,7 +57,7 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
     if name != "benchmark":  # which times the compiler
         _runtime.cache()
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    given = [_value(a) for a in overrides if a.partition("=")[0] == key]
+    given = [_resume.value(a) for a in overrides if a.partition("=")[0] == key]
     with _folder(Path(given[-1]) if given else None, Path("multirun" if multirun else "outputs") / name) as (root, old):
         jobs = _Jobs(task, name, old)
         try:
@@ -68,7 +67,7 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
             _say(str(error))
             return REFUSED
         except KeyboardInterrupt:
-            _say(f"interrupted{_how_to_go_on(name, RunFolder(root)) if not multirun else ''}")
+            _say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root)) if not multirun else ''}")
             return INTERRUPTED
         if multirun and any(root.rglob("metrics.json")):
             print(root.resolve(), flush=True)
@@ -88,11 +87,13 @@ class _Jobs:
 
         hydra = HydraConfig.get()
         path, overrides = Path(hydra.runtime.output_dir), list(hydra.overrides.task)
-        stopped = True  # from outside, and may go on
+        stopped, ours = True, False  # from outside, and may go on; another process's folder is left alone
         choices = {k: v for k, v in hydra.runtime.choices.items() if not k.startswith("hydra") and "@" not in k}
         command = shlex.join(["python", f"experiments/{self.name}.py", *overrides])
         try:
-            self._finish(config, path, {"experiment": self.name, **choices}, command, overrides)
+            with RunFolder(path).alone():
+                ours = True
+                self._finish(config, path, {"experiment": self.name, **choices}, command, overrides)
             code = 0
         except mc.engine.NotFiniteError as error:
             code = NOT_FINITE
@@ -103,13 +104,13 @@ class _Jobs:
             if error.errno not in FULL:
                 raise
             kept = f"; {error.kept} are kept" if isinstance(error, mc.engine.DiskFullError) else ""
-            _say(f"the disk is full{kept}{_how_to_go_on(self.name, RunFolder(path))}")
+            _say(f"the disk is full{kept}{_resume.how_to_go_on(self.name, RunFolder(path))}")
         except (ValueError, OmegaConfBaseException) as error:
             code, stopped = REFUSED, False
             _say(str(error))
         finally:
             done = (path / "metrics.json").is_file()
-            if not done and path not in self.old and not (stopped and RunFolder(path).has_blocks):
+            if ours and not done and path not in self.old and not (stopped and RunFolder(path).has_blocks):
                 shutil.rmtree(path, ignore_errors=True)
         self.codes.append(code)
 
@@ -118,7 +119,7 @@ class _Jobs:
         logging.getLogger("jax").setLevel(logging.ERROR)  # what it says about accelerators it did not find is no concern of a study
         prepare(config)
         resolved = configuration.plain(config)
-        folder = RunFolder(path, _goes_on(RunFolder(path), resolved))
+        folder = RunFolder(path, _resume.goes_on(RunFolder(path), resolved))
         if folder.is_finished(resolved):
             print(f"finished before, skipped: {command}\n{folder.path}", flush=True)
             return
@@ -133,53 +134,6 @@ class _Jobs:
         timings = {**timings, "total_seconds": time.perf_counter() - start}
         folder.finish(resolved, metrics, {**facts, "timings": timings})
         print(folder.path, flush=True)
-
-
-_HOSTS = ("engine.platform", "engine.hosts", *(f"engine.hosts.{key}" for key in ("coordinator", "processes", "process")))
-FREE = ("plots", "paths", "until.metric", "until.error", "seconds", "engine.block", "engine.devices", "engine.memory", *_HOSTS)
-"""What may differ in a run that goes on: how far it is to go, and what changes no path's numbers."""
-
-
-def _resumed(name: str, overrides: list[str], multirun: bool) -> list[str]:
-    """The overrides with ``resume=<folder>`` replaced by those of the run there, before the others, and by its folder."""
-    given = [_value(o) for o in overrides if o.startswith("resume=") and o != "resume=null"]
-    if not given:
-        return overrides
-    if multirun:
-        raise ValueError("resume: expected one run; a sweep goes on when it is started again with hydra.sweep.dir=<its folder>")
-    folder = Path(given[-1]).absolute()
-    begun = read_json(folder / "begun.json")
-    if not begun:
-        raise ValueError(f"resume: expected the folder of a run of experiments/{name}.py, got {given[-1]}")
-    if begun["experiment"] != name:
-        raise ValueError(f"resume: {given[-1]} is a run of experiments/{begun['experiment']}.py, not of {name}.py")
-    rest = [o for o in overrides if not o.startswith(("resume=", "hydra.run.dir="))]
-    quoted = str(folder).replace("'", "\\'")
-    return [*begun["overrides"], *rest, f"hydra.run.dir='{quoted}'"]
-
-
-def _value(override: str) -> str:
-    """What an override sets, without the quotes around it."""
-    value = override.partition("=")[2]
-    return value[1:-1].replace("\\'", "'") if value[:1] == value[-1:] == "'" else value
-
-
-def _goes_on(folder: RunFolder, config: dict[str, Any]) -> bool:
-    """Whether the folder holds a run of this configuration that may go on. Raises ``ValueError`` with what differs when it holds another's."""
-    begun = read_json(folder.path / "begun.json")
-    if not begun or not folder.has_blocks:
-        return False
-    old, new = (configuration.flat(c) for c in (begun["config"], as_json(config)))
-    found = differences({k: v for k, v in old.items() if k not in FREE}, {k: v for k, v in new.items() if k not in FREE})
-    if found:
-        finished = "finished" if (folder.path / "metrics.json").is_file() else "stopped"
-        raise ValueError(f"{folder.path} holds the {finished} run of another configuration: {said(found)}; choose a folder of its own")
-    return True
-
-
-def _how_to_go_on(name: str, folder: RunFolder) -> str:
-    """The command, where something was finished."""
-    return f"; go on with: python experiments/{name}.py resume={shlex.quote(str(folder.path))}" if folder.has_blocks else ""
 
 
 def _join_hosts(name: str, overrides: Sequence[str]) -> None:
@@ -241,10 +195,7 @@ def check_floor(study: mc.Study, floor: Any) -> None:
     """Raise ``ValueError`` for a floor that cannot be held: its present value is not below the starting wealth."""
     if isinstance(floor, bool) or not isinstance(floor, int | float) or not floor > 0.0:
         raise ValueError(f"floor: expected a number above 0, a fraction of the starting wealth, got {floor!r}")
-    rate = getattr(study.market, "rate", None)
-    present = floor * float(rate.discounts(np.array([study.years]))[0]) if hasattr(rate, "discounts") else floor
-    if not present < 1.0:
-        raise ValueError(f"floor: expected one whose present value is below the starting wealth, got {floor:g} worth {present:.4g} of it today")
+    validate_floor("floor", floor, study.discount)
 
 
 def prepare(config: Any) -> None:

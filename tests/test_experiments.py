@@ -126,7 +126,7 @@ def test_refusals(script, capsys, tmp_path, override, message):
 @pytest.mark.parametrize(
     ("name", "words", "message"),
     [
-        ("hedge", ["floor=1.5", "policy=static_put"], "floor: expected one whose present value is below the starting wealth, got 1.5 worth 1.4"),
+        ("hedge", ["floor=1.5", "policy=static_put"], "floor: expected a floor whose present value is below the starting wealth, got 1.5 worth 1.4"),
         ("hedge", ["engine=gpu"], "engine: expected a gpu that JAX can use (extra cuda12 or cuda13), got only cpu"),
         ("hedge", ["engine.keep=abc"], "keep: expected a number of paths of at least 1, got 'abc'"),
         ("hedge", ["weights={equity:0.6,gold:0.1}"], "unknown key 'weights.gold'; known: equity, bond, commodity"),

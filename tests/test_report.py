@@ -83,6 +83,14 @@ def test_run_folder(tmp_path, table):
     assert csv.loc["cppi 0.9", "mean return error"] == pytest.approx(table.loc["cppi 0.9", "mean return"].error)
 
 
+def test_two_runs_do_not_fill_one_folder(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.alone(), pytest.raises(ValueError, match="another process is at work in it"), RunFolder(folder.path).alone():
+        pass
+    with folder.alone():
+        assert folder.path.is_dir()
+
+
 def test_collect(tmp_path):
     for name, floor in (("a", 0.7), ("b", 0.9)):
         folder = RunFolder(tmp_path / "sweep" / name)

@@ -82,19 +82,27 @@ def _same_noise(exp):
 _counter, _vector = _same_noise(_call_exp), _same_noise(exp)
 
 
+@njit(**INLINE)
+def _day(n, floor, interest, z0, z1, z2, z3, wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3):
+    """A trade and a move of one path."""
+    cash, u0, u1, u2, u3 = _trade(n, floor, wealth, cash, a0, a1, a2, a3, u0, u1, u2, u3)
+    m0, m1, m2, m3 = _moves(_call_exp, n, z0, z1, z2, z3)
+    a0, a1, a2, a3 = a0 * m0, a1 * m1, a2 * m2, a3 * m3
+    cash *= _ONE + interest
+    wealth = cash + (u0 * a0 + u1 * a1 + u2 * a2 + u3 * a3)
+    return wealth, min(lowest, wealth), cash, a0, a1, a2, a3, u0, u1, u2, u3
+
+
 @njit(parallel=True, fastmath=True)
 def _loop(n, interest, floors, key, out):
     for i in prange(out.shape[1]):
         a0 = a1 = a2 = a3 = cash = wealth = lowest = _ONE
         u0 = u1 = u2 = u3 = _ZERO
         for k in range(interest.size):
-            cash, u0, u1, u2, u3 = _trade(n, floors[k], wealth, cash, a0, a1, a2, a3, u0, u1, u2, u3)
             z0, z1, z2, z3 = normals(uint64(i), k, 0, key[0], key[1])
-            m0, m1, m2, m3 = _moves(_call_exp, n, z0, z1, z2, z3)
-            a0, a1, a2, a3 = a0 * m0, a1 * m1, a2 * m2, a3 * m3
-            cash *= _ONE + interest[k]
-            wealth = cash + (u0 * a0 + u1 * a1 + u2 * a2 + u3 * a3)
-            lowest = min(lowest, wealth)
+            wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3 = _day(
+                n, floors[k], interest[k], z0, z1, z2, z3, wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3
+            )
         out[0, i], out[1, i], out[2, i], out[3, i], out[4, i], out[5, i] = wealth, lowest, a0, a1, a2, a3
 
 
@@ -107,14 +115,11 @@ def _random(n, interest, floors, seed, out):
             a0 = a1 = a2 = a3 = cash = wealth = lowest = _ONE
             u0 = u1 = u2 = u3 = _ZERO
             for k in range(interest.size):
-                cash, u0, u1, u2, u3 = _trade(n, floors[k], wealth, cash, a0, a1, a2, a3, u0, u1, u2, u3)
                 z0, z1 = float32(np.random.standard_normal()), float32(np.random.standard_normal())
                 z2, z3 = float32(np.random.standard_normal()), float32(np.random.standard_normal())
-                m0, m1, m2, m3 = _moves(_call_exp, n, z0, z1, z2, z3)
-                a0, a1, a2, a3 = a0 * m0, a1 * m1, a2 * m2, a3 * m3
-                cash *= _ONE + interest[k]
-                wealth = cash + (u0 * a0 + u1 * a1 + u2 * a2 + u3 * a3)
-                lowest = min(lowest, wealth)
+                wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3 = _day(
+                    n, floors[k], interest[k], z0, z1, z2, z3, wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3
+                )
             out[0, i], out[1, i], out[2, i], out[3, i], out[4, i], out[5, i] = wealth, lowest, a0, a1, a2, a3
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from peers.terms import BasketTerms
 
 import mcengine as mc
-from workloads.contracts import AsianBasketCall, basket_market
+from workloads.contracts import AsianBasketCall, basket_market, mean_call
 from workloads.timing import Bench, Race
 
 
@@ -13,8 +13,7 @@ def contracts(terms: BasketTerms) -> tuple[dict[str, Any], mc.market.Market]:
     """(the two calls by name, the market)."""
     market = basket_market(terms.assets, sigma=terms.sigma, rho=terms.correlation, rate=terms.rate)
     names = tuple(market.assets)
-    end = mc.instrument.Basket("call", terms.strike, terms.years, dict.fromkeys(names, 1.0 / len(names)))
-    return {"end": end, "average": AsianBasketCall(names, terms.strike, terms.years)}, market
+    return {"end": mean_call(terms, names), "average": AsianBasketCall(names, terms.strike, terms.years)}, market
 
 
 def run(bench: Bench) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Contracts on several assets or on averages, and an asset stepped by arithmetic Euler: what the market-only workloads price."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
@@ -129,6 +130,12 @@ class EulerGBM:
 
     def risk_neutral(self, rate: Scalar) -> "EulerGBM":
         return self
+
+
+def mean_call(terms: Any, assets: Iterable[str]) -> mc.instrument.Basket:
+    """A call on the mean of the assets, at the end."""
+    names = tuple(assets)
+    return mc.instrument.Basket("call", terms.strike, terms.years, dict.fromkeys(names, 1.0 / len(names)))
 
 
 def basket_market(count: int = 8, *, sigma: float = 0.2, rho: float = 0.5, rate: float = 0.02) -> mc.market.Market:

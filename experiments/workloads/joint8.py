@@ -11,6 +11,8 @@ import mcengine as mc
 from mcengine._model import trainable
 from mcengine.engine import BatchGradient
 from mcengine.market import BondIndex, Heston, HullWhite, Market, RegimeGBM, Regimes, Schwartz
+from workloads.contracts import mean_call
+from workloads.study_book import mean_wealth
 from workloads.timing import Bench, Race
 
 
@@ -33,24 +35,14 @@ def market() -> Market:
     return Market(assets, pairs, rate=rate, regimes=Regimes(("calm", "crash"), {"calm-crash": 0.5, "crash-calm": 3.0}))
 
 
-def call(terms: BasketTerms, assets: Any) -> dict[str, Any]:
-    """On the mean, at the end."""
-    names = tuple(assets)
-    return {"end": mc.instrument.Basket("call", terms.strike, terms.years, dict.fromkeys(names, 1.0 / len(names)))}
-
-
 def run(bench: Bench) -> dict[str, Any]:
     terms, made = BasketTerms(steps=int(bench.settings("joint8").steps)), market()
 
     def engine(paths: int) -> dict[str, Any]:
-        found = mc.engine.payoffs(call(terms, made.assets), made, paths=paths, steps=terms.steps, keep=paths, **bench.options)
+        found = mc.engine.payoffs({"end": mean_call(terms, made.assets)}, made, paths=paths, steps=terms.steps, keep=paths, **bench.options)
         return {**found.cash, "compile_seconds": found.timings["compile_seconds"]}
 
     line = Race("joint8", terms, terms.steps * terms.assets, terms.years, "end").run(bench, engine)
     study = mc.Study(made, mc.policy.Mix(dict.fromkeys(made.assets, 0.1)), steps=terms.steps)
-    gradient = BatchGradient(study, _wealth, trainable(study), label="joint8", devices=bench.config.engine.devices)
+    gradient = BatchGradient(study, mean_wealth, trainable(study), label="joint8", devices=bench.config.engine.devices)
     return line | {"gradient_compile_seconds": gradient.compiled.seconds, "gradient_numbers": len(gradient.names)}
-
-
-def _wealth(outcomes: Any, extra: Any) -> tuple[Any, dict[str, Any]]:
-    return outcomes["policy"]["wealth"], {}

@@ -46,7 +46,8 @@ def _forward(study: mc.Study, bench: Bench) -> Any:
     return engine
 
 
-def _wealth(outcomes: Any, extra: Any) -> tuple[Any, dict[str, Any]]:
+def mean_wealth(outcomes: Any, extra: Any) -> tuple[Any, dict[str, Any]]:
+    """What a gradient is of: wealth at the end, and its square for the error."""
     wealth = outcomes["policy"]["wealth"]
     return wealth, {"square": wealth * wealth}
 
@@ -54,7 +55,7 @@ def _wealth(outcomes: Any, extra: Any) -> tuple[Any, dict[str, Any]]:
 def _gradient(study: mc.Study, bench: Bench, label: str) -> Any:
     names, start = trainable(study), time.perf_counter()
     block, batch = bench.settings(label).get("block"), min(bench.paths(label), BATCH)
-    gradient = BatchGradient(study, _wealth, names, label=("benchmark", label), batch=batch, block=block, devices=bench.config.engine.devices)
+    gradient = BatchGradient(study, mean_wealth, names, label=("benchmark", label), batch=batch, block=block, devices=bench.config.engine.devices)
     compile_seconds = time.perf_counter() - start
     values, key = {name: parameters(study)[name] for name in names}, make_key(bench.config.seed)
 

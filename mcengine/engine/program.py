@@ -177,8 +177,7 @@ def placed(tree: Any, devices: int) -> Any:
 
 
 def blocks(call: Callable[[Any], Any], ids: range, size: int, timings: dict[str, float]) -> Iterator[tuple[int, Any]]:
-    """(first id, outcomes) of blocks of ``size`` paths: ``AHEAD`` are under way while one is taken, so that no device waits
-    for another."""
+    """(first id, outcomes) of blocks of ``size`` paths: ``AHEAD`` are under way while one is taken, so that no device waits for another."""
     start = time.perf_counter()
     pending: list[tuple[int, Any]] = []
 

@@ -50,7 +50,7 @@ class Study:
         self.market.check_steps(self.years, self.steps)
         if not self.market.n_factors and self.noise.sampling.kind != "iid":
             raise ValueError(f"Study.noise: expected a counter for a market that draws no normals, got {type(self.noise).__name__}")
-        discount = float(np.asarray(self.market.rate.discounts(np.asarray(self.years))))
+        discount = self.discount
         if not self.books:
             raise ValueError("Study.policy: expected a policy or a dict of them, got none")
         if "market" in self.books:
@@ -62,6 +62,11 @@ class Study:
             shared = set(policy.slots()) & set(self.market.assets)
             if shared:
                 raise ValueError(f"Study.policy: expected slots named unlike assets, got {', '.join(sorted(shared))}")
+
+    @property
+    def discount(self) -> float:
+        """What 1 at the horizon is worth today."""
+        return float(np.asarray(self.market.rate.discounts(np.asarray(self.years))))
 
     @property
     def books(self) -> dict[str, AbstractStage]:

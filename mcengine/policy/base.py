@@ -106,7 +106,7 @@ def validate_floor(name: str, floor: Scalar, discount: float) -> None:
     present = float(floor) * discount
     if present >= 1.0:
         raise ValueError(
-            f"{name}.floor: expected a floor whose present value is below the starting wealth, got {float(floor):g} worth {present:.4g} of it today"
+            f"{name}: expected a floor whose present value is below the starting wealth, got {float(floor):g} worth {present:.4g} of it today"
         )
 
 

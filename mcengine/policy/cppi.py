@@ -28,7 +28,7 @@ class Cppi(AbstractStage):
             raise ValueError(f"Cppi.exposure: expected 'scale' or 'set', got {self.exposure!r}")
 
     def validate(self, assets: tuple[str, ...], discount: float) -> None:
-        validate_floor("Cppi", self.floor, discount)
+        validate_floor("Cppi.floor", self.floor, discount)
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
         cushion = jnp.maximum(seen.wealth - seen.floor_value(self.floor), 0.0)

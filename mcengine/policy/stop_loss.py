@@ -19,7 +19,7 @@ class StopLoss(AbstractStage):
     kind: ClassVar[Kind] = "scaler"
 
     def validate(self, assets: tuple[str, ...], discount: float) -> None:
-        validate_floor("StopLoss", self.floor, discount)
+        validate_floor("StopLoss.floor", self.floor, discount)
 
     def start(self, seen: Seen) -> Scalar:
         return jnp.ones_like(seen.wealth)

@@ -7,12 +7,18 @@ its finished blocks (``checkpoint/``, see ``engine.checkpoint``) are where it ca
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mcengine.engine import Estimate
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 _STATE = ("begun.json", "config.yaml", "metrics.json")
 """What says which run a folder holds, and whether it is finished."""
@@ -39,6 +45,23 @@ class RunFolder:
     def has_blocks(self) -> bool:
         """Whether there is something to go on from."""
         return any(self.path.rglob("*.block")) or any(self.path.rglob("*.journal"))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While no other process fills the folder; where the system has locks. Raises ``ValueError`` when one does."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        if fcntl is None:
+            yield
+            return
+        handle = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however that ends
+            except BlockingIOError:
+                raise ValueError(f"{self.path}: another process is at work in it") from None
+            yield
+        finally:
+            os.close(handle)
 
     def begin(self, config_text: str, facts: Mapping[str, Any] | None = None) -> dict[str, bytes]:
         """Write the resolved configuration, and ``facts`` as begun.json; a run that was finished here is so no longer.
