@@ -229,6 +229,16 @@ def test_a_variance_swap_under_heston():
     asset = mc.market.Heston(spot=100.0, v0=0.09, kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7)
     estimate = mc.price(VarianceSwap(0.0, 1.0), asset, paths=32_768, steps=252)
     assert abs(estimate.value - 0.0616166179) < ERRORS * estimate.error + 1e-5
+    assert float(mc.greeks.value(VarianceSwap(0.0, 1.0), asset)) == pytest.approx(0.0616166179, abs=1e-5)
+
+
+def test_a_variance_swap_counts_jumps():
+    """sigma^2 + lambda (m^2 + s^2) a year, which options alone would give only roughly."""
+    asset = mc.market.Merton(spot=100.0, sigma=0.15, intensity=1.0, jump_mean=-0.1, jump_sd=0.15)
+    fair = 0.15**2 + 0.1**2 + 0.15**2
+    assert float(mc.greeks.value(VarianceSwap(0.0, 1.0), asset)) == pytest.approx(fair, abs=2e-5)
+    estimate = mc.price(VarianceSwap(0.0, 1.0), asset, paths=65_536, steps=252)
+    assert abs(estimate.value - fair) < ERRORS * estimate.error + 2e-5
 
 
 def test_a_delta_hedge_takes_the_variance_out():

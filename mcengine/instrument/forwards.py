@@ -156,14 +156,16 @@ class VarianceSwap(AbstractContract):
         return _Realised(now, total), jnp.where(step == date, self.notional * (total / self.expiry - self.strike), 0.0)
 
     def price(self, state: _Realised, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
-        """Variance so far and that to come: the pricer's own, or replicated from its options (which an asset that jumps realises only roughly).
+        """Variance so far and that to come: the pricer's own, its law's expected quadratic variation, or replicated from its options.
 
         Each date's mean return adds its square, exactly where all dates are alike.
         """
         quote, date, pricer = quotes[self.asset], date_of(self.expiry, calendar), pricers[self.asset]
-        ahead = deviation(pricer, quote, date)
         total = total_variance(pricer, quote, date)
+        if total is None and hasattr(pricer, "expected"):
+            total = pricer.expected(pricer.state(quote), quote.years(date)) + quote.event_variance(date)
         if total is None:
+            ahead = deviation(pricer, quote, date)
             total = replicated_variance(lambda kind, k: pricer.option(kind, k, date, quote), quote.forward(date), ahead, quote.discount(date))
         mean = jnp.log(quote.forward(date) / quote.spot) - 0.5 * total
         to_come = total + mean * mean / jnp.maximum(date - quote.step, 1)
