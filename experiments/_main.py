@@ -109,8 +109,10 @@ class _Jobs:
             code, stopped = REFUSED, False
             _say(str(error))
         finally:
+            if not ours:
+                self.old.update({path.absolute(), path.absolute().parent})
             done = (path / "metrics.json").is_file()
-            if ours and not done and path not in self.old and not (stopped and RunFolder(path).has_blocks):
+            if not done and path.absolute() not in self.old and not (stopped and RunFolder(path).has_blocks):
                 shutil.rmtree(path, ignore_errors=True)
         self.codes.append(code)
 

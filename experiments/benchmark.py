@@ -1,11 +1,13 @@
 """Speed, beside peers that do the same work in the same run: tables, one line of JSON a workload, a picture.
 
 basket8, asian_barrier, heston       contracts on a market alone, prices checked
+joint8                               eight assets of four models, a stochastic rate and regimes, beside eight lognormal ones
 hedged, hedged_gradient              volatility target, CPPI and a rolled put with costs: outcome, and gradient by all parameters
 pfhedge_case                         a call hedged in a no-trade band
 cppi4, study_book, study_book_gradient   CPPI on four assets; one book of the default study
 time_to_error                        paths and seconds to a stated error, by each way to reduce variance
-scaling, memory                      how cost grows with paths, steps, assets, tangents; what a second core is worth
+scaling                              how cost grows with paths, steps, assets, tangents; what a second core is worth
+memory, unless memory=false          peak memory of two runs
 
 Each is warmed up; compilation is timed apart; the runs of a workload and of its peers take turns, and the median counts.
 

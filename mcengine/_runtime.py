@@ -1,8 +1,8 @@
 """What must be set before XLA starts: one compiler flag and one CPU device per core.
 
-XLA:CPU makes one kernel for each leaf of a scan's carry and repeats the noise inside every one of them. Multi-output
-fusion makes it one kernel; it can only be asked for through ``XLA_FLAGS``, before the first computation. A fused kernel
-runs on one thread, so each core gets a device of its own and blocks of paths are dealt to the devices.
+XLA:CPU makes a kernel for each leaf of a scan's carry and repeats inside every one of them what several need. Multi-output
+fusion makes one kernel of those that read the same, and nothing is computed twice; it can only be asked for through ``XLA_FLAGS``,
+before the first computation. A kernel runs on one thread, so each core gets a device of its own and blocks of paths are dealt to the devices.
 """
 
 import hashlib

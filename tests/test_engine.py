@@ -120,7 +120,7 @@ class TestCompilation:
     def test_the_hash_is_not_repeated(self, study, result):
         """A step needs one philox block: 10 rounds of 4 xors, and one more for each normal's sign.
 
-        Without multi-output fusion XLA:CPU makes one kernel for each leaf of the carry and hashes again in every one. It is one kernel that hashes.
+        It is one kernel that hashes: neither a kernel a round nor one for each leaf of the carry (see ``_kernel``).
         """
         if jax.default_backend() != "cpu":
             pytest.skip("reads the text of the CPU program")

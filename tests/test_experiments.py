@@ -12,6 +12,7 @@ import pytest
 
 import mcengine as mc
 from mcengine import config
+from mcengine.report import RunFolder
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
 FAST = ["market=lognormal", "steps=12", "paths=256", "plots=false"]
@@ -145,6 +146,17 @@ def test_other_refusals(script, capsys, tmp_path, name, words, message):
     assert message in err
     assert len(err.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_where_another_process_works_is_left_alone(script, capsys, tmp_path, monkeypatch):
+    """Also where it did not exist when this one looked."""
+    looked, too_early = Path.is_dir, [tmp_path / "run"]
+    with RunFolder(tmp_path / "run").alone():
+        monkeypatch.setattr(Path, "is_dir", lambda self: looked(self) and not (self in too_early and too_early.remove(self) is None))
+        assert script("hedge", [*FAST, f"hydra.run.dir={tmp_path}/run"]) == 2
+        monkeypatch.undo()
+        assert "another process is at work in it" in capsys.readouterr().err
+        assert (tmp_path / "run").is_dir()
 
 
 def test_a_derivative_that_is_not_finite_names_paths_and_step(script, capsys, tmp_path):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtr, ndtri
 
+from mcengine._kernel import one_kernel
 from mcengine.noise import (
     STREAMS,
     Counter,
@@ -177,7 +178,7 @@ def test_the_other_kind_of_normal_is_one_word_each():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_mirrored_word_gives_the_mirrored_normal(dtype, float64):
-    """Antithetic paths are the complement of the words, exactly."""
+    """By inversion the complement of a word is the normal of the other sign, exactly."""
     high = dense_words(5000)
     low = None if dtype == "float32" else np.random.default_rng(3).integers(0, 2**32, high.size).astype(np.uint32)
     z = normal_from_words(high, low, jnp.dtype(dtype))
@@ -302,6 +303,27 @@ def test_an_address_does_not_depend_on_how_many_are_asked(verb, generator, preci
         one, several, many = (draw(factors=n, generator=generator, verb=verb, normal=normal, paths=64, steps=2) for n in (1, 3, 6))
     np.testing.assert_array_equal(several, many[..., :3])
     np.testing.assert_array_equal(one, many[..., :1])
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("normal", ["box_muller", "inversion"])
+@pytest.mark.parametrize("generator", ["philox", "threefry"])
+@pytest.mark.parametrize(("some", "others"), [(0, 0), (0, 3), (1, 0), (3, 1), (5, 3)])
+def test_normals_and_uniforms_drawn_at_once_are_those_drawn_apart(some, others, generator, normal, precision):
+    with jax.enable_x64(precision == "float64"):
+        source = Counter(generator, normal).begin(make_key(1), Path(np.uint32(0), np.uint32(5)), 8, some)
+        z, u = source.draw(3, some, others)
+        assert (len(z), len(u)) == (some, others)
+        for one, apart in ((z, source.normals(3, 6)), (u, source.uniforms(3, 6))):
+            assert [x.dtype for x in one] == [precision] * len(one)
+            np.testing.assert_allclose([float(x) for x in one], [float(x) for x in apart[: len(one)]], rtol=1e-6)
+
+
+def test_one_kernel_gives_back_what_it_is_given():
+    values = (jnp.float32(-2.5), jnp.int32(-3), jnp.uint32(2**32 - 1), jnp.float32(-jnp.inf))
+    for count in range(5):
+        kept = jax.jit(one_kernel)(values[:count])
+        assert [(x.dtype, x.tolist()) for x in kept] == [(x.dtype, x.tolist()) for x in values[:count]]
 
 
 def test_an_address_does_not_depend_on_the_block_nor_on_compilation(normals):

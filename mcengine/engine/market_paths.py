@@ -185,7 +185,6 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
     inside = {name: instrument.start(quotes) for name, instrument in instruments.items()}
     carry = (states, inside, {name: jnp.zeros((), jnp.result_type(float)) for name in instruments})
     rows = prepared.rows | {"step": jnp.arange(calendar.steps), "discount": prepared.discounts[1 : calendar.steps + 1], "noise": source.rows}
-    # Two steps an iteration, as the study's path has it.
     (states, _, total), _ = jax.lax.scan(body, carry, rows)
     return total, {name: quote.spot for name, quote in prepared.quotes(states, calendar.steps).items()}
 

@@ -156,14 +156,15 @@ class VarianceSwap(AbstractContract):
         return _Realised(now, total), jnp.where(step == date, self.notional * (total / self.expiry - self.strike), 0.0)
 
     def price(self, state: _Realised, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
-        """Variance so far and that to come: the pricer's own, its law's expected quadratic variation, or replicated from its options.
+        """Variance so far and that to come: the law's expected quadratic variation, or replicated from options (Carr & Madan 1998).
 
-        Each date's mean return adds its square, exactly where all dates are alike.
+        Each date's mean return adds its square, exactly where all dates are alike and nothing jumps.
         """
         quote, date, pricer = quotes[self.asset], date_of(self.expiry, calendar), pricers[self.asset]
-        total = total_variance(pricer, quote, date)
-        if total is None and hasattr(pricer, "expected"):
-            total = pricer.expected(pricer.state(quote), quote.years(date)) + quote.event_variance(date)
+        law = getattr(pricer, "law", pricer)  # behind a run's table
+        total = total_variance(law, quote, date)
+        if total is None and hasattr(law, "expected"):
+            total = law.expected(law.state(quote), quote.years(date)) + quote.event_variance(date)
         if total is None:
             ahead = deviation(pricer, quote, date)
             total = replicated_variance(lambda kind, k: pricer.option(kind, k, date, quote), quote.forward(date), ahead, quote.discount(date))

@@ -93,8 +93,8 @@ class Source(NamedTuple):
                 drawn += normals_by_box_muller(first[0], second[0]) if words == 1 else normals_by_box_muller_float64(first, second)
         else:
             drawn += [normal_from_words(high, low, dtype) for high, low in by_number[:count]]
-        # Kept whole for the compiler: fused into each reader, they would be computed once per reader.
-        kept = [z for at in range(0, normals, 2) for z in one_kernel(drawn[at : min(at + 2, normals)])] if paired else drawn
+        # Kept whole for the compiler: fused into each reader, they could be computed once per reader.
+        kept = [z for at in range(0, normals, 2) for z in one_kernel(drawn[at : min(at + 2, normals)])] if paired else _whole(drawn)
         return tuple(kept), tuple(uniform_from_words(high, low, dtype) for high, low in by_number[count:])
 
     def _words(self, step: Word, needed: int, first_block: int) -> list[Word]:
@@ -109,6 +109,10 @@ class Source(NamedTuple):
         if self.generator == "philox":
             return philox4x32((self.path.low, self.path.high, step, block), self.key)
         return threefry2x32((step, block), self.key)
+
+
+def _whole(values: list[jax.Array]) -> tuple[jax.Array, ...]:
+    return tuple(jax.lax.optimization_barrier(tuple(values))) if values else ()
 
 
 @model

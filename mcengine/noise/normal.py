@@ -92,7 +92,7 @@ def log_float32(y: jax.Array) -> jax.Array:
 
 
 def _minus_log(y: jax.Array) -> jax.Array:
-    """-ln y where it is not its logarithm's digits that count."""
+    """-ln y of a normal positive float32, to 4e-8 beside the rounding of the sum."""
     exponent, f = _split(y)
     return exponent * -_LOG_2 - f * _polynomial(_LOG_SHORT, f)
 
@@ -156,7 +156,7 @@ def normals_by_box_muller(first: Word, second: Word) -> tuple[jax.Array, jax.Arr
 
 
 def normals_by_box_muller_float64(first: tuple[Word, Word], second: tuple[Word, Word]) -> tuple[jax.Array, jax.Array]:
-    """Two independent standard normals, float64, of two pairs of random words."""
+    """sqrt(-2 ln u) (cos 2 pi v, sin 2 pi v), float64, u and v of two random words each."""
     u, v = (uniform_from_words(high, low, jnp.dtype("float64")) for high, low in (first, second))
     radius = jnp.sqrt(-2.0 * jnp.log(u))
     return radius * jnp.cos(2.0 * np.pi * v), radius * jnp.sin(2.0 * np.pi * v)

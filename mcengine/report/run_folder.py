@@ -50,18 +50,15 @@ class RunFolder:
     def alone(self) -> Iterator[None]:
         """While no other process fills the folder; where the system has locks. Raises ``ValueError`` when one does."""
         self.path.mkdir(parents=True, exist_ok=True)
-        if fcntl is None:
-            yield
-            return
-        handle = os.open(self.path, os.O_RDONLY)
-        try:
+        with (self.path / ".lock").open("a") as handle:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however that ends
+                if fcntl is not None:
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however that ends
             except BlockingIOError:
                 raise ValueError(f"{self.path}: another process is at work in it") from None
+            except OSError:  # a file system without locks
+                pass
             yield
-        finally:
-            os.close(handle)
 
     def begin(self, config_text: str, facts: Mapping[str, Any] | None = None) -> dict[str, bytes]:
         """Write the resolved configuration, and ``facts`` as begun.json; a run that was finished here is so no longer.
