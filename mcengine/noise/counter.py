@@ -119,7 +119,7 @@ def _whole(values: list[jax.Array]) -> tuple[jax.Array, ...]:
 class Counter:
     """Counter-based noise: ``generator`` is philox (philox4x32-10, the default: the faster one, see the README) or threefry (threefry2x32-20).
 
-    ``normal`` is box_muller (the default: twice as fast) or inversion, a normal that increases with its word.
+    ``normal`` is box_muller (the default: half of the time, see the README) or inversion, a normal that increases with its word.
     """
 
     generator: str = static(default="philox")
