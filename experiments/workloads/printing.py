@@ -87,7 +87,7 @@ def picture(lines: Sequence[Mapping[str, Any]], title: str) -> Any:
     axes = figure.subplots(height, columns, squeeze=False).ravel()
     for axis, line in zip(axes, raced, strict=False):
         speeds = {"mcengine": line, **line["peers"]}
-        notes = [f"  {one['asset_steps_per_second'] / 1e6:,.3g}" + (f"  ({one['ratio']:.3g}x)" if "ratio" in one else "") for one in speeds.values()]
+        notes = [f"  {_digits(one['asset_steps_per_second'] / 1e6)}" + (f"  ({one['ratio']:.3g}x)" if "ratio" in one else "") for one in speeds.values()]
         _bars(axis, list(speeds), [one["asset_steps_per_second"] / 1e6 for one in speeds.values()], notes)
         axis.set_title(f"{line['workload']}: million asset-steps a second", fontsize=9)
     # The memory workload is study_book again, most of its paths streamed into statistics instead of kept.
@@ -102,6 +102,11 @@ def picture(lines: Sequence[Mapping[str, Any]], title: str) -> Any:
         axis.axis("off")
     figure.suptitle(title, fontsize=9, color="#555555")
     return figure
+
+
+def _digits(x: float) -> str:
+    """Three digits, and none of the exponents that they would bring."""
+    return f"{x:,.0f}" if x >= 100.0 else f"{x:.3g}"
 
 
 def _bars(axis: Any, names: Sequence[str], lengths: Sequence[float], notes: Sequence[str], *, all_ours: bool = False) -> None:
