@@ -87,7 +87,9 @@ def picture(lines: Sequence[Mapping[str, Any]], title: str) -> Any:
     axes = figure.subplots(height, columns, squeeze=False).ravel()
     for axis, line in zip(axes, raced, strict=False):
         speeds = {"mcengine": line, **line["peers"]}
-        notes = [f"  {_digits(one['asset_steps_per_second'] / 1e6)}" + (f"  ({one['ratio']:.3g}x)" if "ratio" in one else "") for one in speeds.values()]
+        notes = [
+            f"  {_digits(one['asset_steps_per_second'] / 1e6)}" + (f"  ({one['ratio']:.3g}x)" if "ratio" in one else "") for one in speeds.values()
+        ]
         _bars(axis, list(speeds), [one["asset_steps_per_second"] / 1e6 for one in speeds.values()], notes)
         axis.set_title(f"{line['workload']}: million asset-steps a second", fontsize=9)
     # The memory workload is study_book again, most of its paths streamed into statistics instead of kept.
