@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._kernel import one_kernel
+from mcengine._kernel import one_kernel, whole
 from mcengine._model import model, static
 from mcengine.noise.normal import normal_from_words, normals_by_box_muller, normals_by_box_muller_float64, uniform_from_words
 from mcengine.noise.sampling import Sampling
@@ -87,15 +87,14 @@ class Source(NamedTuple):
         hashed = one_kernel(self._words(step, wanted, 0) + self._words(step, words * uniforms, _UNIFORM_BLOCKS))
         by_number: list[Any] = [(w, None) for w in hashed] if words == 1 else list(zip(hashed[::2], hashed[1::2], strict=True))
         count = wanted // words
-        drawn: list[jax.Array] = []
+        drawn: tuple[jax.Array, ...] = ()
         if paired:
             for first, second in zip(by_number[:count:2], by_number[1:count:2], strict=True):
-                drawn += normals_by_box_muller(first[0], second[0]) if words == 1 else normals_by_box_muller_float64(first, second)
+                pair = normals_by_box_muller(first[0], second[0]) if words == 1 else normals_by_box_muller_float64(first, second)
+                drawn += one_kernel(pair[: normals - len(drawn)])
         else:
-            drawn += [normal_from_words(high, low, dtype) for high, low in by_number[:count]]
-        # Kept whole for the compiler: fused into each reader, they could be computed once per reader.
-        kept = [z for at in range(0, normals, 2) for z in one_kernel(drawn[at : min(at + 2, normals)])] if paired else _whole(drawn)
-        return tuple(kept), tuple(uniform_from_words(high, low, dtype) for high, low in by_number[count:])
+            drawn = whole([normal_from_words(high, low, dtype) for high, low in by_number[:count]])
+        return drawn, tuple(uniform_from_words(high, low, dtype) for high, low in by_number[count:])
 
     def _words(self, step: Word, needed: int, first_block: int) -> list[Word]:
         words: list[Word] = []
@@ -109,10 +108,6 @@ class Source(NamedTuple):
         if self.generator == "philox":
             return philox4x32((self.path.low, self.path.high, step, block), self.key)
         return threefry2x32((step, block), self.key)
-
-
-def _whole(values: list[jax.Array]) -> tuple[jax.Array, ...]:
-    return tuple(jax.lax.optimization_barrier(tuple(values))) if values else ()
 
 
 @model
