@@ -47,6 +47,17 @@ def _trade(n, floor, wealth, cash, a0, a1, a2, a3, u0, u1, u2, u3):
     return cash - (t0 + t1 + t2 + t3) - n.cost * (abs(t0) + abs(t1) + abs(t2) + abs(t3)), n0, n1, n2, n3
 
 
+@njit(**INLINE)
+def _day(exp, n, floor, interest, z0, z1, z2, z3, wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3):
+    """A trade and a move of one path."""
+    cash, u0, u1, u2, u3 = _trade(n, floor, wealth, cash, a0, a1, a2, a3, u0, u1, u2, u3)
+    m0, m1, m2, m3 = _moves(exp, n, z0, z1, z2, z3)
+    a0, a1, a2, a3 = a0 * m0, a1 * m1, a2 * m2, a3 * m3
+    cash *= _ONE + interest
+    wealth = cash + (u0 * a0 + u1 * a1 + u2 * a2 + u3 * a3)
+    return wealth, min(lowest, wealth), cash, a0, a1, a2, a3, u0, u1, u2, u3
+
+
 def _same_noise(exp):
     @njit(parallel=True, fastmath=True)
     def run(n, interest, floors, key, first, out):
@@ -56,20 +67,24 @@ def _same_noise(exp):
             state[:4], state[8:] = _ONE, _ONE
             base = uint64(first) + uint64(chunk * CHUNK)
             for k in range(interest.size):
-                floor, growth = floors[k], _ONE + interest[k]
                 for j in range(CHUNK):
-                    a0, a1, a2, a3 = state[0, j], state[1, j], state[2, j], state[3, j]
-                    cash, u0, u1, u2, u3 = _trade(
-                        n, floor, state[9, j], state[8, j], a0, a1, a2, a3, state[4, j], state[5, j], state[6, j], state[7, j]
-                    )
                     z0, z1, z2, z3 = normals(base + uint64(j), k, 0, key[0], key[1])
-                    m0, m1, m2, m3 = _moves(exp, n, z0, z1, z2, z3)
-                    a0, a1, a2, a3 = a0 * m0, a1 * m1, a2 * m2, a3 * m3
-                    cash *= growth
-                    wealth = cash + (u0 * a0 + u1 * a1 + u2 * a2 + u3 * a3)
+                    a0, a1, a2, a3, u0, u1, u2, u3 = (
+                        state[0, j],
+                        state[1, j],
+                        state[2, j],
+                        state[3, j],
+                        state[4, j],
+                        state[5, j],
+                        state[6, j],
+                        state[7, j],
+                    )
+                    wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3 = _day(
+                        exp, n, floors[k], interest[k], z0, z1, z2, z3, state[9, j], state[10, j], state[8, j], a0, a1, a2, a3, u0, u1, u2, u3
+                    )
                     state[0, j], state[1, j], state[2, j], state[3, j] = a0, a1, a2, a3
                     state[4, j], state[5, j], state[6, j], state[7, j] = u0, u1, u2, u3
-                    state[8, j], state[9, j], state[10, j] = cash, wealth, min(state[10, j], wealth)
+                    state[8, j], state[9, j], state[10, j] = cash, wealth, lowest
             start = chunk * CHUNK
             for j in range(min(CHUNK, paths - start)):
                 out[0, start + j], out[1, start + j] = state[9, j], state[10, j]
@@ -82,17 +97,6 @@ def _same_noise(exp):
 _counter, _vector = _same_noise(_call_exp), _same_noise(exp)
 
 
-@njit(**INLINE)
-def _day(n, floor, interest, z0, z1, z2, z3, wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3):
-    """A trade and a move of one path."""
-    cash, u0, u1, u2, u3 = _trade(n, floor, wealth, cash, a0, a1, a2, a3, u0, u1, u2, u3)
-    m0, m1, m2, m3 = _moves(_call_exp, n, z0, z1, z2, z3)
-    a0, a1, a2, a3 = a0 * m0, a1 * m1, a2 * m2, a3 * m3
-    cash *= _ONE + interest
-    wealth = cash + (u0 * a0 + u1 * a1 + u2 * a2 + u3 * a3)
-    return wealth, min(lowest, wealth), cash, a0, a1, a2, a3, u0, u1, u2, u3
-
-
 @njit(parallel=True, fastmath=True)
 def _loop(n, interest, floors, key, out):
     for i in prange(out.shape[1]):
@@ -101,7 +105,7 @@ def _loop(n, interest, floors, key, out):
         for k in range(interest.size):
             z0, z1, z2, z3 = normals(uint64(i), k, 0, key[0], key[1])
             wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3 = _day(
-                n, floors[k], interest[k], z0, z1, z2, z3, wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3
+                _call_exp, n, floors[k], interest[k], z0, z1, z2, z3, wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3
             )
         out[0, i], out[1, i], out[2, i], out[3, i], out[4, i], out[5, i] = wealth, lowest, a0, a1, a2, a3
 
@@ -118,7 +122,7 @@ def _random(n, interest, floors, seed, out):
                 z0, z1 = float32(np.random.standard_normal()), float32(np.random.standard_normal())
                 z2, z3 = float32(np.random.standard_normal()), float32(np.random.standard_normal())
                 wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3 = _day(
-                    n, floors[k], interest[k], z0, z1, z2, z3, wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3
+                    _call_exp, n, floors[k], interest[k], z0, z1, z2, z3, wealth, lowest, cash, a0, a1, a2, a3, u0, u1, u2, u3
                 )
             out[0, i], out[1, i], out[2, i], out[3, i], out[4, i], out[5, i] = wealth, lowest, a0, a1, a2, a3
 
