@@ -7,9 +7,15 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mcengine"
 ROOMS = ("noise", "pricing", "market", "instrument", "policy", "ledger", "engine", "objective", "greeks", "calibrate", "report")
-RANK = {room: rank for rank, room in enumerate(ROOMS)} | {"_kernel": -1, "_model": -1, "_runtime": -1, "optimise": ROOMS.index("greeks")}
+RANK = {room: rank for rank, room in enumerate(ROOMS)} | {
+    "_kernel": -1,
+    "_model": -1,
+    "_runtime": -1,
+    "_spelling": -2,
+    "optimise": ROOMS.index("greeks"),
+}
 TOP = len(ROOMS)  # the package's face, config, and whatever stands beside them: above every room
-CALIBRATE = {"calibrate", "_model", "_runtime", "noise", "pricing", "market", "engine"}  # not policy: it knows no rules
+CALIBRATE = {"calibrate", "_model", "_runtime", "_spelling", "noise", "pricing", "market", "engine"}  # not policy: it knows no rules
 CONFIG_LIBRARIES = {"hydra", "omegaconf"}
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from mcengine._model import near, replace
+from mcengine._model import replace
+from mcengine._spelling import near
 from mcengine.calibrate import curve, garch, jumps, reverting, variance
 from mcengine.calibrate.fit import MINIMUM, Fit, bond_prices, check_enough, ewma_volatility, log_prices
 from mcengine.calibrate.prices import Prices, read_prices

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine._model import near
+from mcengine._spelling import near
 from mcengine.engine import Estimate, sample
 from mcengine.market import GBM, Heston, Market
 from mcengine.market import history as source

@@ -49,7 +49,7 @@ def read_prices(data: str | Path, *, start: str | None = None, end: str | None =
     titles = _names([str(c) for c in raw.columns if c != heading], path.name)
     frame: Any = pd.DataFrame({n: _numbers(raw[t], t, path.name) for n, t in titles.items()}).set_index(pd.DatetimeIndex(dates, name="date"))
     if columns is not None:
-        from mcengine._model import near
+        from mcengine._spelling import near
 
         by_title = {t: n for n, t in titles.items()}
         chosen = [by_title.get(str(c), str(c)) for c in columns]

@@ -16,7 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._model import near, replace
+from mcengine._model import replace
+from mcengine._spelling import near
 from mcengine.engine import estimate, program
 from mcengine.engine.estimate import Estimate
 from mcengine.engine.recorder import Wealth

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine._model import near
+from mcengine._spelling import near
 from mcengine.engine import estimate
 from mcengine.engine.estimate import Estimate
 from mcengine.engine.figure import Figure, column, default_figures, path_weights

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcengine._model import near
+from mcengine._spelling import near
 from mcengine.engine import estimate
 from mcengine.engine.estimate import MINIMUM, Estimate
 from mcengine.engine.figure import Figure, Outcomes, path_weights

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mcengine._model import near
+from mcengine._spelling import near
 from mcengine.engine.estimate import Estimate
 
 

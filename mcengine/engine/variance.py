@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcengine import noise
-from mcengine._model import near, replace
+from mcengine._model import replace
+from mcengine._spelling import near
 from mcengine.engine import control as controls
 from mcengine.engine.control import Control
 from mcengine.engine.estimate import Estimate

@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._model import Scalar, model, near, number
+from mcengine._model import Scalar, model, number
+from mcengine._spelling import near
 from mcengine.market import daily, regime_dates
 from mcengine.market.daily import Days, Observed, PreparedDays, Series
 from mcengine.market.rate import FlatRate

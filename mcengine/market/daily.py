@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._model import Scalar, model, near, number, static
+from mcengine._model import Scalar, model, number, static
+from mcengine._spelling import near
 from mcengine.market import history as source
 from mcengine.pricing import Calendar, Pricer, Quote, black
 from mcengine.pricing.quote import AffineRate

@@ -3,7 +3,8 @@
 import dataclasses
 from typing import Any
 
-from mcengine._model import Scalar, is_concrete, model, near, number, replace, static
+from mcengine._model import Scalar, is_concrete, model, number, replace, static
+from mcengine._spelling import near
 from mcengine.market import correlation as corr
 from mcengine.market import events as on_dates
 from mcengine.market.base import Asset

@@ -4,7 +4,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from mcengine._model import near
+from mcengine._spelling import near
 
 
 class Named(NamedTuple):

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from mcengine._model import near
+from mcengine._spelling import near
 from mcengine.engine import Estimate, Figure, Result, Study
 from mcengine.objective import figure as f
 

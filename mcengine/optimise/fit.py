@@ -17,8 +17,9 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
-from mcengine._model import field_metadata, near, parameters, replace, trainable, with_parameters
+from mcengine._model import field_metadata, parameters, replace, trainable, with_parameters
 from mcengine._runtime import capped
+from mcengine._spelling import near
 from mcengine.engine import BatchGradient, Estimate, Study
 from mcengine.noise import make_key
 
