@@ -4,11 +4,12 @@ from mcengine import _runtime
 
 _runtime.configure()
 
-from mcengine import calibrate, engine, greeks, instrument, ledger, market, noise, objective, optimise, policy, pricing, report  # noqa: E402
+from mcengine import calibrate, engine, greeks, instrument, ledger, market, noise, objective, optimise, policy, pricing, report, statistics  # noqa: E402
 from mcengine._runtime import set_precision  # noqa: E402
 from mcengine.config import load, load_config  # noqa: E402
-from mcengine.engine import Estimate, Result, Study, grid, price, variance  # noqa: E402
+from mcengine.engine import Result, Study, grid, price, variance  # noqa: E402
 from mcengine.report import collect  # noqa: E402
+from mcengine.statistics import Estimate  # noqa: E402
 
 __version__ = "0.1.0"
 
@@ -34,5 +35,6 @@ __all__ = [
     "pricing",
     "report",
     "set_precision",
+    "statistics",
     "variance",
 ]

@@ -8,9 +8,10 @@ import pytest
 
 import mcengine as mc
 from mcengine._model import replace
-from mcengine.engine import control, estimate
+from mcengine.engine import control
 from mcengine.engine.recorder import Gains, Wealth
 from mcengine.instrument import Hedged
+from mcengine.statistics import estimate
 
 K = 4.0
 PATHS = 16_384

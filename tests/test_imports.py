@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mcengine"
-ROOMS = ("noise", "pricing", "market", "instrument", "policy", "ledger", "engine", "objective", "greeks", "calibrate", "report")
+ROOMS = ("statistics", "noise", "pricing", "market", "instrument", "policy", "ledger", "engine", "objective", "greeks", "calibrate", "report")
 RANK = {room: rank for rank, room in enumerate(ROOMS)} | {
     "_kernel": -1,
     "_model": -1,
@@ -15,7 +15,7 @@ RANK = {room: rank for rank, room in enumerate(ROOMS)} | {
     "optimise": ROOMS.index("greeks"),
 }
 TOP = len(ROOMS)  # the package's face, config, and whatever stands beside them: above every room
-CALIBRATE = {"calibrate", "_model", "_runtime", "_spelling", "noise", "pricing", "market", "engine"}  # not policy: it knows no rules
+CALIBRATE = {"calibrate", "_model", "_runtime", "_spelling", "statistics", "noise", "pricing", "market", "engine"}  # not policy: it knows no rules
 CONFIG_LIBRARIES = {"hydra", "omegaconf"}
 
 

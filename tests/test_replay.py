@@ -11,11 +11,11 @@ from scipy.signal import lfilter
 
 import mcengine as mc
 from mcengine import config
-from mcengine.engine import estimate
 from mcengine.engine.trace import outcomes
 from mcengine.market import daily, named_regimes
-from mcengine.noise import Counter, Path, Sampling, block_length, long_run_variance, make_key
+from mcengine.noise import Counter, Path, make_key
 from mcengine.pricing import Calendar, black
+from mcengine.statistics import Sampling, block_length, estimate, long_run_variance
 
 STEPS = 16
 YEARS = STEPS / 252
@@ -319,7 +319,7 @@ def test_table_prints_the_windows_error(run):
     assert str(one) in run.table().to_string()
     assert one.error > 2.0 * estimate.mean(run["unhedged"]["wealth"]).error
     difference = run.difference(
-        run, mc.engine.Figure(lambda o: o["unhedged"]["wealth"]), figure_there=mc.engine.Figure(lambda o: o["cppi"]["wealth"])
+        run, mc.statistics.Figure(lambda o: o["unhedged"]["wealth"]), figure_there=mc.statistics.Figure(lambda o: o["cppi"]["wealth"])
     )
     assert difference.sampling == "windows"
     assert run.moments("cppi", "wealth").variance.sampling == "windows"

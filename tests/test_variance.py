@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import mcengine as mc
-from mcengine.engine.estimate import Estimate
 from mcengine.engine.recorder import Wealth
 from mcengine.engine.variance import Candidate, Choice, Reduced
+from mcengine.statistics.estimate import Estimate
 
 PATHS = 16_384
 K = 4.0

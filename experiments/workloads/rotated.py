@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mcengine._model import Scalar, model, number
-from mcengine.noise import Path, Sampling
+from mcengine.noise import Path
+from mcengine.statistics import Sampling
 
 
 class _Source(NamedTuple):

@@ -66,7 +66,7 @@ def breach_study(steps: int) -> mc.Study:
 def of_breach(steps: int, bench: Bench) -> tuple[dict[str, Method], dict[str, float]]:
     """(methods, seconds that one spends before its first path)."""
     plain = breach_study(steps)
-    figure = mc.engine.Figure(lambda outcomes: outcomes["policy"]["lowest"] < FLOOR, "probability")
+    figure = mc.statistics.Figure(lambda outcomes: outcomes["policy"]["lowest"] < FLOOR, "probability")
     start = time.perf_counter()
     found = mc.engine.importance.find(plain, floor=FLOOR, seed=bench.config.seed)
     setup = time.perf_counter() - start

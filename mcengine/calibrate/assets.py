@@ -18,9 +18,10 @@ from mcengine.calibrate import curve, garch, jumps, reverting, variance
 from mcengine.calibrate.fit import MINIMUM, Fit, bond_prices, check_enough, ewma_volatility, log_prices
 from mcengine.calibrate.prices import Prices, read_prices
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
-from mcengine.engine import Estimate, correlations
+from mcengine.engine import correlations
 from mcengine.market import Market
 from mcengine.market import history as source
+from mcengine.statistics import Estimate
 
 MODELS = ("gbm", "heston", "merton", "kou", "bates", "gjr_garch", "schwartz", "regime_gbm")
 RATES = ("vasicek", "hull_white")

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.engine import Estimate
 from mcengine.market import history as source
+from mcengine.statistics import Estimate
 
 MINIMUM = {
     "gbm": 126,

@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 
 from mcengine._spelling import near
-from mcengine.engine import Estimate, sample
+from mcengine.engine import sample
 from mcengine.market import GBM, Heston, Market
 from mcengine.market import history as source
+from mcengine.statistics import Estimate
 
 SERIES = {"equity": "spx", "bond": "ust10y", "commodity": "wti"}
 MODELS = {"equity": ("heston", "gbm"), "bond": ("gbm",), "commodity": ("gbm",)}

@@ -3,8 +3,6 @@
 from mcengine.engine import hosts
 from mcengine.engine.checkpoint import DiskFullError
 from mcengine.engine.correlations import Correlations, correlations
-from mcengine.engine.estimate import Estimate
-from mcengine.engine.figure import Figure, Outcomes
 from mcengine.engine.gradient import BatchGradient
 from mcengine.engine.grid import grid
 from mcengine.engine.identity import identity
@@ -13,7 +11,6 @@ from mcengine.engine.market_paths import Payoffs, payoffs, price, sample
 from mcengine.engine.program import traces
 from mcengine.engine.result import Result
 from mcengine.engine.run import NotFiniteError, run
-from mcengine.engine.statistics import Moments, Statistics
 from mcengine.engine.study import Study
 from mcengine.engine.trace import trace
 
@@ -21,15 +18,10 @@ __all__ = [
     "BatchGradient",
     "Correlations",
     "DiskFullError",
-    "Estimate",
-    "Figure",
     "Journal",
-    "Moments",
     "NotFiniteError",
-    "Outcomes",
     "Payoffs",
     "Result",
-    "Statistics",
     "Study",
     "correlations",
     "grid",

@@ -13,11 +13,11 @@ import numpy as np
 
 from mcengine.engine import program
 from mcengine.engine.checkpoint import InMemory, OnDisk, nested
-from mcengine.engine.estimate import Estimate
-from mcengine.engine.figure import Figure, Outcomes, default_figures
 from mcengine.engine.result import Result
-from mcengine.engine.statistics import Statistics
 from mcengine.engine.stop import StopRule
+from mcengine.statistics.estimate import Estimate
+from mcengine.statistics.figure import Figure, Outcomes, default_figures
+from mcengine.statistics.stream import Statistics
 
 Blocks = Callable[[int, int], Iterator[tuple[int, Outcomes]]]
 """``blocks(start, stop)``: (index of the first path, outcomes) of blocks that follow each other."""

@@ -16,14 +16,14 @@ import numpy as np
 
 from mcengine._model import Scalar, replace
 from mcengine.engine import program
-from mcengine.engine.estimate import Estimate
 from mcengine.engine.plan import default_block
 from mcengine.engine.run import check_paths
-from mcengine.engine.sums import Layout, Piece, Sums
 from mcengine.instrument import Hedged, joint, make_calendar
 from mcengine.market import Market
 from mcengine.noise import Counter, Path, draw, make_key, path_ids
 from mcengine.pricing import Calendar
+from mcengine.statistics.accumulators import Layout, Piece, Sums
+from mcengine.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True)

@@ -14,11 +14,11 @@ from mcengine._runtime import capped
 from mcengine.engine import hosts, plan, program
 from mcengine.engine.checkpoint import InMemory, OnDisk
 from mcengine.engine.driver import Driver, check_super_block, new_timings
-from mcengine.engine.figure import Figure, default_figures
 from mcengine.engine.identity import identity
 from mcengine.engine.result import Result
 from mcengine.engine.stop import StopRule, Until
 from mcengine.noise import make_key, path_ids
+from mcengine.statistics.figure import Figure, default_figures
 
 MAX_PATHS = 10**12
 """About a month on 2 cores, and half of the ids' range stays free of it."""

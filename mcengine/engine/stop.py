@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcengine._spelling import near
-from mcengine.engine.estimate import Estimate
+from mcengine.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True)

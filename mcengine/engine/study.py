@@ -8,9 +8,10 @@ import numpy as np
 from mcengine._model import Scalar, model, number, static
 from mcengine.engine import recorder
 from mcengine.ledger import Proportional
-from mcengine.noise import Counter, Sampling
+from mcengine.noise import Counter
 from mcengine.policy import AbstractStage
 from mcengine.pricing import Calendar
+from mcengine.statistics import Sampling
 
 MAX_STEPS = 100_000
 

@@ -21,10 +21,10 @@ from mcengine._model import replace
 from mcengine._spelling import near
 from mcengine.engine import control as controls
 from mcengine.engine.control import Control
-from mcengine.engine.estimate import Estimate
-from mcengine.engine.figure import Figure
 from mcengine.engine.importance import Breach, Importance, Weights, weights
 from mcengine.engine.importance import find as importance
+from mcengine.statistics.estimate import Estimate
+from mcengine.statistics.figure import Figure
 
 __all__ = ["METHODS", "Breach", "Candidate", "Choice", "Importance", "Reduced", "Weights", "choose", "importance", "reduce", "weights"]
 

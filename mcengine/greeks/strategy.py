@@ -15,8 +15,9 @@ import numpy as np
 from mcengine._model import parameters, replace
 from mcengine._runtime import capped
 from mcengine._spelling import near
-from mcengine.engine import BatchGradient, Estimate, Study
+from mcengine.engine import BatchGradient, Study
 from mcengine.noise import Counter, make_key
+from mcengine.statistics import Estimate
 
 _BATCHES = 32
 

@@ -23,8 +23,8 @@ from mcengine.market import daily, regime_dates
 from mcengine.market.daily import Days, Observed, PreparedDays, Series
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
-from mcengine.noise import block_length
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
+from mcengine.statistics import block_length
 
 MINIMUM_DAYS = 63
 """A quarter: of fewer days neither a block nor days alike can be told."""

@@ -1,7 +1,7 @@
 """History replayed: path k is the window that starts at the k-th close and runs to the horizon. Nothing is drawn.
 
 Windows overlap, so that their results are as dependent as they look: over n windows of h days there are about n/h independent ones, and the i.i.d.
-error of a mean is too small by about sqrt(2 h / 3) to sqrt(h). ``sampling`` says so to whoever makes an error (``noise.dependence``).
+error of a mean is too small by about sqrt(2 h / 3) to sqrt(h). ``sampling`` says so to whoever makes an error (``statistics.dependence``).
 """
 
 from collections.abc import Mapping
@@ -17,8 +17,8 @@ from mcengine.market import daily, regime_dates
 from mcengine.market.daily import Days, Observed, PreparedDays, Series
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
-from mcengine.noise import Sampling
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
+from mcengine.statistics import Sampling
 
 
 @model

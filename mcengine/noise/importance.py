@@ -15,8 +15,8 @@ import numpy as np
 
 from mcengine._model import Scalar, model, number, static
 from mcengine.noise.counter import Counter, Path, draw
-from mcengine.noise.sampling import Sampling
 from mcengine.noise.words import Word
+from mcengine.statistics.sampling import Sampling
 
 
 class Density(NamedTuple):
