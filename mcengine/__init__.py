@@ -4,10 +4,25 @@ from mcengine import _runtime
 
 _runtime.configure()
 
-from mcengine import calibrate, engine, greeks, instrument, ledger, market, noise, objective, optimise, policy, pricing, report, statistics  # noqa: E402
+from mcengine import (  # noqa: E402
+    calibrate,
+    engine,
+    greeks,
+    instrument,
+    ledger,
+    market,
+    noise,
+    objective,
+    optimise,
+    policy,
+    pricing,
+    report,
+    statistics,
+    variance_reduction,
+)
 from mcengine._runtime import set_precision  # noqa: E402
 from mcengine.config import load, load_config  # noqa: E402
-from mcengine.engine import Result, Study, grid, price, variance  # noqa: E402
+from mcengine.engine import Result, Study, grid, price  # noqa: E402
 from mcengine.report import collect  # noqa: E402
 from mcengine.statistics import Estimate  # noqa: E402
 
@@ -36,5 +51,5 @@ __all__ = [
     "report",
     "set_precision",
     "statistics",
-    "variance",
+    "variance_reduction",
 ]

@@ -6,7 +6,21 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "mcengine"
-ROOMS = ("statistics", "noise", "pricing", "market", "instrument", "policy", "ledger", "engine", "objective", "greeks", "calibrate", "report")
+ROOMS = (
+    "statistics",
+    "noise",
+    "pricing",
+    "market",
+    "instrument",
+    "policy",
+    "ledger",
+    "engine",
+    "variance_reduction",
+    "objective",
+    "greeks",
+    "calibrate",
+    "report",
+)
 RANK = {room: rank for rank, room in enumerate(ROOMS)} | {
     "_kernel": -1,
     "_model": -1,

@@ -68,7 +68,7 @@ def of_breach(steps: int, bench: Bench) -> tuple[dict[str, Method], dict[str, fl
     plain = breach_study(steps)
     figure = mc.statistics.Figure(lambda outcomes: outcomes["policy"]["lowest"] < FLOOR, "probability")
     start = time.perf_counter()
-    found = mc.engine.importance.find(plain, floor=FLOOR, seed=bench.config.seed)
+    found = mc.variance_reduction.importance(plain, floor=FLOOR, seed=bench.config.seed)
     setup = time.perf_counter() - start
 
     def method(study: mc.Study) -> Method:

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mcengine._spelling import near
-from mcengine.statistics import estimate
 from mcengine.statistics.accumulators import CHUNK, Histogram, Layout, Piece, Sums, jackknife
 from mcengine.statistics.estimate import MINIMUM, Estimate
 from mcengine.statistics.figure import Figure, Outcomes, path_weights
