@@ -27,9 +27,21 @@ RANK = {room: rank for rank, room in enumerate(ROOMS)} | {
     "_runtime": -1,
     "_spelling": -2,
     "optimise": ROOMS.index("greeks"),
+    "history": ROOMS.index("pricing"),
 }
 TOP = len(ROOMS)  # the package's face, config, and whatever stands beside them: above every room
-CALIBRATE = {"calibrate", "_model", "_runtime", "_spelling", "statistics", "noise", "pricing", "market", "engine"}  # not policy: it knows no rules
+CALIBRATE = {
+    "calibrate",
+    "_model",
+    "_runtime",
+    "_spelling",
+    "statistics",
+    "noise",
+    "pricing",
+    "history",
+    "market",
+    "engine",
+}  # not policy: it knows no rules
 CONFIG_LIBRARIES = {"hydra", "omegaconf"}
 
 

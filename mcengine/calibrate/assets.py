@@ -6,7 +6,7 @@ Assets of model ``regime_gbm`` share hidden regimes, found together, and have a 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,10 @@ from mcengine._model import replace
 from mcengine._spelling import near
 from mcengine.calibrate import curve, garch, jumps, reverting, variance
 from mcengine.calibrate.fit import MINIMUM, Fit, bond_prices, check_enough, ewma_volatility, log_prices
-from mcengine.calibrate.prices import Prices, read_prices
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
 from mcengine.engine import correlations
+from mcengine.history import Prices, read_prices, shipped
 from mcengine.market import Market
-from mcengine.market import history as source
 from mcengine.statistics import Estimate
 
 MODELS = ("gbm", "heston", "merton", "kou", "bates", "gjr_garch", "schwartz", "regime_gbm")
@@ -162,7 +161,7 @@ def _inputs(
         if rate in RATES and not yields:
             raise ValueError(f"yields: expected the maturity in years of each column of yields for rate={rate}, such as {{DGS3MO: 0.25}}, got none")
         wanted = None if columns is None else list(dict.fromkeys([*columns, *implied.values(), *yields]))
-        table = read_prices(data, start=start, end=end, columns=wanted)
+        table = read_prices(data, start=start, end=end, columns=wanted, reserved={f.name for f in fields(Market)})
         called = {title: name for name, title in table.titles.items()}  # headings serve as well as names
         known = list(table.titles)
 
@@ -188,7 +187,7 @@ def _inputs(
     models = (_SHIPPED_MODELS if model is None else {}) | dict(models or {})
     seen = "equity" in names and models.get("equity", model) in ("heston", "bates") and implied is None
     needed = dict.fromkeys([*(_SHIPPED[n] for n in names), *(["vix"] if seen else []), *yields, "ust3m"])
-    history = source.load(None, start=start, end=end, columns=tuple(needed))
+    history = shipped.load(None, start=start, end=end, columns=tuple(needed))
     frame = history.frame
     out = frame[[]].copy()
     for name in names:

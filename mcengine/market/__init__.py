@@ -14,7 +14,6 @@ from mcengine.market.market import Market
 from mcengine.market.merton import Merton
 from mcengine.market.prepared import PreparedMarket
 from mcengine.market.rate import FlatRate
-from mcengine.market.regime_dates import named_regimes
 from mcengine.market.regime_gbm import RegimeGBM
 from mcengine.market.regimes import Regimes, from_transition
 from mcengine.market.replay import Replay
@@ -45,5 +44,4 @@ __all__ = [
     "Stress",
     "Vasicek",
     "from_transition",
-    "named_regimes",
 ]
