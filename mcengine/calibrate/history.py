@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from mcengine._spelling import near
-from mcengine.engine import sample
+from mcengine.engine.sample import sample
 from mcengine.history import bond_index, shipped
 from mcengine.market import GBM, Heston, Market
 from mcengine.statistics import Estimate
