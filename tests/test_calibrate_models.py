@@ -9,7 +9,7 @@ from arch import arch_model
 import mcengine as mc
 from mcengine import calibrate
 from mcengine.calibrate import arbitrage
-from mcengine.calibrate.fit import MINIMUM
+from mcengine.calibrate.asset_fit import MINIMUM
 from mcengine.history import shipped
 from mcengine.pricing import Calendar
 

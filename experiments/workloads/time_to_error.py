@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import peers
 from peers.terms import BasketTerms
 
@@ -21,7 +22,6 @@ import mcengine as mc
 from mcengine.engine.recorder import Wealth
 from workloads.basket8 import contracts
 from workloads.contracts import BasketCrossGamma, BasketDelta
-from workloads.rotated import Rotated, principal
 from workloads.timing import Bench, reading
 
 START, SIGMA, FLOOR = 1.0, 0.2, 0.55
@@ -44,7 +44,8 @@ class Problem:
 def noises(terms: BasketTerms) -> dict[str, Any]:
     """What the same program may draw from. ``sobol_turned``: principal components over time and over the assets."""
     sobol = {f"sobol_{ordering}": mc.noise.Sobol(randomisations=RANDOMISATIONS, ordering=ordering) for ordering in ("bridge", "pca")}
-    turned = Rotated(sobol["sobol_pca"], principal(terms.correlations()))
+    rotation = mc.noise.principal_rotation(np.linalg.cholesky(terms.correlations()))
+    turned = mc.noise.Sobol(randomisations=RANDOMISATIONS, ordering="pca", rotation=rotation)
     return {"plain": mc.noise.Counter(), "antithetic": mc.noise.Antithetic(), **sobol, "sobol_turned": turned}
 
 

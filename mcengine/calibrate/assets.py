@@ -14,8 +14,8 @@ import numpy as np
 
 from mcengine._model import replace
 from mcengine._spelling import near
-from mcengine.calibrate import curve, garch, jumps, reverting, variance
-from mcengine.calibrate.fit import MINIMUM, Fit, bond_prices, check_enough, ewma_volatility, log_prices
+from mcengine.calibrate import curve, garch, jumps, reverting, stochastic_volatility
+from mcengine.calibrate.asset_fit import MINIMUM, Fit, bond_prices, check_enough, ewma_volatility, log_prices
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
 from mcengine.engine import correlations
 from mcengine.history import Prices, read_prices, shipped
@@ -229,7 +229,7 @@ def _fit_one(name: str, model: str, frame: Any, dt: float, quoted: str | None, d
         implied = None if quoted is None else frame[quoted].to_numpy(float) / 100.0
         if implied is not None and not np.all(implied > 0.0):
             raise ValueError(f"implied.{name}: expected volatilities above 0 in points, got {100.0 * implied.min():g} in {quoted}")
-        fit = variance.fit_heston if model == "heston" else variance.fit_bates
+        fit = stochastic_volatility.fit_heston if model == "heston" else stochastic_volatility.fit_bates
         return fit(prices, dt, implied=implied, dividend=dividend)
     if model == "gjr_garch":
         return garch.fit_gjr_garch(prices, dt, dividend=dividend, news=news)

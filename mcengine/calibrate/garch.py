@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.calibrate.fit import Fit, gaussianise
+from mcengine.calibrate.asset_fit import Fit, gaussianise
 from mcengine.calibrate.likelihood import maximise
 from mcengine.market import GJRGARCH
 from mcengine.statistics import Estimate

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcengine.calibrate.fit import gaussianise
+from mcengine.calibrate.asset_fit import gaussianise
 from mcengine.market import RegimeGBM, Regimes, from_transition
 from mcengine.statistics import Estimate
 

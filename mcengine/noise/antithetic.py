@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import model
+from mcengine.noise.bit_generators import Word
 from mcengine.noise.counter import Counter, Given, Path, draw
 from mcengine.noise.normal import BELOW_ONE
-from mcengine.noise.words import Word
 from mcengine.statistics.sampling import Sampling
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcengine.calibrate.fit import Fit, gaussianise
+from mcengine.calibrate.asset_fit import Fit, gaussianise
 from mcengine.calibrate.jumps import MOST_A_YEAR, free_rate, most_jumps, rate
 from mcengine.calibrate.likelihood import maximise
 from mcengine.market import Bates, Heston
