@@ -25,7 +25,7 @@ import mcengine as mc
 from mcengine import _runtime
 from mcengine import config as configuration
 from mcengine.engine.checkpoint import FULL
-from mcengine.engine.run import check_paths
+from mcengine.engine.checks import check_paths
 from mcengine.policy.base import validate_floor
 from mcengine.report import RunFolder, provenance
 

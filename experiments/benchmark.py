@@ -25,7 +25,7 @@ import peers
 from workloads import WORKLOADS, Bench, printing
 
 from mcengine import report
-from mcengine._model import near
+from mcengine._spelling import near
 from mcengine.engine.program import check_devices
 
 SMALL_REPEATS = 2  # under MC_SMALL=1, where there is no measuring memory either

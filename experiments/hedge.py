@@ -30,7 +30,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     choice = _main.journal(config, folder, study, "variance_reduction", **wanted) if wanted["method"] == "auto" else None
     if choice is not None and choice.knows_next:  # it was timed: a run that goes on keeps it
         wanted["method"] = choice(lambda: None)
-    reduced = mc.variance.reduce(study, **wanted, figures=figures, floor=config.floor, book=name, seed=config.seed)
+    reduced = mc.variance_reduction.reduce(study, **wanted, figures=figures, floor=config.floor, book=name, seed=config.seed)
     if choice is not None and wanted["method"] == "auto":
         choice(lambda: reduced.method)
     print(reduced.note, end="\n\n" if reduced.note else "", flush=True)

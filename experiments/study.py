@@ -74,7 +74,7 @@ def policy_of(book: str) -> str:
     return book.split(" ")[0]
 
 
-def figures(study: mc.Study, floors: Sequence[float]) -> dict[str, mc.engine.Figure]:
+def figures(study: mc.Study, floors: Sequence[float]) -> dict[str, mc.statistics.Figure]:
     """The figures of every floor; the benchmark is in each, so their names begin with the floor."""
     return {f"{floor:g}: {key}": figure for floor in floors for key, figure in objective.figures(study, floor, of(study, floor)).items()}
 

@@ -4,11 +4,28 @@ from mcengine import _runtime
 
 _runtime.configure()
 
-from mcengine import calibrate, engine, greeks, instrument, ledger, market, noise, objective, optimise, policy, pricing, report  # noqa: E402
+from mcengine import (  # noqa: E402
+    calibrate,
+    engine,
+    greeks,
+    history,
+    instrument,
+    ledger,
+    market,
+    noise,
+    objective,
+    optimise,
+    policy,
+    pricing,
+    report,
+    statistics,
+    variance_reduction,
+)
 from mcengine._runtime import set_precision  # noqa: E402
 from mcengine.config import load, load_config  # noqa: E402
-from mcengine.engine import Estimate, Result, Study, grid, price, variance  # noqa: E402
+from mcengine.engine import Result, Study, grid, price  # noqa: E402
 from mcengine.report import collect  # noqa: E402
+from mcengine.statistics import Estimate  # noqa: E402
 
 __version__ = "0.1.0"
 
@@ -21,6 +38,7 @@ __all__ = [
     "engine",
     "greeks",
     "grid",
+    "history",
     "instrument",
     "ledger",
     "load",
@@ -34,5 +52,6 @@ __all__ = [
     "pricing",
     "report",
     "set_precision",
-    "variance",
+    "statistics",
+    "variance_reduction",
 ]

@@ -12,6 +12,8 @@ from typing import Any, TypeAlias, TypeVar, dataclass_transform
 import jax
 import numpy as np
 
+from mcengine._spelling import near
+
 Scalar: TypeAlias = Any
 """A number of one path: a Python float, a NumPy or JAX scalar, or a tracer."""
 
@@ -264,17 +266,3 @@ def field_metadata(self: Any, name: str, owner: Mapping[str, Any] | None = None)
 
 def _dotted(path: tuple) -> str:
     return ".".join(str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path)
-
-
-def near(name: Any, known: Any) -> str:
-    """``; did you mean ...?`` from the closest known names, or the list of them when none is close."""
-    import difflib
-
-    name, known = str(name), [str(k) for k in known]
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if not close:
-        tails = {k.rsplit(".", 1)[-1]: k for k in known}
-        close = [tails[t] for t in difflib.get_close_matches(name.rsplit(".", 1)[-1], list(tails), n=3, cutoff=0.5)]
-    if close:
-        return f"; did you mean {' or '.join(close)}?"
-    return f"; known: {', '.join(known)}" if known else ""

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from mcengine._model import near
+from mcengine._spelling import near
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 """Beside the package in a checkout, which is how mcengine is installed."""

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import mcengine as mc
-from mcengine.noise import Antithetic, Counter, Given, Path, Sampling, Sobol, make_key, path_ids, split_ids
+from mcengine.noise import Antithetic, Counter, Given, Path, Sobol, make_key, path_ids, split_ids
+from mcengine.statistics import Sampling
 
 K = 4.5
 

@@ -19,7 +19,6 @@ import peers  # noqa: E402
 from peers.terms import BarrierTerms, BasketTerms, HedgeTerms, HestonTerms, Terms  # noqa: E402
 from workloads import WORKLOADS, Bench, basket8, cppi4, heston, memory, pfhedge_case, printing, study_book, time_to_error, timing  # noqa: E402
 from workloads.contracts import AsianBarrierCall, BasketCrossGamma, BasketDelta, EulerGBM, basket_market  # noqa: E402
-from workloads.rotated import Rotated, principal  # noqa: E402
 
 PATHS = 4096
 TERMS = Terms(steps=8)
@@ -172,14 +171,9 @@ def test_time_to_error_finds_the_paths_a_target_takes(name, power, most):
 
 def test_turned_normals_are_the_assets_principal_components():
     correlation = BasketTerms(assets=3).correlations()
-    matrix = principal(correlation)
-    loadings = np.linalg.cholesky(correlation) @ matrix
+    loadings = np.linalg.cholesky(correlation)
+    loadings = loadings @ mc.noise.principal_rotation(loadings)
     np.testing.assert_allclose(loadings.T @ loadings, np.diag([2.0, 0.5, 0.5]), atol=1e-12)  # eigenvalues 1 + 2 rho, 1 - rho
-    draws = np.array([[0.3, -1.2, 0.7]])
-    source = Rotated(mc.noise.Given(draws), matrix).begin(None, None, 1, 3)
-    np.testing.assert_allclose(source.at(source.rows).normals(0, 3), matrix @ draws[0], rtol=1e-6)
-    with pytest.raises(ValueError, match="orthogonal"):
-        Rotated(mc.noise.Counter(), correlation)
 
 
 @pytest.mark.slow
@@ -188,7 +182,8 @@ def test_turned_noise_leaves_the_price_and_shrinks_its_error():
     calls, market = basket8.contracts(terms)
     sobol = mc.noise.Sobol(randomisations=16, ordering="pca")
     options = {"market": market, "paths": PATHS, "steps": 4, "keep": 0}
-    turned = Rotated(sobol, principal(terms.correlations()))
+    rotation = mc.noise.principal_rotation(np.linalg.cholesky(terms.correlations()))
+    turned = mc.noise.Sobol(randomisations=16, ordering="pca", rotation=rotation)
     plain, made = (mc.engine.payoffs({"it": calls["average"]}, noise=noise, **options).estimates["it"] for noise in (sobol, turned))
     assert plain.sampling == made.sampling == "randomisations"
     assert abs(plain.value - made.value) < 4.0 * math.hypot(plain.error, made.error)

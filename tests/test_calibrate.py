@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import mcengine as mc
-from mcengine.calibrate.prices import read_prices
+from mcengine.history.price_table import read_prices
 from mcengine.market.correlation import to_matrix
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"

@@ -9,8 +9,8 @@ from arch import arch_model
 import mcengine as mc
 from mcengine import calibrate
 from mcengine.calibrate import arbitrage
-from mcengine.calibrate.fit import MINIMUM
-from mcengine.market import history
+from mcengine.calibrate.asset_fit import MINIMUM
+from mcengine.history import shipped
 from mcengine.pricing import Calendar
 
 DT = 1.0 / 252.0
@@ -39,7 +39,7 @@ def prices(r):
 
 @pytest.fixture(scope="module")
 def spx():
-    return history.load(columns=("spx",)).frame["spx"].to_numpy()
+    return shipped.load(columns=("spx",)).frame["spx"].to_numpy()
 
 
 def test_gbm_is_its_closed_form():

@@ -12,8 +12,8 @@ from scipy.stats import norm
 
 from mcengine.pricing import black
 from mcengine.pricing import closed_forms as one
+from mcengine.pricing import closed_forms_multi_asset as several
 from mcengine.pricing import closed_forms_rates as rates
-from mcengine.pricing import closed_forms_several as several
 
 pytestmark = pytest.mark.usefixtures("float64")
 COUNT = 40

@@ -13,7 +13,7 @@ import mcengine as mc
 from mcengine import config
 
 PRIMARY = sorted(file.stem for file in config.CONF.glob("*.yaml") if file.stem != "base")
-ARGUMENTS = {"engine": mc.engine.run, "optimise": mc.optimise.fit, "variance_reduction": mc.variance.reduce}
+ARGUMENTS = {"engine": mc.engine.run, "optimise": mc.optimise.fit, "variance_reduction": mc.variance_reduction.reduce}
 """Groups without a target: their keys are options of a function the experiment calls."""
 
 OTHERS = ("hydra", "workload")
@@ -30,7 +30,7 @@ def composed(group, option):
 def test_every_group_is_a_room():
     rooms = {folder.name for folder in (config.CONF.parent / "mcengine").iterdir()}
     # A choice over several rooms, and what is done to whatever market was chosen.
-    assert {group for group, _ in OPTIONS} - {"variance_reduction", "correlation", "scenario"} <= rooms
+    assert {group for group, _ in OPTIONS} - {"correlation", "scenario"} <= rooms
 
 
 @pytest.mark.parametrize(("group", "option"), OPTIONS)

@@ -144,7 +144,7 @@ class TestStreaming:
             assert value.count == PATHS
 
     def test_a_figure_of_ones_own(self, study):
-        figure = mc.engine.Figure(lambda o: o["rule"]["wealth"] - o["put"]["wealth"])
+        figure = mc.statistics.Figure(lambda o: o["rule"]["wealth"] - o["put"]["wealth"])
         options = {"seed": 3, "block": BLOCK, "devices": 1}
         part = study.run(PATHS, keep=1000, figures={"gain": figure}, **options)
         assert part.estimate(figure, "gain").value == pytest.approx(study.run(PATHS, **options).estimate(figure).value, rel=1e-6)

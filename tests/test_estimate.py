@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 import mcengine as mc
-from mcengine.engine import estimate
+from mcengine.statistics import estimate
 
 NORMAL_SHORTFALL = {0.80: 1.39980960, 0.90: 1.75498332, 0.95: 2.06271281, 0.99: 2.66521422}
 STATISTICS = {

@@ -95,7 +95,7 @@ def test_a_hard_trigger_hides_from_autodiff_what_the_smooth_one_shows(heston_mar
     study = mc.Study(heston_market, rule, mc.ledger.Proportional(0.02), years=0.25, steps=63)
     name = "market.equity.shock"
     up, down = (with_parameters(study, {name: h}).run(32_768, progress=False).wealth.astype(float) for h in (0.01, -0.01))
-    slope = mc.engine.estimate.mean((up - down) / 0.02)
+    slope = mc.statistics.estimate.mean((up - down) / 0.02)
     smooth = mc.greeks.study(study, [name], paths=32_768, width=0.004).loc[name, "derivative"]
     hard = mc.greeks.study(study, [name], paths=32_768, width=0.0).loc[name, "derivative"]
     assert abs(smooth.value - slope.value) < 4 * np.hypot(smooth.error, slope.error) + 0.03

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mcengine.market import history
+from mcengine.history import bond_index, shipped
 
 GOOD = pd.DataFrame(
     {
@@ -22,16 +22,16 @@ GOOD = pd.DataFrame(
 
 
 def test_the_shipped_file_is_the_team_s():
-    text = gzip.decompress((files("mcengine.market") / "data" / "us_daily.csv.gz").read_bytes()).decode()
+    text = gzip.decompress((files("mcengine.history") / "data" / "us_daily.csv.gz").read_bytes()).decode()
     assert text.count("\n") == 8701
-    loaded = history.load(columns=("spx", "vix", "ust10y"))
+    loaded = shipped.load(columns=("spx", "vix", "ust10y"))
     assert len(loaded.frame) == 8238
     assert str(loaded.frame.index[0])[:10] == "1990-01-02"
     assert str(loaded.frame.index[-1])[:10] == "2022-12-28"
 
 
 def test_dates_used_and_missing_are_said():
-    loaded = history.load()
+    loaded = shipped.load()
     assert str(loaded.frame.index[-1])[:10] == "2019-01-03"
     assert "7,214 days from 1990-01-02 to 2019-01-03" in loaded.notes[0]
     assert "dropped for an empty cell" in loaded.notes[1]
@@ -43,9 +43,9 @@ def test_dates_used_and_missing_are_said():
     [("2000", "2002", "1999", -0.395, 0.425, -0.37), ("2008", "2008", "2007", -0.376, 0.205, -0.48), ("2022", "2022", "2021", -0.211, -0.164, 0.17)],
 )
 def test_bond_index_against_known_years(first, last, base, index, bond, correlation):
-    frame = history.load(columns=("spx", "ust10y")).frame
+    frame = shipped.load(columns=("spx", "ust10y")).frame
     elapsed = np.diff(frame.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
-    level = pd.Series(history.bond_index(frame["ust10y"].to_numpy() / 100.0, elapsed), frame.index)
+    level = pd.Series(bond_index(frame["ust10y"].to_numpy() / 100.0, elapsed), frame.index)
     assert level.loc[last].iloc[-1] / level.loc[base].iloc[-1] - 1 == pytest.approx(bond, abs=0.001)
     spx = frame["spx"].loc[first:last]
     assert spx.iloc[-1] / spx.iloc[0] - 1 == pytest.approx(index, abs=0.001)
@@ -56,16 +56,16 @@ def test_bond_index_against_known_years(first, last, base, index, bond, correlat
 @pytest.mark.parametrize(("first", "last", "correlation"), [("1990", "1997", 0.40), ("2000", "2021", -0.37), ("2022", "2022", 0.17)])
 def test_stocks_and_bonds_were_not_always_opposed(first, last, correlation):
     """Daily returns: what a single correlation for all years would hide."""
-    frame = history.load(columns=("spx", "ust10y")).frame
+    frame = shipped.load(columns=("spx", "ust10y")).frame
     elapsed = np.diff(frame.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
-    level = pd.Series(history.bond_index(frame["ust10y"].to_numpy() / 100.0, elapsed), frame.index)
+    level = pd.Series(bond_index(frame["ust10y"].to_numpy() / 100.0, elapsed), frame.index)
     daily = (np.diff(np.log(series.loc[first:last])) for series in (level, frame["spx"]))
     assert np.corrcoef(*daily)[0, 1] == pytest.approx(correlation, abs=0.01)
 
 
 def test_a_bond_at_an_unchanged_yield_earns_that_yield():
     dt = np.full(504, 1.0 / 252.0)
-    level = history.bond_index(np.full(505, 0.05), dt)
+    level = bond_index(np.full(505, 0.05), dt)
     assert level[-1] / level[0] == pytest.approx((1 + 0.05 / 2) ** 4, rel=1e-12)
 
 
@@ -95,7 +95,7 @@ def test_a_wrong_file_ends_in_one_clear_message(tmp_path, frame, message):
     file = tmp_path / "mine.csv"
     frame.to_csv(file, index=False)
     with pytest.raises(ValueError, match=r"^data: mine\.csv") as error:
-        history.load(file)
+        shipped.load(file)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -104,21 +104,21 @@ def test_single_empty_cells_are_dropped_and_counted(tmp_path):
     frame = GOOD.astype({"wti": object})
     frame.loc[[4, 9], "wti"] = ""
     frame.to_csv(tmp_path / "mine.csv", index=False)
-    loaded = history.load(tmp_path / "mine.csv")
+    loaded = shipped.load(tmp_path / "mine.csv")
     assert len(loaded.frame) == 38
     assert "2 days inside the range were dropped for an empty cell (wti: 2)" in loaded.notes
 
 
 def test_a_missing_or_unreadable_file_is_said(tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
-        history.load(tmp_path / "none.csv")
+        shipped.load(tmp_path / "none.csv")
     (tmp_path / "empty.csv").write_text("")
     with pytest.raises(ValueError, match="not a CSV file"):
-        history.load(tmp_path / "empty.csv")
+        shipped.load(tmp_path / "empty.csv")
     with pytest.raises(ValueError, match="has no day between 2030"):
-        history.load(start="2030-01-01")
+        shipped.load(start="2030-01-01")
 
 
 def test_negative_bill_yields_are_allowed(tmp_path):
     GOOD.assign(ust3m=-0.1).to_csv(tmp_path / "mine.csv", index=False)
-    assert float(history.load(tmp_path / "mine.csv").frame["ust3m"].iloc[0]) == -0.1
+    assert float(shipped.load(tmp_path / "mine.csv").frame["ust3m"].iloc[0]) == -0.1

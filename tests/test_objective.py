@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import mcengine as mc
-from mcengine.engine import estimate
 from mcengine.objective import figure
+from mcengine.statistics import estimate
 
 PATHS = 20_000
 

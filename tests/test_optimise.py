@@ -33,9 +33,9 @@ def test_the_return_rises_and_the_constraint_holds_on_fresh_paths(study, fitted)
     assert fitted.feasible
     before = study.run(32_768, stream="test", progress=False)
     after = fitted.study.run(32_768, stream="test", progress=False)
-    gain = mc.engine.estimate.mean(after.wealth.astype(float) - before.wealth)
+    gain = mc.statistics.estimate.mean(after.wealth.astype(float) - before.wealth)
     assert gain.value > 4 * gain.error
-    breach = mc.engine.estimate.probability(after["policy"]["lowest"] < 0.9)
+    breach = mc.statistics.estimate.probability(after["policy"]["lowest"] < 0.9)
     assert breach.value < 0.01 + 4 * breach.error
     comparison = before.compare(after)
     assert comparison.loc[("policy", "wealth"), "note"] == ""

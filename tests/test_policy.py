@@ -18,10 +18,11 @@ from scipy.stats import norm
 import mcengine as mc
 from mcengine._model import Scalar, model, number, with_parameters
 from mcengine._model import replace as changed
-from mcengine.engine import estimate, recorder
+from mcengine.engine import recorder
 from mcengine.instrument import OptionSlot, Position, Terms
 from mcengine.policy import AbstractStage, Band, Cppi, Mix, RolledPut, StaticPut, StopLoss, VolTarget, chain, gate
 from mcengine.pricing import BlackPricer
+from mcengine.statistics import estimate
 
 ERRORS = 4.0
 

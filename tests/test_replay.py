@@ -11,11 +11,12 @@ from scipy.signal import lfilter
 
 import mcengine as mc
 from mcengine import config
-from mcengine.engine import estimate
 from mcengine.engine.trace import outcomes
-from mcengine.market import daily, named_regimes
-from mcengine.noise import Counter, Path, Sampling, block_length, long_run_variance, make_key
+from mcengine.history import SHIPPED, load_days, named_regimes, shipped
+from mcengine.market import historical
+from mcengine.noise import Counter, Path, make_key
 from mcengine.pricing import Calendar, black
+from mcengine.statistics import Sampling, block_length, estimate, long_run_variance
 
 STEPS = 16
 YEARS = STEPS / 252
@@ -133,10 +134,10 @@ def test_the_surface_prices_what_has_an_index():
     pricers = market.pricers()
     assert isinstance(pricers["equity"], mc.pricing.SurfacePricer)
     assert float(pricers["equity"].skew) == 1.5
-    assert all(isinstance(pricers[name], daily.QuotedVariance) for name in ("bond", "commodity"))
+    assert all(isinstance(pricers[name], historical.QuotedVariance) for name in ("bond", "commodity"))
     times = jnp.arange(64) / 252
     quote = mc.pricing.Quote(100.0, 0.04, 0, times, jnp.ones(64), jnp.ones(64))
-    flat, skewed = daily.QuotedVariance(), mc.market.Replay.from_history({"equity": daily.SHIPPED["equity"]}).pricers()["equity"]
+    flat, skewed = historical.QuotedVariance(), mc.market.Replay.from_history({"equity": SHIPPED["equity"]}).pricers()["equity"]
     assert float(skewed.option("put", 80.0, 63, quote)) > 2.0 * float(flat.option("put", 80.0, 63, quote))
     assert float(skewed.option("put", 100.0, 63, quote)) < float(flat.option("put", 100.0, 63, quote))
 
@@ -164,7 +165,7 @@ def test_hedge_from_config():
     """`market=replay` and `market=bootstrap`, a regime by name, and the data without the commodity."""
     few = ["years=0.063492", f"steps={STEPS}"]
     study = config.study(mc.load_config(["market=replay", "market.regime=crisis_2008", *few], name="hedge"))
-    quoted = daily.source.load().frame.loc["2007-10-09":"2009-03-09"]
+    quoted = shipped.load().frame.loc["2007-10-09":"2009-03-09"]
     assert study.available(10**6) == len(quoted) == 350
     assert study.market.start_date(0) == "2007-10-09"
     assert study.sampling == Sampling("windows", STEPS)
@@ -237,7 +238,7 @@ def test_regimes_are_ranges_in_order():
 
 def test_crises_are_wilder_than_calm():
     """On the shipped closes: peak to trough falls, and a volatility index that is high or low as the name says."""
-    days = daily.load({"equity": daily.SHIPPED["equity"]})
+    days = load_days({"equity": SHIPPED["equity"]})
     for name, one in named_regimes().items():
         first, last = days.between(one.start, one.end)
         vix = 100.0 * np.sqrt(days.closes[first : last + 1, 0]).mean()
@@ -303,7 +304,7 @@ def test_moments_of_windows_match_those_of_draws():
 
 def test_shipped_history_is_worth_few_draws():
     """A year's wealth over 6,962 overlapping windows: the i.i.d. error is too small about 16 times. No engine is needed to say so."""
-    days = daily.load()
+    days = load_days()
     growth = np.cumsum(np.log1p(days.moves[:, :3] @ [0.6, 0.3, 0.1]))
     wealth = np.exp(growth[252:] - growth[:-252])
     ours, iid = estimate.mean(wealth, Sampling("windows", 252)), estimate.mean(wealth)
@@ -319,7 +320,7 @@ def test_table_prints_the_windows_error(run):
     assert str(one) in run.table().to_string()
     assert one.error > 2.0 * estimate.mean(run["unhedged"]["wealth"]).error
     difference = run.difference(
-        run, mc.engine.Figure(lambda o: o["unhedged"]["wealth"]), figure_there=mc.engine.Figure(lambda o: o["cppi"]["wealth"])
+        run, mc.statistics.Figure(lambda o: o["unhedged"]["wealth"]), figure_there=mc.statistics.Figure(lambda o: o["cppi"]["wealth"])
     )
     assert difference.sampling == "windows"
     assert run.moments("cppi", "wealth").variance.sampling == "windows"
@@ -404,7 +405,7 @@ def test_bootstrap_keeps_means_volatilities_and_correlations(bootstrap, returns)
 
 def test_bootstrap_keeps_clusters_of_volatility(bootstrap, returns):
     """Autocovariance of squared returns: at lag 1 within 4 errors less the share of joins; at lag 20 mostly, thanks to the likeness."""
-    past = daily.load().moves[:, :3].T
+    past = load_days().moves[:, :3].T
     for i, (name, kept) in enumerate({"equity": 0.7, "bond": 0.5, "commodity": 0.5}.items()):
         square, old = returns[i] ** 2, past[i] ** 2
         for lag, least in ((1, 1.0 - 3.0 / float(bootstrap.block)), (20, kept)):

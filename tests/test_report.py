@@ -169,7 +169,7 @@ RATES = {
 
 @pytest.mark.parametrize("name", RATES)
 def test_bond_index_against_history(name, yields, tmp_path):
-    """Both from 100 on the first day, at that day's yields and not the model's own; the history is the index of ``market.history``."""
+    """Both from 100 on the first day, at that day's yields and not the model's own; the history is the index of ``history``."""
     picture = market_plots.plot_bond_index(RATES[name], yields, MATURITIES, paths=256)
     RunFolder(tmp_path).write_picture("bond_index", picture)
     assert (tmp_path / "bond_index.png").stat().st_size > 10_000
@@ -179,7 +179,7 @@ def test_bond_index_against_history(name, yields, tmp_path):
     assert seen[0] == pytest.approx(100.0)
     assert median[0] == pytest.approx(100.0, rel=1e-6)
     dt = np.diff(yields.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
-    assert seen[-1] == pytest.approx(mc.market.history.bond_index(yields["ust10y"].to_numpy() / 100.0, dt)[-1])
+    assert seen[-1] == pytest.approx(mc.history.bond_index(yields["ust10y"].to_numpy() / 100.0, dt)[-1])
     # Near 4 % a year on average, where the model's own short rate is 1 %; 7 % a year of volatility over three years and 256 paths.
     assert np.log(median[-1] / 100.0) / 2.9 == pytest.approx(0.045 if name == "hull_white" else 0.04, abs=0.02)
     assert "term premium 0.2" in axis.texts[0].get_text() if name == "hull_white" else "term premium 0" in axis.texts[0].get_text()

@@ -19,7 +19,7 @@ from killed_run import digest, study
 import mcengine as mc
 from mcengine._model import replace, with_parameters
 from mcengine.engine import Journal, checkpoint, program
-from mcengine.engine.driver import check_super_block, default_super_block
+from mcengine.engine.memory import check_super_block, default_super_block
 from mcengine.engine.stop import StopRule, Until
 
 PATHS, KEPT, SIZE = 2000, 900, 256

@@ -15,10 +15,11 @@ import mcengine as mc
 from mcengine._model import replace
 from mcengine.engine import program, recorder
 from mcengine.engine.trace import outcomes
-from mcengine.noise import Counter, Path, Sampling, Sobol, make_key, path_ids, principal_rotation
+from mcengine.noise import Counter, Path, Sobol, make_key, path_ids, principal_rotation
 from mcengine.noise.bridge import bridge, component_matrix, components
 from mcengine.noise.directions import MAX_DIMENSIONS, directions
 from mcengine.noise.sobol import ORDERINGS, SobolSource, gray_index, point_reversed, reverse_bits
+from mcengine.statistics import Sampling
 
 K = 4.5
 STEPS, FACTORS = 6, 2

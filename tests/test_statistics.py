@@ -9,10 +9,9 @@ from scipy.stats import norm
 import mcengine as mc
 from mcengine import report
 from mcengine._model import replace
-from mcengine.engine import Figure, Statistics, estimate
-from mcengine.engine.figure import column, default_figures
-from mcengine.engine.sums import BINS, CHUNK, Histogram
-from mcengine.noise import Sampling
+from mcengine.statistics import Figure, Sampling, Statistics, estimate
+from mcengine.statistics.accumulators import BINS, CHUNK, Histogram
+from mcengine.statistics.figure import column, default_figures
 
 IID, PAIRS, RANDOMISED = Sampling(), Sampling("pairs", 2), Sampling("randomisations", 32)
 SAMPLINGS = {"iid": IID, "pairs": PAIRS, "randomisations": RANDOMISED}

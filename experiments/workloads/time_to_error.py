@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import peers
 from peers.terms import BasketTerms
 
@@ -21,7 +22,6 @@ import mcengine as mc
 from mcengine.engine.recorder import Wealth
 from workloads.basket8 import contracts
 from workloads.contracts import BasketCrossGamma, BasketDelta
-from workloads.rotated import Rotated, principal
 from workloads.timing import Bench, reading
 
 START, SIGMA, FLOOR = 1.0, 0.2, 0.55
@@ -44,7 +44,8 @@ class Problem:
 def noises(terms: BasketTerms) -> dict[str, Any]:
     """What the same program may draw from. ``sobol_turned``: principal components over time and over the assets."""
     sobol = {f"sobol_{ordering}": mc.noise.Sobol(randomisations=RANDOMISATIONS, ordering=ordering) for ordering in ("bridge", "pca")}
-    turned = Rotated(sobol["sobol_pca"], principal(terms.correlations()))
+    rotation = mc.noise.principal_rotation(np.linalg.cholesky(terms.correlations()))
+    turned = mc.noise.Sobol(randomisations=RANDOMISATIONS, ordering="pca", rotation=rotation)
     return {"plain": mc.noise.Counter(), "antithetic": mc.noise.Antithetic(), **sobol, "sobol_turned": turned}
 
 
@@ -66,9 +67,9 @@ def breach_study(steps: int) -> mc.Study:
 def of_breach(steps: int, bench: Bench) -> tuple[dict[str, Method], dict[str, float]]:
     """(methods, seconds that one spends before its first path)."""
     plain = breach_study(steps)
-    figure = mc.engine.Figure(lambda outcomes: outcomes["policy"]["lowest"] < FLOOR, "probability")
+    figure = mc.statistics.Figure(lambda outcomes: outcomes["policy"]["lowest"] < FLOOR, "probability")
     start = time.perf_counter()
-    found = mc.engine.importance.find(plain, floor=FLOOR, seed=bench.config.seed)
+    found = mc.variance_reduction.importance(plain, floor=FLOOR, seed=bench.config.seed)
     setup = time.perf_counter() - start
 
     def method(study: mc.Study) -> Method:

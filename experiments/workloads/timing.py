@@ -17,7 +17,7 @@ import numpy as np
 import peers
 
 import mcengine as mc
-from mcengine.engine import estimate
+from mcengine.statistics import estimate
 
 FAR = 5.0
 """Standard errors from a reference value at which a price counts as wrong."""

@@ -1,8 +1,8 @@
 """History and quotes to market parameters, with errors; markets as files."""
 
+from mcengine.calibrate.asset_fit import Fit
 from mcengine.calibrate.assets import MarketFit, fit_prices
 from mcengine.calibrate.curve import CurveFit, fit_hull_white, zero_rates
-from mcengine.calibrate.fit import Fit
 from mcengine.calibrate.garch import fit_gjr_garch
 from mcengine.calibrate.history import Calibration, fit_history, from_history
 from mcengine.calibrate.jumps import fit_gbm, fit_kou, fit_merton
@@ -10,7 +10,7 @@ from mcengine.calibrate.market_file import from_file, to_yaml
 from mcengine.calibrate.quotes import Quotes, SurfaceFit, fit_quotes, read_quotes
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
 from mcengine.calibrate.reverting import fit_schwartz, fit_vasicek
-from mcengine.calibrate.variance import fit_bates, fit_heston
+from mcengine.calibrate.stochastic_volatility import fit_bates, fit_heston
 
 __all__ = [
     "Calibration",

@@ -6,20 +6,21 @@ Assets of model ``regime_gbm`` share hidden regimes, found together, and have a 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mcengine._model import near, replace
-from mcengine.calibrate import curve, garch, jumps, reverting, variance
-from mcengine.calibrate.fit import MINIMUM, Fit, bond_prices, check_enough, ewma_volatility, log_prices
-from mcengine.calibrate.prices import Prices, read_prices
+from mcengine._model import replace
+from mcengine._spelling import near
+from mcengine.calibrate import curve, garch, jumps, reverting, stochastic_volatility
+from mcengine.calibrate.asset_fit import MINIMUM, Fit, bond_prices, check_enough, ewma_volatility, log_prices
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
-from mcengine.engine import Estimate, correlations
+from mcengine.engine import correlations
+from mcengine.history import Prices, read_prices, shipped
 from mcengine.market import Market
-from mcengine.market import history as source
+from mcengine.statistics import Estimate
 
 MODELS = ("gbm", "heston", "merton", "kou", "bates", "gjr_garch", "schwartz", "regime_gbm")
 RATES = ("vasicek", "hull_white")
@@ -160,7 +161,7 @@ def _inputs(
         if rate in RATES and not yields:
             raise ValueError(f"yields: expected the maturity in years of each column of yields for rate={rate}, such as {{DGS3MO: 0.25}}, got none")
         wanted = None if columns is None else list(dict.fromkeys([*columns, *implied.values(), *yields]))
-        table = read_prices(data, start=start, end=end, columns=wanted)
+        table = read_prices(data, start=start, end=end, columns=wanted, reserved={f.name for f in fields(Market)})
         called = {title: name for name, title in table.titles.items()}  # headings serve as well as names
         known = list(table.titles)
 
@@ -186,7 +187,7 @@ def _inputs(
     models = (_SHIPPED_MODELS if model is None else {}) | dict(models or {})
     seen = "equity" in names and models.get("equity", model) in ("heston", "bates") and implied is None
     needed = dict.fromkeys([*(_SHIPPED[n] for n in names), *(["vix"] if seen else []), *yields, "ust3m"])
-    history = source.load(None, start=start, end=end, columns=tuple(needed))
+    history = shipped.load(None, start=start, end=end, columns=tuple(needed))
     frame = history.frame
     out = frame[[]].copy()
     for name in names:
@@ -228,7 +229,7 @@ def _fit_one(name: str, model: str, frame: Any, dt: float, quoted: str | None, d
         implied = None if quoted is None else frame[quoted].to_numpy(float) / 100.0
         if implied is not None and not np.all(implied > 0.0):
             raise ValueError(f"implied.{name}: expected volatilities above 0 in points, got {100.0 * implied.min():g} in {quoted}")
-        fit = variance.fit_heston if model == "heston" else variance.fit_bates
+        fit = stochastic_volatility.fit_heston if model == "heston" else stochastic_volatility.fit_bates
         return fit(prices, dt, implied=implied, dividend=dividend)
     if model == "gjr_garch":
         return garch.fit_gjr_garch(prices, dt, dividend=dividend, news=news)

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcengine.engine import Estimate
 from mcengine.market import HullWhite
+from mcengine.statistics import Estimate
 
 _BLOCK, _DRAWS = 63, 100
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.calibrate.fit import Fit, gaussianise
+from mcengine.calibrate.asset_fit import Fit, gaussianise
 from mcengine.calibrate.likelihood import maximise
-from mcengine.engine import Estimate
 from mcengine.market import GJRGARCH
+from mcengine.statistics import Estimate
 
 _LOG_2PI = 1.8378770664093453
 _LARGEST = 0.99999  # persistence

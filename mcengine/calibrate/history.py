@@ -22,10 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from mcengine._model import near
-from mcengine.engine import Estimate, sample
+from mcengine._spelling import near
+from mcengine.engine.sample import sample
+from mcengine.history import bond_index, shipped
 from mcengine.market import GBM, Heston, Market
-from mcengine.market import history as source
+from mcengine.statistics import Estimate
 
 SERIES = {"equity": "spx", "bond": "ust10y", "commodity": "wti"}
 MODELS = {"equity": ("heston", "gbm"), "bond": ("gbm",), "commodity": ("gbm",)}
@@ -41,7 +42,7 @@ class Calibration:
     market: Market
     parameters: dict[str, Estimate]
     notes: list[str]
-    history: source.History
+    history: shipped.History
 
     def table(self) -> Any:
         """One row a parameter, value ± standard error (pandas)."""
@@ -107,7 +108,7 @@ def fit_history(
     columns = tuple(
         dict.fromkeys([*(SERIES[name] for name in chosen), *(["vix"] if "equity" in chosen else []), *([] if rate is not None else ["ust3m"])])
     )
-    history = source.load(data, start=start, end=end, columns=columns)
+    history = shipped.load(data, start=start, end=end, columns=columns)
     if len(history.frame) < MINIMUM_DAYS:
         raise ValueError(f"data: expected at least {MINIMUM_DAYS} days to calibrate from, got {len(history.frame)}")
     days = _Days(history, tuple(chosen))
@@ -129,7 +130,7 @@ _HESTON_ONLY = ("equity.kappa", "equity.theta", "equity.vol_of_vol", "equity.rho
 class _Days:
     """Arrays over days: log returns, variances of the day before, standardised returns."""
 
-    def __init__(self, history: source.History, names: tuple[str, ...]) -> None:
+    def __init__(self, history: shipped.History, names: tuple[str, ...]) -> None:
         frame = history.frame
         self.dt = 1.0 / history.days_per_year
         self.names = names
@@ -139,7 +140,7 @@ class _Days:
             level = frame[SERIES[name]].to_numpy(float)
             if name == "bond":
                 elapsed = np.diff(frame.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
-                level = source.bond_index(level / 100.0, elapsed)
+                level = bond_index(level / 100.0, elapsed)
             self.last[name] = float(level[-1])
             self.returns[name] = np.diff(np.log(level))
         self.count = len(frame) - 1
@@ -226,7 +227,7 @@ def _asset(name: str, model: str, p: Mapping[str, float], days: _Days, dividend:
     )
 
 
-def _notes(history: source.History, days: _Days, dividend: float, rate: float, from_bill: bool, market: Market) -> list[str]:
+def _notes(history: shipped.History, days: _Days, dividend: float, rate: float, from_bill: bool, market: Market) -> list[str]:
     notes = list(history.notes)
     if "equity" in days.names:
         notes.append(f"equity is a price index: a dividend yield of {dividend:.1%} is added to its drift and paid into the account")

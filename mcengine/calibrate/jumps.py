@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.calibrate.fit import Fit, ewma_volatility, gaussianise
+from mcengine.calibrate.asset_fit import Fit, ewma_volatility, gaussianise
 from mcengine.calibrate.likelihood import Maximum, maximise
 from mcengine.market import GBM, Kou, Merton
 from mcengine.market.jumps import most_mean

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.engine import Estimate
+from mcengine.statistics import Estimate
 
 _STEP = 1e-3  # coordinates are logarithms and the like, of order 1: second differences of a mean of float64s keep 9 digits
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mcengine import market as room
-from mcengine._model import near
+from mcengine._spelling import near
 from mcengine.market import Market
 
 _PREFIX = "mcengine.market."

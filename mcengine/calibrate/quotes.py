@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from mcengine.calibrate import arbitrage
-from mcengine.engine import Estimate
 from mcengine.market import Bates, Heston, HullWhite, Market
+from mcengine.statistics import Estimate
 
 _NODES, _SCALE = 256, 6.0
 NEEDED = ("days", "zero_rate", "spot", "strike", "implied_vol")

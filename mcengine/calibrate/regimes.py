@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcengine.calibrate.fit import gaussianise
-from mcengine.engine import Estimate
+from mcengine.calibrate.asset_fit import gaussianise
 from mcengine.market import RegimeGBM, Regimes, from_transition
+from mcengine.statistics import Estimate
 
 NAMES = {2: ("calm", "stress"), 3: ("calm", "usual", "stress"), 4: ("calm", "usual", "nervous", "stress")}
 _ROUNDS, _TOLERANCE = 300, 1e-8

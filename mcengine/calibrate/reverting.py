@@ -6,7 +6,7 @@ kappa (by about 4 over the years of history: Tang & Chen, J. Econometrics 149(1)
 
 import numpy as np
 
-from mcengine.calibrate.fit import Fit, ewma_volatility
+from mcengine.calibrate.asset_fit import Fit, ewma_volatility
 from mcengine.calibrate.likelihood import Maximum, maximise
 from mcengine.market import Schwartz, Vasicek
 

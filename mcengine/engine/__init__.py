@@ -2,18 +2,17 @@
 
 from mcengine.engine import hosts
 from mcengine.engine.checkpoint import DiskFullError
-from mcengine.engine.correlations import Correlations, correlations
-from mcengine.engine.estimate import Estimate
-from mcengine.engine.figure import Figure, Outcomes
 from mcengine.engine.gradient import BatchGradient
 from mcengine.engine.grid import grid
 from mcengine.engine.identity import identity
 from mcengine.engine.journal import Journal
-from mcengine.engine.market_paths import Payoffs, payoffs, price, sample
+from mcengine.engine.not_finite import NotFiniteError
+from mcengine.engine.price import Payoffs, payoffs, price
 from mcengine.engine.program import traces
+from mcengine.engine.realised_correlation import Correlations, correlations
 from mcengine.engine.result import Result
-from mcengine.engine.run import NotFiniteError, run
-from mcengine.engine.statistics import Moments, Statistics
+from mcengine.engine.run import run
+from mcengine.engine.sample import sample
 from mcengine.engine.study import Study
 from mcengine.engine.trace import trace
 
@@ -21,15 +20,10 @@ __all__ = [
     "BatchGradient",
     "Correlations",
     "DiskFullError",
-    "Estimate",
-    "Figure",
     "Journal",
-    "Moments",
     "NotFiniteError",
-    "Outcomes",
     "Payoffs",
     "Result",
-    "Statistics",
     "Study",
     "correlations",
     "grid",

@@ -8,44 +8,23 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax
 import numpy as np
 
-from mcengine.engine import program
 from mcengine.engine.checkpoint import InMemory, OnDisk, nested
-from mcengine.engine.estimate import Estimate
-from mcengine.engine.figure import Figure, Outcomes, default_figures
+from mcengine.engine.memory import default_super_block
 from mcengine.engine.result import Result
-from mcengine.engine.statistics import Statistics
 from mcengine.engine.stop import StopRule
+from mcengine.statistics.estimate import Estimate
+from mcengine.statistics.figure import Figure, Outcomes, default_figures
+from mcengine.statistics.stream import Statistics
 
 Blocks = Callable[[int, int], Iterator[tuple[int, Outcomes]]]
 """``blocks(start, stop)``: (index of the first path, outcomes) of blocks that follow each other."""
-
-MOST_BYTES = 1 << 26
-"""Outcomes of a super-block at most."""
-
-MOST_WORK = {"cpu": 1 << 27, "gpu": 1 << 34}
-"""Paths x steps x books of a super-block at most: about a second, which is what a kill may cost. Not timed, so that equal runs are cut alike."""
 
 
 def new_timings() -> dict[str, float]:
     """Nothing has run yet."""
     return {"compile_seconds": 0.0, "first_seconds": 0.0, "run_seconds": 0.0, "steady_paths_per_second": math.nan}
-
-
-def default_super_block(width: int, work: int, least: int) -> int:
-    """Paths of a super-block, a power of two: ``width`` bytes of outcomes a path, ``work`` steps x books a path, ``least`` for the sampling."""
-    most = min(MOST_BYTES // width, MOST_WORK.get(jax.default_backend(), MOST_WORK["gpu"]) // work)
-    return int(max(1 << max(most, 1).bit_length() - 1, 1024, least))
-
-
-def check_super_block(size: Any, least: int) -> int:
-    """A number of paths that fits vectors and sampling, or one clear message."""
-    unit = max(program.PAD, least)
-    if isinstance(size, bool) or not isinstance(size, int | float) or size != int(size) or size < unit or size % unit:
-        raise ValueError(f"super_block: expected a number of paths that is a multiple of {unit}, got {size!r}")
-    return int(size)
 
 
 @dataclass

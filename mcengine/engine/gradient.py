@@ -17,7 +17,7 @@ from jax.sharding import PartitionSpec
 
 from mcengine._model import check_pathwise, parameters, with_parameters
 from mcengine.engine import program
-from mcengine.engine.run import NotFiniteError
+from mcengine.engine.not_finite import NotFiniteError
 from mcengine.noise import Path, Shifted
 
 Loss = Callable[[Any, Any], tuple[Any, dict[str, Any]]]

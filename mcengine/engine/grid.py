@@ -12,8 +12,8 @@ import numpy as np
 
 from mcengine._model import with_parameters
 from mcengine.engine import program
+from mcengine.engine.checks import check_paths
 from mcengine.engine.result import Result
-from mcengine.engine.run import check_paths
 from mcengine.noise import make_key
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from mcengine import _runtime
 
 _SHOWN = 5
-_ROOMS = ("noise", "pricing", "market", "instrument", "policy", "ledger", "engine", "objective")
+_ROOMS = ("statistics", "noise", "pricing", "history", "market", "instrument", "policy", "ledger", "engine", "variance_reduction", "objective")
 """Rooms whose code makes a path's numbers."""
 
 

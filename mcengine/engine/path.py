@@ -6,21 +6,19 @@ Trading first and moving after makes N trades (today's included) and N marks (th
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
+from mcengine.engine.base import AbstractStudy as Study
 from mcengine.engine.recorder import Day
 from mcengine.instrument import OptionSlot, Position, Slot, Terms, Underlying
 from mcengine.ledger import Account, advance, open_account, prices, trade
 from mcengine.noise import Path, draw_weighted, finish_density, start_density, stop_density
 from mcengine.policy import AbstractStage, Seen, Target
 from mcengine.pricing import Quote, prepared
-
-if TYPE_CHECKING:
-    from mcengine.engine.study import Study
 
 
 class BookState(NamedTuple):

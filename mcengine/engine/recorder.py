@@ -125,7 +125,7 @@ class Years:
 @dataclass(frozen=True)
 class Gains:
     """``gain_<asset>``: what the book gained on each underlying beyond expectation, sum of units_t (S_{t+1} - E_t[S_{t+1}]) with interest to
-    the horizon, over starting wealth. Units are known at t, so its mean is 0 exactly: a control variate (see ``engine.control``).
+    the horizon, over starting wealth. Units are known at t, so its mean is 0 exactly: a control variate (see ``variance_reduction``).
     """
 
     def start(self, day: Day) -> dict[str, Scalar]:

@@ -1,6 +1,6 @@
 """What a run leaves: outcomes of the kept paths, streamed statistics of all of them, and the plain table.
 
-Up to ``keep`` paths all columns are kept and figures are exact. Beyond, those named in the run are streamed (``engine.statistics``). In both
+Up to ``keep`` paths all columns are kept and figures are exact. Beyond, those named in the run are streamed (``statistics.stream``). In both
 cases the study's noise says how paths depend on each other, and every error follows it: there is no way to ask for another.
 """
 
@@ -11,13 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from mcengine._model import near
-from mcengine.engine import estimate
-from mcengine.engine.estimate import Estimate
-from mcengine.engine.figure import Figure, column, default_figures, path_weights
-from mcengine.engine.statistics import Moments, Statistics
-from mcengine.engine.sums import BINS
-from mcengine.noise import Sampling
+from mcengine._spelling import near
+from mcengine.statistics import Sampling, estimate
+from mcengine.statistics.accumulators import BINS
+from mcengine.statistics.estimate import Estimate
+from mcengine.statistics.figure import Figure, column, default_figures, path_weights
+from mcengine.statistics.stream import Moments, Statistics
 
 
 @dataclass
@@ -180,7 +179,7 @@ class Result:
     def compare(self, other: "Result") -> Any:
         """This result against another of the same paths: both values and the paired difference, other minus this, ± its error.
 
-        Means of every outcome. Of streamed runs the error is made of the differences by 128 groups of paths (see ``engine.statistics``).
+        Means of every outcome. Of streamed runs the error is made of the differences by 128 groups of paths (see ``statistics.stream``).
         Raises ``ValueError`` when the two do not share seed, stream, path ids and noise, for then nothing is paired.
         """
         import pandas as pd

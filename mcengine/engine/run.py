@@ -1,7 +1,7 @@
 """``run``: blocks of paths through one compiled program, to outcomes and statistics in memory or on disk, a progress bar over them."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path as FilePath
 from typing import Any
@@ -10,46 +10,17 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from mcengine._runtime import capped
-from mcengine.engine import hosts, plan, program
+from mcengine.engine import hosts, program
 from mcengine.engine.checkpoint import InMemory, OnDisk
-from mcengine.engine.driver import Driver, check_super_block, new_timings
-from mcengine.engine.figure import Figure, default_figures
+from mcengine.engine.checks import MAX_PATHS, check_ids, check_paths
+from mcengine.engine.driver import Driver, new_timings
 from mcengine.engine.identity import identity
+from mcengine.engine.memory import budget, check_super_block, fit_block, host_bytes
+from mcengine.engine.not_finite import check_finite
 from mcengine.engine.result import Result
 from mcengine.engine.stop import StopRule, Until
 from mcengine.noise import make_key, path_ids
-
-MAX_PATHS = 10**12
-"""About a month on 2 cores, and half of the ids' range stays free of it."""
-
-SMALL = 4096
-"""Paths of any run where the environment has MC_SMALL=1."""
-
-
-class NotFiniteError(ArithmeticError):
-    """A path gave a number that is not finite. ``ids`` are the paths, ``where`` the first step and column at which it happened."""
-
-    def __init__(self, ids: list[int], where: str, seed: int, stream: str) -> None:
-        self.ids, self.where, self.seed, self.stream = ids, where, seed, stream
-        shown = ", ".join(map(str, ids[:10])) + (f" and {len(ids) - 10} more" if len(ids) > 10 else "")
-        super().__init__(f"not a finite number on paths {shown}: first {where}; replay with study.trace({ids[:10]}, seed={seed}, stream={stream!r})")
-
-
-def check_paths(paths: Any) -> int:
-    """A number of paths, or one clear message."""
-    whole = isinstance(paths, int | float | np.number) and not isinstance(paths, bool) and np.isfinite(paths) and paths == int(paths)
-    if not whole or not 1 <= paths <= MAX_PATHS:
-        raise ValueError(f"paths: expected a whole number from 1 to {MAX_PATHS:.0e}, got {paths!r}")
-    return capped(int(paths), SMALL)
-
-
-def check_ids(ids: Sequence[int]) -> list[int]:
-    """Path ids, or one clear message."""
-    for i in ids:
-        if isinstance(i, bool) or not isinstance(i, int | np.integer) or not 0 <= i < 1 << 63:
-            raise ValueError(f"path id: expected a whole number from 0 to 2^63 - 1, got {i!r}")
-    return [int(i) for i in ids]
+from mcengine.statistics.figure import Figure, default_figures
 
 
 def run(
@@ -78,7 +49,7 @@ def run(
     by default as many as are a second or two of work) is on disk, and ``resume`` goes on after the last one there, bit for bit.
     ``until={"metric": "p20", "error": 1e-4}`` stops at the end of the super-block where the standard error is that small (of every book, unless
     one is named: "cppi/wealth p20"), ``seconds`` at the end of the one in which the time ran out; ``paths`` is then the most that are run.
-    Blocks are as large as fits ``memory`` ("4GiB", or bytes; by default a size that is fast, and what a GPU has), see ``engine.plan``.
+    Blocks are as large as fits ``memory`` ("4GiB", or bytes; by default a size that is fast, and what a GPU has), see ``engine.memory``.
     Raises ``NotFiniteError`` when a path breaks, ``DiskFullError`` when there is no room for the next block.
     """
     check_ids([first])
@@ -93,7 +64,7 @@ def run(
         raise ValueError(f"keep: expected all {rule.paths:,} windows to be kept, for their errors need them together, got {keep!r}")
     size = 0 if super_block is None else check_super_block(super_block, sampling.unit)
     program.padded(rule.paths, program.PAD if block is None else block, devices)
-    plan.budget(memory)
+    budget(memory)
     figures = dict(figures or {})
     judged: list[str] = []
     if rule.until is not None:
@@ -111,12 +82,12 @@ def run(
         with clock.paused():
             ready, seconds_before = program.tabulated(study)
             held = min(rule.paths, keeps) if folder is None else 0
-            beside = 0.0 if memory is None else plan.beside(study, key, rule.paths, held, store.size or size)
-            executable, fits = plan.plan(ready, key, paths=rule.paths, devices=devices, block=block, memory=memory, beside=beside)
+            on_host = 0.0 if memory is None else host_bytes(study, key, rule.paths, held, store.size or size)
+            executable, fits = fit_block(ready, key, paths=rule.paths, devices=devices, block=block, memory=memory, on_host=on_host)
         timings["compile_seconds"] = executable.seconds + seconds_before
         with hosts.together(executable, ready, key, fits, devices) as call:
             for at, values in program.blocks(call, range(first + start, first + stop), fits * devices, timings):
-                _check_finite(study, values, at, seed, stream)
+                check_finite(study, values, at, seed, stream)
                 yield at - first, values
 
     with tqdm(total=rule.paths, unit="path", unit_scale=True, desc="paths", disable=None if progress is None else not progress, leave=False) as bar:
@@ -144,18 +115,3 @@ class _Clock:
             yield
         finally:
             self._start += time.perf_counter() - before
-
-
-def _check_finite(study: Any, values: Any, start: int, seed: int, stream: str) -> None:
-    bad: np.ndarray | None = None
-    for columns in values.values():
-        for column in columns.values():
-            if not np.isfinite(np.sum(column, dtype=np.float64)):
-                broken = ~np.isfinite(column)
-                bad = broken if bad is None else bad | broken
-    if bad is None or not bad.any():
-        return
-    ids = [int(start + i) for i in np.flatnonzero(bad)]
-    from mcengine.engine.trace import first_not_finite
-
-    raise NotFiniteError(ids, first_not_finite(study, ids[0], seed=seed, stream=stream), seed, stream)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mcengine._model import near
-from mcengine.engine.estimate import Estimate
+from mcengine._spelling import near
+from mcengine.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True)

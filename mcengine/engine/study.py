@@ -7,16 +7,20 @@ import numpy as np
 
 from mcengine._model import Scalar, model, number, static
 from mcengine.engine import recorder
+from mcengine.engine.base import AbstractStudy
+from mcengine.engine.run import run
+from mcengine.engine.trace import trace
 from mcengine.ledger import Proportional
-from mcengine.noise import Counter, Sampling
+from mcengine.noise import Counter
 from mcengine.policy import AbstractStage
 from mcengine.pricing import Calendar
+from mcengine.statistics import Sampling
 
 MAX_STEPS = 100_000
 
 
 @model
-class Study:
+class Study(AbstractStudy):
     """What is simulated. ``market`` is a ``Market``, or history: a ``Replay`` or a ``Bootstrap``.
 
     ``policy`` is one rule, or a dict of named rules that run on the same paths. ``years`` and ``steps`` make the calendar. ``wealth``
@@ -93,12 +97,8 @@ class Study:
 
     def run(self, paths: int = 100_000, **options: Any) -> Any:
         """Simulate; see ``engine.run``."""
-        from mcengine.engine.run import run
-
         return run(self, paths, **options)
 
     def trace(self, ids: Any, **options: Any) -> Any:
         """Everything at every step of the chosen paths, as a table; see ``engine.trace``."""
-        from mcengine.engine.trace import trace
-
         return trace(self, ids, **options)

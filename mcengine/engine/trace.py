@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from mcengine.engine import program
-from mcengine.engine.run import check_ids
+from mcengine.engine.checks import check_ids
 from mcengine.instrument import OptionSlot
 from mcengine.noise import Path, make_key, split_ids
 

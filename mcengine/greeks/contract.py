@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, parameters, with_parameters
-from mcengine.engine.market_paths import check_market, market_of
+from mcengine.engine.price import check_market, market_of
 from mcengine.instrument import joint, least_steps, make_calendar
 from mcengine.market import Market
 from mcengine.pricing import BlackPricer, Calendar

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from mcengine._model import near, parameters, replace
+from mcengine._model import parameters, replace
 from mcengine._runtime import capped
-from mcengine.engine import BatchGradient, Estimate, Study
+from mcengine._spelling import near
+from mcengine.engine import BatchGradient, Study
 from mcengine.noise import Counter, make_key
+from mcengine.statistics import Estimate
 
 _BATCHES = 32
 

@@ -9,8 +9,8 @@ from mcengine.instrument.european import Call, Digital, Option, Put, payoff
 from mcengine.instrument.forwards import Forward, Future, FutureOption, VarianceSwap
 from mcengine.instrument.hedged import Hedged
 from mcengine.instrument.lookback import FixedLookback, FloatingLookback
+from mcengine.instrument.multi_asset import Basket, BestOf, Exchange, Rainbow, Spread, WorstOf
 from mcengine.instrument.schedule import RollSchedule
-from mcengine.instrument.several import Basket, BestOf, Exchange, Rainbow, Spread, WorstOf
 from mcengine.instrument.slot import OptionSlot, Position, Slot, Terms, Underlying
 from mcengine.instrument.smooth import gate
 

@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, deviation, spot_today
 from mcengine.instrument.european import payoff
+from mcengine.instrument.monitoring import WATCHES, Point, point, step_variance, survives
 from mcengine.instrument.smooth import gate
-from mcengine.instrument.watch import WATCHES, Point, point, step_variance, survives
 from mcengine.pricing import KINDS, Calendar, Quote
 from mcengine.pricing.closed_forms import WATCH_SHIFT, knocked_out, survival, touch
 

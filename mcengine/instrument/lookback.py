@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, deviation
-from mcengine.instrument.watch import WATCHES, Point, extreme, point, step_variance
+from mcengine.instrument.monitoring import WATCHES, Point, extreme, point, step_variance
 from mcengine.pricing import KINDS, Calendar, Quote
 from mcengine.pricing.closed_forms import WATCH_SHIFT, fixed_lookback, floating_lookback
 

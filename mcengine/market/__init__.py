@@ -4,6 +4,7 @@ from mcengine.market.base import Asset
 from mcengine.market.bates import Bates
 from mcengine.market.bond_index import BondIndex
 from mcengine.market.bootstrap import Bootstrap
+from mcengine.market.discretised import PreparedMarket
 from mcengine.market.events import Event, Scenario
 from mcengine.market.gbm import GBM
 from mcengine.market.gjr_garch import GJRGARCH
@@ -12,9 +13,7 @@ from mcengine.market.hull_white import HullWhite
 from mcengine.market.kou import Kou
 from mcengine.market.market import Market
 from mcengine.market.merton import Merton
-from mcengine.market.prepared import PreparedMarket
 from mcengine.market.rate import FlatRate
-from mcengine.market.regime_dates import named_regimes
 from mcengine.market.regime_gbm import RegimeGBM
 from mcengine.market.regimes import Regimes, from_transition
 from mcengine.market.replay import Replay
@@ -45,5 +44,4 @@ __all__ = [
     "Stress",
     "Vasicek",
     "from_transition",
-    "named_regimes",
 ]

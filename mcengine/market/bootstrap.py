@@ -17,13 +17,16 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._model import Scalar, model, near, number
-from mcengine.market import daily, regime_dates
-from mcengine.market.daily import Days, Observed, PreparedDays, Series
+from mcengine._model import Scalar, model, number
+from mcengine._spelling import near
+from mcengine.history import periods
+from mcengine.history.days import Days, Series, load_days
+from mcengine.market import historical
+from mcengine.market.historical import Observed, PreparedDays
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
-from mcengine.noise import block_length
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
+from mcengine.statistics import block_length
 
 MINIMUM_DAYS = 63
 """A quarter: of fewer days neither a block nor days alike can be told."""
@@ -57,13 +60,13 @@ class Bootstrap:
         likeness: float = 0.05,
         surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
     ) -> "Bootstrap":
-        """From the shipped file or a CSV, see ``daily.load``; with a ``regime`` from its days alone. ``block`` None is chosen by the data."""
+        """From the shipped file or a CSV, see ``history.load_days``; with a ``regime`` from its days alone. ``block`` None is chosen by the data."""
         if regime is not None:
-            regime_dates.find(regime)
-        days = daily.load(assets, data=data, start=start, end=end, rate=rate)
+            periods.find(regime)
+        days = load_days(assets, data=data, start=start, end=end, rate=rate)
         first, last = 0, days.count - 1
         if regime is not None:
-            one = regime_dates.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
+            one = periods.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
             first, last = days.between(one.start, one.end)
         return cls.of(days, first, last, block=block, likeness=likeness, surface=surface)
 
@@ -104,10 +107,10 @@ class Bootstrap:
 
     def check_steps(self, years: Scalar, steps: int) -> None:
         """Raise ``ValueError`` for a step that is no trading day."""
-        daily.check_steps(years, steps)
+        historical.check_steps(years, steps)
 
     def pricers(self) -> dict[str, Pricer]:
-        return daily.pricers(self.days, self.surface)
+        return historical.pricers(self.days, self.surface)
 
     def observe(self, name: str, states: dict[str, Any]) -> Observed:
         """(spot, variance) of an asset."""
@@ -118,7 +121,7 @@ class Bootstrap:
         return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
 
     def risk_neutral(self) -> "Bootstrap":
-        daily.check_price_paths("risk_neutral")
+        historical.check_price_paths("risk_neutral")
         return self
 
     def prepare(self, calendar: Calendar) -> PreparedDays:

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax.scipy.special import ndtri
 
-from mcengine._model import Scalar, model, near, number, replace
+from mcengine._model import Scalar, model, number, replace
+from mcengine._spelling import near
 from mcengine.market.base import check_models
 from mcengine.pricing.quote import Sides
 

@@ -3,11 +3,12 @@
 import dataclasses
 from typing import Any
 
-from mcengine._model import Scalar, is_concrete, model, near, number, replace, static
+from mcengine._model import Scalar, is_concrete, model, number, replace, static
+from mcengine._spelling import near
 from mcengine.market import correlation as corr
 from mcengine.market import events as on_dates
 from mcengine.market.base import Asset
-from mcengine.market.prepared import PreparedMarket
+from mcengine.market.discretised import PreparedMarket
 from mcengine.market.rate import FlatRate
 from mcengine.pricing import Calendar, Pricer
 
@@ -152,7 +153,7 @@ class Market:
         assets = {name: asset.risk_neutral(0.0) for name, asset in self.assets.items()}
         return replace(self, assets=assets, rate=self.rate.risk_neutral(), events=events, scenarios=None, measure="Q")
 
-    def prepare(self, calendar: Calendar) -> "PreparedMarket":
+    def prepare(self, calendar: Calendar) -> PreparedMarket:
         """All that does not depend on the path, computed once a run inside the program."""
         return PreparedMarket(self, calendar)
 

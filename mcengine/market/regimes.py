@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import ndtri
 
-from mcengine._model import Scalar, model, near, number, static
+from mcengine._model import Scalar, model, number, static
+from mcengine._spelling import near
 
 MOST = 4
 """Regimes are picked by comparing with each: cheap for a few."""

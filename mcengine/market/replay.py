@@ -1,7 +1,7 @@
 """History replayed: path k is the window that starts at the k-th close and runs to the horizon. Nothing is drawn.
 
 Windows overlap, so that their results are as dependent as they look: over n windows of h days there are about n/h independent ones, and the i.i.d.
-error of a mean is too small by about sqrt(2 h / 3) to sqrt(h). ``sampling`` says so to whoever makes an error (``noise.dependence``).
+error of a mean is too small by about sqrt(2 h / 3) to sqrt(h). ``sampling`` says so to whoever makes an error (``statistics.dependence``).
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,16 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._model import Scalar, model, near, number, static
-from mcengine.market import daily, regime_dates
-from mcengine.market.daily import Days, Observed, PreparedDays, Series
+from mcengine._model import Scalar, model, number, static
+from mcengine._spelling import near
+from mcengine.history import periods
+from mcengine.history.days import Days, Series, load_days
+from mcengine.market import historical
+from mcengine.market.historical import Observed, PreparedDays
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
-from mcengine.noise import Sampling
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
+from mcengine.statistics import Sampling
 
 
 @model
@@ -49,13 +52,16 @@ class Replay:
         rate: str | float = "ust3m",
         surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
     ) -> "Replay":
-        """From the shipped file or a CSV, see ``daily.load``; ``regime`` one of ``named_regimes()``. Options have a stated skew over the index."""
+        """From the shipped file or a CSV, see ``history.load_days``; ``regime`` one of ``history.named_regimes()``.
+
+        Options have a stated skew over the index.
+        """
         if regime is not None:
-            regime_dates.find(regime)
-        days = daily.load(assets, data=data, start=start, end=end, rate=rate)
+            periods.find(regime)
+        days = load_days(assets, data=data, start=start, end=end, rate=rate)
         first, last = 0, days.count - 1
         if regime is not None:
-            one = regime_dates.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
+            one = periods.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
             first, last = days.between(one.start, one.end)
         return cls(days, first, last, surface, regime or "")
 
@@ -83,7 +89,7 @@ class Replay:
 
     def check_steps(self, years: Scalar, steps: int) -> None:
         """Raise ``ValueError`` for a step that is no trading day, or a horizon for which there is no window."""
-        daily.check_steps(years, steps)
+        historical.check_steps(years, steps)
         if not self.windows(steps):
             within = f"from {self.days.day(int(self.first))} to {self.days.day(int(self.last))}" + (f" ({self.regime})" if self.regime else "")
             over = self.days.day(self.days.count - 1)
@@ -94,7 +100,7 @@ class Replay:
         return Sampling("windows", steps)
 
     def pricers(self) -> dict[str, Pricer]:
-        return daily.pricers(self.days, self.surface)
+        return historical.pricers(self.days, self.surface)
 
     def observe(self, name: str, states: dict[str, Any]) -> Observed:
         """(spot, variance) of an asset."""
@@ -105,7 +111,7 @@ class Replay:
         return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
 
     def risk_neutral(self) -> "Replay":
-        daily.check_price_paths("risk_neutral")
+        historical.check_price_paths("risk_neutral")
         return self
 
     def prepare(self, calendar: Calendar) -> PreparedDays:

@@ -1,13 +1,11 @@
 """Random numbers by address."""
 
 from mcengine.noise.antithetic import Antithetic
+from mcengine.noise.bit_generators import philox4x32, threefry2x32
 from mcengine.noise.counter import STREAMS, Counter, Given, Path, Source, draw, make_key, path_ids, split_ids
-from mcengine.noise.dependence import block_length, long_run_variance
-from mcengine.noise.importance import Shifted, draw_weighted, finish_density, start_density, stop_density
 from mcengine.noise.normal import normal_from_uniform, normal_from_words, normals_by_box_muller, uniform_from_words
-from mcengine.noise.sampling import Sampling
+from mcengine.noise.shifted import Shifted, draw_weighted, finish_density, start_density, stop_density
 from mcengine.noise.sobol import Sobol, principal_rotation
-from mcengine.noise.words import philox4x32, threefry2x32
 
 __all__ = [
     "STREAMS",
@@ -15,15 +13,12 @@ __all__ = [
     "Counter",
     "Given",
     "Path",
-    "Sampling",
     "Shifted",
     "Sobol",
     "Source",
-    "block_length",
     "draw",
     "draw_weighted",
     "finish_density",
-    "long_run_variance",
     "make_key",
     "normal_from_uniform",
     "normal_from_words",

@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import model
+from mcengine.noise.bit_generators import Word
 from mcengine.noise.counter import Counter, Given, Path, draw
 from mcengine.noise.normal import BELOW_ONE
-from mcengine.noise.sampling import Sampling
-from mcengine.noise.words import Word
+from mcengine.statistics.sampling import Sampling
 
 
 class AntitheticSource(NamedTuple):

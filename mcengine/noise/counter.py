@@ -12,9 +12,9 @@ import numpy as np
 
 from mcengine._kernel import one_kernel, whole
 from mcengine._model import model, static
+from mcengine.noise.bit_generators import Word, philox4x32, threefry2x32
 from mcengine.noise.normal import normal_from_words, normals_by_box_muller, normals_by_box_muller_float64, uniform_from_words
-from mcengine.noise.sampling import Sampling
-from mcengine.noise.words import Word, philox4x32, threefry2x32
+from mcengine.statistics.sampling import Sampling
 
 STREAMS = ("test", "train", "validate", "pilot", "scramble")
 _UNIFORM_BLOCKS = 1 << 31  # uniforms live in the upper half of the block counter, away from the normals

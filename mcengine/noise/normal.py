@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine.noise.words import Word
+from mcengine.noise.bit_generators import Word
 
 # fmt: off
 # -Phi^{-1}(p) = (1 - 2p) numerator(w) / denominator(w), w = -log(4p(1-p)), for 0 <= w < 21.5: weighted least squares driven to equal ripple,

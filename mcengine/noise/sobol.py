@@ -23,12 +23,12 @@ import numpy as np
 from jax.custom_batching import custom_vmap
 
 from mcengine._model import model, number, static
+from mcengine.noise.bit_generators import Word, philox4x32
 from mcengine.noise.bridge import bridge, components
 from mcengine.noise.counter import Counter, Path, Source, stream_key
 from mcengine.noise.directions import BITS, MAX_DIMENSIONS, directions
 from mcengine.noise.normal import normal_from_words
-from mcengine.noise.sampling import Sampling
-from mcengine.noise.words import Word, philox4x32
+from mcengine.statistics.sampling import Sampling
 
 ORDERINGS = {"bridge": bridge, "pca": components, "none": lambda z: z}
 _MAX_RANDOMISATIONS = 1024

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.engine import Figure, Outcomes, estimate
-from mcengine.engine.figure import path_weights
+from mcengine.statistics import Figure, Outcomes, estimate
+from mcengine.statistics.figure import path_weights
 
 Column = Callable[[Outcomes], np.ndarray]
 

@@ -9,8 +9,8 @@ from typing import Any
 import jax
 
 from mcengine._model import Scalar, model, number
-from mcengine.engine import Figure
 from mcengine.objective import figure
+from mcengine.statistics import Figure
 
 
 @model

@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from mcengine._model import near
-from mcengine.engine import Estimate, Figure, Result, Study
+from mcengine._spelling import near
+from mcengine.engine import Result, Study
 from mcengine.objective import figure as f
+from mcengine.statistics import Estimate, Figure
 
 
 def figures(study: Study, floor: float, books: Iterable[str] | None = None, benchmark: str | None = "unhedged") -> dict[str, Figure]:

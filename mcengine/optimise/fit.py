@@ -17,10 +17,12 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
-from mcengine._model import field_metadata, near, parameters, replace, trainable, with_parameters
+from mcengine._model import field_metadata, parameters, replace, trainable, with_parameters
 from mcengine._runtime import capped
-from mcengine.engine import BatchGradient, Estimate, Study
+from mcengine._spelling import near
+from mcengine.engine import BatchGradient, Study
 from mcengine.noise import make_key
+from mcengine.statistics import Estimate
 
 _PULL_BACK = np.linspace(1.0, 0.0, 11)
 """Shares of the way from the start to the optimiser's end that are tried until the constraint holds."""

@@ -11,7 +11,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 
-from mcengine._model import Scalar, near
+from mcengine._model import Scalar
+from mcengine._spelling import near
 from mcengine.instrument import Position, Slot, Terms
 from mcengine.pricing import Quote
 

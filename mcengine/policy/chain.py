@@ -3,7 +3,8 @@
 import re
 from typing import Any, ClassVar
 
-from mcengine._model import model, near, number
+from mcengine._model import model, number
+from mcengine._spelling import near
 from mcengine.instrument import Slot
 from mcengine.policy.base import AbstractStage, Kind, Seen, Target
 

@@ -8,7 +8,8 @@ import numpy as np
 from mcengine._model import replace
 from mcengine.calibrate import zero_rates
 from mcengine.engine import sample
-from mcengine.market import BondIndex, HullWhite, Market, history
+from mcengine.history import bond_index
+from mcengine.market import BondIndex, HullWhite, Market
 from mcengine.market.correlation import to_matrix
 from mcengine.report.plots import _figure, _grid
 
@@ -68,7 +69,7 @@ def plot_bond_index(rate: Any, yields: Any, years: Mapping[str, float], *, paths
     longest = max(years, key=lambda c: years[c])
     y, index = yields[longest].to_numpy(float) / 100.0, yields.index
     dt = np.diff(index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
-    seen = history.bond_index(y, dt, maturity=years[longest])
+    seen = bond_index(y, dt, maturity=years[longest])
     half = 1.0 + 0.5 * float(y.mean())
     length = half / float(y.mean()) * (1.0 - half ** (-2.0 * years[longest]))  # Macaulay's duration of a bond at par
     span = float(dt.sum())

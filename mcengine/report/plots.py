@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.engine import Estimate, estimate
+from mcengine.statistics import Estimate, estimate
 
 COLOURS = {
     "unhedged": "#000000",

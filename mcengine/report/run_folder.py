@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mcengine.engine import Estimate
+from mcengine.statistics import Estimate
 
 try:
     import fcntl

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcengine.engine import Estimate
+from mcengine.statistics import Estimate
 
 PLAIN = frozenset({"turnover", "exposure"})
 """Figures that are multiples of wealth; the others are fractions of it, or probabilities, and are shown in per cent."""

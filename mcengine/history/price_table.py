@@ -1,11 +1,14 @@
 """A table of prices from a user's own file: a date column and any number of others, CSV (also .gz) or parquet."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from mcengine._spelling import near
 
 LONGEST_HOLE = 40
 """Days without a common row: more than a month is a gap in the data, not a holiday."""
@@ -25,10 +28,10 @@ class Prices:
         return (len(self.frame) - 1) / ((self.frame.index[-1] - self.frame.index[0]).days / 365.25)
 
 
-def read_prices(data: str | Path, *, start: str | None = None, end: str | None = None, columns: Any = None) -> Prices:
+def read_prices(data: str | Path, *, start: str | None = None, end: str | None = None, columns: Any = None, reserved: Collection[str] = ()) -> Prices:
     """The days between ``start`` and ``end`` on which all ``columns`` (headings, or None for all) are quoted.
 
-    A heading becomes a name of letters, digits and underscores: "S&P 500" is S_P_500.
+    A heading becomes a name of letters, digits and underscores: "S&P 500" is S_P_500; one of the ``reserved`` names gets an underscore at its end.
     Raises ``ValueError``, naming file, row and column, for dates or numbers that are none, dates out of order or twice, two headings of one
     name, or no common day.
     """
@@ -46,11 +49,9 @@ def read_prices(data: str | Path, *, start: str | None = None, end: str | None =
         k = int(np.argmax(steps <= 0.0))
         days = [str(dates.iloc[k + i])[:10] for i in (0, 1)]
         raise ValueError(f"data: {path.name} row {k + 3}: expected dates in order, each once, got {days[1]} after {days[0]}")
-    titles = _names([str(c) for c in raw.columns if c != heading], path.name)
+    titles = _names([str(c) for c in raw.columns if c != heading], path.name, reserved)
     frame: Any = pd.DataFrame({n: _numbers(raw[t], t, path.name) for n, t in titles.items()}).set_index(pd.DatetimeIndex(dates, name="date"))
     if columns is not None:
-        from mcengine._model import near
-
         by_title = {t: n for n, t in titles.items()}
         chosen = [by_title.get(str(c), str(c)) for c in columns]
         for name in chosen:
@@ -102,12 +103,7 @@ def _table(path: Path) -> Any:
         raise ValueError(f"data: {path.name} is not a CSV file that can be read: {str(error).strip().splitlines()[-1]}") from None
 
 
-def _names(titles: list[str], file: str) -> dict[str, str]:
-    from dataclasses import fields
-
-    from mcengine.market import Market
-
-    reserved = {f.name for f in fields(Market)}
+def _names(titles: list[str], file: str, reserved: Collection[str]) -> dict[str, str]:
     out: dict[str, str] = {}
     for title in titles:
         name = re.sub(r"\W+", "_", title.strip(), flags=re.ASCII).strip("_") or "unnamed"

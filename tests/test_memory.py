@@ -7,7 +7,7 @@ import sys
 import pytest
 
 import mcengine as mc
-from mcengine.engine import plan, program
+from mcengine.engine import memory, program
 from mcengine.noise import make_key
 
 
@@ -21,7 +21,7 @@ def study():
     ("text", "size"), [("4GiB", 4 << 30), ("500MB", 5e8), ("1.5 gib", 1.5 * (1 << 30)), ("64 KiB", 1 << 16), (1e9, 1e9), ("2048", 2048)]
 )
 def test_sizes(text, size):
-    assert plan.bytes_of(text) == size
+    assert memory.bytes_of(text) == size
 
 
 @pytest.mark.parametrize("bad", ["lots", "4 apples", "-1GB", "", 0, -5, True, "0GiB"])
@@ -32,13 +32,13 @@ def test_what_is_no_size(study, bad):
 
 def test_a_block_fits_the_budget_and_changes_nothing(study):
     key, devices = make_key(0), program.check_devices(None)
-    whole, block = plan.plan(study, key, paths=10**6, devices=devices, block=None, memory=None)
-    need = plan.needed(whole, devices)
-    fitted, smaller = plan.plan(study, key, paths=10**6, devices=devices, block=None, memory=0.3 * need)
+    whole, block = memory.fit_block(study, key, paths=10**6, devices=devices, block=None, memory=None)
+    need = memory.needed(whole, devices)
+    fitted, smaller = memory.fit_block(study, key, paths=10**6, devices=devices, block=None, memory=0.3 * need)
     assert block == program.default_block(program.carried(study, key))
     assert smaller % program.PAD == 0
     assert 0.2 * block < smaller < 0.31 * block  # as much as fits, not merely something small
-    assert plan.needed(fitted, devices) <= 0.3 * need
+    assert memory.needed(fitted, devices) <= 0.3 * need
     a, b = (study.run(10_000, memory=memory, progress=False).wealth for memory in (None, "2MB"))
     assert a.tobytes() == b.tobytes()
 
@@ -54,16 +54,16 @@ def test_what_cannot_fit_is_refused_in_one_sentence(study):
 
 CODE = """
 import mcengine as mc
-from mcengine.engine import plan
+from mcengine.engine import memory
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024
 market = mc.market.Market({"equity": mc.market.GBM(1.0, sigma=0.2, drift=0.05)}, rate=0.02)
 study = mc.Study(market, mc.policy.Mix(equity=1.0), steps=64, noise=mc.noise.Sobol(32, "bridge"))
 size = 1 << 20
-program, _ = plan.plan(study, mc.noise.make_key(0), paths=size, devices=1, block=size, memory=None)
+program, _ = memory.fit_block(study, mc.noise.make_key(0), paths=size, devices=1, block=size, memory=None)
 before = peak()
 study.run(size, devices=1, block=size, keep=64, super_block=64, progress=False)
-print(peak() - before, plan.needed(program, 1))
+print(peak() - before, memory.needed(program, 1))
 """
 
 

@@ -36,7 +36,7 @@ def gbm(steps=16, sigma=SIGMA, **options):
 def year():
     """A year of days and what is found for its fall below 55 %."""
     study = gbm(252)
-    return study, mc.variance.importance(study, floor=0.55)
+    return study, mc.variance_reduction.importance(study, floor=0.55)
 
 
 def test_rare_breach_takes_a_hundredth_of_the_paths(year):
@@ -53,14 +53,14 @@ def test_rare_breach_takes_a_hundredth_of_the_paths(year):
 def test_every_figure_is_that_of_plain_paths():
     """At p = 0.1: the breach, its weight, and figures the shift was not made for."""
     study = gbm()
-    found = mc.variance.importance(study, floor=0.77, paths=PATHS)
+    found = mc.variance_reduction.importance(study, floor=0.77, paths=PATHS)
     plain, shifted = study.run(PATHS, progress=False), found.study.run(PATHS, seed=1, progress=False)
     table = mc.objective.figures(study, 0.77, benchmark=None)
     for name in ("mean return", "p20 of year", "P(below floor) at end", "P(below floor) any day", "mean shortfall", "CVaR 95 (loss)"):
         figure = table[f"policy/{name}"]
         a, b = plain.estimate(figure), shifted.estimate(figure)
         assert abs(a.value - b.value) < K * math.hypot(a.error, b.error), name
-    summary = mc.variance.weights(shifted, 0.77)
+    summary = mc.variance_reduction.weights(shifted, 0.77)
     assert abs(summary.mean.z(1.0)) < K
     assert summary.effective_tail > 5_000
     assert np.exp(shifted.outcomes["market"]["log_weight"]).max() <= 10.0 + 1e-3
@@ -98,7 +98,7 @@ def test_several_books_on_the_weights_of_one(heston_market, weights):
     made = mc.policy.presets
     books = {"unhedged": made.unhedged(weights), "cppi": made.cppi(weights, 0.85, multiplier=5.0)}
     study = mc.Study(heston_market, books, costs=mc.ledger.Proportional(5e-4), steps=8, recorders=(Wealth(),))
-    found = mc.variance.importance(study, floor=0.87, book="cppi", pieces=2, paths=PATHS)
+    found = mc.variance_reduction.importance(study, floor=0.87, book="cppi", pieces=2, paths=PATHS)
     assert found.breach.book == "cppi"
     # A shift of nothing: plain paths through the same program.
     plain = replace(found.study, noise=replace(found.study.noise, shift=0.0 * found.shift)).run(PATHS, progress=False)
@@ -113,7 +113,7 @@ def test_several_books_on_the_weights_of_one(heston_market, weights):
 
 def test_at_the_end():
     study = gbm()
-    found = mc.variance.importance(study, floor=0.6, event="end", paths=PATHS)
+    found = mc.variance_reduction.importance(study, floor=0.6, event="end", paths=PATHS)
     s = SIGMA
     exact = ndtr((math.log(0.6) + 0.5 * s * s) / s)
     assert abs(found.probability.z(exact)) < K
@@ -124,12 +124,12 @@ def test_weights_that_degenerate_are_refused():
     """A drift away from the event: what breaches comes from the few paths that went against it."""
     study = gbm(noise=Shifted(np.full((4, 1), 0.5), defensive=0.0, level=0.7, watch="policy"))
     with pytest.raises(ValueError, match=r"expected breaching paths worth at least 100 equal ones and none with more than 5% of the estimate, got"):
-        mc.variance.weights(study.run(PATHS, progress=False), 0.7).check()
+        mc.variance_reduction.weights(study.run(PATHS, progress=False), 0.7).check()
 
 
 def test_a_floor_nothing_reaches_is_refused():
     with pytest.raises(ValueError, match="expected a floor that some drift of the normals reaches"):
-        mc.variance.importance(gbm(sigma=0.0), floor=0.77, paths=PATHS)
+        mc.variance_reduction.importance(gbm(sigma=0.0), floor=0.77, paths=PATHS)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_a_floor_nothing_reaches_is_refused():
 )
 def test_refusals(options, message):
     with pytest.raises(ValueError, match=message):
-        mc.variance.importance(gbm(), **options)
+        mc.variance_reduction.importance(gbm(), **options)
 
 
 def test_shift_refusals():
@@ -152,4 +152,4 @@ def test_shift_refusals():
     with pytest.raises(ValueError, match="defensive"):
         Shifted([0.1], defensive=1.0)
     with pytest.raises(ValueError, match="without weights"):
-        mc.variance.weights(gbm().run(64, progress=False), 0.9)
+        mc.variance_reduction.weights(gbm().run(64, progress=False), 0.9)

@@ -1,7 +1,7 @@
 """Control variates from hedge gains: a figure less what gains of zero mean explain of it.
 
 Held over a step, units known at its start gain units x (S' - E[S']) beyond expectation: summed along the path (``recorder.Gains``), and
-for holding each asset from start to end, these are martingales with mean 0 exactly. With y a figure's influence (``engine.estimate``)
+for holding each asset from start to end, these are martingales with mean 0 exactly. With y a figure's influence (``statistics.estimate``)
 and C the gains, c = argmin Var(y - c.C) is fitted on the pilot stream, so that on other paths, for a fixed c,
     mean, probability, tail mean   mean of y - c.C
     quantile                       the sample's quantile at the level q + mean of c.C, where y = 1{x <= Q}
@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from mcengine._model import replace
-from mcengine.engine import estimate
-from mcengine.engine.estimate import Estimate
-from mcengine.engine.figure import Figure, Outcomes
 from mcengine.engine.recorder import Gains
 from mcengine.engine.run import run
+from mcengine.statistics import estimate
+from mcengine.statistics.estimate import Estimate
+from mcengine.statistics.figure import Figure, Outcomes
 
 LEAST = 1.05
 """Ratio of variances from which a control is used; of 32,768 pilot paths it is known to about 0.02."""

@@ -6,9 +6,9 @@ from typing import Literal
 
 import numpy as np
 
-from mcengine.engine import estimate
-from mcengine.engine.estimate import IID, Estimate
-from mcengine.noise import Sampling
+from mcengine.statistics import estimate
+from mcengine.statistics.estimate import IID, Estimate
+from mcengine.statistics.sampling import Sampling
 
 Outcomes = Mapping[str, Mapping[str, np.ndarray]]
 

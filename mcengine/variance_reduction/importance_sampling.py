@@ -16,12 +16,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._model import near, replace
-from mcengine.engine import estimate, program
-from mcengine.engine.estimate import Estimate
+from mcengine._model import replace
+from mcengine._spelling import near
+from mcengine.engine import program
 from mcengine.engine.recorder import Wealth
 from mcengine.engine.run import run
 from mcengine.noise import Path, Shifted, make_key, split_ids
+from mcengine.statistics import estimate
+from mcengine.statistics.estimate import Estimate
 
 EVENTS = ("any_day", "end")
 LEAST_EFFECTIVE, MOST_SHARE = 100.0, 0.05

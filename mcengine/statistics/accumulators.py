@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mcengine.engine.estimate import Estimate, Sampling
+from mcengine.statistics.estimate import Estimate
+from mcengine.statistics.sampling import Sampling
 
 GROUPS = 128
 """Slots that ids are dealt to: an error made of 128 of them is itself known to 1/sqrt(256) = 6 %."""

@@ -1,6 +1,6 @@
 """A market on a calendar: tables by step, the Cholesky factor, and one step of everything that moves."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +14,6 @@ from mcengine.market.regime_gbm import Ahead
 from mcengine.market.regimes import ByRegime
 from mcengine.pricing import Calendar, Quote
 
-if TYPE_CHECKING:
-    from mcengine.market.market import Market
-
 
 class PreparedMarket:
     """Lives inside one traced program. States are by asset, with ``rate`` and ``regimes`` where these move.
@@ -24,7 +21,7 @@ class PreparedMarket:
     Of the normals that of the regimes comes first, then the events', the rate's, and the assets' in their order: one asset more leaves the others'.
     """
 
-    def __init__(self, market: "Market", calendar: Calendar) -> None:
+    def __init__(self, market: Any, calendar: Calendar) -> None:
         self.market = market
         self.n_factors, self.n_uniforms = market.n_factors, market.n_uniforms
         self.times = calendar.times()

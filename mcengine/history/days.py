@@ -9,20 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
-from mcengine._model import Scalar, model, near, number, static
-from mcengine.market import history as source
-from mcengine.pricing import Calendar, Pricer, Quote, black
-from mcengine.pricing.quote import AffineRate
+from mcengine._model import model, number, static
+from mcengine._spelling import near
+from mcengine.history import shipped
+from mcengine.history.bond_index import bond_index
 
 DAYS_PER_YEAR = 252
-START = 100.0
-"""Spot of every asset at the start of every path."""
-
 _HALFLIFE, _FIRST = 42.0, 63
-_FLAT = 1e-6  # mean reversion of a rate that stays where it is: a bond of T years is e^{-r T} to 1e-6 of r T^2 / 2
 
 
 class Series(NamedTuple):
@@ -38,13 +33,6 @@ class Series(NamedTuple):
 
 
 SHIPPED = {"equity": Series("spx", dividend=0.019, volatility="vix"), "bond": Series("ust10y", "yield"), "commodity": Series("wti")}
-
-
-class Observed(NamedTuple):
-    """State of one asset: what can be seen of it."""
-
-    spot: Scalar
-    variance: Scalar
 
 
 @model
@@ -73,7 +61,7 @@ class Days:
         return int(np.searchsorted(dates, low)), int(np.searchsorted(dates, high, side="right")) - 1
 
 
-def load(
+def load_days(
     assets: Mapping[str, Any] | None = None,
     *,
     data: str | Path | None = None,
@@ -91,7 +79,7 @@ def load(
         raise ValueError("assets: expected at least one asset, got none")
     quoted = [s.volatility for s in chosen.values() if s.volatility is not None]
     columns = tuple(dict.fromkeys([*(s.column for s in chosen.values()), *quoted, *([rate] if isinstance(rate, str) else [])]))
-    past = source.load(data, start=start, end=end, columns=columns)
+    past = shipped.load(data, start=start, end=end, columns=columns)
     frame = past.frame
     elapsed = np.diff(frame.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
     returns, variances = [], []
@@ -100,7 +88,7 @@ def load(
         if not (level > 0.0).all():
             day = str(frame.index[int(np.argmax(level <= 0.0))])[:10]
             raise ValueError(f"data: column {s.column} of {name} on {day}: expected a positive number, got {level[level <= 0.0][0]:g}")
-        level = source.bond_index(level / 100.0, elapsed) if s.kind == "yield" else level
+        level = bond_index(level / 100.0, elapsed) if s.kind == "yield" else level
         returns.append(level[1:] / level[:-1] - 1.0)
         variances.append((frame[s.volatility].to_numpy(float) / 100.0) ** 2 if s.volatility is not None else _weighted_variance(level))
     bill = np.log1p(frame[rate].to_numpy(float) / 100.0) if isinstance(rate, str) else np.full(len(frame), float(rate))
@@ -134,82 +122,3 @@ def _weighted_variance(level: np.ndarray) -> np.ndarray:
     decay, begin = 0.5 ** (1.0 / _HALFLIFE), float(np.mean(square[:_FIRST]))
     smoothed, _ = lfilter([1.0 - decay], [1.0, -decay], square, zi=[decay * begin])
     return np.concatenate([[begin], smoothed])
-
-
-def check_steps(years: Scalar, steps: int) -> None:
-    """Raise ``ValueError`` where a step is not a trading day."""
-    if round(float(years) * DAYS_PER_YEAR) != steps:
-        raise ValueError(f"Study.steps: expected a step a trading day, {DAYS_PER_YEAR} a year, for {float(years):g} years of history, got {steps}")
-
-
-def check_price_paths(what: str) -> None:
-    """History has no law: there is no Q to price under. Raises ``ValueError``."""
-    raise ValueError(f"{what}: expected a model of a market, which has a risk-neutral law, got history")
-
-
-@model
-class QuotedVariance:
-    """Black at the variance quoted on the day: the volatility index at every strike and expiry."""
-
-    scale: Scalar = number(default=1.0, above=0.0, term=True)
-
-    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        total = self.scale * quote.variance * quote.years(expiry)
-        deviation = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
-        return black(kind, quote.forward(expiry), strike, deviation, quote.discount(expiry))
-
-
-class PreparedDays:
-    """A market of days on a calendar. ``market.begin(path, source, calendar)`` is the first place in the table and its close,
-    ``market.move(place, uniforms)`` the row of a step and the place it leads to. States: ``place``, ``rate`` (known at the start of a step, earned
-    over it) and each asset's.
-    """
-
-    def __init__(self, market: Any, calendar: Calendar) -> None:
-        self.market, self.calendar = market, calendar
-        self.n_factors, self.n_uniforms = market.n_factors, market.n_uniforms
-        self.names, series = market.days.names, market.days.series
-        self.times = calendar.times()
-        self.discounts = jnp.ones_like(self.times)  # all interest is the path's own
-        self._dt = self.times[1] - self.times[0]
-        per_step = jnp.diff(self.times)[: calendar.steps]
-        dividends = {name: s.dividend for name, s in zip(self.names, series, strict=True)}
-        self.rows = {
-            "interest": jnp.zeros_like(per_step),
-            "income": {name: jnp.expm1(q * per_step) for name, q in dividends.items()},
-        }
-        self._carry = {name: jnp.exp(-q * self.times) for name, q in dividends.items()}
-
-    def start(self, path: Any = None, source: Any = None) -> dict[str, Any]:
-        if path is None:
-            check_price_paths("start")
-        place, close = self.market.begin(path, source, self.calendar)
-        spot = jnp.asarray(START, jnp.result_type(float))
-        states: dict[str, Any] = {name: Observed(spot, close[i]) for i, name in enumerate(self.names)}
-        return states | {"rate": close[len(self.names)], "place": place}
-
-    def step(self, states: dict[str, Any], row: Any, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> dict[str, Any]:
-        move, place = self.market.move(states["place"], uniforms)
-        count = len(self.names)
-        new: dict[str, Any] = {name: Observed(states[name].spot + states[name].spot * move[i], move[count + i]) for i, name in enumerate(self.names)}
-        return new | {"rate": move[2 * count], "place": place}
-
-    def settle(self, before: dict[str, Any], after: dict[str, Any], row: Any) -> Any:
-        """The row with the interest of the rate that stood at the start of the step."""
-        return row | {"interest": jnp.expm1(before["rate"] * self._dt)}
-
-    def growth(self, name: str, step: Scalar) -> Scalar:
-        check_price_paths("controls")
-        raise AssertionError
-
-    def quotes(self, states: dict[str, Any], step: Scalar) -> dict[str, Quote]:
-        rate = AffineRate(states["rate"], jnp.asarray(_FLAT, self.times.dtype), jnp.zeros_like(self._dt))
-        return {
-            name: Quote(states[name].spot, states[name].variance, step, self.times, self.discounts, self._carry[name], rate=rate)
-            for name in self.names
-        }
-
-
-def pricers(days: Days, surface: Pricer | None) -> dict[str, Pricer]:
-    """For an asset with a volatility index the ``surface``; for others, or without one, Black at the variance of the day."""
-    return {name: QuotedVariance() if surface is None or s.volatility is None else surface for name, s in zip(days.names, days.series, strict=True)}

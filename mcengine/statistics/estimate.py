@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.noise import Sampling, long_run_variance
+from mcengine.statistics.dependence import long_run_variance
+from mcengine.statistics.sampling import Sampling
 
 IID = Sampling()
 MINIMUM = 5.0

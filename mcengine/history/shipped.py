@@ -1,8 +1,6 @@
 """Daily market history: the shipped file or the user's own, checked before anything is computed from it.
 
 Columns: ``date``; ``spx`` a price index; ``vix`` in points; ``ust3m``, ``ust10y`` par yields in percent; ``wti`` in USD. More are allowed.
-The 10-year yield is turned into a constant-maturity total return: each day a par bond is bought at yesterday's yield and sold at today's,
-    R = [c/y (1 - d^20) + d^20] d^{-2 dt} - 1,   c = y_{k-1},  y = y_k,  d = 1/(1 + y/2).
 """
 
 from dataclasses import dataclass
@@ -67,7 +65,7 @@ def _read(data: str | Path | None, columns: tuple[str, ...]) -> tuple[str, Any]:
     """(the file's name, its columns as numbers by date), text, order and names checked."""
     import pandas as pd
 
-    source = files("mcengine.market") / "data" / "us_daily.csv.gz" if data is None else Path(data)
+    source = files("mcengine.history") / "data" / "us_daily.csv.gz" if data is None else Path(data)
     name = source.name
     if not source.is_file():
         raise ValueError(f"data: expected a CSV file, got {str(data)!r} which does not exist")
@@ -142,16 +140,3 @@ def _notes(name: str, common: Any, used: Any, ends: dict[str, Any]) -> list[str]
         short = ", ".join(c for c, e in ends.items() if e == last)
         notes.append(f"not used: {', '.join(later)}, for {short} ends on {_day(last)}")
     return notes
-
-
-def bond_index(yields: np.ndarray, dt: np.ndarray, *, maturity: float = 10.0) -> np.ndarray:
-    """Total-return index of a constant-maturity par bond, starting at 100.
-
-    ``yields`` are par yields as fractions, semi-annual; ``dt`` years between rows (one fewer).
-    """
-    coupon, now = yields[:-1], yields[1:]
-    half_year = 1.0 / (1.0 + now / 2.0)
-    payments = round(2.0 * maturity)
-    at_issue = coupon / now * (1.0 - half_year**payments) + half_year**payments
-    returns = at_issue * half_year ** (-2.0 * dt) - 1.0
-    return 100.0 * np.concatenate([[1.0], np.cumprod(1.0 + returns)])

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import mcengine as mc
-from mcengine.engine.estimate import Estimate
 from mcengine.engine.recorder import Wealth
-from mcengine.engine.variance import Candidate, Choice, Reduced
+from mcengine.statistics.estimate import Estimate
+from mcengine.variance_reduction.choose import Candidate, Choice, Reduced
 
 PATHS = 16_384
 K = 4.0
@@ -30,12 +30,12 @@ def figures(study):
 
 @pytest.fixture(scope="module")
 def choice(study, figures):
-    return mc.variance.choose(study, figures[ANY_DAY], name=ANY_DAY, floor=0.65, pilot=PATHS)
+    return mc.variance_reduction.choose(study, figures[ANY_DAY], name=ANY_DAY, floor=0.65, pilot=PATHS)
 
 
 def test_choice_takes_the_least_error_for_the_time(choice):
     rows = {row.method: row for row in choice.candidates}
-    assert set(rows) == set(mc.variance.METHODS)
+    assert set(rows) == set(mc.variance_reduction.METHODS)
     assert rows["none"].gain == 1.0
     # A breach of probability 0.004: over a hundred times fewer paths, whatever the machine's clock says of a path.
     assert choice.reduced.method == "importance"
@@ -66,13 +66,13 @@ def test_nothing_better_leaves_plain_paths(study):
 
 def test_refusals(study, figures):
     with pytest.raises(ValueError, match=r"unknown method 'importanc'; did you mean importance\?"):
-        mc.variance.reduce(study, "importanc", figures=figures)
+        mc.variance_reduction.reduce(study, "importanc", figures=figures)
     with pytest.raises(ValueError, match="expected a floor for importance sampling"):
-        mc.variance.reduce(study, "importance", figures=figures)
+        mc.variance_reduction.reduce(study, "importance", figures=figures)
     with pytest.raises(ValueError, match="unknown figure 'policy/p02'"):
-        mc.variance.reduce(study, "auto", figures=figures, figure="policy/p02")
+        mc.variance_reduction.reduce(study, "auto", figures=figures, figure="policy/p02")
     with pytest.raises(ValueError, match=r"choose\.methods: unknown 'quasi'"):
-        mc.variance.choose(study, figures[ANY_DAY], methods=("quasi",))
+        mc.variance_reduction.choose(study, figures[ANY_DAY], methods=("quasi",))
 
 
 def test_hedge_takes_a_method(tmp_path, monkeypatch, capsys):

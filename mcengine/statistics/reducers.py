@@ -8,7 +8,7 @@
   any other quantile  a histogram of ``BINS`` bins over the whole range of an outcome that has a quantile or tail figure
 Against the exact figures of 1e7 draws, fixed on 1e4 of them: quantiles from 1 % to 99.9 % within .06 of their standard error, tail means
 within .01 (smooth, with an atom, Student with 3 and 1.5 degrees; fixed on 2e6: .01 and .005); a campaign test holds it.
-With weights w each mean is that of w y - c (w - 1), see ``engine.estimate``; c is fixed on the kept paths, so nothing is biased.
+With weights w each mean is that of w y - c (w - 1), see ``statistics.estimate``; c is fixed on the kept paths, so nothing is biased.
 """
 
 import math
@@ -17,10 +17,10 @@ from typing import TypeAlias
 
 import numpy as np
 
-from mcengine.engine import estimate
-from mcengine.engine.estimate import MINIMUM, Estimate
-from mcengine.engine.figure import Figure
-from mcengine.engine.sums import Histogram, Layout, Piece, Sums
+from mcengine.statistics import estimate
+from mcengine.statistics.accumulators import Histogram, Layout, Piece, Sums
+from mcengine.statistics.estimate import MINIMUM, Estimate
+from mcengine.statistics.figure import Figure
 
 WINDOW = 8.0
 """Standard errors of the kept sample's quantile to either side that a quantile's histogram covers."""

@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcengine.calibrate.fit import Fit, gaussianise
+from mcengine.calibrate.asset_fit import Fit, gaussianise
 from mcengine.calibrate.jumps import MOST_A_YEAR, free_rate, most_jumps, rate
 from mcengine.calibrate.likelihood import maximise
-from mcengine.engine import Estimate
 from mcengine.market import Bates, Heston
+from mcengine.statistics import Estimate
 
 _LOG_2PI = 1.8378770664093453
 _VIX_YEARS = 30.0 / 365.0

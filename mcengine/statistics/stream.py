@@ -3,7 +3,7 @@
 All is fixed on a first batch of outcomes (shifts, quantiles to start from, edges), then fed with every batch in the order of ids; sums are
 float64. Ids are dealt to slots, id mod ``GROUPS``, and sums are kept by slot: unions of slots are independent, which gives paired errors of
 differences (between books, and between runs of the same paths) and, by the jackknife, errors of variance, skewness, kurtosis and covariance. How each
-kind of figure is reduced stands in ``engine.reducers``.
+kind of figure is reduced stands in ``statistics.reducers``.
 """
 
 import math
@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcengine._model import near
-from mcengine.engine import estimate
-from mcengine.engine.estimate import MINIMUM, Estimate
-from mcengine.engine.figure import Figure, Outcomes, path_weights
-from mcengine.engine.reducers import Mean, Reducer, reducer
-from mcengine.engine.sums import CHUNK, Histogram, Layout, Piece, Sums, jackknife
+from mcengine._spelling import near
+from mcengine.statistics.accumulators import CHUNK, Histogram, Layout, Piece, Sums, jackknife
+from mcengine.statistics.estimate import MINIMUM, Estimate
+from mcengine.statistics.figure import Figure, Outcomes, path_weights
+from mcengine.statistics.reducers import Mean, Reducer, reducer
+from mcengine.statistics.sampling import Sampling
 
 
 class Moments(NamedTuple):
@@ -46,13 +46,13 @@ class Statistics:
     Raises ``ValueError`` for ids that do not fit the sampling.
     """
 
-    def __init__(self, figures: Mapping[str, Figure], sampling: estimate.Sampling, kept: Outcomes, first: int = 0) -> None:
+    def __init__(self, figures: Mapping[str, Figure], sampling: Sampling, kept: Outcomes, first: int = 0) -> None:
         self._fix(figures, sampling, kept, first)
         self.add(kept)
 
     @classmethod
     def restore(
-        cls, figures: Mapping[str, Figure], sampling: estimate.Sampling, kept: Outcomes, state: Mapping[str, np.ndarray], first: int = 0
+        cls, figures: Mapping[str, Figure], sampling: Sampling, kept: Outcomes, state: Mapping[str, np.ndarray], first: int = 0
     ) -> "Statistics":
         """Fixed on the same ``kept`` outcomes and set to a ``state()``: goes on bit for bit."""
         one = cls.__new__(cls)
@@ -60,7 +60,7 @@ class Statistics:
         one.load(state)
         return one
 
-    def _fix(self, figures: Mapping[str, Figure], sampling: estimate.Sampling, kept: Outcomes, first: int) -> None:
+    def _fix(self, figures: Mapping[str, Figure], sampling: Sampling, kept: Outcomes, first: int) -> None:
         sampling.check_run(_length(kept), first)
         self.figures, self.sampling, self.first, self.count = dict(figures), sampling, first, 0
         self.layout = Layout(sampling, first)

@@ -2,8 +2,8 @@
 
     none         the study as it is
     antithetic   pairs of paths z, -z
-    control      gains of zero mean taken out of every figure (``engine.control``)
-    importance   normals moved towards a floor breach (``engine.importance``)
+    control      gains of zero mean taken out of every figure (``variance_reduction.control_variates``)
+    importance   normals moved towards a floor breach (``variance_reduction.importance_sampling``)
     sobol        scrambled Sobol points over a Brownian bridge
 A pilot run measures each. Its errors are reproducible; its seconds are not, so two close candidates may change places from run to run. Of
 randomised Sobol points the pilot's error is that of as few points: it falls faster than others', so what is said of it is the least.
@@ -17,15 +17,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcengine import noise
-from mcengine._model import near, replace
-from mcengine.engine import control as controls
-from mcengine.engine.control import Control
-from mcengine.engine.estimate import Estimate
-from mcengine.engine.figure import Figure
-from mcengine.engine.importance import Breach, Importance, Weights, weights
-from mcengine.engine.importance import find as importance
-
-__all__ = ["METHODS", "Breach", "Candidate", "Choice", "Importance", "Reduced", "Weights", "choose", "importance", "reduce", "weights"]
+from mcengine._model import replace
+from mcengine._spelling import near
+from mcengine.statistics.estimate import Estimate
+from mcengine.statistics.figure import Figure
+from mcengine.variance_reduction import control_variates as controls
+from mcengine.variance_reduction.control_variates import Control
+from mcengine.variance_reduction.importance_sampling import Breach, weights
+from mcengine.variance_reduction.importance_sampling import find as importance
 
 METHODS = ("none", "antithetic", "control", "importance", "sobol")
 _PILOT_FIRST = 1 << 40  # ids of the pilot runs here: those that fitted coefficients or a shift lie below

@@ -12,7 +12,6 @@ import jax
 import numpy as np
 
 from mcengine.engine import program
-from mcengine.engine.driver import default_super_block
 from mcengine.noise import path_ids
 
 TABLE_BYTES = {"cpu": 8 << 20}
@@ -20,6 +19,12 @@ TABLE_BYTES = {"cpu": 8 << 20}
 
 GPU_SHARE = 0.8
 """Of a device's memory, where no budget is given."""
+
+MOST_BYTES = 1 << 26
+"""Outcomes of a super-block at most."""
+
+MOST_WORK = {"cpu": 1 << 27, "gpu": 1 << 34}
+"""Paths x steps x books of a super-block at most: about a second, which is what a kill may cost. Not timed, so that equal runs are cut alike."""
 
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 1 << 10, "MI": 1 << 20, "GI": 1 << 30, "TI": 1 << 40}
 _TRIES = 4
@@ -35,7 +40,7 @@ def bytes_of(memory: Any) -> float:
     return float(found[1]) * _UNITS[found[2]]
 
 
-def shown(size: float) -> str:
+def format_bytes(size: float) -> str:
     """A size for people."""
     unit = next((u for u in ("GiB", "MiB") if size >= _UNITS[u[:2].upper()]), "KiB")
     return f"{size / _UNITS[unit[:2].upper()]:.3g} {unit}"
@@ -53,8 +58,8 @@ def width(study: Any, key: Any) -> int:
     return sum(leaf.dtype.itemsize for leaf in jax.tree.leaves(columns))
 
 
-def beside(study: Any, key: Any, paths: int, kept: int, super_block: int) -> float:
-    """Bytes that a run takes on the host beside its blocks: outcomes ``kept`` in memory and the super-block (0: the default) being filled.
+def host_bytes(study: Any, key: Any, paths: int, kept: int, super_block: int) -> float:
+    """Host memory outside the device blocks: ``kept`` outcomes and the super-block buffer (0: the default size), bytes.
 
     Nothing of that is in a GPU's memory.
     """
@@ -63,6 +68,20 @@ def beside(study: Any, key: Any, paths: int, kept: int, super_block: int) -> flo
     size = width(study, key)
     buffer = super_block or default_super_block(size, study.steps * len(study.books), study.sampling.unit)
     return float(size) * (kept + min(paths, buffer))
+
+
+def default_super_block(width: int, work: int, least: int) -> int:
+    """Paths of a super-block, a power of two: ``width`` bytes of outcomes a path, ``work`` steps x books a path, ``least`` for the sampling."""
+    most = min(MOST_BYTES // width, MOST_WORK.get(jax.default_backend(), MOST_WORK["gpu"]) // work)
+    return int(max(1 << max(most, 1).bit_length() - 1, 1024, least))
+
+
+def check_super_block(size: Any, least: int) -> int:
+    """A number of paths that fits vectors and sampling, or one clear message."""
+    unit = max(program.PAD, least)
+    if isinstance(size, bool) or not isinstance(size, int | float) or size != int(size) or size < unit or size % unit:
+        raise ValueError(f"super_block: expected a number of paths that is a multiple of {unit}, got {size!r}")
+    return int(size)
 
 
 def needed(executable: program.Compiled, devices: int) -> float:
@@ -80,10 +99,10 @@ def budget(memory: Any) -> float | None:
     return GPU_SHARE * stats["bytes_limit"] if "bytes_limit" in stats else None
 
 
-def plan(
-    study: Any, key: np.ndarray, *, paths: int, devices: int, block: int | None, memory: Any, beside: float = 0.0
+def fit_block(
+    study: Any, key: np.ndarray, *, paths: int, devices: int, block: int | None, memory: Any, on_host: float = 0.0
 ) -> tuple[program.Compiled, int]:
-    """(the compiled program, paths it handles on each device). ``beside`` are bytes of the budget that blocks cannot have.
+    """(the compiled program, paths it handles on each device). ``on_host`` are bytes of the budget that blocks cannot have.
 
     Without ``block``, the largest up to the default that fits. Raises ``ValueError`` where none does, or the one asked for does not.
     """
@@ -91,16 +110,18 @@ def plan(
     if block is None:
         block = default_block(study.noise, study.steps, study.market.n_factors, program.carried(study, key))
     size = program.padded(paths, block, devices)
-    if limit is not None and beside >= limit:
-        raise ValueError(f"memory: {shown(limit)} cannot hold the outcomes that are kept, {shown(beside)}; lower keep or raise memory")
+    if limit is not None and on_host >= limit:
+        raise ValueError(f"memory: {format_bytes(limit)} cannot hold the outcomes that are kept, {format_bytes(on_host)}; lower keep or raise memory")
     for _ in range(_TRIES):
         executable = program.forward(study, key, block=size, devices=devices)
         need = needed(executable, devices)
-        if limit is None or beside + need <= limit:
+        if limit is None or on_host + need <= limit:
             return executable, size
-        smaller = int(size * (limit - beside) / need * 0.98) // program.PAD * program.PAD
+        smaller = int(size * (limit - on_host) / need * 0.98) // program.PAD * program.PAD
         if asked or size == program.PAD:
             break
         size = max(smaller, program.PAD)
-    kept = f" beside {shown(beside)} for outcomes" if beside else ""
-    raise ValueError(f"memory: blocks of {size:,} paths on {devices} devices need {shown(need)}{kept}; expected at most {shown(limit or 0.0)} in all")
+    kept = f" beside {format_bytes(on_host)} for outcomes" if on_host else ""
+    raise ValueError(
+        f"memory: blocks of {size:,} paths on {devices} devices need {format_bytes(need)}{kept}; expected at most {format_bytes(limit or 0.0)} in all"
+    )

@@ -8,9 +8,10 @@ import pytest
 
 import mcengine as mc
 from mcengine._model import replace
-from mcengine.engine import control, estimate
 from mcengine.engine.recorder import Gains, Wealth
 from mcengine.instrument import Hedged
+from mcengine.statistics import estimate
+from mcengine.variance_reduction import control_variates
 
 K = 4.0
 PATHS = 16_384
@@ -25,13 +26,13 @@ def fitted(heston_market, weights):
     every = mc.objective.figures(study, 0.95, benchmark=None)
     tail = "policy/CVaR 95 (loss)"
     figures = {name: every[name] for name in (MEAN, P20, END, tail)}
-    controls = control.fit(study, figures, paths=PATHS)
-    return figures, controls, control.recording(study).run(PATHS, progress=False)
+    controls = control_variates.fit(study, figures, paths=PATHS)
+    return figures, controls, control_variates.recording(study).run(PATHS, progress=False)
 
 
 def test_gains_have_mean_zero(fitted):
     _, _, result = fitted
-    columns = control.gains(result.study, result.outcomes)
+    columns = control_variates.gains(result.study, result.outcomes)
     assert columns.shape == (PATHS, 4)
     for column in columns.T:
         assert abs(estimate.mean(column).z(0.0)) < K
@@ -54,7 +55,7 @@ def test_figures_stay_and_vary_less(fitted):
 def test_batches_agree_with_their_errors(fitted):
     """Sixteen batches of the mean and the quantile scatter as their errors say."""
     _, controls, result = fitted
-    columns = control.gains(result.study, result.outcomes)
+    columns = control_variates.gains(result.study, result.outcomes)
     for name in (MEAN, P20):
         parts = [slice(k, k + PATHS // 16) for k in range(0, PATHS, PATHS // 16)]
         batches = [controls[name].of({"policy": {"wealth": result.wealth[at]}}, columns[at], result.study.noise.sampling) for at in parts]
@@ -66,7 +67,7 @@ def test_batches_agree_with_their_errors(fitted):
 def test_what_explains_nothing_is_left_out(fitted):
     _, _, result = fitted
     never = mc.objective.figure.below_at_end("policy", 0.1)
-    useless = control.Control(never, np.ones(4), 1.0)
+    useless = control_variates.Control(never, np.ones(4), 1.0)
     assert useless.estimate(result) == result.estimate(never)
     assert useless.estimate(result).error > 0.0
 
@@ -74,12 +75,12 @@ def test_what_explains_nothing_is_left_out(fitted):
 def test_no_known_drift_no_control():
     study = SimpleNamespace(market=SimpleNamespace(assets={"replayed": object()}))
     with pytest.raises(ValueError, match=r"expected assets with a drift, .* got 'replayed' without"):
-        control.fit(study, {})
+        control_variates.fit(study, {})
 
 
 def test_recording_twice_is_once(heston_market):
-    study = control.recording(mc.Study(heston_market, mc.policy.Mix(equity=1.0), steps=4))
-    assert control.recording(study) is study
+    study = control_variates.recording(mc.Study(heston_market, mc.policy.Mix(equity=1.0), steps=4))
+    assert control_variates.recording(study) is study
     assert sum(isinstance(r, Gains) for r in study.recorders) == 1
 
 

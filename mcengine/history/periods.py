@@ -1,10 +1,10 @@
-"""Stretches of history with names: dates and what they were, in ``data/regimes.yaml``."""
+"""Stretches of history with names: dates and what they were, in ``data/periods.yaml``."""
 
 from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from mcengine._model import near
+from mcengine._spelling import near
 
 
 class Named(NamedTuple):
@@ -22,7 +22,7 @@ def named_regimes() -> dict[str, Named]:
     """All of them, in the order of time."""
     import yaml  # type: ignore[import-untyped]
 
-    text = (files("mcengine.market") / "data" / "regimes.yaml").read_text()
+    text = (files("mcengine.history") / "data" / "periods.yaml").read_text()
     return {name: Named(str(r["start"]), str(r["end"]), bool(r["calm"]), r["what"], r["source"]) for name, r in yaml.safe_load(text).items()}
 
 

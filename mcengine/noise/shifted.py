@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, static
+from mcengine.noise.bit_generators import Word
 from mcengine.noise.counter import Counter, Path, draw
-from mcengine.noise.sampling import Sampling
-from mcengine.noise.words import Word
+from mcengine.statistics.sampling import Sampling
 
 
 class Density(NamedTuple):

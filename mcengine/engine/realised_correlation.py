@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mcengine._model import replace
-from mcengine.engine.market_paths import sample
+from mcengine.engine.sample import sample
 from mcengine.market import Market, correlation
 
 _CALM = 0.05

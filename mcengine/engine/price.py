@@ -1,4 +1,4 @@
-"""A market alone: contract prices by Monte Carlo, and sampled paths to look at.
+"""A market alone: contract prices by Monte Carlo.
 
 A contract is worth the mean of its discounted cash flows under Q. ``payoffs`` follows any number of contracts on the same paths; ``price`` is
 the mean of one of them. An instrument is ``start(quotes) -> I`` and ``step(I, quotes, step, calendar) -> (I, cash)``, in scalars of one path,
@@ -16,14 +16,14 @@ import numpy as np
 
 from mcengine._model import Scalar, replace
 from mcengine.engine import program
-from mcengine.engine.estimate import Estimate
-from mcengine.engine.plan import default_block
-from mcengine.engine.run import check_paths
-from mcengine.engine.sums import Layout, Piece, Sums
+from mcengine.engine.checks import check_paths
+from mcengine.engine.memory import default_block
 from mcengine.instrument import Hedged, joint, make_calendar
 from mcengine.market import Market
-from mcengine.noise import Counter, Path, draw, make_key, path_ids
+from mcengine.noise import Counter, Path, draw, make_key
 from mcengine.pricing import Calendar
+from mcengine.statistics.accumulators import Layout, Piece, Sums
+from mcengine.statistics.estimate import Estimate
 
 
 @dataclass(frozen=True)
@@ -187,40 +187,3 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
     rows = prepared.rows | {"step": jnp.arange(calendar.steps), "discount": prepared.discounts[1 : calendar.steps + 1], "noise": source.rows}
     (states, _, total), _ = jax.lax.scan(body, carry, rows)
     return total, {name: quote.spot for name, quote in prepared.quotes(states, calendar.steps).items()}
-
-
-def sample(market: Market, paths: int, *, years: float = 1.0, steps: int = 252, seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """(spots, variances) by asset, arrays [paths, steps + 1], under P. For looking: everything is kept in memory.
-
-    A stochastic rate is among them as ``rate``, and of regimes ``regimes`` is the index of the one in force, with variance 0.
-    """
-    calendar = Calendar(years, steps)
-    market.check_steps(years, steps)
-
-    def fn(market: Market, calendar: Calendar, key: Any, ids: Path) -> Any:
-        prepared = market.prepare(calendar)
-
-        def one_path(high: Any, low: Any) -> Any:
-            source = Counter().begin(key, Path(high, low), steps, prepared.n_factors)
-
-            def body(states: Any, row: Any) -> tuple[Any, Any]:
-                normals, uniforms = draw(source, row["step"], prepared.n_factors, prepared.n_uniforms)
-                return prepared.step(states, row, normals, uniforms), states
-
-            last, before = jax.lax.scan(body, prepared.start(), prepared.rows | {"step": jnp.arange(steps)})
-            whole = jax.tree.map(lambda a, b: jnp.concatenate([a, b[None]]), before, last)
-            seen = {name: market.observe(name, whole) for name in market.assets}
-            if market.rate.n_factors:
-                seen["rate"] = market.rate.forwards(prepared.times) + whole["rate"].deviation, market.rate.sigma**2
-            if market.regimes is not None:
-                seen["regimes"] = whole["regimes"], 0.0
-            ones = jnp.ones(steps + 1)
-            return {name: spot for name, (spot, _) in seen.items()}, {name: variance * ones for name, (_, variance) in seen.items()}
-
-        return jax.vmap(one_path)(*ids)
-
-    arguments = program.as_arrays((market, calendar))
-    ids = path_ids(0, check_paths(paths))
-    key = make_key(seed, "pilot")
-    spots, variances = program.compiled(("sample", paths, steps), fn, *arguments, key, ids).call(*arguments, key, ids)
-    return {k: np.asarray(v) for k, v in spots.items()}, {k: np.asarray(v) for k, v in variances.items()}

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.engine import Estimate
-from mcengine.market import history as source
+from mcengine.history import bond_index
+from mcengine.statistics import Estimate
 
 MINIMUM = {
     "gbm": 126,
@@ -105,4 +105,4 @@ def ewma_volatility(returns: np.ndarray, dt: float, half_life: float = 42.0) -> 
 def bond_prices(frame: Any, column: str) -> np.ndarray:
     """Total-return index of a constant-maturity 10-year par bond from its yield in percent."""
     elapsed = np.diff(frame.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
-    return source.bond_index(frame[column].to_numpy(float) / 100.0, elapsed)
+    return bond_index(frame[column].to_numpy(float) / 100.0, elapsed)

@@ -10,7 +10,7 @@ from mcengine._model import Scalar, is_concrete, model, number, static
 from mcengine.instrument.base import AbstractContract, Formula, check_word, correlation, date_of, deviation
 from mcengine.instrument.european import payoff
 from mcengine.pricing import KINDS, Calendar, Quote
-from mcengine.pricing import closed_forms_several as closed
+from mcengine.pricing import closed_forms_multi_asset as closed
 
 
 def _terms(quotes: Mapping[str, Quote], pricers: Mapping[str, Any], assets: tuple[str, ...], date: Scalar) -> tuple[Any, Any, Scalar]:
