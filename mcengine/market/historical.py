@@ -42,7 +42,7 @@ class QuotedVariance:
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         total = self.scale * quote.variance * quote.years(expiry)
         deviation = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
-        return black(kind, quote.forward(expiry), strike, deviation, quote.discount(expiry))
+        return black(kind, quote.forward(expiry), strike, quote.bumped_volatility(deviation, expiry), quote.discount(expiry))
 
 
 class PreparedDays:
