@@ -138,7 +138,8 @@ class Book:
 
     def _offer(self, account: Account, terms: Mapping[str, Any], now: Now, *, traded: bool = False) -> tuple[dict[str, Position], dict[str, Scalar]]:
         """(the contract each slot would open, whether it opens it): priced anew on roll dates alone, all of one group at once."""
-        offered, rolled = {}, {}
+        offered: dict[str, Position] = {}
+        rolled: dict[str, Scalar] = {}
         for group in groups(self.contracts):
             lives = {n: now.dates[n].held if traded else now.dates[n].chosen for n in group}
             rolls = {n: now.dates[n].trades if traded else now.dates[n].rolls for n in group}

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
@@ -45,7 +45,7 @@ class Day:
 class AbstractRecorder(abc.ABC):
     """A frozen dataclass: its state before the first date, after a day, and the outcomes it makes of it."""
 
-    needs: tuple[str, ...] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
     """Greeks it reads."""
 
     @abc.abstractmethod

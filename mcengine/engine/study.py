@@ -124,8 +124,8 @@ class Study(AbstractStudy):
 
     @property
     def calendar(self) -> Calendar:
-        slots = [slot for policy in self.books.values() for slot in policy.slots().values() if slot.schedule is not None]
-        return Calendar(self.years, self.steps, max((slot.schedule.past_horizon(self.steps) for slot in slots), default=0))
+        schedules = [slot.schedule for policy in self.books.values() for slot in policy.slots().values()]
+        return Calendar(self.years, self.steps, max((s.past_horizon(self.steps) for s in schedules if s is not None), default=0))
 
     def run(self, paths: int = 100_000, **options: Any) -> Any:
         """Simulate; see ``engine.run``."""

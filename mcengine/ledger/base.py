@@ -5,6 +5,7 @@ family's test table.
 import abc
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from mcengine._model import Scalar
 from mcengine.instrument import AbstractSlot, Mark, Position
@@ -95,11 +96,11 @@ class Holding:
 class AbstractCost(abc.ABC):
     """A cost reports what it takes by name; a verb that is not overridden is free."""
 
-    names: tuple[str, ...]
+    names: ClassVar[tuple[str, ...]]
     """All it ever reports."""
-    needs: tuple[str, ...] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
     """Greeks of what is traded that it reads."""
-    linear: bool = True
+    linear: ClassVar[bool] = True
     """Whether trading s times as much costs s times as much; else the units that an overlay can pay for are found by iteration."""
 
     def on_trade(self, trade: Trade) -> dict[str, Scalar]:

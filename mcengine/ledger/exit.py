@@ -1,6 +1,6 @@
 """What it costs to close the book at the horizon; without it a book is worth its marks."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -18,7 +18,7 @@ class Exit(AbstractCost):
 
     cost: Any
 
-    names = ("exit",)
+    names: ClassVar[tuple[str, ...]] = ("exit",)
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -7,7 +7,7 @@ A new one: one file, one line in ``__init__``, one yaml, one row in the family's
 
 import abc
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
 
@@ -53,8 +53,8 @@ class Setting:
 class AbstractStage(abc.ABC):
     """One part of a rule. Most stages need only ``act``."""
 
-    kind: Kind
-    needs: tuple[str, ...] = ()
+    kind: ClassVar[Kind]
+    needs: ClassVar[tuple[str, ...]] = ()
     """Greeks it reads, among ``instrument.GREEKS``."""
 
     def slots(self) -> dict[str, AbstractSlot]:

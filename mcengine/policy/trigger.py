@@ -4,7 +4,7 @@ Any of several fires with 1 - prod(1 - w), all with prod w, not with 1 - w: smoo
 """
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -18,7 +18,7 @@ from mcengine.policy.seen import Seen
 class AbstractTrigger(abc.ABC):
     """Fires or not at a date, from what is seen at it and before. A new one: one file, one line in ``__init__``, one row in the test table."""
 
-    needs: tuple[str, ...] = ()
+    needs: ClassVar[tuple[str, ...]] = ()
     """Greeks it reads."""
 
     def signals(self) -> dict[str, AbstractSignal]:
