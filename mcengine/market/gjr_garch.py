@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, replace
+from mcengine.market.base import AbstractStandaloneAsset
 from mcengine.pricing.gjr import GJRPricer
 
 _SQRT_HALF = 0.7071067811865476
@@ -38,7 +39,7 @@ class _State(NamedTuple):
 
 
 @model
-class GJRGARCH:
+class GJRGARCH(AbstractStandaloneAsset):
     """``v0`` (the coming day's) and ``theta`` (long-run) are variances a year; ``alpha``, ``gamma`` and ``beta`` weigh the squared news, the
     squared bad news and the variance before. ``degrees`` of freedom of the t, or none for normal news. ``days`` a year: a step is one day.
 

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace
+from mcengine.market.base import AbstractStandaloneAsset
 from mcengine.pricing import HestonPricer
 
 _PSI_CRITICAL = 1.5  # Andersen's choice; anything in [1, 2] serves
@@ -39,7 +40,7 @@ class _State(NamedTuple):
 
 
 @model
-class Heston:
+class Heston(AbstractStandaloneAsset):
     """``v0`` and ``theta`` are variances a year, ``kappa`` a rate a year, ``vol_of_vol`` xi, ``rho`` the spot-vol correlation.
 
     ``drift`` mu is the expected total return a year, dividends ``dividend`` included. ``variance_premium`` p is implied over expected

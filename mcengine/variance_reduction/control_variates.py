@@ -78,7 +78,7 @@ def fit(study: Any, figures: Mapping[str, Figure], *, paths: int = 32_768, seed:
     Raises ``ValueError`` for an asset whose expected growth is not known, and for weighted noise.
     """
     for name, asset in study.market.assets.items():
-        if not hasattr(asset, "drift"):
+        if getattr(asset, "drift", None) is None:
             raise ValueError(f"controls: expected assets with a drift, under which their expected gains are known, got {name!r} without")
     pilot = run(recording(study), paths, seed=seed, stream="pilot", keep=1e18, progress=False)
     if "log_weight" in pilot.outcomes["market"]:
