@@ -73,7 +73,7 @@ class MarketFit:
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def realised_correlation(self, paths: int = 256) -> Any:
-        """Correlation asked between Brownian motions, and realised by simulated standardised steps (pandas, one row a pair, of each regime).
+        """Target correlation between Brownian motions, and that realised by simulated standardised steps (pandas, one row a pair, of each regime).
 
         See ``engine.correlations``; jumps, which are independent, are switched off.
         """
@@ -101,7 +101,7 @@ def fit_prices(
     rate: float | str | None = None,
     yields: Mapping[str, float] | None = None,
     regimes: int = 2,
-    news: str = "normal",
+    innovations: str = "normal",
     say: Callable[[str], None] = lambda text: None,
 ) -> MarketFit:
     """Fit a model to each column of a file of prices (None: the shipped history, its columns equity, bond and commodity).
@@ -110,7 +110,7 @@ def fit_prices(
     shipped history's are heston, gbm and schwartz, a file's heston where there are rows enough, else gbm.
     ``implied`` names for a heston or bates column that of its quoted 30-day volatility in points. ``rate`` is a
     number, or vasicek (the shortest of ``yields``) or hull_white (all of them): ``yields`` gives the maturity in years of columns of yields in
-    percent. ``dividends`` a year by asset; ``regimes`` how many of them; ``news`` of gjr_garch, normal or t; ``say`` is told how it goes.
+    percent. ``dividends`` a year by asset; ``regimes`` how many of them; ``innovations`` of gjr_garch, normal or t; ``say`` is told how it goes.
     """
     table, implied, dividends, yields, models = _inputs(data, columns, start, end, implied, dividends, rate, yields, models, model)
     used_as = set(implied.values()) | set(yields)
@@ -128,7 +128,7 @@ def fit_prices(
     for name in names:
         if chosen[name] != "regime_gbm":
             say(f"{name}: {chosen[name]} from {rows:,} rows")
-            fits[name] = _fit_one(name, chosen[name], frame, dt, implied.get(name), dividends.get(name, 0.0), news)
+            fits[name] = _fit_one(name, chosen[name], frame, dt, implied.get(name), dividends.get(name, 0.0), innovations)
     hidden = [n for n in names if chosen[n] == "regime_gbm"]
     found = None
     if hidden:
@@ -219,7 +219,7 @@ def _choose(names: list[str], models: dict[str, str], model: str | None, table: 
     return {n: models.get(n, usual) for n in names}
 
 
-def _fit_one(name: str, model: str, frame: Any, dt: float, quoted: str | None, dividend: float, news: str) -> Fit:
+def _fit_one(name: str, model: str, frame: Any, dt: float, quoted: str | None, dividend: float, innovations: str) -> Fit:
     prices = frame[name].to_numpy(float)
     if np.ptp(prices) == 0.0:
         raise ValueError(f"{name}: expected prices that move, got {prices[0]:g} in every row")
@@ -232,7 +232,7 @@ def _fit_one(name: str, model: str, frame: Any, dt: float, quoted: str | None, d
         fit = stochastic_volatility.fit_heston if model == "heston" else stochastic_volatility.fit_bates
         return fit(prices, dt, implied=implied, dividend=dividend)
     if model == "gjr_garch":
-        return garch.fit_gjr_garch(prices, dt, dividend=dividend, news=news)
+        return garch.fit_gjr_garch(prices, dt, dividend=dividend, innovations=innovations)
     return {"gbm": jumps.fit_gbm, "merton": jumps.fit_merton, "kou": jumps.fit_kou}[model](prices, dt, dividend=dividend)
 
 

@@ -37,7 +37,7 @@ MINIMUM_DAYS = 504
 
 @dataclass(frozen=True)
 class Calibration:
-    """A ``market``, its ``parameters`` with standard errors by dotted name, the ``correlation`` asked, ``notes`` on how and from what."""
+    """A ``market``, its ``parameters`` with standard errors by dotted name, the target ``correlation``, ``notes`` on how and from what."""
 
     market: Market
     parameters: dict[str, Estimate]
@@ -53,7 +53,7 @@ class Calibration:
 
     @property
     def correlation(self) -> Any:
-        """Correlation asked between the prices' Brownian motions (pandas)."""
+        """Target correlation between the prices' Brownian motions (pandas)."""
         import pandas as pd
 
         from mcengine.market.correlation import to_matrix
@@ -62,7 +62,7 @@ class Calibration:
         return pd.DataFrame(to_matrix(self.market.correlation, names), names, names)
 
     def realised_correlation(self, paths: int = 512) -> Any:
-        """Correlation of the simulated standardised daily returns, Estimates by pair (pandas): what the scheme makes of what was asked.
+        """Correlation of the simulated standardised daily returns, Estimates by pair (pandas): what the scheme makes of the target.
 
         Days on which a variance is under 5 % of its mean are left out: there the day's return is not made by the variance it began with.
         """
@@ -72,11 +72,11 @@ class Calibration:
         unit = {n: (np.diff(np.log(spots[n]), axis=1) / np.sqrt(np.maximum(variances[n][:, :-1], 1e-12))).ravel() for n in spots}
         usual = {n: (v[:, :-1] >= 0.05 * v.mean()).ravel() for n, v in variances.items()}
         rows = {}
-        for pair, asked in self.market.correlation.items():
+        for pair, target in self.market.correlation.items():
             a, b = pair.split("-")
             both = usual[a] & usual[b]
             c, n = float(np.corrcoef(unit[a][both], unit[b][both])[0, 1]), int(both.sum())
-            rows[pair] = {"asked": float(asked), "realised": Estimate(c, (1.0 - c * c) / np.sqrt(n), n)}
+            rows[pair] = {"target": float(target), "realised": Estimate(c, (1.0 - c * c) / np.sqrt(n), n)}
         return pd.DataFrame.from_dict(rows, orient="index")
 
 

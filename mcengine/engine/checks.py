@@ -16,8 +16,8 @@ SMALL = 4096
 
 def check_paths(paths: Any) -> int:
     """A number of paths, or one clear message."""
-    whole = isinstance(paths, int | float | np.number) and not isinstance(paths, bool) and np.isfinite(paths) and paths == int(paths)
-    if not whole or not 1 <= paths <= MAX_PATHS:
+    integer = isinstance(paths, int | float | np.number) and not isinstance(paths, bool) and np.isfinite(paths) and paths == int(paths)
+    if not integer or not 1 <= paths <= MAX_PATHS:
         raise ValueError(f"paths: expected a whole number from 1 to {MAX_PATHS:.0e}, got {paths!r}")
     return capped(int(paths), SMALL)
 

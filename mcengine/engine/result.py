@@ -68,13 +68,13 @@ class Result:
         return path_weights(self.outcomes)
 
     @property
-    def is_whole(self) -> bool:
+    def all_kept(self) -> bool:
         """Whether every path was kept."""
         return self.kept == self.paths
 
     def estimate(self, figure: Figure, name: str | None = None) -> Estimate:
         """A figure with its error: exact when every path was kept, else streamed under ``name``."""
-        if self.is_whole:
+        if self.all_kept:
             return figure.exact(self.outcomes, self.sampling)
         if self.statistics is None or name is None or name not in self.statistics.figures:
             raise ValueError(f"{self.paths:,} paths were run and {self.kept:,} kept: name figure {name!r} in run(figures=...), or raise keep")
@@ -128,7 +128,7 @@ class Result:
     def quantile(self, book: str, outcome: str, level: float) -> Estimate:
         """A quantile of an outcome: of a streamed run to a bin of the histogram that the default quantiles keep, which the error contains."""
         self._check(book, outcome)
-        if self.is_whole:
+        if self.all_kept:
             return self.estimate(Figure(column(book, outcome), "quantile", level))
         return self._of({}).quantile(book, outcome, level)
 
@@ -145,7 +145,7 @@ class Result:
 
     def effective_size(self, figure: Figure | None = None, name: str | None = None) -> float:
         """(sum w)^2 / sum w^2 of all weighted paths, or of those in a figure's event or tail."""
-        if self.is_whole:
+        if self.all_kept:
             return self._of({} if figure is None else {"figure": figure}).effective_size(None if figure is None else "figure")
         return self._of({}).effective_size(name)
 
@@ -163,7 +163,7 @@ class Result:
         there, name_there = theirs.get("figure_there", figure), theirs.get("name_there", name)
         if {figure.how, there.how} - {"mean", "probability"}:
             raise ValueError(f"difference: expected means or probabilities, got {figure.how} and {there.how}")
-        if self.is_whole and other.is_whole:
+        if self.all_kept and other.all_kept:
             x, y = (np.asarray(f.fixed(r.outcomes)(r.outcomes), np.float64) for f, r in ((figure, self), (there, other)))
             w, v = self.weights, other.weights
             if w is None and v is None:
@@ -199,7 +199,7 @@ class Result:
 
     def _of(self, figures: Mapping[str, Figure]) -> Statistics:
         """Statistics of all paths: those streamed, or of ``figures`` from the outcomes kept."""
-        if not self.is_whole and self.statistics is not None:
+        if not self.all_kept and self.statistics is not None:
             return self.statistics
         return Statistics(figures, self.sampling, self.outcomes, self.first)
 

@@ -66,10 +66,10 @@ def run(
     program.padded(rule.paths, program.PAD if block is None else block, devices)
     budget(memory)
     figures = dict(figures or {})
-    judged: list[str] = []
+    stop_figures: list[str] = []
     if rule.until is not None:
         columns = jax.eval_shape(lambda s, k: program.simulate_block(s, k, path_ids(0, 1)), program.as_arrays(study), key)
-        judged = rule.until.names(default_figures(study.books, columns) | figures)
+        stop_figures = rule.until.names(default_figures(study.books, columns) | figures)
     store: InMemory | OnDisk = InMemory()
     if folder is not None:
         this = identity(study, seed=seed, stream=stream, first=first, keep=keeps, figures=figures)
@@ -92,7 +92,7 @@ def run(
 
     with tqdm(total=rule.paths, unit="path", unit_scale=True, desc="paths", disable=None if progress is None else not progress, leave=False) as bar:
         kept = min(rule.paths, keeps)
-        driver = Driver(study, (seed, stream, first), rule, kept, figures, judged, store, bar.update, store.size or size, timings)
+        driver = Driver(study, (seed, stream, first), rule, kept, figures, stop_figures, store, bar.update, store.size or size, timings)
         result = driver.go(blocks)
     timings["run_seconds"] = clock.seconds
     return result

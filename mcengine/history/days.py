@@ -1,4 +1,4 @@
-"""Days as they were: what replay and bootstrap gather their steps from, one row a day.
+"""Historical daily returns as one array [days, columns], shared by Replay and Bootstrap.
 
 Row k of ``moves`` leads from the close of day k to the next: the return of each asset, then each asset's variance and the short rate as they stand at
 the close it leads to. A step is one trading day, 1/252 of a year. A variance is the square of the volatility index where the asset has one (VIX:

@@ -41,8 +41,8 @@ class QuotedVariance:
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         total = self.scale * quote.variance * quote.years(expiry)
-        deviation = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
-        return black(kind, quote.forward(expiry), strike, deviation, quote.discount(expiry))
+        total_volatility = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
+        return black(kind, quote.forward(expiry), strike, total_volatility, quote.discount(expiry))
 
 
 class PreparedDays:

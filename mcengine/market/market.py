@@ -65,7 +65,7 @@ class Market:
         }
 
     def _sound(self, pairs: dict[str, Any], names: list[str]) -> tuple[dict[str, Any], float]:
-        """(pairs, how far they were moved): the nearest that are positive definite, where that was asked."""
+        """(pairs, how far they were moved): the nearest that are positive definite, where ``repair`` says so."""
         if not (self.repair and names and is_concrete(pairs)):
             return pairs, 0.0
         corr.check_range(pairs, ends=True)

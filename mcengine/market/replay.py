@@ -28,14 +28,14 @@ class Replay:
     """``days`` and the closes that windows start at, from ``first`` to ``last``. ``surface`` prices options of assets with a volatility index, at the
     variance quoted (None: Black, flat at the index). A path id beyond the number of windows starts over.
 
-    All windows begin at spots of 100, in the order of their dates. With a ``regime`` they start within its dates and may run on past its end.
+    All windows begin at spots of 100, in the order of their dates. With a ``period`` they start within its dates and may run on past its end.
     """
 
     days: Days
     first: Scalar = number(low=0.0, term=True)
     last: Scalar = number(low=0.0, term=True)
     surface: Any = None
-    regime: str = static(default="")
+    period: str = static(default="")
 
     n_factors: ClassVar[int] = 0
     n_uniforms: ClassVar[int] = 0
@@ -48,22 +48,22 @@ class Replay:
         data: str | Path | None = None,
         start: str | None = None,
         end: str | None = None,
-        regime: str | None = None,
+        period: str | None = None,
         rate: str | float = "ust3m",
         surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
     ) -> "Replay":
-        """From the shipped file or a CSV, see ``history.load_days``; ``regime`` one of ``history.named_regimes()``.
+        """From the shipped file or a CSV, see ``history.load_days``; ``period`` one of ``history.named_periods()``.
 
         Options have a stated skew over the index.
         """
-        if regime is not None:
-            periods.find(regime)
+        if period is not None:
+            periods.find(period)
         days = load_days(assets, data=data, start=start, end=end, rate=rate)
         first, last = 0, days.count - 1
-        if regime is not None:
-            one = periods.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
+        if period is not None:
+            one = periods.check_inside(period, days.day(0), days.day(days.count - 1), days.notes)
             first, last = days.between(one.start, one.end)
-        return cls(days, first, last, surface, regime or "")
+        return cls(days, first, last, surface, period or "")
 
     @property
     def assets(self) -> dict[str, Series]:
@@ -91,7 +91,7 @@ class Replay:
         """Raise ``ValueError`` for a step that is no trading day, or a horizon for which there is no window."""
         historical.check_steps(years, steps)
         if not self.windows(steps):
-            within = f"from {self.days.day(int(self.first))} to {self.days.day(int(self.last))}" + (f" ({self.regime})" if self.regime else "")
+            within = f"from {self.days.day(int(self.first))} to {self.days.day(int(self.last))}" + (f" ({self.period})" if self.period else "")
             over = self.days.day(self.days.count - 1)
             raise ValueError(f"Study.steps: expected a window of {steps} days that starts {within}, got none: the data end on {over}")
 

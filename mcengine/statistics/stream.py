@@ -1,7 +1,7 @@
 """Statistics of a run as it streams: memory does not grow with paths, and every error is made of what the sampling leaves independent.
 
 All is fixed on a first batch of outcomes (shifts, quantiles to start from, edges), then fed with every batch in the order of ids; sums are
-float64. Ids are dealt to slots, id mod ``GROUPS``, and sums are kept by slot: unions of slots are independent, which gives paired errors of
+float64. Ids are dealt to groups, id mod ``GROUPS``, and sums are kept by group: unions of groups are independent, which gives paired errors of
 differences (between books, and between runs of the same paths) and, by the jackknife, errors of variance, skewness, kurtosis and covariance. How each
 kind of figure is reduced stands in ``statistics.reducers``.
 """
@@ -90,7 +90,7 @@ class Statistics:
             if isinstance(place, tuple) and one.moments is not None:
                 shared.setdefault(place[1], []).append(place[0])
         self._books = {name: books for name, books in shared.items() if len(books) > 1}  # outcomes whose mean is taken in several books
-        self._cross = {name: np.zeros((len(books) * (len(books) - 1) // 2, self.layout.slots)) for name, books in self._books.items()}
+        self._cross = {name: np.zeros((len(books) * (len(books) - 1) // 2, self.layout.id_groups)) for name, books in self._books.items()}
 
     def add(self, outcomes: Outcomes) -> None:
         """The next batch."""
@@ -171,7 +171,7 @@ class Statistics:
         return one
 
     def moments(self, book: str, outcome: str) -> Moments:
-        """Mean, variance, skewness and kurtosis of an outcome whose mean is a figure; errors by the jackknife over slots."""
+        """Mean, variance, skewness and kurtosis of an outcome whose mean is a figure; errors by the jackknife over groups of ids."""
         sums = self._moments(book, outcome)
         table = np.vstack([self._weight_rows(), self.layout.fold(sums.rows[:4])])
         kind = self.sampling.kind
@@ -188,7 +188,7 @@ class Statistics:
         return Moments(mean, *(Estimate(float(v), float(e), mean.count, kind) for v, e in zip(values, errors, strict=True)))
 
     def covariance(self, outcome: str) -> dict[tuple[str, str], Estimate]:
-        """Covariance of an outcome between books, whose means are figures; errors by the jackknife over slots."""
+        """Covariance of an outcome between books, whose means are figures; errors by the jackknife over groups of ids."""
         books = self._books.get(outcome)
         if books is None:
             raise ValueError(f"covariance: expected an outcome whose mean is a figure of two books, got {outcome!r}{near(outcome, self._books)}")
@@ -207,7 +207,7 @@ class Statistics:
     def difference(self, name: str, other: "Statistics | None" = None, other_name: str | None = None) -> Estimate:
         """Figure ``other_name`` (by default the same) of ``other`` (by default these statistics) minus figure ``name``, its error paired.
 
-        Means and probabilities only. The error is made of the differences by slot: for independent paths it is itself known to 6 %.
+        Means and probabilities only. The error is made of the differences by group: for independent paths it is itself known to 6 %.
         """
         other = self if other is None else other
         if (self.sampling, self.first, self.count) != (other.sampling, other.first, other.count):

@@ -1,4 +1,4 @@
-"""Variance reduction by name, and the choice among them: the least error^2 x time for the figure asked.
+"""Variance reduction by name, and the choice among them: the most efficient estimator of the requested figure (smallest variance x time).
 
     none         the study as it is
     antithetic   pairs of paths z, -z
