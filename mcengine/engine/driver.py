@@ -72,7 +72,7 @@ class Driver:
             kept = self.store.read(self.kept)
             assert found.state is not None
             _, _, first = self.address
-            self.statistics = Statistics.restore(self._all_figures(kept), self.study.sampling, kept, found.state, first)
+            self.statistics = Statistics(self._all_figures(kept), self.study.sampling, kept, first, state=found.state)
         if done:
             self.tell(done)
             self.timings["resumed_paths"] = done

@@ -15,7 +15,7 @@ from mcengine._spelling import near
 from mcengine.statistics import Sampling, estimate
 from mcengine.statistics.accumulators import BINS
 from mcengine.statistics.estimate import Estimate
-from mcengine.statistics.figure import Figure, column, default_figures, path_weights
+from mcengine.statistics.figure import Column, Figure, default_figures, path_weights
 from mcengine.statistics.stream import Moments, Statistics
 
 
@@ -109,7 +109,7 @@ class Result:
         self._check(book, outcome)
         if self.sampling.kind == "windows":
             return Moments(*estimate.moments(self.outcomes[book][outcome], self.sampling))
-        return self._of({f"{book}/{outcome}": Figure(column(book, outcome))}).moments(book, outcome)
+        return self._of({f"{book}/{outcome}": Figure(Column(book, outcome))}).moments(book, outcome)
 
     def covariance(self, outcome: str = "wealth") -> Any:
         """Covariance of an outcome between books: a pandas table of Estimates."""
@@ -121,7 +121,7 @@ class Result:
             apart = {book: x - x.mean() for book, x in columns.items()}
             cells = {(a, b): estimate.mean(apart[a] * apart[b], self.sampling) for a in having for b in having}
         else:
-            cells = self._of({f"{book}/{outcome}": Figure(column(book, outcome)) for book in having}).covariance(outcome)
+            cells = self._of({f"{book}/{outcome}": Figure(Column(book, outcome)) for book in having}).covariance(outcome)
         names = list(dict.fromkeys(a for a, _ in cells))
         return _printed_whole(pd.DataFrame([[cells[a, b] for b in names] for a in names], names, names))
 
@@ -129,7 +129,7 @@ class Result:
         """A quantile of an outcome: of a streamed run to a bin of the histogram that the default quantiles keep, which the error contains."""
         self._check(book, outcome)
         if self.all_kept:
-            return self.estimate(Figure(column(book, outcome), "quantile", level))
+            return self.estimate(Figure(Column(book, outcome), "quantile", level))
         return self._of({}).quantile(book, outcome, level)
 
     def histogram(self, book: str, outcome: str, bins: int = 128) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +140,7 @@ class Result:
         self._check(book, outcome)
         if bins < 1 or bins > BINS or bins & (bins - 1):
             raise ValueError(f"bins: expected a power of two from 1 to {BINS}, got {bins!r}")
-        edges, shares = self._of({"": Figure(column(book, outcome), "quantile", 0.5)}).histogram(book, outcome)
+        edges, shares = self._of({"": Figure(Column(book, outcome), "quantile", 0.5)}).histogram(book, outcome)
         return edges[:: BINS // bins], shares[1:-1].reshape(bins, -1).sum(axis=1)
 
     def effective_size(self, figure: Figure | None = None, name: str | None = None) -> float:
@@ -189,7 +189,7 @@ class Result:
         rows = []
         for a, b in zip(self.books, other.books, strict=True):
             for name in self.outcomes[a]:
-                before, after = Figure(column(a, name)), Figure(column(b, name))
+                before, after = Figure(Column(a, name)), Figure(Column(b, name))
                 difference = self.difference(other, before, f"{a}/{name}", figure_there=after, name_there=f"{b}/{name}")
                 values = self.estimate(before, f"{a}/{name}"), other.estimate(after, f"{b}/{name}")
                 verdict = "" if abs(difference.value) > 2.0 * difference.error else "within the error"
