@@ -25,9 +25,7 @@ from mcengine.statistics import Estimate
 MODELS = ("gbm", "heston", "merton", "kou", "bates", "gjr_garch", "schwartz", "regime_gbm")
 RATES = ("vasicek", "hull_white")
 _BLOCK, _DRAWS, _SEED = 63, 200, 1
-_SHIPPED = {"equity": "spx", "bond": "ust10y", "commodity": "wti"}
 _SHIPPED_MODELS = {"equity": "heston", "bond": "gbm", "commodity": "schwartz"}
-_SHIPPED_YIELDS = {"ust3m": 0.25, "ust2y": 2.0, "ust10y": 10.0}
 
 
 @dataclass(frozen=True)
@@ -178,20 +176,20 @@ def _inputs(
             {column(k, "yields"): v for k, v in yields.items()},
             {column(k, "models"): v for k, v in models.items()},
         )
-    names = list(columns or _SHIPPED)
+    names = list(columns or shipped.COLUMNS)
     for name in names:
-        if name not in _SHIPPED:
-            raise ValueError(f"columns: the shipped history has {', '.join(_SHIPPED)}, got {name!r}")
-    dividends = {"equity": 0.019} | dict(dividends or {}) if "equity" in names else dict(dividends or {})
-    yields = dict(yields or (_SHIPPED_YIELDS if rate in RATES else {}))
+        if name not in shipped.COLUMNS:
+            raise ValueError(f"columns: the shipped history has {', '.join(shipped.COLUMNS)}, got {name!r}")
+    dividends = {"equity": shipped.DIVIDEND} | dict(dividends or {}) if "equity" in names else dict(dividends or {})
+    yields = dict(yields or (shipped.YIELDS if rate in RATES else {}))
     models = (_SHIPPED_MODELS if model is None else {}) | dict(models or {})
     seen = "equity" in names and models.get("equity", model) in ("heston", "bates") and implied is None
-    needed = dict.fromkeys([*(_SHIPPED[n] for n in names), *(["vix"] if seen else []), *yields, "ust3m"])
+    needed = dict.fromkeys([*(shipped.COLUMNS[n] for n in names), *(["vix"] if seen else []), *yields, "ust3m"])
     history = shipped.load(None, start=start, end=end, columns=tuple(needed))
     frame = history.frame
     out = frame[[]].copy()
     for name in names:
-        out[name] = bond_prices(frame, "ust10y") if name == "bond" else frame[_SHIPPED[name]]
+        out[name] = bond_prices(frame, shipped.COLUMNS["bond"]) if name == "bond" else frame[shipped.COLUMNS[name]]
     for extra in (["vix"] if seen else []) + list(yields):
         out[extra] = frame[extra]
     notes = list(history.notes)
@@ -199,11 +197,11 @@ def _inputs(
         out.attrs["bill"] = float(np.log1p(frame["ust3m"].iloc[-1] / 100.0))
     if "equity" in names:
         notes.append(f"equity is a price index: a dividend yield of {dividends['equity']:.1%} is added to its drift and paid into the account")
-    unknown = [n for n in models if n not in _SHIPPED]
+    unknown = [n for n in models if n not in shipped.COLUMNS]
     if unknown:
         raise ValueError(f"models: unknown asset {unknown[0]!r}{near(unknown[0], names)}")
     models = {n: m for n, m in models.items() if n in names}
-    return Prices(out, dict(_SHIPPED), notes), {"equity": "vix"} if seen else dict(implied or {}), dividends, yields, models
+    return Prices(out, dict(shipped.COLUMNS), notes), {"equity": "vix"} if seen else dict(implied or {}), dividends, yields, models
 
 
 def _choose(names: list[str], models: dict[str, str], model: str | None, table: Prices, implied: Mapping[str, str]) -> dict[str, str]:

@@ -23,14 +23,14 @@ from typing import Any
 import numpy as np
 
 from mcengine._spelling import near
+from mcengine.calibrate.asset_fit import ewma_volatility
 from mcengine.engine.sample import sample
 from mcengine.history import bond_index, shipped
 from mcengine.market import GBM, Heston, Market
 from mcengine.statistics import Estimate
 
-SERIES = {"equity": "spx", "bond": "ust10y", "commodity": "wti"}
 MODELS = {"equity": ("heston", "gbm"), "bond": ("gbm",), "commodity": ("gbm",)}
-_BLOCK, _DRAWS, _SEED, _HALFLIFE, _VIX_YEARS = 63, 200, 1, 42.0, 30.0 / 365.0
+_BLOCK, _DRAWS, _SEED, _VIX_YEARS = 63, 200, 1, 30.0 / 365.0
 MINIMUM_DAYS = 504
 """Two years: below that neither kappa nor a correlation is known to one digit."""
 
@@ -101,12 +101,14 @@ def fit_history(
     """
     chosen = dict(assets or {"equity": "heston", "bond": "gbm", "commodity": "gbm"})
     for name, model in chosen.items():
-        if name not in SERIES:
-            raise ValueError(f"assets: unknown asset {name!r}{near(name, SERIES)}")
+        if name not in shipped.COLUMNS:
+            raise ValueError(f"assets: unknown asset {name!r}{near(name, shipped.COLUMNS)}")
         if model not in MODELS[name]:
             raise ValueError(f"assets.{name}: expected one of {', '.join(MODELS[name])}, got {model!r}")
     columns = tuple(
-        dict.fromkeys([*(SERIES[name] for name in chosen), *(["vix"] if "equity" in chosen else []), *([] if rate is not None else ["ust3m"])])
+        dict.fromkeys(
+            [*(shipped.COLUMNS[name] for name in chosen), *(["vix"] if "equity" in chosen else []), *([] if rate is not None else ["ust3m"])]
+        )
     )
     history = shipped.load(data, start=start, end=end, columns=columns)
     if len(history.frame) < MINIMUM_DAYS:
@@ -137,7 +139,7 @@ class _Days:
         self.last: dict[str, float] = {}
         self.returns: dict[str, np.ndarray] = {}
         for name in names:
-            level = frame[SERIES[name]].to_numpy(float)
+            level = frame[shipped.COLUMNS[name]].to_numpy(float)
             if name == "bond":
                 elapsed = np.diff(frame.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
                 level = bond_index(level / 100.0, elapsed)
@@ -145,17 +147,7 @@ class _Days:
             self.returns[name] = np.diff(np.log(level))
         self.count = len(frame) - 1
         self.implied = (frame["vix"].to_numpy(float) / 100.0) ** 2 if "equity" in names else None
-        self.volatility = {n: _ewma_volatility(self.returns[n], self.dt) for n in names if n != "equity"}
-
-
-def _ewma_volatility(returns: np.ndarray, dt: float) -> np.ndarray:
-    """Volatility a year known the day before, exponentially weighted from the whole sample's level."""
-    from scipy.signal import lfilter
-
-    decay = 0.5 ** (1.0 / _HALFLIFE)
-    level = float(np.mean(returns**2))
-    smoothed, _ = lfilter([1.0 - decay], [1.0, -decay], returns**2, zi=[decay * level])
-    return np.sqrt(np.concatenate([[level], smoothed[:-1]]) / dt)
+        self.volatility = {n: ewma_volatility(self.returns[n], self.dt) for n in names if n != "equity"}
 
 
 def _estimate(days: _Days, rows: np.ndarray) -> dict[str, float]:

@@ -20,7 +20,7 @@ import os
 import shutil
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +46,17 @@ class DiskFullError(OSError):
 
     def __str__(self) -> str:
         return str(self.strerror)
+
+
+@contextlib.contextmanager
+def telling_full_disk(folder: Path, kept: Callable[[], str]) -> Iterator[None]:
+    """``DiskFullError`` in place of the system's error where there is no room; ``kept()`` says what is finished in ``folder``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise DiskFullError(folder, kept()) from None
+        raise
 
 
 class Found(NamedTuple):
@@ -218,14 +229,8 @@ class OnDisk:
     def _record(self, index: int) -> Path:
         return self.records / f"{index:08d}.block"
 
-    @contextlib.contextmanager
-    def _room(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in FULL:
-                raise DiskFullError(self.folder, f"{self._finished:,} finished paths") from None
-            raise
+    def _room(self) -> contextlib.AbstractContextManager[None]:
+        return telling_full_disk(self.folder, lambda: f"{self._finished:,} finished paths")
 
 
 def nested(columns: Mapping[tuple[str, str], np.ndarray]) -> dict[str, dict[str, np.ndarray]]:

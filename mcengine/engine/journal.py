@@ -9,13 +9,13 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from mcengine.engine.checkpoint import FULL, DiskFullError
+from mcengine.engine.checkpoint import telling_full_disk
 from mcengine.engine.identity import differences, summarise
 
 
@@ -66,14 +66,8 @@ class Journal:
             out.flush()
             os.fsync(out.fileno())
 
-    @contextlib.contextmanager
-    def _room(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in FULL:
-                raise DiskFullError(self.file.parent, f"{max(self._next - 1, 0):,} finished steps") from None
-            raise
+    def _room(self) -> contextlib.AbstractContextManager[None]:
+        return telling_full_disk(self.file.parent, lambda: f"{max(self._next - 1, 0):,} finished steps")
 
 
 def _sum(text: bytes) -> bytes:

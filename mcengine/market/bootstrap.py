@@ -18,11 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number
-from mcengine._spelling import near
 from mcengine.history import periods
-from mcengine.history.days import Days, Series, load_days
-from mcengine.market import historical
-from mcengine.market.historical import Observed, PreparedDays
+from mcengine.history.days import Days, load_days
+from mcengine.market.historical import AbstractHistory
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
@@ -33,7 +31,7 @@ MINIMUM_DAYS = 63
 
 
 @model
-class Bootstrap:
+class Bootstrap(AbstractHistory):
     """``days`` in the order of variance, the place of the close that a row leads to as its last column (see ``of``); ``block`` mean length in days,
     ``similarity`` the share of days that a block may start at (1: any). ``surface`` prices options as in ``Replay``.
     """
@@ -92,40 +90,9 @@ class Bootstrap:
         return cls(Days(moves, closes[order], dates[order], days.names, days.series, days.notes), block, similarity, surface)
 
     @property
-    def assets(self) -> dict[str, Series]:
-        return dict(zip(self.days.names, self.days.series, strict=True))
-
-    @property
     def rate(self) -> FlatRate:
         """The mean of what cash earned: for checks and summaries, no path reads it."""
         return FlatRate(float(np.mean(np.asarray(self.days.closes)[:, -1])))
-
-    def __getitem__(self, name: str) -> Series:
-        if name not in self.assets:
-            raise ValueError(f"unknown asset {name!r}{near(name, self.assets)}")
-        return self.assets[name]
-
-    def check_steps(self, years: Scalar, steps: int) -> None:
-        """Raise ``ValueError`` for a step that is no trading day."""
-        historical.check_steps(years, steps)
-
-    def pricers(self) -> dict[str, Pricer]:
-        return historical.pricers(self.days, self.surface)
-
-    def observe(self, name: str, states: dict[str, Any]) -> Observed:
-        """(spot, variance) of an asset."""
-        return states[name]
-
-    def dates(self, states: dict[str, Any]) -> np.ndarray:
-        """Dates of states along traced paths: of the closes that were drawn."""
-        return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
-
-    def risk_neutral(self) -> "Bootstrap":
-        historical.check_price_paths("risk_neutral")
-        return self
-
-    def prepare(self, calendar: Calendar) -> PreparedDays:
-        return PreparedDays(self, calendar)
 
     def begin(self, path: PathId, source: Any, calendar: Calendar) -> tuple[Scalar, Scalar]:
         """(the first close of a path, what stands there), by the uniform of the date after the last step, which no step draws."""

@@ -8,14 +8,13 @@ import numpy as np
 from mcengine._model import replace
 from mcengine.calibrate import zero_rates
 from mcengine.engine import sample
-from mcengine.history import bond_index
+from mcengine.history import bond_index, shipped
 from mcengine.market import BondIndex, HullWhite, Market
 from mcengine.market.correlation import to_matrix
 from mcengine.report.plots import _figure, _grid
 
 _SEEN, _MODEL = "#7F7F7F", "#0072B2"
 REGIME = ("#009E73", "#E69F00", "#D55E00", "#882255")
-_SHIPPED_YIELDS = {"ust3m": 0.25, "ust2y": 2.0, "ust10y": 10.0}
 _PANELS = 3
 """Assets shown beside each other: more are too small to read."""
 
@@ -33,7 +32,7 @@ def pictures(fitted: Any, yields: Mapping[str, float] | None = None) -> dict[str
             out[f"correlation_{name}"] = plot_repair(wide, near_by, market.correlated)
     if market.rate.n_factors:
         called = {title: name for name, title in fitted.prices.titles.items()}
-        years = {c if c in frame.columns else called.get(c, c): float(t) for c, t in (yields or _SHIPPED_YIELDS).items()}
+        years = {c if c in frame.columns else called.get(c, c): float(t) for c, t in (yields or shipped.YIELDS).items()}
         if max(years.values()) >= 1.0 and set(years) <= set(frame.columns):
             out["bond_index"] = plot_bond_index(market.rate, frame[list(years)], years)
     if market.regimes is not None:
