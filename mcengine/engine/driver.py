@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mcengine.engine.base import AbstractStudy
 from mcengine.engine.checkpoint import InMemory, OnDisk, nested
 from mcengine.engine.memory import default_super_block
 from mcengine.engine.result import Result
@@ -31,7 +32,7 @@ def new_timings() -> dict[str, float]:
 class Driver:
     """What a run needs beyond its blocks. ``kept`` paths keep their outcomes; ``stop_figures`` are the figures that ``rule.until`` reads."""
 
-    study: Any
+    study: AbstractStudy
     address: tuple[int, str, int]  # seed, stream, first path
     rule: StopRule
     kept: int

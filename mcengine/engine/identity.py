@@ -18,13 +18,14 @@ import jax
 import numpy as np
 
 from mcengine import _runtime
+from mcengine.engine.base import AbstractStudy
 
 _SHOWN = 5
 _ROOMS = ("statistics", "noise", "pricing", "history", "market", "instrument", "policy", "ledger", "engine", "variance_reduction", "objective")
 """Rooms whose code makes a path's numbers."""
 
 
-def identity(study: Any, **options: Any) -> dict[str, Any]:
+def identity(study: AbstractStudy, **options: Any) -> dict[str, Any]:
     """Values by name: the study's structure and numbers, ``options``, precision, device, compiler flags and versions."""
     device = jax.devices()[0]
     machine = {

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mcengine._spelling import near
+from mcengine.engine.base import AbstractStudy
 from mcengine.statistics import Sampling, estimate
 from mcengine.statistics.accumulators import BINS
 from mcengine.statistics.estimate import Estimate
@@ -27,7 +28,7 @@ class Result:
     that do not fit the noise: an odd number of antithetic paths, randomisations of unequal length.
     """
 
-    study: Any
+    study: AbstractStudy
     outcomes: dict[str, dict[str, np.ndarray]]
     paths: int
     kept: int
