@@ -121,7 +121,7 @@ class _Jobs:
         logging.getLogger("jax").setLevel(logging.ERROR)  # what it says about accelerators it did not find is no concern of a study
         prepare(config)
         resolved = configuration.plain(config)
-        folder = RunFolder(path, _resume.goes_on(RunFolder(path), resolved))
+        folder = RunFolder(path, _resume.resumable(RunFolder(path), resolved))
         if folder.is_finished(resolved):
             print(f"finished before, skipped: {command}\n{folder.path}", flush=True)
             return
@@ -130,7 +130,7 @@ class _Jobs:
         try:
             metrics, timings = self.task(config, folder)
         except ValueError:
-            if folder.goes_on:
+            if folder.resumable:
                 folder.restore(before)
             raise
         timings = {**timings, "total_seconds": time.perf_counter() - start}
@@ -155,7 +155,7 @@ def _join_hosts(name: str, overrides: Sequence[str]) -> None:
 def options(config: Any, folder: RunFolder) -> dict[str, Any]:
     """Arguments of ``Study.run`` that every experiment takes from its configuration."""
     rules = {"until": configuration.plain(config.until), "seconds": config.seconds}
-    return {"seed": config.seed, "stream": config.stream, "folder": folder.path, "resume": folder.goes_on, **rules, **engine(config)}
+    return {"seed": config.seed, "stream": config.stream, "folder": folder.path, "resume": folder.resumable, **rules, **engine(config)}
 
 
 def engine(config: Any) -> dict[str, Any]:
@@ -171,7 +171,7 @@ def may_stop(config: Any) -> bool:
 def journal(config: Any, folder: RunFolder, study: mc.Study, name: str, **settings: Any) -> mc.engine.Journal:
     """Where ``name`` (a fit, a derivative, a choice that was timed) keeps its steps for a run that goes on."""
     this = mc.engine.identity(study, seed=config.seed, **settings)
-    return mc.engine.Journal(folder.path / f"{name}.journal", this, resume=folder.goes_on)
+    return mc.engine.Journal(folder.path / f"{name}.journal", this, resume=folder.resumable)
 
 
 def devices() -> int:
@@ -209,7 +209,7 @@ def prepare(config: Any) -> None:
             configuration.number(config, key)
             config[key] = check_paths(config[key])
     for key in ("seed", "steps", "delay"):
-        config[key] = configuration.whole(config, key)
+        config[key] = configuration.integer(config, key)
     floors = config.get("floors", [0.5])
     if not hasattr(floors, "index") or not floors or not all(isinstance(f, int | float) and not isinstance(f, bool) for f in floors):
         raise ValueError(f"floors: expected at least one number, as [0.7,0.9], got {floors!r}")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mcengine import config as configuration
-from mcengine.engine.identity import differences, said
+from mcengine.engine.identity import differences, summarise
 from mcengine.report import RunFolder
 from mcengine.report.run_folder import as_json, read_json
 
@@ -38,7 +38,7 @@ def value(override: str) -> str:
     return found[1:-1].replace("\\'", "'") if found[:1] == found[-1:] == "'" else found
 
 
-def goes_on(folder: RunFolder, config: dict[str, Any]) -> bool:
+def resumable(folder: RunFolder, config: dict[str, Any]) -> bool:
     """Whether the folder holds a run of this configuration that may go on. Raises ``ValueError`` with what differs when it holds another's."""
     begun = read_json(folder.path / "begun.json")
     if not begun or not folder.has_blocks:
@@ -47,7 +47,7 @@ def goes_on(folder: RunFolder, config: dict[str, Any]) -> bool:
     found = differences({k: v for k, v in old.items() if k not in FREE}, {k: v for k, v in new.items() if k not in FREE})
     if found:
         finished = "finished" if (folder.path / "metrics.json").is_file() else "stopped"
-        raise ValueError(f"{folder.path} holds the {finished} run of another configuration: {said(found)}; choose a folder of its own")
+        raise ValueError(f"{folder.path} holds the {finished} run of another configuration: {summarise(found)}; choose a folder of its own")
     return True
 
 

@@ -18,7 +18,7 @@ from mcengine import report
 from mcengine.report import calibration_plots as plots
 from mcengine.report import market_plots
 
-_FITTED = ("data", "model", "models", "columns", "start", "end", "implied", "dividends", "rate", "yields", "regimes", "news")
+_FITTED = ("data", "model", "models", "columns", "start", "end", "implied", "dividends", "rate", "yields", "regimes", "innovations")
 
 
 @_main.main("calibrate")
@@ -33,7 +33,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         print(note)
     realised = fitted.realised_correlation()
     if len(realised):
-        print(f"\ncorrelation of Brownian motions asked, and of simulated standardised steps\n{realised.round(4).to_string()}")
+        print(f"\ncorrelation of Brownian motions, target and as simulated standardised steps realise it\n{realised.round(4).to_string()}")
     folder.write_table("parameters", table)
     if len(diagnostics):
         folder.write_table("diagnostics", diagnostics)

@@ -19,7 +19,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     if getattr(market, "scenarios", None):
         print("scenario: a shock nobody expects, which is in no price")
     contract, noise = configuration.load(config.instrument), configuration.load(config.noise)
-    paths, steps = configuration.whole(config, "paths"), configuration.whole(config, "steps")
+    paths, steps = configuration.integer(config, "paths"), configuration.integer(config, "steps")
     estimate = mc.price(contract, market, paths=paths, steps=steps, seed=config.seed, noise=noise, control=config.control)
     print(f"{contract}\n\nby Monte Carlo, {paths:,} paths: {estimate}", flush=True)
     try:

@@ -85,7 +85,7 @@ def table(result: mc.Result, floor: float) -> Any:
 
 
 def describe(calibration: Any, market: mc.market.Market) -> None:
-    """What was calibrated to what, and whether the simulated market has the correlation that was asked."""
+    """What was calibrated to what, and whether the simulated market has the target correlation."""
     if calibration is market:
         print("\n".join(f"{name}: {asset}" for name, asset in market.assets.items()), flush=True)
         return

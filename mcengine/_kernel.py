@@ -12,8 +12,8 @@ import jax
 import jax.numpy as jnp
 
 
-def whole(values: Sequence[Any]) -> tuple[jax.Array, ...]:
-    """The same scalars, kept whole for the compiler: fused into each of their readers, they could be computed once per reader."""
+def barrier(values: Sequence[Any]) -> tuple[jax.Array, ...]:
+    """The same scalars, which the compiler fuses into none of their readers: there they could be computed once per reader."""
     return tuple(jax.lax.optimization_barrier(tuple(values))) if values else ()
 
 
@@ -21,11 +21,11 @@ def one_kernel(values: Sequence[Any]) -> tuple[jax.Array, ...]:
     """The same scalars, made by one kernel with all that only they need, but for roots, quotients and exponentials below them.
 
     On a CPU they get one reader, a maximum over two copies of each, so that all is fused into it; the compiler takes the copies out at its last
-    stage. Nothing else that XLA lets one write reads several values and gives them all back. Other backends keep the values ``whole``. Which backend
-    it is, is asked as the program is traced.
+    stage. Nothing else that XLA lets one write reads several values and gives them all back. Other backends put a ``barrier``
+    before them. Which backend it is, is asked as the program is traced.
     """
     if len(values) < 2 or jax.default_backend() != "cpu":
-        return whole(values)
+        return barrier(values)
     lowest = tuple(jnp.asarray(-jnp.inf if jnp.issubdtype(v.dtype, jnp.floating) else jnp.iinfo(v.dtype).min, v.dtype) for v in values)
     copies = tuple(jax.lax.broadcast(v, (2,)) for v in values)
     return tuple(jax.lax.reduce(copies, lowest, lambda a, b: tuple(map(jnp.maximum, a, b)), (0,)))

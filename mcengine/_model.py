@@ -40,7 +40,7 @@ def number(
     """A numeric field with its range: ``above < x < below``, ``low <= x <= high``.
 
     A ``term`` is never trained unless named. The items of a ``flat`` dict are named without the field: ``policy.cppi``, not ``policy.stages.cppi``.
-    A number that is not ``pathwise`` moves paths by whole jumps, so that a derivative along paths would miss it: one is refused.
+    The outcome is discontinuous in a number that is not ``pathwise``; a pathwise derivative would be biased and is refused.
     """
     bounds = {k: v for k, v in {"above": above, "low": low, "high": high, "below": below}.items() if v is not None}
     return dataclasses.field(default=default, metadata={"bounds": bounds, "term": term, "flat": flat, "pathwise": pathwise})

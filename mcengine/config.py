@@ -58,8 +58,8 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
         load(config.policy) if policy is None else policy,
         costs=load(config.ledger),
         years=number(config, "years"),
-        steps=whole(config, "steps"),
-        delay=whole(config, "delay"),
+        steps=integer(config, "steps"),
+        delay=integer(config, "delay"),
         noise=load(config.noise),
     )
 
@@ -89,7 +89,7 @@ def number(config: Any, key: str) -> float:
     return float(value)
 
 
-def whole(config: Any, key: str) -> int:
+def integer(config: Any, key: str) -> int:
     """A top-level whole number; 1e6 is one."""
     value = number(config, key)
     if not value.is_integer():

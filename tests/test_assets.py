@@ -155,7 +155,7 @@ def test_risk_neutral_numbers():
         "merton": {"sigma": 0.15 * 1.2**0.5, "intensity": 3.9, "jump_mean": -0.1, "jump_sd": 0.1, "drift": RATE},
         "kou": {"sigma": 0.15 * 1.2**0.5, "intensity": 1.32, "down_mean": 0.144, "up_mean": 0.08, "drift": RATE},
         "bates": {"v0": 0.06, "theta": 0.036, "vol_of_vol": 0.5 * 1.2**0.5, "intensity": 3.9, "jump_mean": -0.1, "kappa": 3.0, "drift": RATE},
-        "gjr-garch": {"v0": 0.072, "theta": 0.036, "news_shift": 0.5 / 252**0.5, "price_of_risk": 0.0, "drift": RATE},
+        "gjr-garch": {"v0": 0.072, "theta": 0.036, "innovation_shift": 0.5 / 252**0.5, "price_of_risk": 0.0, "drift": RATE},
         "schwartz": {"level": 65.0 * np.exp(-0.1), "sigma": 0.35 * 1.2**0.5, "risk_premium": 0.0},
     }
     for name, numbers in expected.items():
@@ -217,7 +217,7 @@ def test_a_pathwise_derivative_is_the_slope_of_the_path(name, float64):
         "kou, no jumps",
         "bates, no jumps",
         "garch, no memory",
-        "garch, no news",
+        "garch, no innovations",
         "schwartz, no reversion",
     ],
 )
@@ -369,10 +369,10 @@ def test_garch_moments_and_leverage(name):
     before, after = path.variance[:, -2], path.variance[:, -1]
     assert abs(z_score(before, h)) < K
     assert abs(z_score(before**2, h2)) < K
-    news = np.log(path.spot[:, -1] / path.spot[:, -2]) - (DRIFT - DIVIDEND) / 252.0 + 0.5 * before
-    assert abs(z_score(news**2, h)) < K
-    assert abs(z_score(news**4, kurtosis * h2)) < K
-    standard = news / np.sqrt(before)
+    innovation = np.log(path.spot[:, -1] / path.spot[:, -2]) - (DRIFT - DIVIDEND) / 252.0 + 0.5 * before
+    assert abs(z_score(innovation**2, h)) < K
+    assert abs(z_score(innovation**4, kurtosis * h2)) < K
+    standard = innovation / np.sqrt(before)
     omega = float((1.0 - asset.persistence) * asset.theta) / 252.0
     expected = omega + before * (0.85 + (0.03 + 0.12 * (standard < 0.0)) * standard**2)
     np.testing.assert_allclose(after, expected, rtol=2e-3, atol=1e-8)
@@ -392,7 +392,7 @@ def test_students_news_are_students(float64):
 
 
 def test_the_shift_of_news_raises_the_variance_expected_under_q():
-    """Its mean after 15 days is theta_Q + (v0 - theta_Q) f^15 with the persistence f of shifted news: a term the pricer must share."""
+    """Its mean after 15 days is theta_Q + (v0 - theta_Q) f^15 with the persistence f of shifted innovations: a term the pricer must share."""
     asset, years, _ = FAMILY["gjr-garch"]
     asset = replace(asset, price_of_risk=6.0, variance_premium=1.2)
     q = asset.risk_neutral(RATE)
@@ -413,7 +413,7 @@ def test_the_shift_of_news_raises_the_variance_expected_under_q():
 
 
 def test_options_have_the_smile_of_garch():
-    """From the table of a run against simulation under Q, where Black at the mean variance is 10 errors off; all news alike, it is Black's."""
+    """From the table of a run against simulation under Q, where Black at the mean variance is 10 errors off; all innovations alike, it is Black's."""
     market = mc.config.load(mc.load_config(["market=gjr_garch"], name="hedge").market)
     strikes, days = (85.0, 95.0, 100.0, 108.0), (10, 63)
     calendar = mc.pricing.Calendar(days[-1] / 252.0, days[-1])

@@ -75,7 +75,7 @@ def test_a_users_prices_become_a_market(fitted):
 
 def test_correlation_realised_is_the_one_asked(fitted):
     row = fitted.realised_correlation(128).loc["S_P_500-gold"]
-    assert abs(row["realised"] - row["asked"]) < 4 * row["error"]
+    assert abs(row["realised"] - row["target"]) < 4 * row["error"]
 
 
 def test_a_market_file_is_the_same_market_and_the_same_paths(fitted, tmp_path):

@@ -71,14 +71,14 @@ def test_kou_finds_its_jumps_and_beats_no_jumps():
     assert abs(fit.diagnostics()["residual excess kurtosis"]) < 4 * np.sqrt(24 / DAYS)
 
 
-@pytest.mark.parametrize("news", ["normal", "t"])
-def test_gjr_garch_agrees_with_arch(spx, news):
+@pytest.mark.parametrize("innovations", ["normal", "t"])
+def test_gjr_garch_agrees_with_arch(spx, innovations):
     p = spx[-3000:]
-    fit = calibrate.fit_gjr_garch(p, DT, news=news)
+    fit = calibrate.fit_gjr_garch(p, DT, innovations=innovations)
     r = 100.0 * np.diff(np.log(p))
-    other = arch_model(r, p=1, o=1, q=1, dist=news).fit(disp="off")
+    other = arch_model(r, p=1, o=1, q=1, dist=innovations).fit(disp="off")
     assert fit.log_likelihood == pytest.approx(other.loglikelihood + r.size * np.log(100.0), abs=0.01)
-    names = {"gamma": "gamma[1]", "beta": "beta[1]"} | ({"degrees": "nu"} if news == "t" else {})
+    names = {"gamma": "gamma[1]", "beta": "beta[1]"} | ({"degrees": "nu"} if innovations == "t" else {})
     for ours, theirs in names.items():
         mine = fit.parameters[ours]
         assert mine.value == pytest.approx(other.params[theirs], abs=0.05 * other.std_err[theirs])

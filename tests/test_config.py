@@ -160,5 +160,5 @@ def test_load_raises_what_was_meant(override, message):
 def test_whole_numbers(value, message):
     chosen = mc.load_config([f"paths={value}"], name="hedge")
     with pytest.raises(ValueError, match=f"paths: {message}"):
-        config.whole(chosen, "paths")
-    assert config.whole(mc.load_config(["paths=1e6"], name="hedge"), "paths") == 1_000_000
+        config.integer(chosen, "paths")
+    assert config.integer(mc.load_config(["paths=1e6"], name="hedge"), "paths") == 1_000_000

@@ -1,4 +1,4 @@
-"""Correlation repaired, stressed, and seen: nearest matrices against published and independent solutions, blends, asked against realised."""
+"""Correlation repaired, stressed, and seen: nearest matrices against published and independent solutions, blends, target against realised."""
 
 import re
 
@@ -46,7 +46,7 @@ def test_nearest_is_what_an_optimiser_finds():
 @settings(deadline=None, derandomize=True, database=None, max_examples=40)
 @given(data=st.data())
 def test_nearest_is_a_correlation_matrix_and_a_projection(data):
-    """Ones on the diagonal, eigenvalues as asked; once repaired it stays; a matrix that was one is left alone."""
+    """Ones on the diagonal, eigenvalues as target; once repaired it stays; a matrix that was one is left alone."""
     n = data.draw(st.integers(2, 7))
     upper = data.draw(st.lists(st.floats(-1.0, 1.0), min_size=n * (n - 1) // 2, max_size=n * (n - 1) // 2))
     matrix = np.eye(n)
@@ -121,7 +121,7 @@ def test_a_crash_that_cannot_be_is_refused():
         Stress(0.5, common=0.9, pairs={"b-c": -0.9}).apply(Market(THREE))
 
 
-# ---- asked and realised ----
+# ---- target and realised ----
 
 
 def test_asked_and_realised():
@@ -139,12 +139,12 @@ def test_asked_and_realised():
         found = seen[regime]
         assert found.names == ("e", "f", "g", "rate", "e.variance", "f.variance")
         table = found.table()
-        for pair, asked in wanted.items():
-            assert table.loc[pair, "asked"] == pytest.approx(asked)
-        assert table.loc["e-e.variance", "asked"] == pytest.approx(-0.7)
-        assert table.loc["f-e.variance", "asked"] == pytest.approx(-0.7 * wanted["e-f"])
-        assert table.loc["e.variance-f.variance", "asked"] == pytest.approx(-0.28 * wanted["e-f"])
-        gap = (table["realised"] - table["asked"]).abs()
+        for pair, target in wanted.items():
+            assert table.loc[pair, "target"] == pytest.approx(target)
+        assert table.loc["e-e.variance", "target"] == pytest.approx(-0.7)
+        assert table.loc["f-e.variance", "target"] == pytest.approx(-0.7 * wanted["e-f"])
+        assert table.loc["e.variance-f.variance", "target"] == pytest.approx(-0.28 * wanted["e-f"])
+        gap = (table["realised"] - table["target"]).abs()
         own = [pair for pair in table.index if pair.endswith(".variance")]
         assert (gap.drop(own) < 4.0 * table["error"].drop(own) + 0.01).all(), table
         assert (gap[own] < 4.0 * table["error"][own] + 0.02).all(), table

@@ -239,7 +239,7 @@ class _Row(NamedTuple):
 
 
 @model
-class Breaking:
+class Breaking(mc.market.AbstractStandaloneAsset):
     """A price that is no number once a normal passes a threshold in one known step."""
 
     spot: Scalar = number()
@@ -266,6 +266,9 @@ class Breaking:
 
     def pricer(self):
         return BlackPricer(self.sigma**2)
+
+    def risk_neutral(self, rate):
+        return self
 
 
 def test_a_number_that_is_none_stops_the_run():

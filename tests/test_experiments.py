@@ -57,7 +57,7 @@ def test_study_as_a_user_runs_it(tmp_path):
     pictures = {file.stem for file in folder.glob("*.png")}
     assert pictures == {"wealth_0.7", "wealth_0.9", "protection_cost_0.7", "protection_cost_0.9", "fan", "exposure", "fit"}
     assert (folder / "outcomes" / "vol_target_cppi 0.9" / "wealth.npy").is_file()
-    for words in ("== Floor 70%", "== Floor 90%", "asked", "realised", "binds", "fresh paths", "P(any day below 0.9) is"):
+    for words in ("== Floor 70%", "== Floor 90%", "target", "realised", "binds", "fresh paths", "P(any day below 0.9) is"):
         assert words in done.stdout
 
 

@@ -460,6 +460,7 @@ TWO = {"a": GBM(100.0, 0.2), "b": GBM(100.0, 0.3)}
         (lambda: with_parameters(Market(TWO), {"correlation.a-b": -1.5}), "correlation.a-b: expected a number between -1 and 1, got -1.5"),
         (lambda: Market({}), "Market.assets: expected at least one asset, got none"),
         (lambda: Market({"s&p": GBM(1.0, 0.2)}), "Market.assets: expected names made of letters, digits and underscores, got 's&p'"),
+        (lambda: Market({"equity": 100.0}), "Market.assets.equity: expected an asset model, got float"),
         (lambda: Market(TWO)["c"], "unknown asset 'c'; known: a, b"),
         (lambda: GBM(100.0, -0.2), "GBM.sigma: expected a number not below 0, got -0.2"),
         (lambda: GBM(0.0, 0.2), "GBM.spot: expected a number above 0, got 0.0"),

@@ -12,7 +12,7 @@ from scipy.signal import lfilter
 import mcengine as mc
 from mcengine import config
 from mcengine.engine.trace import outcomes
-from mcengine.history import SHIPPED, load_days, named_regimes, shipped
+from mcengine.history import SHIPPED, load_days, named_periods, shipped
 from mcengine.market import historical
 from mcengine.noise import Counter, Path, make_key
 from mcengine.pricing import Calendar, black
@@ -162,14 +162,14 @@ def test_other_windows_do_not_recompile(replayed):
 
 
 def test_hedge_from_config():
-    """`market=replay` and `market=bootstrap`, a regime by name, and the data without the commodity."""
+    """`market=replay` and `market=bootstrap`, a period by name, and the data without the commodity."""
     few = ["years=0.063492", f"steps={STEPS}"]
-    study = config.study(mc.load_config(["market=replay", "market.regime=crisis_2008", *few], name="hedge"))
+    study = config.study(mc.load_config(["market=replay", "market.period=crisis_2008", *few], name="hedge"))
     quoted = shipped.load().frame.loc["2007-10-09":"2009-03-09"]
     assert study.available(10**6) == len(quoted) == 350
     assert study.market.start_date(0) == "2007-10-09"
     assert study.sampling == Sampling("windows", STEPS)
-    shorter = mc.load_config(["market=bootstrap", "market.regime=inflation_2022", "~market.assets.commodity", "market.block=5", *few], name="hedge")
+    shorter = mc.load_config(["market=bootstrap", "market.period=inflation_2022", "~market.assets.commodity", "market.block=5", *few], name="hedge")
     market = config.load(shorter.market)
     assert list(market.assets) == ["equity", "bond"]
     assert np.asarray(market.days.dates).min() >= np.datetime64("2022-01-03").astype(int)
@@ -181,8 +181,8 @@ def test_hedge_from_config():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"regime": "covid_2020"}, r"covid_2020 runs from 2020-02-19 to 2020-03-23, but .* from 1990-01-02 to 2019-01-03 .*wti ends on 2019-01-03"),
-        ({"regime": "covid"}, "unknown regime 'covid'; did you mean covid_2020"),
+        ({"period": "covid_2020"}, r"covid_2020 runs from 2020-02-19 to 2020-03-23, but .* from 1990-01-02 to 2019-01-03 .*wti ends on 2019-01-03"),
+        ({"period": "covid"}, "unknown period 'covid'; did you mean covid_2020"),
         ({"assets": {"equity": {"colum": "spx"}}}, "assets.equity: unknown key 'colum'; did you mean column"),
         ({"assets": {"equity": {"column": "spx", "kind": "bond"}}}, "assets.equity.kind: expected price or yield, got 'bond'"),
         ({"assets": {"equity": "spy"}}, "lacks columns spy"),
@@ -224,7 +224,7 @@ def test_a_price_below_zero_is_refused(made, tmp_path):
 
 
 def test_regimes_are_ranges_in_order():
-    known = named_regimes()
+    known = named_periods()
     assert sum(one.calm for one in known.values()) >= 4
     for year in ("1990", "1994", "1998", "2000", "2008", "2010", "2011", "2015", "2018", "2020", "2022"):
         assert any(not one.calm and one.start[:4] <= year <= one.end[:4] for one in known.values())
@@ -239,7 +239,7 @@ def test_regimes_are_ranges_in_order():
 def test_crises_are_wilder_than_calm():
     """On the shipped closes: peak to trough falls, and a volatility index that is high or low as the name says."""
     days = load_days({"equity": SHIPPED["equity"]})
-    for name, one in named_regimes().items():
+    for name, one in named_periods().items():
         first, last = days.between(one.start, one.end)
         vix = 100.0 * np.sqrt(days.closes[first : last + 1, 0]).mean()
         moved = np.prod(1.0 + days.moves[first:last, 0]) - 1.0
@@ -404,7 +404,7 @@ def test_bootstrap_keeps_means_volatilities_and_correlations(bootstrap, returns)
 
 
 def test_bootstrap_keeps_clusters_of_volatility(bootstrap, returns):
-    """Autocovariance of squared returns: at lag 1 within 4 errors less the share of joins; at lag 20 mostly, thanks to the likeness."""
+    """Autocovariance of squared returns: at lag 1 within 4 errors less the share of joins; at lag 20 mostly, thanks to the similarity."""
     past = load_days().moves[:, :3].T
     for i, (name, kept) in enumerate({"equity": 0.7, "bond": 0.5, "commodity": 0.5}.items()):
         square, old = returns[i] ** 2, past[i] ** 2
@@ -416,7 +416,7 @@ def test_bootstrap_keeps_clusters_of_volatility(bootstrap, returns):
 
 
 def test_levels_do_not_jump_where_blocks_join(bootstrap, drawn):
-    """Where a path leaves the order of days, the variance before and after are near in rank; without likeness they are not."""
+    """Where a path leaves the order of days, the variance before and after are near in rank; without similarity they are not."""
     order = np.argsort(np.asarray(bootstrap.days.dates))
     at = np.empty(len(order), int)
     at[order] = np.arange(len(order))
@@ -432,7 +432,7 @@ def test_levels_do_not_jump_where_blocks_join(bootstrap, drawn):
     jumps = share * float(bootstrap.block)
     assert jumps == pytest.approx(1.0, abs=4.0 * math.sqrt(float(bootstrap.block) / drawn["place"].size) + 0.01)
     assert gaps.max() <= 0.5 * 0.05 + 2.0 / len(order)
-    anywhere = joins(resampled(mc._model.replace(bootstrap, likeness=1.0), 500, 64))[1]
+    anywhere = joins(resampled(mc._model.replace(bootstrap, similarity=1.0), 500, 64))[1]
     assert anywhere.mean() == pytest.approx(1.0 / 3.0, abs=0.05)  # of two uniform ranks
 
 

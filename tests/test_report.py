@@ -142,14 +142,14 @@ def test_one_colour_a_policy():
 
 
 def test_correlation_before_and_after_repair(tmp_path):
-    asked = np.array([[1.0, 0.9, 0.7], [0.9, 1.0, -0.9], [0.7, -0.9, 1.0]])
-    found = corr.nearest(asked)
-    picture = market_plots.plot_repair(asked, found.matrix, ["equity", "bond", "commodity"])
+    target = np.array([[1.0, 0.9, 0.7], [0.9, 1.0, -0.9], [0.7, -0.9, 1.0]])
+    found = corr.nearest(target)
+    picture = market_plots.plot_repair(target, found.matrix, ["equity", "bond", "commodity"])
     RunFolder(tmp_path).write_picture("repair", picture)
     assert (tmp_path / "repair.png").stat().st_size > 10_000
     assert f"{found.distance:.2g} apart" in picture.get_suptitle()
     shown = [np.asarray(axis.images[0].get_array()) for axis in picture.axes[:2]]
-    np.testing.assert_array_equal(shown, [asked, found.matrix])
+    np.testing.assert_array_equal(shown, [target, found.matrix])
     assert "0.554" in [text.get_text() for text in picture.axes[1].texts]
 
 

@@ -11,7 +11,7 @@ from mcengine import report
 from mcengine._model import replace
 from mcengine.statistics import Figure, Sampling, Statistics, estimate
 from mcengine.statistics.accumulators import BINS, CHUNK, Histogram
-from mcengine.statistics.figure import column, default_figures
+from mcengine.statistics.figure import Column, default_figures
 
 IID, PAIRS, RANDOMISED = Sampling(), Sampling("pairs", 2), Sampling("randomisations", 32)
 SAMPLINGS = {"iid": IID, "pairs": PAIRS, "randomisations": RANDOMISED}
@@ -49,8 +49,8 @@ def figures(o) -> dict[str, Figure]:
         "low": Figure(lambda o: o["a"]["wealth"] < 0.85, "probability"),
         "never": Figure(lambda o: o["a"]["wealth"] < 0.0, "probability"),
         "loss": Figure(lambda o: o["a"]["wealth"] - 1.0, "tail_mean", 0.10, factor=-1.0),
-        "p35": Figure(column("b", "wealth"), "quantile", 0.35),
-        "p99": Figure(column("a", "cost"), "quantile", 0.99),
+        "p35": Figure(Column("b", "wealth"), "quantile", 0.35),
+        "p99": Figure(Column("a", "cost"), "quantile", 0.99),
     }
 
 
@@ -126,9 +126,9 @@ def test_weighted_figures_meet_the_unweighted_truth():
     wanted = {
         "rare": (Figure(lambda o: o["a"]["x"] < -3.0, "probability"), p),
         "shortfall": (Figure(lambda o: np.maximum(-3.0 - o["a"]["x"], 0.0)), norm.pdf(3.0) - 3.0 * p),
-        "quantile": (Figure(column("a", "x"), "quantile", p), -3.0),
-        "tail": (Figure(column("a", "x"), "tail_mean", p), -norm.pdf(3.0) / p),
-        "mean": (Figure(column("a", "x")), 0.0),
+        "quantile": (Figure(Column("a", "x"), "quantile", p), -3.0),
+        "tail": (Figure(Column("a", "x"), "tail_mean", p), -norm.pdf(3.0) / p),
+        "mean": (Figure(Column("a", "x")), 0.0),
     }
     stream = Statistics({name: f for name, (f, _) in wanted.items()}, IID, part(o, 0, n // 4))
     stream.add(part(o, n // 4, n))
@@ -140,7 +140,7 @@ def test_weighted_figures_meet_the_unweighted_truth():
     assert stream.effective_size() == pytest.approx(estimate.effective_size(np.exp(o["market"]["log_weight"])), rel=1e-9)
     assert stream.effective_size("rare") > 5.0 * stream.effective_size()
     with pytest.raises(ValueError, match="expected weighted paths"):
-        Statistics({"mean": Figure(column("a", "x"))}, IID, {"a": {"x": z}}).effective_size()
+        Statistics({"mean": Figure(Column("a", "x"))}, IID, {"a": {"x": z}}).effective_size()
 
 
 class TestAtoms:
@@ -150,7 +150,7 @@ class TestAtoms:
     def test_quantiles_in_an_atom_at_its_edge_and_beyond(self, level, low, high):
         u = np.random.default_rng(4).random(1 << 17)
         x = np.where(u < 0.2, 0.9, 0.95 + (u - 0.2)).astype(np.float32)
-        stream = Statistics({"q": Figure(column("a", "x"), "quantile", level)}, IID, {"a": {"x": x[: 1 << 14]}})
+        stream = Statistics({"q": Figure(Column("a", "x"), "quantile", level)}, IID, {"a": {"x": x[: 1 << 14]}})
         stream.add({"a": {"x": x[1 << 14 :]}})
         for one in (stream.estimate("q"), estimate.quantile(x, level)):
             assert low - 1e-6 <= one.value <= high + 1e-6
@@ -159,7 +159,7 @@ class TestAtoms:
 
     def test_a_constant(self):
         x = np.full(4096, 1.25, np.float32)
-        every = {how: Figure(column("a", "x"), how, 0.2) for how in ("mean", "quantile", "tail_mean")}
+        every = {how: Figure(Column("a", "x"), how, 0.2) for how in ("mean", "quantile", "tail_mean")}
         stream = Statistics(every, RANDOMISED, {"a": {"x": x}})
         for name in every:
             assert stream.estimate(name).value == pytest.approx(1.25, abs=1e-8)
@@ -177,7 +177,7 @@ class TestState:
         once.add(part(o, CHUNK, n))
         cut = Statistics(f, sampling, part(o, 0, CHUNK), first)
         for start in range(CHUNK, n, 2 * CHUNK):
-            again = Statistics.restore(f, sampling, part(o, 0, CHUNK), cut.state(), first)
+            again = Statistics(f, sampling, part(o, 0, CHUNK), first, state=cut.state())
             again.add(part(o, start, min(n, start + 2 * CHUNK)))
             cut = again
         assert once.state()["count"] == cut.state()["count"] == n
@@ -189,7 +189,7 @@ class TestState:
 
     def test_a_state_of_other_figures_is_refused(self):
         o = outcomes(draw(IID, 256, 1), draw(IID, 256, 2))
-        one, other = (Statistics({"m": Figure(column("a", n))} if n == "wealth" else figures(o), IID, o) for n in ("wealth", "cost"))
+        one, other = (Statistics({"m": Figure(Column("a", n))} if n == "wealth" else figures(o), IID, o) for n in ("wealth", "cost"))
         with pytest.raises(ValueError, match=r"state: expected .* sums for these figures"):
             one.load(other.state())
 
@@ -198,7 +198,7 @@ class TestMoments:
     def test_of_an_exponential(self):
         """Mean 1, variance 1, skewness 2, kurtosis above 3: 6."""
         x = np.random.default_rng(8).exponential(size=1 << 19)
-        stream = Statistics({"a/x": Figure(column("a", "x"))}, IID, {"a": {"x": x[:1024]}})
+        stream = Statistics({"a/x": Figure(Column("a", "x"))}, IID, {"a": {"x": x[:1024]}})
         stream.add({"a": {"x": x[1024:]}})
         moments = stream.moments("a", "x")
         for one, truth in zip(moments, (1.0, 1.0, 2.0, 6.0), strict=True):
@@ -211,7 +211,7 @@ class TestMoments:
         n, sampling = 1 << 15, SAMPLINGS[kind]
         x, y = draw(sampling, n, 3), draw(sampling, n, 4)
         o = {"a": {"w": x}, "b": {"w": 0.6 * x + 0.8 * y}, "c": {"w": y}}
-        stream = Statistics({f"{b}/w": Figure(column(b, "w")) for b in o}, sampling, part(o, 0, 256))
+        stream = Statistics({f"{b}/w": Figure(Column(b, "w")) for b in o}, sampling, part(o, 0, 256))
         stream.add(part(o, 256, n))
         covariance = stream.covariance("w")
         for pair, truth in ((("a", "b"), 0.6), (("a", "c"), 0.0), (("c", "b"), 0.8), (("b", "b"), 1.0)):
@@ -224,7 +224,7 @@ class TestMoments:
 def test_histogram_reads_every_level():
     """Unregistered levels from the wide histogram: within its bins of the exact quantile."""
     x = draw(IID, PATHS, 6)
-    stream = Statistics({"m": Figure(column("a", "x"), "quantile", 0.5)}, IID, {"a": {"x": x[:KEPT]}})
+    stream = Statistics({"m": Figure(Column("a", "x"), "quantile", 0.5)}, IID, {"a": {"x": x[:KEPT]}})
     stream.add({"a": {"x": x[KEPT:]}})
     edges, shares = stream.histogram("a", "x")
     assert len(edges) == BINS + 1
@@ -296,7 +296,7 @@ class TestResults:
 
     def test_streamed_runs_compare(self, kept, streamed):
         for name in ("wealth", "turnover"):
-            figures = Figure(column("mix", name)), Figure(column("half", name))
+            figures = Figure(Column("mix", name)), Figure(Column("half", name))
             exact, loose = (r.difference(r, figures[0], f"mix/{name}", figure_there=figures[1], name_there=f"half/{name}") for r in (kept, streamed))
             assert loose.value == pytest.approx(exact.value, abs=1e-7)
             assert loose.error == pytest.approx(exact.error, rel=4.0 / math.sqrt(2.0 * 127.0))
@@ -306,7 +306,7 @@ class TestResults:
         with pytest.raises(ValueError, match="unknown outcome 'welth' of mix; did you mean wealth"):
             streamed.moments("mix", "welth")
         with pytest.raises(ValueError, match="name figure 'x' in run"):
-            streamed.estimate(Figure(column("mix", "wealth")), "x")
+            streamed.estimate(Figure(Column("mix", "wealth")), "x")
         with pytest.raises(ValueError, match="bins: expected a power of two"):
             streamed.histogram("mix", "wealth", 100)
 
@@ -359,7 +359,7 @@ def test_accuracy_at_ten_million_draws(name):
     }
     x = samples[name]().astype(np.float32)
     asked = {"p1": ("quantile", 0.01), "p35": ("quantile", 0.35), "p99.9": ("quantile", 0.999), "worst 5": ("tail_mean", 0.05)}
-    every = {key: Figure(column("a", "x"), how, level) for key, (how, level) in asked.items()}
+    every = {key: Figure(Column("a", "x"), how, level) for key, (how, level) in asked.items()}
     stream = Statistics(every, IID, {"a": {"x": x[:first]}})
     for start in range(first, n, 1 << 17):
         stream.add({"a": {"x": x[start : start + (1 << 17)]}})

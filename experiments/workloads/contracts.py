@@ -99,7 +99,7 @@ class BasketCrossGamma:
 
 
 @model
-class EulerGBM:
+class EulerGBM(mc.market.AbstractStandaloneAsset):
     """S(t+dt) = S(t) [1 + mu dt + sigma sqrt(dt) z]: arithmetic Euler, the scheme of the problem and not of a model. Its drift is meant as given."""
 
     spot: Scalar = number(above=0.0, term=True)

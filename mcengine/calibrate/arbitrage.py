@@ -15,16 +15,16 @@ CALENDAR = 0.01
 _ROUNDING = 1e-12
 
 
-def call(k: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """Black's call on a forward of 1, ``k`` = ln K/F, ``deviation`` the total one."""
+def call(k: np.ndarray, total_volatility: np.ndarray) -> np.ndarray:
+    """Black's call on a forward of 1, ``k`` = ln K/F, ``total_volatility`` sigma sqrt(T)."""
     from scipy.special import ndtr
 
-    d1 = -k / deviation + 0.5 * deviation
-    return ndtr(d1) - np.exp(k) * ndtr(d1 - deviation)
+    d1 = -k / total_volatility + 0.5 * total_volatility
+    return ndtr(d1) - np.exp(k) * ndtr(d1 - total_volatility)
 
 
-def deviation(k: np.ndarray, price: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Total deviation of a call's price, by Newton inside a bracket; the nearest where an error of the sum left no arbitrage-free price."""
+def total_volatility(k: np.ndarray, price: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Total volatility of a call's price, by Newton inside a bracket; the nearest where an error of the sum left no arbitrage-free price."""
     low, high = np.full_like(start, 1e-4), np.full_like(start, 10.0)
     s = start.copy()
     for _ in range(40):
@@ -85,4 +85,4 @@ def _most(k: np.ndarray, w: np.ndarray, later_k: np.ndarray, later_w: np.ndarray
     put = np.where(k < later_k[0], ends[0] - 1.0 + np.exp(later_k[0]), 0.0)
     price = np.where(k < later_k[0], put + 1.0 - np.exp(k), ends[1])
     beyond = (k < later_k[0]) | (k > later_k[-1])
-    return np.where(beyond, deviation(k, price, np.sqrt(w)) ** 2, inside)
+    return np.where(beyond, total_volatility(k, price, np.sqrt(w)) ** 2, inside)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from mcengine.history import bond_index
+from mcengine.history.ewma import ewma
 from mcengine.statistics import Estimate
 
 MINIMUM = {
@@ -92,14 +93,11 @@ def gaussianise(probability: np.ndarray) -> np.ndarray:
     return ndtri(np.clip(probability, 1e-15, 1.0 - 1e-15))
 
 
-def ewma_volatility(returns: np.ndarray, dt: float, half_life: float = 42.0) -> np.ndarray:
+def ewma_volatility(returns: np.ndarray, dt: float) -> np.ndarray:
     """Volatility a year known the day before, exponentially weighted from the whole sample's level."""
-    from scipy.signal import lfilter
-
-    decay = 0.5 ** (1.0 / half_life)
     level = float(np.mean(returns**2))
-    smoothed, _ = lfilter([1.0 - decay], [1.0, -decay], returns**2, zi=[decay * level])
-    return np.sqrt(np.maximum(np.concatenate([[level], smoothed[:-1]]), 1e-12 * level + 1e-300) / dt)
+    before = np.concatenate([[level], ewma(returns**2, level)[:-1]])
+    return np.sqrt(np.maximum(before, 1e-12 * level + 1e-300) / dt)
 
 
 def bond_prices(frame: Any, column: str) -> np.ndarray:

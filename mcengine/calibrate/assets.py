@@ -25,9 +25,7 @@ from mcengine.statistics import Estimate
 MODELS = ("gbm", "heston", "merton", "kou", "bates", "gjr_garch", "schwartz", "regime_gbm")
 RATES = ("vasicek", "hull_white")
 _BLOCK, _DRAWS, _SEED = 63, 200, 1
-_SHIPPED = {"equity": "spx", "bond": "ust10y", "commodity": "wti"}
 _SHIPPED_MODELS = {"equity": "heston", "bond": "gbm", "commodity": "schwartz"}
-_SHIPPED_YIELDS = {"ust3m": 0.25, "ust2y": 2.0, "ust10y": 10.0}
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class MarketFit:
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def realised_correlation(self, paths: int = 256) -> Any:
-        """Correlation asked between Brownian motions, and realised by simulated standardised steps (pandas, one row a pair, of each regime).
+        """Target correlation between Brownian motions, and that realised by simulated standardised steps (pandas, one row a pair, of each regime).
 
         See ``engine.correlations``; jumps, which are independent, are switched off.
         """
@@ -101,7 +99,7 @@ def fit_prices(
     rate: float | str | None = None,
     yields: Mapping[str, float] | None = None,
     regimes: int = 2,
-    news: str = "normal",
+    innovations: str = "normal",
     say: Callable[[str], None] = lambda text: None,
 ) -> MarketFit:
     """Fit a model to each column of a file of prices (None: the shipped history, its columns equity, bond and commodity).
@@ -110,7 +108,7 @@ def fit_prices(
     shipped history's are heston, gbm and schwartz, a file's heston where there are rows enough, else gbm.
     ``implied`` names for a heston or bates column that of its quoted 30-day volatility in points. ``rate`` is a
     number, or vasicek (the shortest of ``yields``) or hull_white (all of them): ``yields`` gives the maturity in years of columns of yields in
-    percent. ``dividends`` a year by asset; ``regimes`` how many of them; ``news`` of gjr_garch, normal or t; ``say`` is told how it goes.
+    percent. ``dividends`` a year by asset; ``regimes`` how many of them; ``innovations`` of gjr_garch, normal or t; ``say`` is told how it goes.
     """
     table, implied, dividends, yields, models = _inputs(data, columns, start, end, implied, dividends, rate, yields, models, model)
     used_as = set(implied.values()) | set(yields)
@@ -128,7 +126,7 @@ def fit_prices(
     for name in names:
         if chosen[name] != "regime_gbm":
             say(f"{name}: {chosen[name]} from {rows:,} rows")
-            fits[name] = _fit_one(name, chosen[name], frame, dt, implied.get(name), dividends.get(name, 0.0), news)
+            fits[name] = _fit_one(name, chosen[name], frame, dt, implied.get(name), dividends.get(name, 0.0), innovations)
     hidden = [n for n in names if chosen[n] == "regime_gbm"]
     found = None
     if hidden:
@@ -178,20 +176,20 @@ def _inputs(
             {column(k, "yields"): v for k, v in yields.items()},
             {column(k, "models"): v for k, v in models.items()},
         )
-    names = list(columns or _SHIPPED)
+    names = list(columns or shipped.COLUMNS)
     for name in names:
-        if name not in _SHIPPED:
-            raise ValueError(f"columns: the shipped history has {', '.join(_SHIPPED)}, got {name!r}")
-    dividends = {"equity": 0.019} | dict(dividends or {}) if "equity" in names else dict(dividends or {})
-    yields = dict(yields or (_SHIPPED_YIELDS if rate in RATES else {}))
+        if name not in shipped.COLUMNS:
+            raise ValueError(f"columns: the shipped history has {', '.join(shipped.COLUMNS)}, got {name!r}")
+    dividends = {"equity": shipped.DIVIDEND} | dict(dividends or {}) if "equity" in names else dict(dividends or {})
+    yields = dict(yields or (shipped.YIELDS if rate in RATES else {}))
     models = (_SHIPPED_MODELS if model is None else {}) | dict(models or {})
     seen = "equity" in names and models.get("equity", model) in ("heston", "bates") and implied is None
-    needed = dict.fromkeys([*(_SHIPPED[n] for n in names), *(["vix"] if seen else []), *yields, "ust3m"])
+    needed = dict.fromkeys([*(shipped.COLUMNS[n] for n in names), *(["vix"] if seen else []), *yields, "ust3m"])
     history = shipped.load(None, start=start, end=end, columns=tuple(needed))
     frame = history.frame
     out = frame[[]].copy()
     for name in names:
-        out[name] = bond_prices(frame, "ust10y") if name == "bond" else frame[_SHIPPED[name]]
+        out[name] = bond_prices(frame, shipped.COLUMNS["bond"]) if name == "bond" else frame[shipped.COLUMNS[name]]
     for extra in (["vix"] if seen else []) + list(yields):
         out[extra] = frame[extra]
     notes = list(history.notes)
@@ -199,11 +197,11 @@ def _inputs(
         out.attrs["bill"] = float(np.log1p(frame["ust3m"].iloc[-1] / 100.0))
     if "equity" in names:
         notes.append(f"equity is a price index: a dividend yield of {dividends['equity']:.1%} is added to its drift and paid into the account")
-    unknown = [n for n in models if n not in _SHIPPED]
+    unknown = [n for n in models if n not in shipped.COLUMNS]
     if unknown:
         raise ValueError(f"models: unknown asset {unknown[0]!r}{near(unknown[0], names)}")
     models = {n: m for n, m in models.items() if n in names}
-    return Prices(out, dict(_SHIPPED), notes), {"equity": "vix"} if seen else dict(implied or {}), dividends, yields, models
+    return Prices(out, dict(shipped.COLUMNS), notes), {"equity": "vix"} if seen else dict(implied or {}), dividends, yields, models
 
 
 def _choose(names: list[str], models: dict[str, str], model: str | None, table: Prices, implied: Mapping[str, str]) -> dict[str, str]:
@@ -219,7 +217,7 @@ def _choose(names: list[str], models: dict[str, str], model: str | None, table: 
     return {n: models.get(n, usual) for n in names}
 
 
-def _fit_one(name: str, model: str, frame: Any, dt: float, quoted: str | None, dividend: float, news: str) -> Fit:
+def _fit_one(name: str, model: str, frame: Any, dt: float, quoted: str | None, dividend: float, innovations: str) -> Fit:
     prices = frame[name].to_numpy(float)
     if np.ptp(prices) == 0.0:
         raise ValueError(f"{name}: expected prices that move, got {prices[0]:g} in every row")
@@ -232,7 +230,7 @@ def _fit_one(name: str, model: str, frame: Any, dt: float, quoted: str | None, d
         fit = stochastic_volatility.fit_heston if model == "heston" else stochastic_volatility.fit_bates
         return fit(prices, dt, implied=implied, dividend=dividend)
     if model == "gjr_garch":
-        return garch.fit_gjr_garch(prices, dt, dividend=dividend, news=news)
+        return garch.fit_gjr_garch(prices, dt, dividend=dividend, innovations=innovations)
     return {"gbm": jumps.fit_gbm, "merton": jumps.fit_merton, "kou": jumps.fit_kou}[model](prices, dt, dividend=dividend)
 
 

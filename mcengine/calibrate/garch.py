@@ -20,13 +20,13 @@ _LOG_2PI = 1.8378770664093453
 _LARGEST = 0.99999  # persistence
 
 
-def fit_gjr_garch(prices: np.ndarray, dt: float, *, dividend: float = 0.0, news: str = "normal") -> Fit:
-    """``news`` is ``"normal"`` or ``"t"``. A year has 252 days where ``dt`` is near that, as the model's steps are days."""
+def fit_gjr_garch(prices: np.ndarray, dt: float, *, dividend: float = 0.0, innovations: str = "normal") -> Fit:
+    """``innovations`` is ``"normal"`` or ``"t"``. A year has 252 days where ``dt`` is near that, as the model's steps are days."""
     from scipy.special import gammaln
     from scipy.stats import t as student
 
-    if news not in ("normal", "t"):
-        raise ValueError(f"news: expected 'normal' or 't', got {news!r}")
+    if innovations not in ("normal", "t"):
+        raise ValueError(f"innovations: expected 'normal' or 't', got {innovations!r}")
     r = np.diff(np.log(prices))
     days = 252.0 if 245.0 < 1.0 / dt < 262.0 else float(round(1.0 / dt))
     level = float(r.var())
@@ -47,7 +47,7 @@ def fit_gjr_garch(prices: np.ndarray, dt: float, *, dividend: float = 0.0, news:
         if numbers(x)[4] < 0.0:
             return np.full(r.size, -np.inf)
         e, h = variances(x)
-        if news == "normal":
+        if innovations == "normal":
             return -0.5 * (_LOG_2PI + np.log(h) + e**2 / h)
         nu = 2.0 + np.exp(x[-1])
         constant = gammaln(0.5 * (nu + 1.0)) - gammaln(0.5 * nu) - 0.5 * np.log(np.pi * (nu - 2.0))
@@ -56,11 +56,11 @@ def fit_gjr_garch(prices: np.ndarray, dt: float, *, dividend: float = 0.0, news:
     def report(x: np.ndarray) -> dict[str, float]:
         c, theta, alpha, gamma, beta = numbers(x)
         out = {"theta": theta * days, "alpha": alpha, "gamma": gamma, "beta": beta, "drift": (c + 0.5 * level) * days + dividend}
-        out |= {"degrees": 2.0 + np.exp(x[-1])} if news == "t" else {}
+        out |= {"degrees": 2.0 + np.exp(x[-1])} if innovations == "t" else {}
         return {name: float(value) for name, value in out.items()}
 
-    start = [r.mean(), np.log(level), np.log(0.04), np.log(0.08), np.log(0.97 / (_LARGEST - 0.97))] + ([np.log(6.0)] if news == "t" else [])
-    scale = [level**0.5 / r.size**0.5, 0.5, 0.5, 0.3, 0.5] + ([0.3] if news == "t" else [])
+    start = [r.mean(), np.log(level), np.log(0.04), np.log(0.08), np.log(0.97 / (_LARGEST - 0.97))] + ([np.log(6.0)] if innovations == "t" else [])
+    scale = [level**0.5 / r.size**0.5, 0.5, 0.5, 0.3, 0.5] + ([0.3] if innovations == "t" else [])
     found = maximise(contributions, start, report, scale=scale)
     free = found.parameters["theta"]
     if not (free.error < free.value and 0.2 < free.value / (level * days) < 5.0):
@@ -75,7 +75,7 @@ def fit_gjr_garch(prices: np.ndarray, dt: float, *, dividend: float = 0.0, news:
     e, _ = variances(found.x)
     h = recursion(e, theta * (1.0 - alpha - 0.5 * gamma - beta), alpha, gamma, beta)
     z = e / np.sqrt(h[:-1])
-    residuals = gaussianise(student.cdf(z * np.sqrt(p["degrees"] / (p["degrees"] - 2.0)), p["degrees"])) if news == "t" else z
+    residuals = gaussianise(student.cdf(z * np.sqrt(p["degrees"] / (p["degrees"] - 2.0)), p["degrees"])) if innovations == "t" else z
     asset = GJRGARCH(spot=float(prices[-1]), v0=float(h[-1]) * days, dividend=dividend, days=days, **p)
     notes = [f"a half-life of shocks of {np.log(0.5) / np.log(alpha + 0.5 * gamma + beta):.0f} days"]
     if targeted:

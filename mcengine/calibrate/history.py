@@ -23,21 +23,21 @@ from typing import Any
 import numpy as np
 
 from mcengine._spelling import near
+from mcengine.calibrate.asset_fit import ewma_volatility
 from mcengine.engine.sample import sample
 from mcengine.history import bond_index, shipped
 from mcengine.market import GBM, Heston, Market
 from mcengine.statistics import Estimate
 
-SERIES = {"equity": "spx", "bond": "ust10y", "commodity": "wti"}
 MODELS = {"equity": ("heston", "gbm"), "bond": ("gbm",), "commodity": ("gbm",)}
-_BLOCK, _DRAWS, _SEED, _HALFLIFE, _VIX_YEARS = 63, 200, 1, 42.0, 30.0 / 365.0
+_BLOCK, _DRAWS, _SEED, _VIX_YEARS = 63, 200, 1, 30.0 / 365.0
 MINIMUM_DAYS = 504
 """Two years: below that neither kappa nor a correlation is known to one digit."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """A ``market``, its ``parameters`` with standard errors by dotted name, the ``correlation`` asked, ``notes`` on how and from what."""
+    """A ``market``, its ``parameters`` with standard errors by dotted name, the target ``correlation``, ``notes`` on how and from what."""
 
     market: Market
     parameters: dict[str, Estimate]
@@ -53,7 +53,7 @@ class Calibration:
 
     @property
     def correlation(self) -> Any:
-        """Correlation asked between the prices' Brownian motions (pandas)."""
+        """Target correlation between the prices' Brownian motions (pandas)."""
         import pandas as pd
 
         from mcengine.market.correlation import to_matrix
@@ -62,7 +62,7 @@ class Calibration:
         return pd.DataFrame(to_matrix(self.market.correlation, names), names, names)
 
     def realised_correlation(self, paths: int = 512) -> Any:
-        """Correlation of the simulated standardised daily returns, Estimates by pair (pandas): what the scheme makes of what was asked.
+        """Correlation of the simulated standardised daily returns, Estimates by pair (pandas): what the scheme makes of the target.
 
         Days on which a variance is under 5 % of its mean are left out: there the day's return is not made by the variance it began with.
         """
@@ -72,11 +72,11 @@ class Calibration:
         unit = {n: (np.diff(np.log(spots[n]), axis=1) / np.sqrt(np.maximum(variances[n][:, :-1], 1e-12))).ravel() for n in spots}
         usual = {n: (v[:, :-1] >= 0.05 * v.mean()).ravel() for n, v in variances.items()}
         rows = {}
-        for pair, asked in self.market.correlation.items():
+        for pair, target in self.market.correlation.items():
             a, b = pair.split("-")
             both = usual[a] & usual[b]
             c, n = float(np.corrcoef(unit[a][both], unit[b][both])[0, 1]), int(both.sum())
-            rows[pair] = {"asked": float(asked), "realised": Estimate(c, (1.0 - c * c) / np.sqrt(n), n)}
+            rows[pair] = {"target": float(target), "realised": Estimate(c, (1.0 - c * c) / np.sqrt(n), n)}
         return pd.DataFrame.from_dict(rows, orient="index")
 
 
@@ -101,12 +101,14 @@ def fit_history(
     """
     chosen = dict(assets or {"equity": "heston", "bond": "gbm", "commodity": "gbm"})
     for name, model in chosen.items():
-        if name not in SERIES:
-            raise ValueError(f"assets: unknown asset {name!r}{near(name, SERIES)}")
+        if name not in shipped.COLUMNS:
+            raise ValueError(f"assets: unknown asset {name!r}{near(name, shipped.COLUMNS)}")
         if model not in MODELS[name]:
             raise ValueError(f"assets.{name}: expected one of {', '.join(MODELS[name])}, got {model!r}")
     columns = tuple(
-        dict.fromkeys([*(SERIES[name] for name in chosen), *(["vix"] if "equity" in chosen else []), *([] if rate is not None else ["ust3m"])])
+        dict.fromkeys(
+            [*(shipped.COLUMNS[name] for name in chosen), *(["vix"] if "equity" in chosen else []), *([] if rate is not None else ["ust3m"])]
+        )
     )
     history = shipped.load(data, start=start, end=end, columns=columns)
     if len(history.frame) < MINIMUM_DAYS:
@@ -137,7 +139,7 @@ class _Days:
         self.last: dict[str, float] = {}
         self.returns: dict[str, np.ndarray] = {}
         for name in names:
-            level = frame[SERIES[name]].to_numpy(float)
+            level = frame[shipped.COLUMNS[name]].to_numpy(float)
             if name == "bond":
                 elapsed = np.diff(frame.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
                 level = bond_index(level / 100.0, elapsed)
@@ -145,17 +147,7 @@ class _Days:
             self.returns[name] = np.diff(np.log(level))
         self.count = len(frame) - 1
         self.implied = (frame["vix"].to_numpy(float) / 100.0) ** 2 if "equity" in names else None
-        self.volatility = {n: _ewma_volatility(self.returns[n], self.dt) for n in names if n != "equity"}
-
-
-def _ewma_volatility(returns: np.ndarray, dt: float) -> np.ndarray:
-    """Volatility a year known the day before, exponentially weighted from the whole sample's level."""
-    from scipy.signal import lfilter
-
-    decay = 0.5 ** (1.0 / _HALFLIFE)
-    level = float(np.mean(returns**2))
-    smoothed, _ = lfilter([1.0 - decay], [1.0, -decay], returns**2, zi=[decay * level])
-    return np.sqrt(np.concatenate([[level], smoothed[:-1]]) / dt)
+        self.volatility = {n: ewma_volatility(self.returns[n], self.dt) for n in names if n != "equity"}
 
 
 def _estimate(days: _Days, rows: np.ndarray) -> dict[str, float]:

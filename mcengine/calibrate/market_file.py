@@ -4,7 +4,7 @@ A node is a mapping with ``_target_: mcengine.market.<name>`` and its arguments;
 """
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ def _built(node: Any, where: str) -> Any:
         return inner
     target = str(node["_target_"])
     name = target.removeprefix(_PREFIX)
-    known = [n for n in room.__all__ if isinstance(getattr(room, n), type)]
+    known = [n for n in room.__all__ if is_dataclass(getattr(room, n))]
     if not target.startswith(_PREFIX) or name not in known:
         raise ValueError(f"{where}._target_: expected something of mcengine.market, got {target!r}{near(name, known)}")
     cls = getattr(room, name)

@@ -163,14 +163,14 @@ def implied(x: Any, q: Quotes) -> np.ndarray:
     full = np.concatenate([np.asarray(x, float), np.array([0.0, 0.0, 0.1])[: 8 - len(x)] if len(x) < 8 else []])
     v0, kappa, theta, _, _, intensity, mean, sd = full
     w = theta * years - (v0 - theta) * np.expm1(-kappa * years) / kappa + intensity * years * (mean**2 + sd**2)
-    deviation = np.sqrt(w)
+    total_volatility = np.sqrt(w)
     z, weight = _rule()
-    u = z[None, :] / deviation[:, None]
+    u = z[None, :] / total_volatility[:, None]
     phi = _phi(full, u - 0.5j, years[:, None])
-    gap = (np.exp(-0.5 * (z**2 + 0.25 * w[:, None])) - phi) * weight / (deviation[:, None] * (u**2 + 0.25))
+    gap = (np.exp(-0.5 * (z**2 + 0.25 * w[:, None])) - phi) * weight / (total_volatility[:, None] * (u**2 + 0.25))
     wave = np.real(np.exp(-1j * u[which] * k[:, None]) * gap[which]).sum(axis=1)
-    price = arbitrage.call(k, deviation[which]) + np.exp(0.5 * k) / np.pi * wave
-    return arbitrage.deviation(k, price, deviation[which]) / np.sqrt(q.years)
+    price = arbitrage.call(k, total_volatility[which]) + np.exp(0.5 * k) / np.pi * wave
+    return arbitrage.total_volatility(k, price, total_volatility[which]) / np.sqrt(q.years)
 
 
 def _phi(x: np.ndarray, u: np.ndarray, years: np.ndarray) -> np.ndarray:

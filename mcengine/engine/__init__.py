@@ -1,6 +1,7 @@
 """One path, blocks of paths, results."""
 
 from mcengine.engine import hosts
+from mcengine.engine.base import AbstractStudy
 from mcengine.engine.checkpoint import DiskFullError
 from mcengine.engine.gradient import BatchGradient
 from mcengine.engine.grid import grid
@@ -17,6 +18,7 @@ from mcengine.engine.study import Study
 from mcengine.engine.trace import trace
 
 __all__ = [
+    "AbstractStudy",
     "BatchGradient",
     "Correlations",
     "DiskFullError",

@@ -45,5 +45,9 @@ class AbstractStudy(abc.ABC):
         """How paths depend on each other."""
 
     @abc.abstractmethod
+    def run(self, paths: int, **options: Any) -> Any:
+        """Simulate."""
+
+    @abc.abstractmethod
     def available(self, paths: int, first: int = 0) -> int:
         """How many of ``paths`` paths from ``first`` on there are."""

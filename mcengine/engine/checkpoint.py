@@ -20,14 +20,14 @@ import os
 import shutil
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-from mcengine.engine.identity import differences, said
+from mcengine.engine.identity import differences, summarise
 
 State = dict[str, np.ndarray]
 Values = Mapping[str, Mapping[str, np.ndarray]]
@@ -46,6 +46,17 @@ class DiskFullError(OSError):
 
     def __str__(self) -> str:
         return str(self.strerror)
+
+
+@contextlib.contextmanager
+def telling_full_disk(folder: Path, kept: Callable[[], str]) -> Iterator[None]:
+    """``DiskFullError`` in place of the system's error where there is no room; ``kept()`` says what is finished in ``folder``."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise DiskFullError(folder, kept()) from None
+        raise
 
 
 class Found(NamedTuple):
@@ -76,7 +87,7 @@ class InMemory:
     def read(self, rows: int) -> dict[str, dict[str, np.ndarray]]:
         return nested({key: array[:rows] for key, array in self._arrays.items()})
 
-    def reason(self, asked: Mapping[str, Any], done: int) -> str | None:
+    def reason(self, target: Mapping[str, Any], done: int) -> str | None:
         return None
 
     def end(self, rows: int, note: Mapping[str, Any]) -> dict[str, dict[str, np.ndarray]]:
@@ -107,7 +118,7 @@ class OnDisk:
         if size and size != known["size"]:
             found.append(f"super_block: {known['size']} there, {size} here")
         if found:
-            raise ValueError(f"resume: {folder} holds another run: {said(found)}")
+            raise ValueError(f"resume: {folder} holds another run: {summarise(found)}")
         self.size = int(known["size"])
         self.columns = {(book, name): np.dtype(dtype) for book, name, dtype in known["columns"]}
         self.found = self._survey(paths, keep)
@@ -152,9 +163,9 @@ class OnDisk:
         """The first ``rows`` outcomes, memory-mapped."""
         return nested({(b, n): np.memmap(self._file(b, n), dtype, "r", _HEADER, (rows,)) for (b, n), dtype in self.columns.items()})
 
-    def reason(self, asked: Mapping[str, Any], done: int) -> str | None:
+    def reason(self, target: Mapping[str, Any], done: int) -> str | None:
         """Why a run that asked the same stopped here before."""
-        same = self.ended.get("asked") == dict(asked) and self.ended.get("paths") == done
+        same = self.ended.get("target") == dict(target) and self.ended.get("paths") == done
         return str(self.ended["stopped"]) if same else None
 
     def end(self, rows: int, note: Mapping[str, Any]) -> dict[str, dict[str, np.ndarray]]:
@@ -168,14 +179,14 @@ class OnDisk:
         return self.read(rows)
 
     def _survey(self, paths: int, keep: int) -> Found:
-        """Which super-blocks are whole: all that are needed to go on, and nothing that does not agree with its checksum."""
+        """Which super-blocks are intact: all that are needed to go on, and nothing that does not agree with its checksum."""
         size, kept = self.size, min(paths, keep)
         files = {int(file.stem): file for file in self.records.glob("*.block")}
         records = {index: _unsealed(file) for index, file in files.items()}
         most = max((int(r["end"]) for r in records.values() if r is not None), default=0)
         if most > paths:
             raise ValueError(f"resume: {self.folder} already holds {most:,} paths; expected paths={most} or more, got {paths}")
-        for book, name in self.columns:  # a file that is gone is damaged whole
+        for book, name in self.columns:  # a file that is gone is damaged from end to end
             if not self._file(book, name).is_file():
                 self._file(book, name).parent.mkdir(parents=True, exist_ok=True)
                 self._file(book, name).write_bytes(_header(self.columns[book, name], kept))
@@ -189,7 +200,7 @@ class OnDisk:
                 blocks = index + 1
                 break
             state = None
-        again = tuple(i for i in range(min(blocks, -(-kept // size))) if not self._is_whole(records.get(i), i * size, min((i + 1) * size, kept)))
+        again = tuple(i for i in range(min(blocks, -(-kept // size))) if not self._is_intact(records.get(i), i * size, min((i + 1) * size, kept)))
         damaged = sorted({*again, *(i for i, record in records.items() if record is None)})
         if damaged:
             listed = ", ".join(str(i) for i in damaged[:10])
@@ -198,7 +209,7 @@ class OnDisk:
         self._bare = sorted(i for i, record in records.items() if i < blocks and record is not None and len(record["sums"]) == 0)
         return Found(blocks, again, state)
 
-    def _is_whole(self, record: State | None, start: int, end: int) -> bool:
+    def _is_intact(self, record: State | None, start: int, end: int) -> bool:
         if record is None or len(record["sums"]) != len(self.columns):
             return False
         for ((book, name), dtype), expected in zip(self.columns.items(), record["sums"], strict=True):
@@ -218,14 +229,8 @@ class OnDisk:
     def _record(self, index: int) -> Path:
         return self.records / f"{index:08d}.block"
 
-    @contextlib.contextmanager
-    def _room(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in FULL:
-                raise DiskFullError(self.folder, f"{self._finished:,} finished paths") from None
-            raise
+    def _room(self) -> contextlib.AbstractContextManager[None]:
+        return telling_full_disk(self.folder, lambda: f"{self._finished:,} finished paths")
 
 
 def nested(columns: Mapping[tuple[str, str], np.ndarray]) -> dict[str, dict[str, np.ndarray]]:

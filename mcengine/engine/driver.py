@@ -1,4 +1,4 @@
-"""A run on its way: blocks of outcomes are cut into super-blocks, each kept, counted and written down before the next.
+"""Streaming loop: regroups device blocks into fixed-size super-blocks; each updates the statistics and is checkpointed.
 
 Super-blocks are cut by path ids alone, so that statistics add the same numbers in the same order whatever the blocks and devices.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mcengine.engine.base import AbstractStudy
 from mcengine.engine.checkpoint import InMemory, OnDisk, nested
 from mcengine.engine.memory import default_super_block
 from mcengine.engine.result import Result
@@ -29,14 +30,14 @@ def new_timings() -> dict[str, float]:
 
 @dataclass
 class Driver:
-    """What a run needs beyond its blocks. ``kept`` paths keep their outcomes; ``judged`` are the figures that ``rule.until`` reads."""
+    """What a run needs beyond its blocks. ``kept`` paths keep their outcomes; ``stop_figures`` are the figures that ``rule.until`` reads."""
 
-    study: Any
+    study: AbstractStudy
     address: tuple[int, str, int]  # seed, stream, first path
     rule: StopRule
     kept: int
     figures: Mapping[str, Figure]
-    judged: list[str]
+    stop_figures: list[str]
     store: InMemory | OnDisk
     tell: Callable[[int], Any]  # of paths that are done
     size: int = 0  # paths in a super-block; 0 until the first outcomes tell how wide they are
@@ -47,7 +48,7 @@ class Driver:
     def go(self, blocks: Blocks) -> Result:
         """From what the store has to the end of the run."""
         done = self._resume(blocks)
-        reason = self.store.reason(self.rule.asked, done) or (self.rule.reached(done, self._estimates) if done else None)
+        reason = self.store.reason(self.rule.target, done) or (self.rule.reached(done, self._estimates) if done else None)
         if reason is None:
             for start, end in self._filled(blocks(done, self.rule.paths)):
                 self._finish(start, end)
@@ -56,7 +57,7 @@ class Driver:
                 if reason is not None:
                     break
         assert reason is not None
-        outcomes = self.store.end(min(done, self.kept), {"paths": done, "stopped": reason, "asked": self.rule.asked})
+        outcomes = self.store.end(min(done, self.kept), {"paths": done, "stopped": reason, "target": self.rule.target})
         return self._result(outcomes, done, reason)
 
     def _resume(self, blocks: Blocks) -> int:
@@ -72,7 +73,7 @@ class Driver:
             kept = self.store.read(self.kept)
             assert found.state is not None
             _, _, first = self.address
-            self.statistics = Statistics.restore(self._all_figures(kept), self.study.sampling, kept, found.state, first)
+            self.statistics = Statistics(self._all_figures(kept), self.study.sampling, kept, first, state=found.state)
         if done:
             self.tell(done)
             self.timings["resumed_paths"] = done
@@ -123,7 +124,7 @@ class Driver:
     def _estimates(self, done: int) -> dict[str, Estimate]:
         outcomes = self.store.read(min(done, self.kept))
         result, figures = self._result(outcomes, done, ""), self._all_figures(outcomes)
-        return {name: result.estimate(figures[name], name) for name in self.judged}
+        return {name: result.estimate(figures[name], name) for name in self.stop_figures}
 
     def _result(self, outcomes: dict[str, dict[str, np.ndarray]], done: int, stopped: str) -> Result:
         rows = min(done, self.kept)

@@ -17,6 +17,7 @@ from jax.sharding import PartitionSpec
 
 from mcengine._model import check_pathwise, parameters, with_parameters
 from mcengine.engine import program
+from mcengine.engine.base import AbstractStudy
 from mcengine.engine.not_finite import NotFiniteError
 from mcengine.noise import Path, Shifted
 
@@ -42,7 +43,7 @@ class BatchGradient:
 
     def __init__(
         self,
-        study: Any,
+        study: AbstractStudy,
         loss: Loss,
         names: Iterable[str],
         *,
@@ -68,7 +69,7 @@ class BatchGradient:
         start = {name: jnp.asarray(known[name], jnp.result_type(float)) for name in self.names}
         reverse = self.mode == "reverse"
 
-        def on_device(values: Any, study: Any, key: Any, first: Any, extra: Any) -> Any:
+        def on_device(values: Any, study: AbstractStudy, key: Any, first: Any, extra: Any) -> Any:
             def of_block(values: Mapping[str, Any], ids: Path) -> tuple[Any, Any]:
                 outcomes = program.simulate_block(with_parameters(study, values), key, ids, checkpoint=reverse)
                 per_path, more = loss(outcomes, extra)
@@ -88,7 +89,7 @@ class BatchGradient:
             total, _ = jax.lax.scan(lambda total, ids: (jax.tree.map(jnp.add, total, differentiate(ids)), None), zero, shares)
             return program.mean_over_devices(jax.tree.map(lambda x: x / self.blocks, total))
 
-        def fn(values: Any, study: Any, key: Any, first: Any, extra: Any) -> Any:
+        def fn(values: Any, study: AbstractStudy, key: Any, first: Any, extra: Any) -> Any:
             return program.over_devices(on_device, self.devices, PartitionSpec())(values, study, key, first, extra)
 
         arguments = (start, program.as_arrays(study), np.zeros(2, np.uint32), program.words(0), program.as_arrays(extra))
@@ -101,7 +102,7 @@ class BatchGradient:
         """Paths in one batch."""
         return self.block * self.blocks * self.devices
 
-    def __call__(self, values: Mapping[str, Any], study: Any, key: np.ndarray, batch: int, extra: Any = None) -> tuple[Any, Any, Any]:
+    def __call__(self, values: Mapping[str, Any], study: AbstractStudy, key: np.ndarray, batch: int, extra: Any = None) -> tuple[Any, Any, Any]:
         """(mean loss, means that came along, derivatives by name) of the ``batch``-th batch of paths."""
         dtype = jnp.result_type(float)
         numbers = {name: np.asarray(values[name], dtype) for name in self.names}
@@ -111,7 +112,7 @@ class BatchGradient:
         (value, more), slopes = self.compiled.call(numbers, self._placed[1], key, first, program.as_arrays(extra))
         return value, more, slopes
 
-    def check(self, found: Any, values: Mapping[str, Any], study: Any, batch: int, *, seed: int, stream: str) -> None:
+    def check(self, found: Any, values: Mapping[str, Any], study: AbstractStudy, batch: int, *, seed: int, stream: str) -> None:
         """Raise ``NotFiniteError`` with the paths that broke, where what was ``found`` in a batch is not finite."""
         if all(np.isfinite(float(x)) for x in jax.tree.leaves(found)):
             return

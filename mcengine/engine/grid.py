@@ -12,12 +12,15 @@ import numpy as np
 
 from mcengine._model import with_parameters
 from mcengine.engine import program
+from mcengine.engine.base import AbstractStudy
 from mcengine.engine.checks import check_paths
 from mcengine.engine.result import Result
 from mcengine.noise import make_key
 
 
-def grid(study: Any, values: Mapping[str, Sequence[float]], paths: int, *, seed: int = 0, stream: str = "test", first: int = 0) -> list[Result]:
+def grid(
+    study: AbstractStudy, values: Mapping[str, Sequence[float]], paths: int, *, seed: int = 0, stream: str = "test", first: int = 0
+) -> list[Result]:
     """A Result for each point: the k-th takes the k-th of every named number. All values must be of one length.
 
     Raises ``ValueError`` for an unknown name, a value out of its range, or lengths that differ.
@@ -32,8 +35,8 @@ def grid(study: Any, values: Mapping[str, Sequence[float]], paths: int, *, seed:
     block = program.padded(paths, max(program.PAD, block), devices)
     stacked = {name: np.asarray(v, jnp.result_type(float)) for name, v in values.items()}
 
-    def fn(stacked: Any, study: Any, key: Any, first: Any) -> Any:
-        def on_device(stacked: Any, study: Any, key: Any, first: Any) -> Any:
+    def fn(stacked: Any, study: AbstractStudy, key: Any, first: Any) -> Any:
+        def on_device(stacked: Any, study: AbstractStudy, key: Any, first: Any) -> Any:
             ids = program.local_ids(first, block)
             outcomes = jax.vmap(lambda point: program.simulate_block(with_parameters(study, point), key, ids))(stacked)
             return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), outcomes)

@@ -16,6 +16,7 @@ import numpy as np
 
 from mcengine._runtime import set_precision
 from mcengine.engine import program
+from mcengine.engine.base import AbstractStudy
 
 _END = np.array([0xFFFFFFFF, 0xFFFFFFFF], np.uint32)
 
@@ -40,7 +41,7 @@ def start(coordinator: str, processes: int, process: int) -> None:
 
 
 @contextmanager
-def together(executable: program.Compiled, study: Any, key: np.ndarray, block: int, devices: int) -> Iterator[Callable[..., Any]]:
+def together(executable: program.Compiled, study: AbstractStudy, key: np.ndarray, block: int, devices: int) -> Iterator[Callable[..., Any]]:
     """``call(first)`` of a study's program on its numbers; where ``devices`` are of several hosts, one that all of them answer."""
     if devices <= len(jax.local_devices()):
         numbers, key = program.placed(study, devices), program.placed(key, devices)

@@ -1,4 +1,4 @@
-"""What makes a run the run it is: everything its numbers depend on, bit for bit, as plain values by dotted name.
+"""Run fingerprint: every input that determines the results, as {dotted name: JSON value}; compared before a resume.
 
 Two runs of equal identity give the same bits, so finished blocks of one may stand in the other; of unequal ones the names that differ are said.
 Left out is what changes no number: how many paths are asked, how many devices of one kind share them, in what blocks.
@@ -18,13 +18,14 @@ import jax
 import numpy as np
 
 from mcengine import _runtime
+from mcengine.engine.base import AbstractStudy
 
 _SHOWN = 5
 _ROOMS = ("statistics", "noise", "pricing", "history", "market", "instrument", "policy", "ledger", "engine", "variance_reduction", "objective")
 """Rooms whose code makes a path's numbers."""
 
 
-def identity(study: Any, **options: Any) -> dict[str, Any]:
+def identity(study: AbstractStudy, **options: Any) -> dict[str, Any]:
     """Values by name: the study's structure and numbers, ``options``, precision, device, compiler flags and versions."""
     device = jax.devices()[0]
     machine = {
@@ -67,7 +68,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     return [f"{name}: {a} there, {b} here" for name in {**old, **new} if (a := shown(old, name)) != (b := shown(new, name))]
 
 
-def said(found: list[str]) -> str:
+def summarise(found: list[str]) -> str:
     """The first few differences in one sentence."""
     return "; ".join(found[:_SHOWN]) + (f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
 

@@ -9,14 +9,14 @@ import json
 import os
 import sys
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from mcengine.engine.checkpoint import FULL, DiskFullError
-from mcengine.engine.identity import differences, said
+from mcengine.engine.checkpoint import telling_full_disk
+from mcengine.engine.identity import differences, summarise
 
 
 class Journal:
@@ -28,22 +28,22 @@ class Journal:
     def __init__(self, file: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
         self.file = file
         lines = file.read_bytes().splitlines(keepends=True) if resume and file.is_file() else []
-        whole: list[bytes] = []
+        intact: list[bytes] = []
         for line in lines:
             if not line.endswith(b"\n") or line[:8] != _sum(line[9:-1]):
                 if line is not lines[-1]:  # the last one is cut short by a kill
-                    tqdm.write(f"checkpoint: line {len(whole)} of {file} does not agree with its checksum and is run again", file=sys.stderr)
+                    tqdm.write(f"checkpoint: line {len(intact)} of {file} does not agree with its checksum and is run again", file=sys.stderr)
                 break
-            whole.append(line)
-        results = [json.loads(line[9:]) for line in whole]
+            intact.append(line)
+        results = [json.loads(line[9:]) for line in intact]
         if results and (found := differences(results[0], identity)):
-            raise ValueError(f"resume: {file} is of another run: {said(found)}")
+            raise ValueError(f"resume: {file} is of another run: {summarise(found)}")
         self._known, self._next = results[1:], 0
         with self._room():
             file.parent.mkdir(parents=True, exist_ok=True)
             with open(file, "ab") as out:
-                out.truncate(sum(map(len, whole)))
-        if not whole:
+                out.truncate(sum(map(len, intact)))
+        if not intact:
             self._write(dict(identity))
 
     def __call__(self, compute: Callable[[], Any]) -> Any:
@@ -66,14 +66,8 @@ class Journal:
             out.flush()
             os.fsync(out.fileno())
 
-    @contextlib.contextmanager
-    def _room(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in FULL:
-                raise DiskFullError(self.file.parent, f"{max(self._next - 1, 0):,} finished steps") from None
-            raise
+    def _room(self) -> contextlib.AbstractContextManager[None]:
+        return telling_full_disk(self.file.parent, lambda: f"{max(self._next - 1, 0):,} finished steps")
 
 
 def _sum(text: bytes) -> bytes:

@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from mcengine.engine import program
+from mcengine.engine.base import AbstractStudy
 from mcengine.noise import path_ids
 
 TABLE_BYTES = {"cpu": 8 << 20}
@@ -52,13 +53,13 @@ def default_block(noise: Any, steps: int, factors: int, carried: int = 0) -> int
     return block if table == 0 else max(program.PAD, min(block, TABLE_BYTES.get(jax.default_backend(), 1 << 30) // table))
 
 
-def width(study: Any, key: Any) -> int:
+def width(study: AbstractStudy, key: Any) -> int:
     """Bytes of one path's outcomes."""
     columns = jax.eval_shape(lambda s, k: program.simulate_block(s, k, path_ids(0, 1)), program.as_arrays(study), key)
     return sum(leaf.dtype.itemsize for leaf in jax.tree.leaves(columns))
 
 
-def host_bytes(study: Any, key: Any, paths: int, kept: int, super_block: int) -> float:
+def host_bytes(study: AbstractStudy, key: Any, paths: int, kept: int, super_block: int) -> float:
     """Host memory outside the device blocks: ``kept`` outcomes and the super-block buffer (0: the default size), bytes.
 
     Nothing of that is in a GPU's memory.
@@ -100,7 +101,7 @@ def budget(memory: Any) -> float | None:
 
 
 def fit_block(
-    study: Any, key: np.ndarray, *, paths: int, devices: int, block: int | None, memory: Any, on_host: float = 0.0
+    study: AbstractStudy, key: np.ndarray, *, paths: int, devices: int, block: int | None, memory: Any, on_host: float = 0.0
 ) -> tuple[program.Compiled, int]:
     """(the compiled program, paths it handles on each device). ``on_host`` are bytes of the budget that blocks cannot have.
 

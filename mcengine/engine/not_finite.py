@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from mcengine.engine.base import AbstractStudy
 from mcengine.engine.trace import first_not_finite
 
 
@@ -16,7 +17,7 @@ class NotFiniteError(ArithmeticError):
         super().__init__(f"not a finite number on paths {shown}: first {where}; replay with study.trace({ids[:10]}, seed={seed}, stream={stream!r})")
 
 
-def check_finite(study: Any, values: Any, start: int, seed: int, stream: str) -> None:
+def check_finite(study: AbstractStudy, values: Any, start: int, seed: int, stream: str) -> None:
     """Raise ``NotFiniteError`` where an outcome of the paths from ``start`` on is not finite."""
     bad: np.ndarray | None = None
     for columns in values.values():

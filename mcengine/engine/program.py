@@ -16,6 +16,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from mcengine._model import replace
+from mcengine.engine.base import AbstractStudy
 from mcengine.engine.path import Simulation, optioned, pricers
 from mcengine.noise import Path
 
@@ -92,7 +93,7 @@ def local_ids(first: jax.Array, block: int) -> Path:
     return Path(first[0] + (low < offset).astype(jnp.uint32), low)
 
 
-def simulate_block(study: Any, key: jax.Array, ids: Path, **options: Any) -> Any:
+def simulate_block(study: AbstractStudy, key: jax.Array, ids: Path, **options: Any) -> Any:
     """Outcomes of a block, arrays [paths]."""
     global _traces
     _traces += 1
@@ -100,10 +101,10 @@ def simulate_block(study: Any, key: jax.Array, ids: Path, **options: Any) -> Any
     return jax.vmap(lambda high, low: simulation.path(key, Path(high, low), **options))(*ids)
 
 
-def carried(study: Any, key: Any) -> int:
+def carried(study: AbstractStudy, key: Any) -> int:
     """Bytes a path carries from step to step."""
 
-    def start(study: Any, key: jax.Array) -> Any:
+    def start(study: AbstractStudy, key: jax.Array) -> Any:
         simulation, path = Simulation(study), Path(jnp.uint32(0), jnp.uint32(0))
         return simulation.start(path, study.noise.begin(key, path, study.steps, study.market.n_factors))
 
@@ -200,7 +201,7 @@ def blocks(call: Callable[[Any], Any], ids: range, size: int, timings: dict[str,
         yield take()
 
 
-def tabulated(study: Any) -> tuple[Any, float]:
+def tabulated(study: AbstractStudy) -> tuple[AbstractStudy, float]:
     """(the study with the tables made that its pricers read, seconds of compiling).
 
     Made once a run, not once a block, and by a program of their own: they are the same bits in whatever program reads them. The market's
@@ -213,10 +214,10 @@ def tabulated(study: Any) -> tuple[Any, float]:
     return replace(study, pricers=jax.tree.map(np.asarray, executable.call(as_arrays(study)))), executable.seconds
 
 
-def forward(study: Any, key: np.ndarray, *, block: int, devices: int) -> Compiled:
+def forward(study: AbstractStudy, key: np.ndarray, *, block: int, devices: int) -> Compiled:
     """The program of a run."""
 
-    def fn(study: Any, key: jax.Array, first: jax.Array) -> Any:
+    def fn(study: AbstractStudy, key: jax.Array, first: jax.Array) -> Any:
         return over_devices(lambda s, k, f: simulate_block(s, k, local_ids(f, block)), devices)(study, key, first)
 
     return compiled(("forward", block, devices), fn, as_arrays(study), key, words(0))

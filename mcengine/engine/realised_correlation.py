@@ -1,8 +1,8 @@
-"""Correlations asked and realised: what the schemes make of what was asked between Brownian motions.
+"""Correlations, target and realised: what the schemes make of the target between Brownian motions.
 
 Increments over a step are divided by what their variance at its start says, so that a volatile time counts no more than a calm one; steps begun
 at less than 5 % of the mean variance are left out, for their return is not made by the variance they began with. Announced events and scenarios are
-left out too. Of an asset with a variance of its own both the price and the variance are looked at: there QE-M realises less than was asked.
+left out too. Of an asset with a variance of its own both the price and the variance are looked at: there QE-M realises less than the target.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ _CALM = 0.05
 
 @dataclass(frozen=True)
 class Correlations:
-    """Matrices over ``names`` (assets, ``rate``, ``equity.variance``): ``asked``, ``realised``, and the standard ``error`` of what was realised."""
+    """Matrices over ``names`` (assets, ``rate``, ``equity.variance``): ``target``, ``realised``, and the standard ``error`` of what was realised."""
 
     names: tuple[str, ...]
-    asked: np.ndarray
+    target: np.ndarray
     realised: np.ndarray
     error: np.ndarray
 
@@ -31,7 +31,7 @@ class Correlations:
         import pandas as pd
 
         rows = {
-            f"{a}-{b}": {"asked": self.asked[i, j], "realised": self.realised[i, j], "error": self.error[i, j]}
+            f"{a}-{b}": {"target": self.target[i, j], "realised": self.realised[i, j], "error": self.error[i, j]}
             for j, b in enumerate(self.names)
             for i, a in enumerate(self.names[:j])
         }
@@ -62,16 +62,16 @@ def correlations(market: Market, paths: int = 1024, *, years: float = 1.0, steps
         pairs = market.correlation
         if market.regimes is not None and market.regimes.correlation:
             pairs = market.regimes.correlation.get(regime, pairs)
-        asked = _asked(correlation.to_matrix(pairs, prices), [float(market.assets[n].rho) if n in own else None for n in prices])
+        target = _target(correlation.to_matrix(pairs, prices), [float(market.assets[n].rho) if n in own else None for n in prices])
         count = int(chosen.sum())
         if count < 3:
             raise ValueError(f"correlations: expected at least 3 steps in regime {regime!r}, got {count} on {paths:,} paths")
         realised = correlation.realised(increments[chosen])
-        out[regime] = Correlations(names, asked, realised, (1.0 - realised**2) / np.sqrt(count))
+        out[regime] = Correlations(names, target, realised, (1.0 - realised**2) / np.sqrt(count))
     return out
 
 
-def _asked(between: np.ndarray, rhos: list[float | None]) -> np.ndarray:
+def _target(between: np.ndarray, rhos: list[float | None]) -> np.ndarray:
     """Prices' matrix with the variances' rows: a variance meets other assets through its own price only."""
     n = len(rhos)
     own = [i for i, rho in enumerate(rhos) if rho is not None]

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from mcengine._spelling import near
+from mcengine.engine.base import AbstractStudy
 from mcengine.statistics import Sampling, estimate
 from mcengine.statistics.accumulators import BINS
 from mcengine.statistics.estimate import Estimate
-from mcengine.statistics.figure import Figure, column, default_figures, path_weights
+from mcengine.statistics.figure import Column, Figure, default_figures, path_weights
 from mcengine.statistics.stream import Moments, Statistics
 
 
@@ -27,7 +28,7 @@ class Result:
     that do not fit the noise: an odd number of antithetic paths, randomisations of unequal length.
     """
 
-    study: Any
+    study: AbstractStudy
     outcomes: dict[str, dict[str, np.ndarray]]
     paths: int
     kept: int
@@ -68,13 +69,13 @@ class Result:
         return path_weights(self.outcomes)
 
     @property
-    def is_whole(self) -> bool:
+    def all_kept(self) -> bool:
         """Whether every path was kept."""
         return self.kept == self.paths
 
     def estimate(self, figure: Figure, name: str | None = None) -> Estimate:
         """A figure with its error: exact when every path was kept, else streamed under ``name``."""
-        if self.is_whole:
+        if self.all_kept:
             return figure.exact(self.outcomes, self.sampling)
         if self.statistics is None or name is None or name not in self.statistics.figures:
             raise ValueError(f"{self.paths:,} paths were run and {self.kept:,} kept: name figure {name!r} in run(figures=...), or raise keep")
@@ -109,7 +110,7 @@ class Result:
         self._check(book, outcome)
         if self.sampling.kind == "windows":
             return Moments(*estimate.moments(self.outcomes[book][outcome], self.sampling))
-        return self._of({f"{book}/{outcome}": Figure(column(book, outcome))}).moments(book, outcome)
+        return self._of({f"{book}/{outcome}": Figure(Column(book, outcome))}).moments(book, outcome)
 
     def covariance(self, outcome: str = "wealth") -> Any:
         """Covariance of an outcome between books: a pandas table of Estimates."""
@@ -121,15 +122,15 @@ class Result:
             apart = {book: x - x.mean() for book, x in columns.items()}
             cells = {(a, b): estimate.mean(apart[a] * apart[b], self.sampling) for a in having for b in having}
         else:
-            cells = self._of({f"{book}/{outcome}": Figure(column(book, outcome)) for book in having}).covariance(outcome)
+            cells = self._of({f"{book}/{outcome}": Figure(Column(book, outcome)) for book in having}).covariance(outcome)
         names = list(dict.fromkeys(a for a, _ in cells))
         return _printed_whole(pd.DataFrame([[cells[a, b] for b in names] for a in names], names, names))
 
     def quantile(self, book: str, outcome: str, level: float) -> Estimate:
         """A quantile of an outcome: of a streamed run to a bin of the histogram that the default quantiles keep, which the error contains."""
         self._check(book, outcome)
-        if self.is_whole:
-            return self.estimate(Figure(column(book, outcome), "quantile", level))
+        if self.all_kept:
+            return self.estimate(Figure(Column(book, outcome), "quantile", level))
         return self._of({}).quantile(book, outcome, level)
 
     def histogram(self, book: str, outcome: str, bins: int = 128) -> tuple[np.ndarray, np.ndarray]:
@@ -140,12 +141,12 @@ class Result:
         self._check(book, outcome)
         if bins < 1 or bins > BINS or bins & (bins - 1):
             raise ValueError(f"bins: expected a power of two from 1 to {BINS}, got {bins!r}")
-        edges, shares = self._of({"": Figure(column(book, outcome), "quantile", 0.5)}).histogram(book, outcome)
+        edges, shares = self._of({"": Figure(Column(book, outcome), "quantile", 0.5)}).histogram(book, outcome)
         return edges[:: BINS // bins], shares[1:-1].reshape(bins, -1).sum(axis=1)
 
     def effective_size(self, figure: Figure | None = None, name: str | None = None) -> float:
         """(sum w)^2 / sum w^2 of all weighted paths, or of those in a figure's event or tail."""
-        if self.is_whole:
+        if self.all_kept:
             return self._of({} if figure is None else {"figure": figure}).effective_size(None if figure is None else "figure")
         return self._of({}).effective_size(name)
 
@@ -163,7 +164,7 @@ class Result:
         there, name_there = theirs.get("figure_there", figure), theirs.get("name_there", name)
         if {figure.how, there.how} - {"mean", "probability"}:
             raise ValueError(f"difference: expected means or probabilities, got {figure.how} and {there.how}")
-        if self.is_whole and other.is_whole:
+        if self.all_kept and other.all_kept:
             x, y = (np.asarray(f.fixed(r.outcomes)(r.outcomes), np.float64) for f, r in ((figure, self), (there, other)))
             w, v = self.weights, other.weights
             if w is None and v is None:
@@ -189,7 +190,7 @@ class Result:
         rows = []
         for a, b in zip(self.books, other.books, strict=True):
             for name in self.outcomes[a]:
-                before, after = Figure(column(a, name)), Figure(column(b, name))
+                before, after = Figure(Column(a, name)), Figure(Column(b, name))
                 difference = self.difference(other, before, f"{a}/{name}", figure_there=after, name_there=f"{b}/{name}")
                 values = self.estimate(before, f"{a}/{name}"), other.estimate(after, f"{b}/{name}")
                 verdict = "" if abs(difference.value) > 2.0 * difference.error else "within the error"
@@ -199,7 +200,7 @@ class Result:
 
     def _of(self, figures: Mapping[str, Figure]) -> Statistics:
         """Statistics of all paths: those streamed, or of ``figures`` from the outcomes kept."""
-        if not self.is_whole and self.statistics is not None:
+        if not self.all_kept and self.statistics is not None:
             return self.statistics
         return Statistics(figures, self.sampling, self.outcomes, self.first)
 

@@ -11,8 +11,9 @@ import numpy as np
 from tqdm import tqdm
 
 from mcengine.engine import hosts, program
+from mcengine.engine.base import AbstractStudy
 from mcengine.engine.checkpoint import InMemory, OnDisk
-from mcengine.engine.checks import MAX_PATHS, check_ids, check_paths
+from mcengine.engine.checks import check_ids, check_keep, check_paths
 from mcengine.engine.driver import Driver, new_timings
 from mcengine.engine.identity import identity
 from mcengine.engine.memory import budget, check_super_block, fit_block, host_bytes
@@ -24,7 +25,7 @@ from mcengine.statistics.figure import Figure, default_figures
 
 
 def run(
-    study: Any,
+    study: AbstractStudy,
     paths: int,
     *,
     seed: int = 0,
@@ -57,32 +58,24 @@ def run(
     devices, key = program.check_devices(devices, everywhere=True), make_key(seed, stream)
     sampling = study.sampling
     sampling.check_run(rule.paths, first)
-    if isinstance(keep, bool) or not isinstance(keep, int | float | np.number) or not keep >= 1:
-        raise ValueError(f"keep: expected a number of paths of at least 1, got {keep!r}")
-    keeps = max(int(min(keep, MAX_PATHS)) // sampling.unit, 1) * sampling.unit
-    if sampling.kind == "windows" and keeps < rule.paths:
-        raise ValueError(f"keep: expected all {rule.paths:,} windows to be kept, for their errors need them together, got {keep!r}")
+    keeps = check_keep(keep, rule.paths, sampling)
     size = 0 if super_block is None else check_super_block(super_block, sampling.unit)
     program.padded(rule.paths, program.PAD if block is None else block, devices)
     budget(memory)
     figures = dict(figures or {})
-    judged: list[str] = []
-    if rule.until is not None:
-        columns = jax.eval_shape(lambda s, k: program.simulate_block(s, k, path_ids(0, 1)), program.as_arrays(study), key)
-        judged = rule.until.names(default_figures(study.books, columns) | figures)
+    stop_figures = _stop_figures(study, key, rule, figures)
     store: InMemory | OnDisk = InMemory()
     if folder is not None:
         this = identity(study, seed=seed, stream=stream, first=first, keep=keeps, figures=figures)
         store = OnDisk(FilePath(folder), this, resume=resume, size=size, paths=rule.paths, keep=keeps)
     elif resume:
         raise ValueError("resume: expected the folder of the run that is to go on")
-    timings, clock = new_timings(), _Clock()
+    kept, size, timings, clock = min(rule.paths, keeps), store.size or size, new_timings(), _Clock()
 
     def blocks(start: int, stop: int) -> Iterator[tuple[int, Any]]:
         with clock.paused():
             ready, seconds_before = program.tabulated(study)
-            held = min(rule.paths, keeps) if folder is None else 0
-            on_host = 0.0 if memory is None else host_bytes(study, key, rule.paths, held, store.size or size)
+            on_host = 0.0 if memory is None else host_bytes(study, key, rule.paths, kept if folder is None else 0, size)
             executable, fits = fit_block(ready, key, paths=rule.paths, devices=devices, block=block, memory=memory, on_host=on_host)
         timings["compile_seconds"] = executable.seconds + seconds_before
         with hosts.together(executable, ready, key, fits, devices) as call:
@@ -91,11 +84,18 @@ def run(
                 yield at - first, values
 
     with tqdm(total=rule.paths, unit="path", unit_scale=True, desc="paths", disable=None if progress is None else not progress, leave=False) as bar:
-        kept = min(rule.paths, keeps)
-        driver = Driver(study, (seed, stream, first), rule, kept, figures, judged, store, bar.update, store.size or size, timings)
+        driver = Driver(study, (seed, stream, first), rule, kept, figures, stop_figures, store, bar.update, size, timings)
         result = driver.go(blocks)
     timings["run_seconds"] = clock.seconds
     return result
+
+
+def _stop_figures(study: AbstractStudy, key: np.ndarray, rule: StopRule, figures: Mapping[str, Figure]) -> list[str]:
+    """Names of the figures whose error the rule asks for."""
+    if rule.until is None:
+        return []
+    columns = jax.eval_shape(lambda s, k: program.simulate_block(s, k, path_ids(0, 1)), program.as_arrays(study), key)
+    return rule.until.names(default_figures(study.books, columns) | dict(figures))
 
 
 class _Clock:

@@ -65,7 +65,7 @@ class StopRule:
         self._start = time.perf_counter()
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def target(self) -> dict[str, Any]:
         """As plain values: a run that ended by the same rule needs nothing more."""
         return {"paths": self.paths, "until": None if self.until is None else [self.until.metric, self.until.error], "seconds": self.seconds}
 

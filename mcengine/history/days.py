@@ -1,4 +1,4 @@
-"""Days as they were: what replay and bootstrap gather their steps from, one row a day.
+"""Historical daily returns as one array [days, columns], shared by Replay and Bootstrap.
 
 Row k of ``moves`` leads from the close of day k to the next: the return of each asset, then each asset's variance and the short rate as they stand at
 the close it leads to. A step is one trading day, 1/252 of a year. A variance is the square of the volatility index where the asset has one (VIX:
@@ -15,9 +15,10 @@ from mcengine._model import model, number, static
 from mcengine._spelling import near
 from mcengine.history import shipped
 from mcengine.history.bond_index import bond_index
+from mcengine.history.ewma import ewma
 
 DAYS_PER_YEAR = 252
-_HALFLIFE, _FIRST = 42.0, 63
+_FIRST = 63
 
 
 class Series(NamedTuple):
@@ -32,7 +33,11 @@ class Series(NamedTuple):
     volatility: str | None = None
 
 
-SHIPPED = {"equity": Series("spx", dividend=0.019, volatility="vix"), "bond": Series("ust10y", "yield"), "commodity": Series("wti")}
+SHIPPED = {
+    "equity": Series(shipped.COLUMNS["equity"], dividend=shipped.DIVIDEND, volatility="vix"),
+    "bond": Series(shipped.COLUMNS["bond"], "yield"),
+    "commodity": Series(shipped.COLUMNS["commodity"]),
+}
 
 
 @model
@@ -116,9 +121,6 @@ def _series(name: str, given: Any) -> Series:
 
 def _weighted_variance(level: np.ndarray) -> np.ndarray:
     """Variance a year at each close, from squared log returns up to it; before the first quarter is over, the mean of that."""
-    from scipy.signal import lfilter
-
     square = np.diff(np.log(level)) ** 2 * DAYS_PER_YEAR
-    decay, begin = 0.5 ** (1.0 / _HALFLIFE), float(np.mean(square[:_FIRST]))
-    smoothed, _ = lfilter([1.0 - decay], [1.0, -decay], square, zi=[decay * begin])
-    return np.concatenate([[begin], smoothed])
+    begin = float(np.mean(square[:_FIRST]))
+    return np.concatenate([[begin], ewma(square, begin)])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from mcengine._spelling import near
 
 
-class Named(NamedTuple):
+class Period(NamedTuple):
     """From ``start`` to ``end``, both included; ``calm`` or a crisis; ``what`` happened, and where the dates are ``source``d."""
 
     start: str
@@ -18,29 +18,29 @@ class Named(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def named_regimes() -> dict[str, Named]:
+def named_periods() -> dict[str, Period]:
     """All of them, in the order of time."""
     import yaml  # type: ignore[import-untyped]
 
     text = (files("mcengine.history") / "data" / "periods.yaml").read_text()
-    return {name: Named(str(r["start"]), str(r["end"]), bool(r["calm"]), r["what"], r["source"]) for name, r in yaml.safe_load(text).items()}
+    return {name: Period(str(r["start"]), str(r["end"]), bool(r["calm"]), r["what"], r["source"]) for name, r in yaml.safe_load(text).items()}
 
 
-def find(name: str) -> Named:
+def find(name: str) -> Period:
     """One by name. Raises ``ValueError`` with the names near it."""
-    known = named_regimes()
+    known = named_periods()
     if name not in known:
-        raise ValueError(f"regime: unknown regime {name!r}{near(name, known)}")
+        raise ValueError(f"period: unknown period {name!r}{near(name, known)}")
     return known[name]
 
 
-def check_inside(name: str, first: str, last: str, notes: tuple[str, ...]) -> Named:
-    """The regime, where the days from ``first`` to ``last`` hold it. Raises ``ValueError`` with the dates there are."""
+def check_inside(name: str, first: str, last: str, notes: tuple[str, ...]) -> Period:
+    """The period, where the days from ``first`` to ``last`` hold it. Raises ``ValueError`` with the dates there are."""
     one = find(name)
     if one.start < first or one.end > last:
         shorter = [note for note in notes if note.startswith("not used: ")]
         why = f" ({'; '.join(shorter)})" if shorter else ""
         raise ValueError(
-            f"regime: {name} runs from {one.start} to {one.end}, but the days on which all assets are quoted run from {first} to {last}{why}"
+            f"period: {name} runs from {one.start} to {one.end}, but the days on which all assets are quoted run from {first} to {last}{why}"
         )
     return one

@@ -10,6 +10,15 @@ from typing import Any
 
 import numpy as np
 
+COLUMNS = {"equity": "spx", "bond": "ust10y", "commodity": "wti"}
+"""Assets of the shipped file: a price index, a par yield that ``bond_index`` makes an index of, a spot price."""
+
+YIELDS = {"ust3m": 0.25, "ust2y": 2.0, "ust10y": 10.0}
+"""Maturities in years of its columns of yields."""
+
+DIVIDEND = 0.019
+"""A year, of the S&P 500 over its history: the index leaves it out."""
+
 NEEDED = ("spx", "vix", "ust3m", "ust10y", "wti")
 POSITIVE = ("spx", "vix", "wti", "ust10y")
 """What a lognormal model, a square-root variance or the par-bond formula needs above 0; a bill may yield nothing, or less."""

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.instrument.base import AbstractContract, Formula, check_count, check_word, date_of, deviation, equally
+from mcengine.instrument.base import AbstractContract, Formula, check_count, check_word, date_of, equally, total_volatility
 from mcengine.instrument.european import payoff
 from mcengine.pricing import KINDS, Calendar, Quote
 from mcengine.pricing.closed_forms import geometric_asian, two_moments
@@ -68,7 +68,7 @@ class Asian(AbstractContract):
         quote, date = quotes[self.asset], date_of(self.expiry, calendar)
         discount, count = quote.discount(date), self._count(date)
         ahead = self._ahead(quote, date, calendar)
-        w = deviation(pricers[self.asset], quote, date) ** 2
+        w = total_volatility(pricers[self.asset], quote, date) ** 2
         passed = w * ahead.share
         if self.average == "geometric":
             logs = jnp.where(ahead.fixed, jnp.log(quote.spot * ahead.forward) - 0.5 * passed, 0.0)

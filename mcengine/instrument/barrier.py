@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, deviation, spot_today
+from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, spot_today, total_volatility
 from mcengine.instrument.european import payoff
 from mcengine.instrument.monitoring import WATCHES, Point, point, step_variance, survives
 from mcengine.instrument.smooth import gate
@@ -94,7 +94,7 @@ class Barrier(AbstractContract):
     def price(self, state: _State, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
         """Reiner & Rubinstein's; watched on dates with the barrier moved away as Broadie, Glasserman & Kou have it."""
         quote, date = quotes[self.asset], date_of(self.expiry, calendar)
-        s, forward, discount = deviation(pricers[self.asset], quote, date), quote.forward(date), quote.discount(date)
+        s, forward, discount = total_volatility(pricers[self.asset], quote, date), quote.forward(date), quote.discount(date)
         barrier = self.barrier
         if self.watch == "daily":
             left = jnp.maximum(date - quote.step, 1)

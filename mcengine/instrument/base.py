@@ -74,7 +74,7 @@ def total_variance(pricer: Any, quote: Quote, date: Scalar) -> Scalar | None:
     return pricer.total_variance(quote, date) if hasattr(pricer, "total_variance") else None
 
 
-def deviation(pricer: Any, quote: Quote, date: Scalar) -> Scalar:
+def total_volatility(pricer: Any, quote: Quote, date: Scalar) -> Scalar:
     """Volatility times root time to a date: the pricer's own where it is lognormal, else that of its option struck at the forward."""
     total = total_variance(pricer, quote, date)
     if total is None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, deviation, total_variance
+from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, total_variance, total_volatility
 from mcengine.instrument.european import payoff
 from mcengine.pricing import KINDS, Calendar, Quote, black
 from mcengine.pricing.black import root
@@ -119,7 +119,7 @@ class FutureOption(AbstractContract):
 
     def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
         quote, date, delivery = quotes[self.asset], date_of(self.expiry, calendar), date_of(self.delivery, calendar)
-        s = deviation(pricers[self.asset], quote, date)
+        s = total_volatility(pricers[self.asset], quote, date)
         if quote.curve is not None:
             gap = quote.years(delivery) - quote.years(date)
             curve = quote.curve
@@ -169,7 +169,7 @@ class VarianceSwap(AbstractContract):
         if total is not None and quote.bump is not None:
             total = quote.bumped_volatility(root(total), date) ** 2
         if total is None:
-            ahead = deviation(pricer, quote, date)
+            ahead = total_volatility(pricer, quote, date)
             total = replicated_variance(lambda kind, k: pricer.option(kind, k, date, quote), quote.forward(date), ahead, quote.discount(date))
         mean = jnp.log(quote.forward(date) / quote.spot) - 0.5 * total
         to_come = total + mean * mean / jnp.maximum(date - quote.step, 1)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, deviation
+from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, total_volatility
 from mcengine.instrument.monitoring import WATCHES, Point, extreme, point, step_variance
 from mcengine.pricing import KINDS, Calendar, Quote
 from mcengine.pricing.closed_forms import WATCH_SHIFT, fixed_lookback, floating_lookback
@@ -58,7 +58,7 @@ class _Lookback(AbstractContract):
     def price(self, state: _State, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
         """On dates: the continuous price of an extreme seen further off by one shift, less what the shift adds (Broadie, Glasserman & Kou)."""
         quote, date = quotes[self.asset], date_of(self.expiry, calendar)
-        s = deviation(pricers[self.asset], quote, date)
+        s = total_volatility(pricers[self.asset], quote, date)
         shift: Scalar = 1.0
         if self.watch == "daily":
             shift = jnp.exp(self._side * WATCH_SHIFT * s / jnp.sqrt(1.0 * jnp.maximum(date - quote.step, 1)))

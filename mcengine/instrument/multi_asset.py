@@ -7,16 +7,16 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, is_concrete, model, number, static
-from mcengine.instrument.base import AbstractContract, Formula, check_word, correlation, date_of, deviation
+from mcengine.instrument.base import AbstractContract, Formula, check_word, correlation, date_of, total_volatility
 from mcengine.instrument.european import payoff
 from mcengine.pricing import KINDS, Calendar, Quote
 from mcengine.pricing import closed_forms_multi_asset as closed
 
 
 def _terms(quotes: Mapping[str, Quote], pricers: Mapping[str, Any], assets: tuple[str, ...], date: Scalar) -> tuple[Any, Any, Scalar]:
-    """(forwards, deviations, discount) of assets to a date."""
+    """(forwards, total volatilities, discount) of assets to a date."""
     forwards = tuple(quotes[name].forward(date) for name in assets)
-    return forwards, tuple(deviation(pricers[name], quotes[name], date) for name in assets), quotes[assets[0]].discount(date)
+    return forwards, tuple(total_volatility(pricers[name], quotes[name], date) for name in assets), quotes[assets[0]].discount(date)
 
 
 def _check_pair(where: str, assets: tuple[Any, ...]) -> None:

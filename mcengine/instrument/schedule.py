@@ -111,8 +111,8 @@ class RollSchedule(AbstractSchedule):
     def __post_init__(self) -> None:
         object.__setattr__(self, "rolls", tuple(self.rolls))
         object.__setattr__(self, "expiries", tuple(self.expiries))
-        whole = all(_whole(date) for date in (*self.rolls, *self.expiries))
-        if not whole or not self.rolls or self.rolls[0] != 0 or any(b <= a for a, b in zip(self.rolls, self.rolls[1:], strict=False)):
+        integer = all(_whole(date) for date in (*self.rolls, *self.expiries))
+        if not integer or not self.rolls or self.rolls[0] != 0 or any(b <= a for a, b in zip(self.rolls, self.rolls[1:], strict=False)):
             raise ValueError(f"RollSchedule.rolls: expected dates that rise from 0, got {list(self.rolls)}")
         later = all(e > r for r, e in zip(self.rolls, self.expiries, strict=False))
         rising = all(b > a for a, b in zip(self.expiries, self.expiries[1:], strict=False))

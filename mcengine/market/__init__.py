@@ -1,6 +1,6 @@
 """How prices move under P."""
 
-from mcengine.market.base import Asset
+from mcengine.market.base import AbstractAsset, AbstractStandaloneAsset
 from mcengine.market.bates import Bates
 from mcengine.market.bond_index import BondIndex
 from mcengine.market.bootstrap import Bootstrap
@@ -25,8 +25,9 @@ from mcengine.market.vasicek import Vasicek
 __all__ = [
     "GBM",
     "GJRGARCH",
+    "AbstractAsset",
     "AbstractSignal",
-    "Asset",
+    "AbstractStandaloneAsset",
     "Bates",
     "BondIndex",
     "Bootstrap",

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace, static
 from mcengine.market import jumps
+from mcengine.market.base import AbstractStandaloneAsset
 from mcengine.market.heston import Heston
 from mcengine.pricing import BatesPricer
 
@@ -20,7 +21,7 @@ class _Row(NamedTuple):
 
 
 @model
-class Bates:
+class Bates(AbstractStandaloneAsset):
     """Heston's numbers; ``intensity`` jumps a year, the log of a jump normal with mean ``jump_mean`` and standard deviation ``jump_sd``.
 
     ``drift`` mu is the expected total return a year, jumps and dividends included; the quoted variance is v, that between jumps. Under Q it is
@@ -78,6 +79,9 @@ class Bates:
     def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...]) -> Scalar:
         jump = jumps.normal_sum(jumps.draw(uniforms[0], row.tails), self.jump_mean, self.jump_sd)
         return self.diffusion.step(state, row.diffusion._replace(drift=row.diffusion.drift + jump), normals)
+
+    def with_return(self, row: _Row, move: Scalar) -> _Row:
+        return row._replace(diffusion=row.diffusion._replace(drift=row.diffusion.drift + move))
 
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
         return state.spot, state.variance

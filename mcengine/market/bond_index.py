@@ -6,12 +6,14 @@ in the rate's deviation x, with B and y of ``short_rate``. It has no noise of it
 above cash, lambda the rate's ``term_premium``. A par bond's index is near that of a zero as long as its duration.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
 from mcengine.market import short_rate
+from mcengine.market.base import AbstractAsset
 from mcengine.pricing import Quote, black
 from mcengine.pricing.black import root
 
@@ -23,7 +25,7 @@ class _Row(NamedTuple):
 
 
 @model
-class BondIndex:
+class BondIndex(AbstractAsset):
     """``maturity`` in years, at least a step. Driven by the market's short rate, which has to be stochastic."""
 
     spot: Scalar = number(above=0.0, term=True)
@@ -32,13 +34,17 @@ class BondIndex:
 
     n_factors: ClassVar[int] = 0
     n_uniforms: ClassVar[int] = 0
-    follows_rate: ClassVar[bool] = True
+    takes_interest: ClassVar[bool] = False  # the rate drives it
 
     def loadings(self) -> tuple[Scalar, ...]:
         return ()
 
-    def table_of(self, rate: Any, times: Scalar, dt: Scalar, discounts: tuple[Scalar, Scalar]) -> _Row:
-        """Rows of all steps, of an index driven by ``rate``; ``discounts`` today's at the start and the end of each."""
+    def check_market(self, market: Any, name: str) -> None:
+        if not market.rate.n_factors:
+            raise ValueError(f"{name}: expected a market with a stochastic rate for BondIndex, got {type(market.rate).__name__}")
+
+    def table_in(self, market: Any, times: Scalar, dt: Scalar, discounts: tuple[Scalar, Scalar]) -> _Row:
+        rate = market.rate
         b, left = short_rate.duration(rate.kappa, self.maturity), short_rate.duration(rate.kappa, self.maturity - dt)
         y, later = (short_rate.variance(rate.kappa, rate.sigma, t) for t in (times, times + dt))
         drift = jnp.log(discounts[0] / discounts[1]) + 0.5 * (b * b * y - left * left * later)
@@ -47,16 +53,17 @@ class BondIndex:
     def start(self) -> Scalar:
         return self.spot
 
-    def follow(self, state: Scalar, row: _Row, before: short_rate.State, after: short_rate.State) -> Scalar:
-        """The index a step later, the rate having moved from ``before`` to ``after``."""
-        return state * jnp.exp(row.drift + row.before * before.deviation - row.after * after.deviation)
+    def step_in(
+        self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...], before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> Scalar:
+        return state * jnp.exp(row.drift + row.before * before["rate"].deviation - row.after * after["rate"].deviation)
 
-    def observe_with(self, state: Scalar, rate: Any) -> tuple[Scalar, Scalar]:
+    def observe_in(self, state: Scalar, market: Any, states: Mapping[str, Any]) -> tuple[Scalar, Scalar]:
         """(index, variance a year)."""
-        return state, (rate.sigma * short_rate.duration(rate.kappa, self.maturity)) ** 2
+        return state, (market.rate.sigma * short_rate.duration(market.rate.kappa, self.maturity)) ** 2
 
-    def pricer_of(self, rate: Any) -> "BondIndexPricer":
-        return BondIndexPricer(rate.kappa, rate.sigma, self.maturity)
+    def pricer_in(self, market: Any) -> "BondIndexPricer":
+        return BondIndexPricer(market.rate.kappa, market.rate.sigma, self.maturity)
 
     def risk_neutral(self, rate: Scalar) -> "BondIndex":
         """Itself: its law follows from the rate's."""

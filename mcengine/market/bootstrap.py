@@ -1,13 +1,13 @@
 """History resampled: the stationary block bootstrap (Politis & Romano 1994, "The stationary bootstrap", JASA 89), all assets' days together.
 
 A path begins at any close, all equally likely. On each day it goes on to the next day of history with probability 1 - 1/L; else it goes on from
-another close, drawn among the ``likeness`` share of closes whose variance (VIX) is nearest in rank: a block starts where the last one left the level
-of volatility. Reflected at the ends of the ranking, that draw is symmetric, and every day stays equally likely on every date. History's last
+another close, drawn among the ``similarity`` share of closes whose variance (VIX) is nearest in rank: a block starts where the last one left the
+level of volatility. Reflected at the ends of the ranking, that draw is symmetric, and every day stays equally likely on every date. History's last
 close is followed by its first, as in the paper.
 
 Days are kept in the order of their variance, so that alike ones are neighbours and a step is one row gathered. One uniform a step, by address.
 The block length L is by default Politis & White's (2004, corrected 2009) for returns over the volatility at the close before and for the squares of
-these, the longest over the assets: what the level of volatility carries from day to day the likeness carries from block to block.
+these, the longest over the assets: what the level of volatility carries from day to day the similarity carries from block to block.
 """
 
 from collections.abc import Mapping
@@ -18,11 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number
-from mcengine._spelling import near
 from mcengine.history import periods
-from mcengine.history.days import Days, Series, load_days
-from mcengine.market import historical
-from mcengine.market.historical import Observed, PreparedDays
+from mcengine.history.days import Days, load_days
+from mcengine.market.historical import AbstractHistory
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
@@ -33,14 +31,14 @@ MINIMUM_DAYS = 63
 
 
 @model
-class Bootstrap:
+class Bootstrap(AbstractHistory):
     """``days`` in the order of variance, the place of the close that a row leads to as its last column (see ``of``); ``block`` mean length in days,
-    ``likeness`` the share of days that a block may start at (1: any). ``surface`` prices options as in ``Replay``.
+    ``similarity`` the share of days that a block may start at (1: any). ``surface`` prices options as in ``Replay``.
     """
 
     days: Days
     block: Scalar = number(low=1.0, term=True)
-    likeness: Scalar = number(default=0.05, above=0.0, high=1.0, term=True)
+    similarity: Scalar = number(default=0.05, above=0.0, high=1.0, term=True)
     surface: Any = None
 
     n_factors: ClassVar[int] = 0
@@ -54,25 +52,25 @@ class Bootstrap:
         data: str | Path | None = None,
         start: str | None = None,
         end: str | None = None,
-        regime: str | None = None,
+        period: str | None = None,
         rate: str | float = "ust3m",
         block: float | None = None,
-        likeness: float = 0.05,
+        similarity: float = 0.05,
         surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
     ) -> "Bootstrap":
-        """From the shipped file or a CSV, see ``history.load_days``; with a ``regime`` from its days alone. ``block`` None is chosen by the data."""
-        if regime is not None:
-            periods.find(regime)
+        """From the shipped file or a CSV, see ``history.load_days``; with a ``period`` from its days alone. ``block`` None is chosen by the data."""
+        if period is not None:
+            periods.find(period)
         days = load_days(assets, data=data, start=start, end=end, rate=rate)
         first, last = 0, days.count - 1
-        if regime is not None:
-            one = periods.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
+        if period is not None:
+            one = periods.check_inside(period, days.day(0), days.day(days.count - 1), days.notes)
             first, last = days.between(one.start, one.end)
-        return cls.of(days, first, last, block=block, likeness=likeness, surface=surface)
+        return cls.of(days, first, last, block=block, similarity=similarity, surface=surface)
 
     @classmethod
     def of(
-        cls, days: Days, first: int = 0, last: int | None = None, *, block: float | None = None, likeness: float = 0.05, surface: Any = None
+        cls, days: Days, first: int = 0, last: int | None = None, *, block: float | None = None, similarity: float = 0.05, surface: Any = None
     ) -> "Bootstrap":
         """Of the closes from ``first`` to ``last``. Days are alike by the variance of the first asset with an index of it, or of the first."""
         last = days.count - 1 if last is None else last
@@ -89,43 +87,12 @@ class Bootstrap:
             unit = moves[:, : len(days.names)] / np.sqrt(np.maximum(closes[:, :-1], 1e-12))
             block = max(block_length(x) for z in unit.T for x in (z, z * z))
         moves = np.column_stack([moves[order], following])
-        return cls(Days(moves, closes[order], dates[order], days.names, days.series, days.notes), block, likeness, surface)
-
-    @property
-    def assets(self) -> dict[str, Series]:
-        return dict(zip(self.days.names, self.days.series, strict=True))
+        return cls(Days(moves, closes[order], dates[order], days.names, days.series, days.notes), block, similarity, surface)
 
     @property
     def rate(self) -> FlatRate:
         """The mean of what cash earned: for checks and summaries, no path reads it."""
         return FlatRate(float(np.mean(np.asarray(self.days.closes)[:, -1])))
-
-    def __getitem__(self, name: str) -> Series:
-        if name not in self.assets:
-            raise ValueError(f"unknown asset {name!r}{near(name, self.assets)}")
-        return self.assets[name]
-
-    def check_steps(self, years: Scalar, steps: int) -> None:
-        """Raise ``ValueError`` for a step that is no trading day."""
-        historical.check_steps(years, steps)
-
-    def pricers(self) -> dict[str, Pricer]:
-        return historical.pricers(self.days, self.surface)
-
-    def observe(self, name: str, states: dict[str, Any]) -> Observed:
-        """(spot, variance) of an asset."""
-        return states[name]
-
-    def dates(self, states: dict[str, Any]) -> np.ndarray:
-        """Dates of states along traced paths: of the closes that were drawn."""
-        return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
-
-    def risk_neutral(self) -> "Bootstrap":
-        historical.check_price_paths("risk_neutral")
-        return self
-
-    def prepare(self, calendar: Calendar) -> PreparedDays:
-        return PreparedDays(self, calendar)
 
     def begin(self, path: PathId, source: Any, calendar: Calendar) -> tuple[Scalar, Scalar]:
         """(the first close of a path, what stands there), by the uniform of the date after the last step, which no step draws."""
@@ -137,12 +104,12 @@ class Bootstrap:
         count, chance = self.days.count, 1.0 / self.block
         u = uniforms[0]
         again = u / chance  # uniform where a block ends
-        reach = jnp.maximum(jnp.floor(0.5 * self.likeness * count), 1.0).astype(jnp.int32)
+        reach = jnp.maximum(jnp.floor(0.5 * self.similarity * count), 1.0).astype(jnp.int32)
         near_by = place - reach + _among(again, 2 * reach + 1)
         near_by = jnp.where(near_by < 0, -1 - near_by, near_by)
         near_by = jnp.where(near_by >= count, 2 * count - 1 - near_by, near_by)
         anywhere = _among(again, count)
-        place = jnp.where(u < chance, jnp.where(self.likeness < 1.0, near_by, anywhere), place)
+        place = jnp.where(u < chance, jnp.where(self.similarity < 1.0, near_by, anywhere), place)
         row = jnp.asarray(self.days.moves)[place]
         return row, row[-1].astype(jnp.int32)
 

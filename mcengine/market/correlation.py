@@ -1,7 +1,7 @@
 """Correlation between Brownian motions, and the one Cholesky factor that makes it.
 
 Each asset draws independent normals of its own and says with which unit vector l its price loads on them. Normals of two assets i, j
-are correlated by c_ij l_i l_j', so prices are correlated by c_ij as asked, and whatever else an asset drives (its variance) is
+are correlated by c_ij l_i l_j', so prices are correlated by the target c_ij, and whatever else an asset drives (its variance) is
 correlated with other assets only through its price. That matrix is positive definite whenever c is.
 """
 
@@ -16,7 +16,7 @@ from mcengine._model import Scalar
 
 
 def to_pairs(correlation: Any, names: Sequence[str]) -> dict[str, Any]:
-    """Correlation as asked, by pair ``"first-second"``: from a matrix in the order of ``names``, or from a dict of some pairs (the rest 0).
+    """Target correlation by pair ``"first-second"``: from a matrix in the order of ``names``, or from a dict of some pairs (the rest 0).
 
     One number a pair, so that a derivative by a correlation is the whole of it. Raises ``ValueError`` for what is no correlation matrix.
     """
@@ -75,7 +75,7 @@ def check(pairs: Mapping[str, Any], names: Sequence[str]) -> None:
 
 
 class Repaired(NamedTuple):
-    """A correlation matrix, its Frobenius ``distance`` from the one asked, and how many projections it took."""
+    """A correlation matrix, its Frobenius ``distance`` from the target, and how many projections it took."""
 
     matrix: np.ndarray
     distance: float
@@ -110,7 +110,7 @@ def nearest(matrix: Any, *, smallest: float = 1e-5, tolerance: float = 1e-10, ro
 
 
 def realised(increments: Any) -> np.ndarray:
-    """Correlation matrix of standardised increments [..., series]: what a sample shows of what was asked. Its error is (1 - c^2)/sqrt(count)."""
+    """Correlation matrix of standardised increments [..., series]: what a sample shows of the target. Its error is (1 - c^2)/sqrt(count)."""
     flat = np.asarray(increments, np.float64).reshape(-1, np.shape(increments)[-1])
     return np.atleast_2d(np.corrcoef(flat, rowvar=False))
 
@@ -125,8 +125,8 @@ def factor(pairs: Mapping[str, Scalar], names: Sequence[str], loadings: Sequence
             return 1.0 if k == m else 0.0
         if _is_zero(loadings[i][k]) or _is_zero(loadings[j][m]):
             return 0.0
-        asked = pairs[f"{names[j]}-{names[i]}"] if f"{names[j]}-{names[i]}" in pairs else pairs[f"{names[i]}-{names[j]}"]
-        return asked * loadings[i][k] * loadings[j][m]
+        target = pairs[f"{names[j]}-{names[i]}"] if f"{names[j]}-{names[i]}" in pairs else pairs[f"{names[i]}-{names[j]}"]
+        return target * loadings[i][k] * loadings[j][m]
 
     rows: list[list[Scalar]] = []
     for a in range(len(normals)):

@@ -10,7 +10,6 @@ from mcengine.market import correlation as corr
 from mcengine.market import events as on_dates
 from mcengine.market import regimes as chain
 from mcengine.market import short_rate
-from mcengine.market.regime_gbm import Ahead
 from mcengine.market.regimes import ByRegime
 from mcengine.pricing import Calendar, Quote
 
@@ -32,10 +31,10 @@ class PreparedMarket:
         self._switches = market.regimes is not None and len(market.regimes.names) > 1
         self._transition = market.regimes.transition(self._dt[0]) if market.regimes is not None else None
         self.rows = {
-            "assets": {name: self._table(name) for name in market.assets},
+            "assets": {name: asset.table_in(market, self._at, self._dt, self._ends) for name, asset in market.assets.items()},
             # What cash earns over the step, and what one unit of each asset pays out of its value at the end.
             "interest": self._ends[0] / self._ends[1] - 1.0,
-            "income": {name: jnp.expm1(getattr(asset, "dividend", 0.0) * self._dt) for name, asset in market.assets.items()},
+            "income": {name: jnp.expm1(asset.dividend * self._dt) for name, asset in market.assets.items()},
         }
         if market.rate.n_factors:
             self.rows["rate"] = short_rate.table(market.rate, self._at, self._dt, self._ends)
@@ -44,27 +43,15 @@ class PreparedMarket:
             self.rows["side"] = on_dates.sides(market.events, self._at, self._dt)
             self.rows["events"] = {name: on_dates.hits(market.events, name, self._at, self._dt) for name in moved}
         self._shock()
-        self._carry = {name: jnp.exp(-getattr(asset, "dividend", 0.0) * self.times) / self.discounts for name, asset in market.assets.items()}
+        self._carry = {name: jnp.exp(-asset.dividend * self.times) / self.discounts for name, asset in market.assets.items()}
         moved = on_dates.names(market.events)
         self._events = {name: on_dates.variance_by_date(market.events, name, self.times, self._dt) for name in moved}
         self._sides = {name: on_dates.two_sided(market.events, name, self._dt) for name in moved}
-        self._ahead = {
-            name: asset.ahead(market.regimes, self._transition, self._dt[0], calendar.dates)
-            for name, asset in market.assets.items()
-            if getattr(asset, "needs_regimes", False)
-        }
+        self._ahead = {name: asset.law_ahead(market, self._transition, self._dt[0], calendar.dates) for name, asset in market.assets.items()}
         self._factor = self._factors()
 
-    def _table(self, name: str) -> Any:
-        market, asset = self.market, self.market.assets[name]
-        if getattr(asset, "follows_rate", False):
-            return asset.table_of(market.rate, self._at, self._dt, self._ends)
-        if getattr(asset, "needs_regimes", False):
-            return asset.table_of(market.regimes, self._at, self._dt)
-        return asset.table(self._at, self._dt)
-
     def _shock(self) -> None:
-        """Scenarios are known to nobody but the tables."""
+        """Scenario shocks enter the drift table only; no price and no rule sees them."""
         for scenario in self.market.scenarios.values():
             when = on_dates.on(scenario.date, self._at, self._dt)
             for name, move in scenario.moves.items():
@@ -72,7 +59,16 @@ class PreparedMarket:
                     row = self.rows["rate"]
                     self.rows["rate"] = row._replace(pull=row.pull + when * move)
                 else:
-                    self.rows["assets"][name] = _moved(self.rows["assets"][name], when * move, name)
+                    self.rows["assets"][name] = self._moved(name, self.rows["assets"][name], when * move)
+
+    def _moved(self, name: str, row: Any, move: Scalar) -> Any:
+        """A row of an asset whose log-return is ``move`` larger."""
+        if isinstance(row, ByRegime):
+            return ByRegime(tuple(self._moved(name, one, move) for one in row.each))
+        try:
+            return self.market.assets[name].with_return(row, move)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
 
     def _factors(self) -> Any:
         """Rows of the Cholesky factor, by regime where these have correlations of their own."""
@@ -92,11 +88,11 @@ class PreparedMarket:
         Raises ``ValueError`` for an asset that has none, and in a market whose shocks or interest are in no drift.
         """
         asset, market = self.market.assets[name], self.market
-        if not hasattr(asset, "drift") or isinstance(asset.drift, dict):
+        if asset.drift is None or isinstance(asset.drift, dict):
             raise ValueError(f"controls: expected assets with a drift, under which their expected gains are known, got {name!r} without")
         if market.scenarios or (market.measure == "Q" and market.rate.n_factors):
             raise ValueError("controls: expected a market whose drifts say all, got one with scenarios, or with a stochastic rate under Q")
-        return jnp.exp((asset.drift - asset.dividend) * (self.times[1] - self.times[0]) + getattr(asset, "shock", 0.0) * (step == 0))
+        return jnp.exp((asset.drift - asset.dividend) * (self.times[1] - self.times[0]) + asset.shock * (step == 0))
 
     def start(self, path: Any = None, source: Any = None) -> dict[str, Any]:
         """Known today, and the same for every path: only history looks at its address."""
@@ -123,14 +119,11 @@ class PreparedMarket:
         for name, asset in market.assets.items():
             own = _pick(row["assets"][name], regime)
             if market.events and name in row["events"]:
-                own = _moved(own, on_dates.jump(row["events"][name], up, news), name)
-            if getattr(asset, "follows_rate", False):
-                new[name] = asset.follow(states[name], own, states["rate"], new["rate"])
-                continue
-            if market.measure == "Q" and market.rate.n_factors and not hasattr(asset, "forward"):
-                own = _moved(own, new["rate"].accrued, name)
+                own = self._moved(name, own, on_dates.jump(row["events"][name], up, news))
+            if market.measure == "Q" and market.rate.n_factors and asset.takes_interest:
+                own = self._moved(name, own, new["rate"].accrued)
             last, taken = first + asset.n_factors, drawn + asset.n_uniforms
-            new[name] = asset.step(states[name], own, tuple(z[first:last]), tuple(uniforms[drawn:taken]))
+            new[name] = asset.step_in(states[name], own, tuple(z[first:last]), tuple(uniforms[drawn:taken]), states, new)
             first, drawn = last, taken
         if market.regimes is not None:
             new["regimes"] = chain.draw(self._transition, regime, normals[0]) if self._switches else regime
@@ -140,11 +133,8 @@ class PreparedMarket:
         """The row of a step that led from ``before`` to ``after``, with the interest and the income that depend on the path."""
         if self.market.rate.n_factors:
             row = row | {"interest": jnp.expm1(after["rate"].accrued)}
-        own = {
-            name: asset.income(before[name], row["assets"][name], row["interest"])
-            for name, asset in self.market.assets.items()
-            if hasattr(asset, "income")
-        }
+        paid = {name: asset.income(before[name], row["assets"][name], row["interest"]) for name, asset in self.market.assets.items()}
+        own = {name: income for name, income in paid.items() if income is not None}
         return row | {"income": row["income"] | own} if own else row
 
     def bank_discount(self, states: dict[str, Any], today: Scalar) -> Scalar:
@@ -163,25 +153,14 @@ class PreparedMarket:
                 self.times,
                 self.discounts,
                 self._carry[name],
-                curve=getattr(asset, "forward", None),
+                curve=asset.forward_curve(),
                 rate=rate,
                 events=self._events.get(name),
                 sides=self._sides.get(name),
-                extra=Ahead(states["regimes"], *self._ahead[name]) if name in self._ahead else None,
+                extra=asset.quote_extra(self._ahead[name], states),
             )
         return out
 
 
 def _pick(value: Any, regime: Scalar) -> Any:
     return value.pick(regime) if isinstance(value, ByRegime) else value
-
-
-def _moved(row: Any, move: Scalar, name: str) -> Any:
-    """A row whose log-return is ``move`` larger."""
-    if isinstance(row, ByRegime):
-        return ByRegime(tuple(_moved(one, move, name) for one in row.each))
-    if hasattr(row, "drift"):
-        return row._replace(drift=row.drift + move)
-    if hasattr(row, "diffusion"):
-        return row._replace(diffusion=_moved(row.diffusion, move, name))
-    raise ValueError(f"{name}: expected an asset whose steps take a log-return more (a row with a drift), got one without")

@@ -8,6 +8,7 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace
+from mcengine.market.base import AbstractStandaloneAsset
 from mcengine.pricing import BlackPricer
 
 
@@ -17,7 +18,7 @@ class _Row(NamedTuple):
 
 
 @model
-class GBM:
+class GBM(AbstractStandaloneAsset):
     """``drift`` mu is the expected total return a year, dividends ``dividend`` q included; ``sigma`` a volatility a year.
 
     ``variance_premium`` is implied over realised variance: options are priced at sigma sqrt(variance_premium).

@@ -1,16 +1,16 @@
 """GJR-GARCH(1,1) of Glosten, Jagannathan & Runkle (J. Finance 48(5), 1993): daily returns whose variance answers falls more than rises.
 
-With h the variance of the coming day, known today, and news e of mean 0 and variance 1:
+With h the variance of the coming day, known today, and innovations e of mean 0 and variance 1:
     ln S' = ln S + (mu - q) dt - h/2 + sqrt(h) e,
     h'    = omega + (alpha + gamma 1{e < c}) h (e - c)^2 + beta h,   omega = (1 - persistence) theta dt,   persistence = alpha + gamma/2 + beta.
 Under P c = 0. Under Q, by Duan's locally risk-neutral valuation (Math. Finance 5(1), 1995), returns drift at the rate, h stays the variance of
-the day and the news is shifted: c = price_of_risk sqrt(dt), the excess return that a volatility of one would earn in a day; that raises
+the day and the innovations are shifted: c = price_of_risk sqrt(dt), the excess return that a volatility of one would earn in a day; that raises
 the variance expected after today. ``variance_premium`` p scales all variances besides: p h is again such a process, with p theta.
 
-News are normal, or Student's t scaled to variance 1. The t is drawn exactly from two normals: with r^2 = z^2 + y^2,
+Innovations are normal, or Student's t scaled to variance 1. The t is drawn exactly from two normals: with r^2 = z^2 + y^2,
     e = z sqrt((nu - 2) (e^{r^2/nu} - 1) / r^2)
 (Bailey, Math. Comp. 62, 1994, with the uniforms of his polar method taken from Box and Muller's); it rises with z, the normal that is correlated
-with other assets, and tends to z as nu grows. E[e^{e}] is then infinite: the drift is mu to order h^2, and Q has normal news, of
+with other assets, and tends to z as nu grows. E[e^{e}] is then infinite: the drift is mu to order h^2, and Q has normal innovations, of
 which every price is finite.
 """
 
@@ -21,6 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, replace
+from mcengine.market.base import AbstractStandaloneAsset
 from mcengine.pricing.gjr import GJRPricer
 
 _SQRT_HALF = 0.7071067811865476
@@ -38,12 +39,12 @@ class _State(NamedTuple):
 
 
 @model
-class GJRGARCH:
-    """``v0`` (the coming day's) and ``theta`` (long-run) are variances a year; ``alpha``, ``gamma`` and ``beta`` weigh the squared news, the
-    squared bad news and the variance before. ``degrees`` of freedom of the t, or none for normal news. ``days`` a year: a step is one day.
+class GJRGARCH(AbstractStandaloneAsset):
+    """``v0`` (the coming day's) and ``theta`` (long-run) are variances a year; ``alpha``, ``gamma`` and ``beta`` weigh the squared innovation, the
+    squared negative innovation and the variance before. ``degrees`` of freedom of the t, or none for normal ones. ``days`` a year: a step is one day.
 
     ``drift`` mu is the expected total return a year, dividends ``dividend`` included. ``price_of_risk`` (excess return a unit of volatility, a
-    year) and ``variance_premium`` lead from P to Q; ``news_shift`` is c, 0 under P.
+    year) and ``variance_premium`` lead from P to Q; ``innovation_shift`` is c, 0 under P.
     """
 
     spot: Scalar = number(above=0.0, term=True)
@@ -57,7 +58,7 @@ class GJRGARCH:
     dividend: Scalar = number(default=0.0)
     variance_premium: Scalar = number(default=1.0, above=0.0)
     price_of_risk: Scalar = number(default=0.0)
-    news_shift: Scalar = number(default=0.0, term=True)
+    innovation_shift: Scalar = number(default=0.0, term=True)
     days: Scalar = number(default=252.0, above=0.0, term=True)
     shock: Scalar = number(default=0.0, term=True)
 
@@ -101,11 +102,11 @@ class GJRGARCH:
 
     def step(self, state: _State, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> _State:
         h = state.variance
-        news = normals[0] if self.degrees is None else student(normals[0], normals[1], self.degrees)
-        move = news - self.news_shift
+        innovation = normals[0] if self.degrees is None else student(normals[0], normals[1], self.degrees)
+        move = innovation - self.innovation_shift
         weight = self.alpha + jnp.where(move < 0.0, self.gamma, 0.0)
         following = (1.0 - self.persistence) * self.theta / self.days + h * (weight * move * move + self.beta)
-        return _State(state.spot * jnp.exp(row.drift - 0.5 * h + _root(h) * news), following)
+        return _State(state.spot * jnp.exp(row.drift - 0.5 * h + _root(h) * innovation), following)
 
     def observe(self, state: _State) -> tuple[Scalar, Scalar]:
         return state.spot, state.variance * self.days
@@ -118,15 +119,15 @@ class GJRGARCH:
         p = self.variance_premium
         shift = self._shift_q
         return replace(
-            self, drift=rate, v0=p * self.v0, theta=p * self.theta, degrees=None, news_shift=shift, variance_premium=1.0, price_of_risk=0.0
+            self, drift=rate, v0=p * self.v0, theta=p * self.theta, degrees=None, innovation_shift=shift, variance_premium=1.0, price_of_risk=0.0
         )
 
     @property
     def _shift_q(self) -> Scalar:
-        return self.news_shift + self.price_of_risk / self.days**0.5
+        return self.innovation_shift + self.price_of_risk / self.days**0.5
 
     def _persistence(self, c: Scalar) -> Scalar:
-        """alpha E[(e - c)^2] + gamma E[(e - c)^2 1{e < c}] + beta for normal news."""
+        """alpha E[(e - c)^2] + gamma E[(e - c)^2 1{e < c}] + beta for normal innovations."""
         if isinstance(c, np.ndarray | float):
             from scipy.special import ndtr
 

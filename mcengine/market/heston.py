@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace
+from mcengine.market.base import AbstractStandaloneAsset
 from mcengine.pricing import HestonPricer
 
 _PSI_CRITICAL = 1.5  # Andersen's choice; anything in [1, 2] serves
@@ -39,7 +40,7 @@ class _State(NamedTuple):
 
 
 @model
-class Heston:
+class Heston(AbstractStandaloneAsset):
     """``v0`` and ``theta`` are variances a year, ``kappa`` a rate a year, ``vol_of_vol`` xi, ``rho`` the spot-vol correlation.
 
     ``drift`` mu is the expected total return a year, dividends ``dividend`` included. ``variance_premium`` p is implied over expected
@@ -88,12 +89,12 @@ class Heston:
         v = state.variance
         mean = row.pull + row.decay * v
         weight = row.k2 + 0.5 * row.k34
-        following, surprise, excess, finite = quadratic_exponential(mean, row.spread_0 + row.spread_v * v, z_variance, weight)
+        following, innovation, excess, finite = quadratic_exponential(mean, row.spread_0 + row.spread_v * v, z_variance, weight)
         # K0* + K1 v; where E[e^{A v'}] is infinite (rho > 0 and a large step) Andersen's uncorrected K0 + K1 v stands.
         # Both are written about the mean of v': rho / xi is large where xi is small, and v' - mean then holds the digits.
         constant = jnp.where(finite, -excess - 0.5 * row.k34 * (v + mean), row.k0 + row.k1 * v + row.k2 * mean)
         noise = jnp.sqrt(jnp.maximum(row.k34 * (v + following), _TINY**2)) * z_price
-        step = row.drift + constant + row.k2 * surprise + noise
+        step = row.drift + constant + row.k2 * innovation + noise
         return _State(state.spot * jnp.exp(step), following)
 
     def observe(self, state: _State) -> tuple[Scalar, Scalar]:
@@ -142,5 +143,5 @@ def quadratic_exponential(mean: Scalar, spread: Scalar, z: Scalar, weight: Scala
     log = jnp.log(jnp.where(quadratic, remainder, 1.0 - survive + survive * reciprocal))
     push = weight * a
     excess = jnp.where(quadratic, 2.0 * push * push * b2 * reciprocal - 0.5 * log - push, log - weight * mean)
-    surprise = jnp.where(quadratic, a * (2.0 * b * z + z * z - 1.0), tail - mean)
-    return jnp.where(quadratic, a * root * root, tail), surprise, excess, finite
+    innovation = jnp.where(quadratic, a * (2.0 * b * z + z * z - 1.0), tail - mean)
+    return jnp.where(quadratic, a * root * root, tail), innovation, excess, finite

@@ -1,11 +1,15 @@
 """A market of days as they were: the steps, quotes and pricers that ``Replay`` and ``Bootstrap`` share."""
 
-from typing import Any, NamedTuple
+import abc
+from typing import Any, NamedTuple, NoReturn
 
 import jax.numpy as jnp
+import numpy as np
 
 from mcengine._model import Scalar, model, number
-from mcengine.history.days import DAYS_PER_YEAR, Days
+from mcengine._spelling import near
+from mcengine.history.days import DAYS_PER_YEAR, Days, Series
+from mcengine.noise import Path
 from mcengine.pricing import Calendar, Pricer, Quote, black
 from mcengine.pricing.quote import AffineRate
 
@@ -22,13 +26,7 @@ class Observed(NamedTuple):
     variance: Scalar
 
 
-def check_steps(years: Scalar, steps: int) -> None:
-    """Raise ``ValueError`` where a step is not a trading day."""
-    if round(float(years) * DAYS_PER_YEAR) != steps:
-        raise ValueError(f"Study.steps: expected a step a trading day, {DAYS_PER_YEAR} a year, for {float(years):g} years of history, got {steps}")
-
-
-def check_price_paths(what: str) -> None:
+def check_price_paths(what: str) -> NoReturn:
     """History has no law: there is no Q to price under. Raises ``ValueError``."""
     raise ValueError(f"{what}: expected a model of a market, which has a risk-neutral law, got history")
 
@@ -41,8 +39,57 @@ class QuotedVariance:
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         total = self.scale * quote.variance * quote.years(expiry)
-        deviation = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
-        return black(kind, quote.forward(expiry), strike, quote.bumped_volatility(deviation, expiry), quote.discount(expiry))
+        total_volatility = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
+        return black(kind, quote.forward(expiry), strike, quote.bumped_volatility(total_volatility, expiry), quote.discount(expiry))
+
+
+class AbstractHistory(abc.ABC):
+    """A market of ``days``; ``surface`` prices options of assets with a volatility index."""
+
+    days: Days
+    surface: Any
+
+    @abc.abstractmethod
+    def begin(self, path: Path, source: Any, calendar: Calendar) -> tuple[Scalar, Scalar]:
+        """(the place of a path's first close, what stands there)."""
+
+    @abc.abstractmethod
+    def move(self, place: Scalar, uniforms: tuple[Scalar, ...]) -> tuple[Scalar, Scalar]:
+        """(the row of a step, the place it leads to)."""
+
+    @property
+    def assets(self) -> dict[str, Series]:
+        return dict(zip(self.days.names, self.days.series, strict=True))
+
+    def __getitem__(self, name: str) -> Series:
+        if name not in self.assets:
+            raise ValueError(f"unknown asset {name!r}{near(name, self.assets)}")
+        return self.assets[name]
+
+    def check_steps(self, years: Scalar, steps: int) -> None:
+        """Raise ``ValueError`` for a step that is no trading day."""
+        if round(float(years) * DAYS_PER_YEAR) != steps:
+            raise ValueError(
+                f"Study.steps: expected a step a trading day, {DAYS_PER_YEAR} a year, for {float(years):g} years of history, got {steps}"
+            )
+
+    def pricers(self) -> dict[str, Pricer]:
+        """For an asset with a volatility index the ``surface``; for others, or without one, Black at the variance of the day."""
+        return {name: QuotedVariance() if self.surface is None or s.volatility is None else self.surface for name, s in self.assets.items()}
+
+    def observe(self, name: str, states: dict[str, Any]) -> Observed:
+        """(spot, variance) of an asset."""
+        return states[name]
+
+    def dates(self, states: dict[str, Any]) -> np.ndarray:
+        """Dates of states along traced paths: of the closes that were reached or drawn."""
+        return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
+
+    def risk_neutral(self) -> NoReturn:
+        check_price_paths("risk_neutral")
+
+    def prepare(self, calendar: Calendar) -> "PreparedDays":
+        return PreparedDays(self, calendar)
 
 
 class PreparedDays:
@@ -86,7 +133,6 @@ class PreparedDays:
 
     def growth(self, name: str, step: Scalar) -> Scalar:
         check_price_paths("controls")
-        raise AssertionError
 
     def quotes(self, states: dict[str, Any], step: Scalar) -> dict[str, Quote]:
         rate = AffineRate(states["rate"], jnp.asarray(_FLAT, self.times.dtype), jnp.zeros_like(self._dt))
@@ -94,8 +140,3 @@ class PreparedDays:
             name: Quote(states[name].spot, states[name].variance, step, self.times, self.discounts, self._carry[name], rate=rate)
             for name in self.names
         }
-
-
-def pricers(days: Days, surface: Pricer | None) -> dict[str, Pricer]:
-    """For an asset with a volatility index the ``surface``; for others, or without one, Black at the variance of the day."""
-    return {name: QuotedVariance() if surface is None or s.volatility is None else surface for name, s in zip(days.names, days.series, strict=True)}

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace, static
 from mcengine.market import jumps
+from mcengine.market.base import AbstractStandaloneAsset
 from mcengine.noise.normal import BELOW_ONE
 from mcengine.pricing import KouPricer
 
@@ -25,7 +26,7 @@ class _Row(NamedTuple):
 
 
 @model
-class Kou:
+class Kou(AbstractStandaloneAsset):
     """GBM's numbers; ``intensity`` jumps a year, of which a share ``up_probability`` up; ``up_mean`` and ``down_mean`` are the mean sizes of
     log jumps, both positive.
 

@@ -7,7 +7,7 @@ from mcengine._model import Scalar, is_concrete, model, number, replace, static
 from mcengine._spelling import near
 from mcengine.market import correlation as corr
 from mcengine.market import events as on_dates
-from mcengine.market.base import Asset
+from mcengine.market.base import AbstractAsset
 from mcengine.market.discretised import PreparedMarket
 from mcengine.market.rate import FlatRate
 from mcengine.pricing import Calendar, Pricer
@@ -37,7 +37,9 @@ class Market:
         if not self.assets:
             raise ValueError("Market.assets: expected at least one asset, got none")
         reserved = {field.name for field in dataclasses.fields(self)}
-        for name in self.assets:
+        for name, asset in self.assets.items():
+            if not isinstance(asset, AbstractAsset):
+                raise ValueError(f"Market.assets.{name}: expected an asset model, got {type(asset).__name__}")
             if name in reserved:
                 raise ValueError(f"Market.assets: expected names that are no field of Market, got {name!r}")
             if not name.isidentifier():
@@ -63,7 +65,7 @@ class Market:
         }
 
     def _sound(self, pairs: dict[str, Any], names: list[str]) -> tuple[dict[str, Any], float]:
-        """(pairs, how far they were moved): the nearest that are positive definite, where that was asked."""
+        """(pairs, how far they were moved): the nearest that are positive definite, where ``repair`` says so."""
         if not (self.repair and names and is_concrete(pairs)):
             return pairs, 0.0
         corr.check_range(pairs, ends=True)
@@ -79,12 +81,7 @@ class Market:
                 except ValueError as error:
                     raise ValueError(f"regimes.{name}: {error}") from None
         for name, asset in self.assets.items():
-            if getattr(asset, "needs_regimes", False):
-                if self.regimes is None:
-                    raise ValueError(f"{name}: expected a market with regimes for {type(asset).__name__}, got none")
-                asset.check_regimes(self.regimes, name)
-            if getattr(asset, "follows_rate", False) and not self.rate.n_factors:
-                raise ValueError(f"{name}: expected a market with a stochastic rate for {type(asset).__name__}, got {type(self.rate).__name__}")
+            asset.check_market(self, name)
         on_dates.check(self.events, self.scenarios, self.assets, stochastic_rate=bool(self.rate.n_factors))
 
     @property
@@ -96,11 +93,11 @@ class Market:
     def remarks(self) -> list[str]:
         """What whoever runs it should know: correlations that were moved, variances that touch zero; a line each."""
         moved = [f"correlation: no positive definite matrix, repaired to the nearest, {self.repaired:.2g} away (Frobenius)"] if self.repaired else []
-        feller = {name: float(asset.feller) for name, asset in self.assets.items() if hasattr(asset, "feller")}
+        feller = {name: float(asset.feller) for name, asset in self.assets.items() if asset.feller is not None}
         low = [f"{n}: 2 kappa theta / xi^2 = {f:.2f}, below 1: the variance touches zero, which QE-M handles" for n, f in feller.items() if f < 1.0]
         return moved + low
 
-    def __getitem__(self, name: str) -> Asset:
+    def __getitem__(self, name: str) -> AbstractAsset:
         if name not in self.assets:
             raise ValueError(f"unknown asset {name!r}{near(name, self.assets)}")
         return self.assets[name]
@@ -122,24 +119,18 @@ class Market:
         """Raise ``ValueError`` where an asset cannot take steps of that size, or two events fall into one."""
         on_dates.check_step(self.events, float(years) / steps)
         for name, asset in self.assets.items():
-            if hasattr(asset, "check_step"):
-                try:
-                    asset.check_step(float(years) / steps)
-                except ValueError as error:
-                    raise ValueError(f"{name}: {error}") from None
+            try:
+                asset.check_step(float(years) / steps)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
 
     def pricers(self) -> dict[str, Pricer]:
         """For each asset the pricer with its own parameters under Q."""
-        return {n: a.pricer_of(self.rate) if getattr(a, "follows_rate", False) else a.pricer() for n, a in self.assets.items()}
+        return {name: asset.pricer_in(self) for name, asset in self.assets.items()}
 
     def observe(self, name: str, states: dict[str, Any]) -> tuple[Scalar, Scalar]:
         """(spot, instantaneous variance) of an asset, from the states of the market."""
-        asset = self.assets[name]
-        if getattr(asset, "follows_rate", False):
-            return asset.observe_with(states[name], self.rate)
-        if getattr(asset, "needs_regimes", False):
-            return asset.observe_in(states[name], self.regimes, states["regimes"])
-        return asset.observe(states[name])
+        return self.assets[name].observe_in(states[name], self, states)
 
     def risk_neutral(self) -> "Market":
         """The market under Q: every discounted total return a martingale, variances and events as options are priced by, no unannounced shock.

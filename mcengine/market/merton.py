@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace, static
 from mcengine.market import jumps
+from mcengine.market.base import AbstractStandaloneAsset
 from mcengine.pricing import MertonPricer
 
 
@@ -22,7 +23,7 @@ class _Row(NamedTuple):
 
 
 @model
-class Merton:
+class Merton(AbstractStandaloneAsset):
     """GBM's numbers; ``intensity`` jumps a year, the log of a jump normal with mean ``jump_mean`` and standard deviation ``jump_sd``.
 
     ``drift`` mu is the expected total return a year, jumps and dividends included; ``sigma`` is the volatility between jumps, and the quoted

@@ -6,6 +6,7 @@ are known (``regimes.integrated_moments``); Gauss's three nodes that have them s
 15 against 50 % the error was at most 1.3e-4 of spot, at 12 against 40 % 0.7e-4.
 """
 
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, replace
+from mcengine.market.base import AbstractAsset
 from mcengine.market.regimes import ByRegime, Regimes, integrated_moments, three_nodes
 from mcengine.pricing import Quote, black
 from mcengine.pricing.black import root
@@ -24,7 +26,7 @@ class _Row(NamedTuple):
 
 
 @model
-class RegimeGBM:
+class RegimeGBM(AbstractAsset):
     """``sigma`` (a volatility a year) and ``drift`` (expected total return a year, dividends included) by regime, ``{"calm": 0.12, "crash": 0.35}``;
     one number serves all regimes. ``variance_premium`` is implied over expected variance.
     """
@@ -38,7 +40,6 @@ class RegimeGBM:
 
     n_factors: ClassVar[int] = 1
     n_uniforms: ClassVar[int] = 0
-    needs_regimes: ClassVar[bool] = True
 
     def canonical(self) -> dict[str, Any]:
         if not isinstance(self.sigma, dict):
@@ -49,13 +50,15 @@ class RegimeGBM:
     def loadings(self) -> tuple[Scalar, ...]:
         return (1.0,)
 
-    def check_regimes(self, regimes: Regimes, name: str) -> None:
+    def check_market(self, market: Any, name: str) -> None:
         """Raise ``ValueError`` unless every regime has its numbers."""
-        regimes.numbers(self.sigma, f"{name}.sigma")
-        regimes.numbers(self.drift, f"{name}.drift")
+        if market.regimes is None:
+            raise ValueError(f"{name}: expected a market with regimes for RegimeGBM, got none")
+        market.regimes.numbers(self.sigma, f"{name}.sigma")
+        market.regimes.numbers(self.drift, f"{name}.drift")
 
-    def table_of(self, regimes: Regimes, times: Scalar, dt: Scalar) -> ByRegime:
-        """Rows of all steps by regime."""
+    def table_in(self, market: Any, times: Scalar, dt: Scalar, discounts: tuple[Scalar, Scalar]) -> ByRegime:
+        regimes: Regimes = market.regimes
         shock = self.shock * (jnp.arange(dt.shape[0]) == 0)
         return ByRegime(
             tuple(
@@ -67,21 +70,26 @@ class RegimeGBM:
     def start(self) -> Scalar:
         return self.spot
 
-    def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> Scalar:
+    def step_in(
+        self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...], before: Mapping[str, Any], after: Mapping[str, Any]
+    ) -> Scalar:
         return state * jnp.exp(row.drift + row.scale * normals[0])
 
-    def observe_in(self, state: Scalar, regimes: Regimes, regime: Scalar) -> tuple[Scalar, Scalar]:
+    def observe_in(self, state: Scalar, market: Any, states: Mapping[str, Any]) -> tuple[Scalar, Scalar]:
         """(spot, variance a year of the regime in force)."""
-        return state, ByRegime(tuple(sigma**2 for sigma in regimes.numbers(self.sigma, "sigma"))).pick(regime)
+        return state, ByRegime(tuple(sigma**2 for sigma in market.regimes.numbers(self.sigma, "sigma"))).pick(states["regimes"])
 
-    def ahead(self, regimes: Regimes, transition: Scalar, dt: Scalar, dates: int) -> tuple[Scalar, Scalar]:
+    def law_ahead(self, market: Any, transition: Scalar, dt: Scalar, dates: int) -> tuple[Scalar, Scalar]:
         """Nodes and weights [dates, regimes, 3] of the variance over so many steps from each regime, for ``RegimePricer``."""
-        variances = [sigma**2 * dt for sigma in regimes.numbers(self.sigma, "sigma")]
+        variances = [sigma**2 * dt for sigma in market.regimes.numbers(self.sigma, "sigma")]
         unit = jnp.maximum(reduce(jnp.maximum, variances), 1e-12)  # moments of the fifth order of small numbers leave float32
         nodes, weights = three_nodes(*jnp.moveaxis(integrated_moments(transition, [v / unit for v in variances], dates - 1), 1, 0))
         return unit * jnp.stack(nodes, axis=-1), jnp.stack(weights, axis=-1)
 
-    def pricer(self) -> "RegimePricer":
+    def quote_extra(self, ahead: tuple[Scalar, Scalar], states: Mapping[str, Any]) -> "Ahead":
+        return Ahead(states["regimes"], *ahead)
+
+    def pricer_in(self, market: Any) -> "RegimePricer":
         return RegimePricer(self.variance_premium)
 
     def risk_neutral(self, rate: Scalar) -> "RegimeGBM":

@@ -12,11 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, static
-from mcengine._spelling import near
 from mcengine.history import periods
-from mcengine.history.days import Days, Series, load_days
-from mcengine.market import historical
-from mcengine.market.historical import Observed, PreparedDays
+from mcengine.history.days import Days, load_days
+from mcengine.market.historical import AbstractHistory
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
@@ -24,18 +22,18 @@ from mcengine.statistics import Sampling
 
 
 @model
-class Replay:
+class Replay(AbstractHistory):
     """``days`` and the closes that windows start at, from ``first`` to ``last``. ``surface`` prices options of assets with a volatility index, at the
     variance quoted (None: Black, flat at the index). A path id beyond the number of windows starts over.
 
-    All windows begin at spots of 100, in the order of their dates. With a ``regime`` they start within its dates and may run on past its end.
+    All windows begin at spots of 100, in the order of their dates. With a ``period`` they start within its dates and may run on past its end.
     """
 
     days: Days
     first: Scalar = number(low=0.0, term=True)
     last: Scalar = number(low=0.0, term=True)
     surface: Any = None
-    regime: str = static(default="")
+    period: str = static(default="")
 
     n_factors: ClassVar[int] = 0
     n_uniforms: ClassVar[int] = 0
@@ -48,36 +46,27 @@ class Replay:
         data: str | Path | None = None,
         start: str | None = None,
         end: str | None = None,
-        regime: str | None = None,
+        period: str | None = None,
         rate: str | float = "ust3m",
         surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
     ) -> "Replay":
-        """From the shipped file or a CSV, see ``history.load_days``; ``regime`` one of ``history.named_regimes()``.
+        """From the shipped file or a CSV, see ``history.load_days``; ``period`` one of ``history.named_periods()``.
 
         Options have a stated skew over the index.
         """
-        if regime is not None:
-            periods.find(regime)
+        if period is not None:
+            periods.find(period)
         days = load_days(assets, data=data, start=start, end=end, rate=rate)
         first, last = 0, days.count - 1
-        if regime is not None:
-            one = periods.check_inside(regime, days.day(0), days.day(days.count - 1), days.notes)
+        if period is not None:
+            one = periods.check_inside(period, days.day(0), days.day(days.count - 1), days.notes)
             first, last = days.between(one.start, one.end)
-        return cls(days, first, last, surface, regime or "")
-
-    @property
-    def assets(self) -> dict[str, Series]:
-        return dict(zip(self.days.names, self.days.series, strict=True))
+        return cls(days, first, last, surface, period or "")
 
     @property
     def rate(self) -> FlatRate:
         """The mean of what cash earned from the first start on: for checks and summaries, no path reads it."""
         return FlatRate(float(np.mean(np.asarray(self.days.closes)[int(self.first) :, -1])))
-
-    def __getitem__(self, name: str) -> Series:
-        if name not in self.assets:
-            raise ValueError(f"unknown asset {name!r}{near(name, self.assets)}")
-        return self.assets[name]
 
     def windows(self, steps: int) -> int:
         """How many windows of that many days there are."""
@@ -89,33 +78,15 @@ class Replay:
 
     def check_steps(self, years: Scalar, steps: int) -> None:
         """Raise ``ValueError`` for a step that is no trading day, or a horizon for which there is no window."""
-        historical.check_steps(years, steps)
+        super().check_steps(years, steps)
         if not self.windows(steps):
-            within = f"from {self.days.day(int(self.first))} to {self.days.day(int(self.last))}" + (f" ({self.regime})" if self.regime else "")
+            within = f"from {self.days.day(int(self.first))} to {self.days.day(int(self.last))}" + (f" ({self.period})" if self.period else "")
             over = self.days.day(self.days.count - 1)
             raise ValueError(f"Study.steps: expected a window of {steps} days that starts {within}, got none: the data end on {over}")
 
     def sampling(self, steps: int) -> Sampling:
         """Neighbouring windows share all their days but one."""
         return Sampling("windows", steps)
-
-    def pricers(self) -> dict[str, Pricer]:
-        return historical.pricers(self.days, self.surface)
-
-    def observe(self, name: str, states: dict[str, Any]) -> Observed:
-        """(spot, variance) of an asset."""
-        return states[name]
-
-    def dates(self, states: dict[str, Any]) -> np.ndarray:
-        """Dates of states along traced paths."""
-        return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
-
-    def risk_neutral(self) -> "Replay":
-        historical.check_price_paths("risk_neutral")
-        return self
-
-    def prepare(self, calendar: Calendar) -> PreparedDays:
-        return PreparedDays(self, calendar)
 
     def begin(self, path: PathId, source: Any, calendar: Calendar) -> tuple[Scalar, Scalar]:
         """(the first close of a path, what stands there)."""

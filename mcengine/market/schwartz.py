@@ -6,11 +6,13 @@ The spot itself is no asset that could be carried: whoever holds it earns a conv
 spot and income together are worth S e^{r dt} under Q. That is the return of a nearby future held on full collateral.
 """
 
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace
+from mcengine.market.base import AbstractStandaloneAsset
 from mcengine.pricing.reverting import RevertingPricer
 
 
@@ -22,7 +24,7 @@ class _Row(NamedTuple):
 
 
 @model
-class Schwartz:
+class Schwartz(AbstractStandaloneAsset):
     """``kappa`` a rate a year, ``level`` L the price that the median reverts to under P, ``sigma`` a volatility a year, ``risk_premium`` the
     log of the level under P over that under Q (market price of risk times sigma / kappa): above 0 futures pay on average more than they cost.
 
@@ -39,6 +41,7 @@ class Schwartz:
 
     n_factors: ClassVar[int] = 1
     n_uniforms: ClassVar[int] = 0
+    takes_interest: ClassVar[bool] = False  # nobody carries it: its income makes up for that
 
     def loadings(self) -> tuple[Scalar, ...]:
         return (1.0,)
@@ -65,6 +68,9 @@ class Schwartz:
     def forward(self, spot: Scalar, years: Scalar) -> Scalar:
         """Futures price F(tau) for delivery in ``years``, from the spot now."""
         return jnp.exp(jnp.exp(-self.kappa * years) * jnp.log(spot) + self._curve(years))
+
+    def forward_curve(self) -> Callable[[Scalar, Scalar], Scalar]:
+        return self.forward
 
     def _curve(self, years: Scalar) -> Scalar:
         """ln F(tau) - e^{-kappa tau} ln S."""

@@ -1,4 +1,4 @@
-"""Correlations under stress: what is asked, moved part of the way towards a crash.
+"""Correlations under stress: the target, moved part of the way towards a crash.
 
 C' = (1 - w) C + w C*, where C* has one correlation between any two risky assets, and those of its own for named pairs. A blend of correlation
 matrices is one; C' is positive definite when C is and w < 1.

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._kernel import one_kernel, whole
+from mcengine._kernel import barrier, one_kernel
 from mcengine._model import model, static
 from mcengine.noise.bit_generators import Word, philox4x32, threefry2x32
 from mcengine.noise.normal import normal_from_words, normals_by_box_muller, normals_by_box_muller_float64, uniform_from_words
@@ -93,7 +93,7 @@ class Source(NamedTuple):
                 pair = normals_by_box_muller(first[0], second[0]) if words == 1 else normals_by_box_muller_float64(first, second)
                 drawn += one_kernel(pair[: normals - len(drawn)])
         else:
-            drawn = whole([normal_from_words(high, low, dtype) for high, low in by_number[:count]])
+            drawn = barrier([normal_from_words(high, low, dtype) for high, low in by_number[:count]])
         return drawn, tuple(uniform_from_words(high, low, dtype) for high, low in by_number[count:])
 
     def _words(self, step: Word, needed: int, first_block: int) -> list[Word]:

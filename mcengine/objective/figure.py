@@ -10,14 +10,7 @@ from typing import Any
 import numpy as np
 
 from mcengine.statistics import Figure, Outcomes, estimate
-from mcengine.statistics.figure import path_weights
-
-Column = Callable[[Outcomes], np.ndarray]
-
-
-def outcome(book: str, name: str) -> Column:
-    """One recorded outcome of one book, per path."""
-    return lambda outcomes: outcomes[book][name]
+from mcengine.statistics.figure import Column, path_weights
 
 
 def mean_return(book: str) -> Figure:
@@ -37,7 +30,7 @@ def difference_at_equal_leverage(book: str, benchmark: str, rate: float, years: 
     returns (Ito; exact in continuous time, and to O(dt) on dates): no second run. The error of e itself is left out.
     """
 
-    def adapt(outcomes: Outcomes) -> Column:
+    def adapt(outcomes: Outcomes) -> Callable[[Outcomes], np.ndarray]:
         exposure = estimate.mean(outcomes[book]["exposure"], weights=path_weights(outcomes)).value
 
         def column(o: Outcomes) -> np.ndarray:
@@ -53,7 +46,7 @@ def difference_at_equal_leverage(book: str, benchmark: str, rate: float, years: 
 
 def percentile(book: str, level: float = 0.20, name: str = "wealth") -> Figure:
     """The ``level`` quantile of an outcome: of ``year_k`` for year-end over year-start wealth."""
-    return Figure(outcome(book, name), "quantile", level)
+    return Figure(Column(book, name), "quantile", level)
 
 
 def below_at_end(book: str, floor: float) -> Figure:
@@ -78,7 +71,7 @@ def conditional_loss(book: str, level: float = 0.95) -> Figure:
 
 def mean_of(book: str, name: str) -> Figure:
     """Mean of an outcome."""
-    return Figure(outcome(book, name))
+    return Figure(Column(book, name))
 
 
 def years_of(outcomes_of_book: Mapping[str, Any]) -> list[str]:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from mcengine._spelling import near
-from mcengine.engine import Result, Study
+from mcengine.engine import AbstractStudy, Result
 from mcengine.objective import figure as f
 from mcengine.statistics import Estimate, Figure
 
 
-def figures(study: Study, floor: float, books: Iterable[str] | None = None, benchmark: str | None = "unhedged") -> dict[str, Figure]:
+def figures(study: AbstractStudy, floor: float, books: Iterable[str] | None = None, benchmark: str | None = "unhedged") -> dict[str, Figure]:
     """Figures of the table by ``book/name``, to be read from a result or streamed through a long run (``run(figures=...)``)."""
     chosen = _chosen(study, books)
     if benchmark is not None and benchmark not in study.books:
@@ -85,7 +85,7 @@ def binding(estimates: Any, floor: float, *, probability: float = 0.005) -> list
     return lines
 
 
-def _chosen(study: Study, books: Iterable[str] | None) -> list[str]:
+def _chosen(study: AbstractStudy, books: Iterable[str] | None) -> list[str]:
     chosen = list(study.books) if books is None else list(books)
     for book in chosen:
         if book not in study.books:

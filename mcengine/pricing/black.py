@@ -17,16 +17,16 @@ def normal_cdf(x: Scalar) -> Scalar:
     return 0.5 * (1.0 + jax.lax.erf(x * _SQRT_HALF))
 
 
-def black(kind: str, forward: Scalar, strike: Scalar, deviation: Scalar, discount: Scalar) -> Scalar:
+def black(kind: str, forward: Scalar, strike: Scalar, total_volatility: Scalar, discount: Scalar) -> Scalar:
     """Price of a European option.
 
-    ``deviation`` is vol sqrt(T), ``discount`` the value now of 1 at expiry. At zero deviation the price is the discounted
+    ``total_volatility`` is vol sqrt(T), ``discount`` the value now of 1 at expiry. At zero total volatility the price is the discounted
     intrinsic value, and its derivatives are finite.
     """
     if kind not in KINDS:
         raise ValueError(f"kind: expected 'call' or 'put', got {kind!r}")
-    alive = deviation > 0.0
-    safe = jnp.where(alive, deviation, 1.0)
+    alive = total_volatility > 0.0
+    safe = jnp.where(alive, total_volatility, 1.0)
     d1 = jnp.log(forward / strike) / safe + 0.5 * safe
     d2 = d1 - safe
     sign = 1.0 if kind == "call" else -1.0
@@ -35,6 +35,6 @@ def black(kind: str, forward: Scalar, strike: Scalar, deviation: Scalar, discoun
 
 
 def root(total: Scalar) -> Scalar:
-    """Deviation of a total variance, with a finite derivative at 0."""
+    """Total volatility of a total variance, with a finite derivative at 0."""
     alive = total > 0.0
     return jnp.sqrt(jnp.where(alive, total, 1.0)) * alive

@@ -1,6 +1,6 @@
 """Closed forms of contracts on one lognormal asset: digitals, barriers, lookbacks, averages.
 
-All are written in ``spot``, ``forward``, ``deviation`` s = sigma sqrt(T) and ``discount`` D: a rate, a carry and a time enter only through
+All are written in ``spot``, ``forward``, ``total_volatility`` s = sigma sqrt(T) and ``discount`` D: a rate, a carry and a time enter only through
 F = S e^{bT}, w = s^2 and D = e^{-rT}. m = ln(F/S) - w/2 is the mean log-return. Sources: Reiner & Rubinstein, "Breaking down the barriers",
 Risk 4(8), 1991 (here by the reflection principle: a path from S that meets H is a path from H^2/S, weighted by (H/S)^{2m/w});
 Goldman, Sosin & Gatto, J. Finance 34, 1979, and Conze & Viswanathan, J. Finance 46, 1991 (lookbacks); Kemna & Vorst, J. Banking & Finance 14,
@@ -29,10 +29,10 @@ def _sign(kind: str) -> float:
     return 1.0 if kind == "call" else -1.0
 
 
-def _alive(deviation: Scalar) -> tuple[Scalar, Scalar]:
-    """(whether there is any deviation, a deviation safe to divide by)."""
-    alive = deviation > 0.0
-    return alive, jnp.where(alive, deviation, 1.0)
+def _alive(total_volatility: Scalar) -> tuple[Scalar, Scalar]:
+    """(whether there is any total volatility, a total volatility safe to divide by)."""
+    alive = total_volatility > 0.0
+    return alive, jnp.where(alive, total_volatility, 1.0)
 
 
 def _tail(power: Scalar, x: Scalar) -> Scalar:
@@ -40,33 +40,33 @@ def _tail(power: Scalar, x: Scalar) -> Scalar:
     return jnp.exp(jnp.maximum(power + log_ndtr(x), _DEEP))
 
 
-def digital(kind: str, forward: Scalar, strike: Scalar, deviation: Scalar, discount: Scalar, pays: str = "cash") -> Scalar:
+def digital(kind: str, forward: Scalar, strike: Scalar, total_volatility: Scalar, discount: Scalar, pays: str = "cash") -> Scalar:
     """1 in ``cash``, or one unit of the ``asset``, if it ends beyond the strike: D N(±d2) or D F N(±d1)."""
     sign = _sign(kind)
     if pays not in ("cash", "asset"):
         raise ValueError(f"pays: expected 'cash' or 'asset', got {pays!r}")
-    alive, s = _alive(deviation)
+    alive, s = _alive(total_volatility)
     d = jnp.log(forward / strike) / s + (0.5 if pays == "asset" else -0.5) * s
     inside = jnp.where(alive, normal_cdf(sign * d), 1.0 * (sign * (forward - strike) > 0.0))
     return discount * inside * (forward if pays == "asset" else 1.0)
 
 
 def implied_deviation(price: Scalar, forward: Scalar, discount: Scalar) -> Scalar:
-    """The deviation of an option struck at its forward: C = D F (2 N(s/2) - 1), so s = 2 N^{-1}((1 + C/(D F))/2)."""
+    """The total volatility of an option struck at its forward: C = D F (2 N(s/2) - 1), so s = 2 N^{-1}((1 + C/(D F))/2)."""
     share = price / (discount * forward)
     alive = share > 0.0
     return jnp.where(alive, 2.0 * ndtri(0.5 + 0.5 * jnp.where(alive, jnp.minimum(share, 0.999), 0.5)), 0.0)
 
 
 def knocked_out(
-    kind: str, direction: str, spot: Scalar, strike: Scalar, barrier: Scalar, forward: Scalar, deviation: Scalar, discount: Scalar
+    kind: str, direction: str, spot: Scalar, strike: Scalar, barrier: Scalar, forward: Scalar, total_volatility: Scalar, discount: Scalar
 ) -> Scalar:
     """A call or put that dies when the spot first meets the barrier, watched continuously; no rebate.
 
     V(S) - (H/S)^{2m/w} V(H^2/S), V the European price of the payoff cut off at the barrier. 0 for a spot beyond it.
     """
     sign, below = _sign(kind), _below(direction)
-    alive, s = _alive(deviation)
+    alive, s = _alive(total_volatility)
     inside = (spot > barrier) if below else (spot < barrier)
     w = s * s
     image = 2.0 * jnp.log(barrier / spot)  # ln of H^2/S over S
@@ -101,23 +101,23 @@ def knocked_out(
     return discount * jnp.where(inside & (alive | forward_inside), value, 0.0)
 
 
-def survival(direction: str, spot: Scalar, barrier: Scalar, forward: Scalar, deviation: Scalar) -> Scalar:
+def survival(direction: str, spot: Scalar, barrier: Scalar, forward: Scalar, total_volatility: Scalar) -> Scalar:
     """Probability under Q that the barrier is not met before expiry, watched continuously."""
     side = 1.0 if _below(direction) else -1.0
-    alive, s = _alive(deviation)
+    alive, s = _alive(total_volatility)
     distance, mean = jnp.log(spot / barrier), jnp.log(forward / spot) - 0.5 * s * s
     met = _tail(-2.0 * distance * mean / (s * s), side * (mean - distance) / s)
     value = jnp.where(alive, jnp.clip(normal_cdf(side * (distance + mean) / s) - met, 0.0, 1.0), 1.0 * (side * (forward - barrier) > 0.0))
     return jnp.where(side * distance > 0.0, value, 0.0)
 
 
-def touch(direction: str, spot: Scalar, barrier: Scalar, forward: Scalar, deviation: Scalar, discount: Scalar) -> Scalar:
+def touch(direction: str, spot: Scalar, barrier: Scalar, forward: Scalar, total_volatility: Scalar, discount: Scalar) -> Scalar:
     """1 paid when the spot first meets the barrier, if before expiry.
 
     (H/S)^{p+l} N(±z) + (H/S)^{p-l} N(±(z - 2 l s)), p = m/w, l = sqrt(p^2 + 2 rT/w), z = ln(H/S)/s + l s. Defined where l is real.
     """
     side = 1.0 if _below(direction) else -1.0
-    alive, s = _alive(deviation)
+    alive, s = _alive(total_volatility)
     w, gap = s * s, jnp.log(barrier / spot)
     p = jnp.log(forward / spot) / w - 0.5
     root = jnp.sqrt(jnp.maximum(p * p - 2.0 * jnp.log(discount) / w, 1e-12))
@@ -133,7 +133,7 @@ def _below(direction: str) -> bool:
     return direction == "down"
 
 
-def extreme(side: str, spot: Scalar, level: Scalar, forward: Scalar, deviation: Scalar) -> Scalar:
+def extreme(side: str, spot: Scalar, level: Scalar, forward: Scalar, total_volatility: Scalar) -> Scalar:
     """E[max(level, highest S)] for side "max" (level >= S), E[min(level, lowest S)] for "min" (level <= S), over continuous time.
 
     level ± B + (S/q) [(F/S) N(±d1) - e^{ql} N(∓(l + m)/s)], B Black's undiscounted call (put) struck at the level,
@@ -142,7 +142,7 @@ def extreme(side: str, spot: Scalar, level: Scalar, forward: Scalar, deviation: 
     if side not in ("max", "min"):
         raise ValueError(f"side: expected 'max' or 'min', got {side!r}")
     sign = 1.0 if side == "max" else -1.0
-    alive, s = _alive(deviation)
+    alive, s = _alive(total_volatility)
     w, gap, growth = s * s, jnp.log(level / spot), jnp.log(forward / spot)
     q = 2.0 * growth / w
 
@@ -166,25 +166,25 @@ def extreme(side: str, spot: Scalar, level: Scalar, forward: Scalar, deviation: 
     return jnp.where(alive, level + sign * vanilla + spot * ratio, extended)
 
 
-def fixed_lookback(kind: str, spot: Scalar, seen: Scalar, strike: Scalar, forward: Scalar, deviation: Scalar, discount: Scalar) -> Scalar:
+def fixed_lookback(kind: str, spot: Scalar, seen: Scalar, strike: Scalar, forward: Scalar, total_volatility: Scalar, discount: Scalar) -> Scalar:
     """max(highest - K, 0) of a call, max(K - lowest, 0) of a put; ``seen`` is the extreme so far."""
     if _sign(kind) > 0.0:
-        return discount * (extreme("max", spot, jnp.maximum(seen, strike), forward, deviation) - strike)
-    return discount * (strike - extreme("min", spot, jnp.minimum(seen, strike), forward, deviation))
+        return discount * (extreme("max", spot, jnp.maximum(seen, strike), forward, total_volatility) - strike)
+    return discount * (strike - extreme("min", spot, jnp.minimum(seen, strike), forward, total_volatility))
 
 
-def floating_lookback(kind: str, spot: Scalar, seen: Scalar, forward: Scalar, deviation: Scalar, discount: Scalar) -> Scalar:
+def floating_lookback(kind: str, spot: Scalar, seen: Scalar, forward: Scalar, total_volatility: Scalar, discount: Scalar) -> Scalar:
     """S - lowest of a call, highest - S of a put; ``seen`` is the extreme so far."""
     if _sign(kind) > 0.0:
-        return discount * (forward - extreme("min", spot, seen, forward, deviation))
-    return discount * (extreme("max", spot, seen, forward, deviation) - forward)
+        return discount * (forward - extreme("min", spot, seen, forward, total_volatility))
+    return discount * (extreme("max", spot, seen, forward, total_volatility) - forward)
 
 
 def geometric_asian(kind: str, mean_log: Scalar, variance_log: Scalar, strike: Scalar, discount: Scalar) -> Scalar:
     """max(±(G - K), 0) on a lognormal average G: Black at F = E[G] = e^{mean_log + variance_log/2}."""
     alive = variance_log > 0.0
-    deviation = jnp.where(alive, jnp.sqrt(jnp.where(alive, variance_log, 1.0)), 0.0)
-    return black(kind, jnp.exp(mean_log + 0.5 * variance_log), strike, deviation, discount)
+    total_volatility = jnp.where(alive, jnp.sqrt(jnp.where(alive, variance_log, 1.0)), 0.0)
+    return black(kind, jnp.exp(mean_log + 0.5 * variance_log), strike, total_volatility, discount)
 
 
 def two_moments(kind: str, mean: Scalar, square: Scalar, strike: Scalar, discount: Scalar) -> Scalar:
@@ -197,6 +197,6 @@ def two_moments(kind: str, mean: Scalar, square: Scalar, strike: Scalar, discoun
     mean_safe = jnp.where(uncertain, mean, 1.0)
     spread = jnp.log(jnp.where(uncertain, square, 1.0) / (mean_safe * mean_safe))
     alive = spread > 0.0
-    deviation = jnp.where(alive, jnp.sqrt(jnp.where(alive, spread, 1.0)), 0.0)
+    total_volatility = jnp.where(alive, jnp.sqrt(jnp.where(alive, spread, 1.0)), 0.0)
     certain = discount * jnp.maximum(sign * (mean - strike), 0.0)
-    return jnp.where(uncertain, black(kind, mean_safe, jnp.where(uncertain, strike, 1.0), deviation, discount), certain)
+    return jnp.where(uncertain, black(kind, mean_safe, jnp.where(uncertain, strike, 1.0), total_volatility, discount), certain)

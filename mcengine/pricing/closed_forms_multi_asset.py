@@ -1,6 +1,6 @@
 """Closed forms of contracts on two lognormal assets, and the lognormal approximation of a basket.
 
-Each asset by its ``forward`` and its ``deviation`` s_i = sigma_i sqrt(T); ``rho`` is the correlation of their Brownian motions.
+Each asset by its ``forward`` and its ``total_volatility`` s_i = sigma_i sqrt(T); ``rho`` is the correlation of their Brownian motions.
 Sources: Margrabe, J. Finance 33, 1978; Stulz, J. Financial Economics 10, 1982 (with Rubinstein's corrections, Risk 4, 1991);
 Kirk, "Correlation in the energy markets", 1995. The spread is exact by one integral over the second asset (Black given its value).
 """
@@ -37,7 +37,7 @@ def bivariate_normal(h: Scalar, k: Scalar, rho: Scalar) -> Scalar:
 
 
 def joint_deviation(s1: Scalar, s2: Scalar, rho: Scalar) -> Scalar:
-    """Deviation of ln(S1/S2): sqrt(s1^2 + s2^2 - 2 rho s1 s2); 0 where there is none."""
+    """Total volatility of ln(S1/S2): sqrt(s1^2 + s2^2 - 2 rho s1 s2); 0 where there is none."""
     square = s1 * s1 + s2 * s2 - 2.0 * rho * s1 * s2
     alive = square > 1e-14
     return jnp.where(alive, jnp.sqrt(jnp.where(alive, square, 1.0)), 0.0)
@@ -51,8 +51,8 @@ def margrabe(forward1: Scalar, forward2: Scalar, s1: Scalar, s2: Scalar, rho: Sc
 def rainbow(kind: str, of: str, forwards: tuple[Scalar, Scalar], strike: Scalar, s: tuple[Scalar, Scalar], rho: Scalar, discount: Scalar) -> Scalar:
     """Call or put on the ``best`` or the ``worst`` of two assets.
 
-    Worst-of call: F1 M(y1, -d; -r1) + F2 M(y2, d - v; -r2) - K M(y1 - s1, y2 - s2; rho), discounted; M the bivariate normal, v the joint deviation,
-    d = ln(F1/F2)/v + v/2, y_i = ln(F_i/K)/s_i + s_i/2, r1 = (s1 - rho s2)/v, r2 = (s2 - rho s1)/v. The others by
+    Worst-of call: F1 M(y1, -d; -r1) + F2 M(y2, d - v; -r2) - K M(y1 - s1, y2 - s2; rho), discounted; M the bivariate normal, v the joint total
+    volatility, d = ln(F1/F2)/v + v/2, y_i = ln(F_i/K)/s_i + s_i/2, r1 = (s1 - rho s2)/v, r2 = (s2 - rho s1)/v. The others by
     max + min = S1 + S2 and put-call parity.
     """
     if of not in ("best", "worst"):
@@ -88,16 +88,16 @@ def _correlation(x: Scalar) -> Scalar:
 
 
 def kirk(kind: str, forward1: Scalar, forward2: Scalar, strike: Scalar, s1: Scalar, s2: Scalar, rho: Scalar, discount: Scalar) -> Scalar:
-    """max(±(S1 - S2 - K), 0) with S2 + K taken for lognormal: Black with deviation sqrt(s1^2 - 2 rho s1 s2 x + (s2 x)^2), x = F2/(F2 + K)."""
+    """max(±(S1 - S2 - K), 0) with S2 + K taken for lognormal: Black with total volatility sqrt(s1^2 - 2 rho s1 s2 x + (s2 x)^2), x = F2/(F2 + K)."""
     return black(kind, forward1, forward2 + strike, joint_deviation(s1, s2 * forward2 / (forward2 + strike), rho), discount)
 
 
 def spread(kind: str, forward1: Scalar, forward2: Scalar, strike: Scalar, s1: Scalar, s2: Scalar, rho: Scalar, discount: Scalar) -> Scalar:
     """max(±(S1 - S2 - K), 0), any strike: the mean of Black's price given one asset, over the normal y that drives it.
 
-    Given y that asset is F_c e^{s_c y - s_c^2/2} and the other lognormal about F_o e^{rho s_o y - (rho s_o)^2/2} with deviation s_o sqrt(1 - rho^2).
-    The asset of the smaller deviation is the one given, which keeps the integrand smooth. 200 Gauss nodes: within 2e-12 of spot of a
-    fine trapezium up to deviations of .6 and |rho| = .99, 5e-7 at 1.3.
+    Given y that asset is F_c e^{s_c y - s_c^2/2} and the other lognormal about F_o e^{rho s_o y - (rho s_o)^2/2} with total volatility
+    s_o sqrt(1 - rho^2). The asset of the smaller total volatility is the one given, which keeps the integrand smooth. 200 Gauss nodes: within
+    2e-12 of spot of a fine trapezium up to total volatilities of .6 and |rho| = .99, 5e-7 at 1.3.
     """
     y, weights = _WIDE * _WIDE_NODES, _WIDE * _WIDE_WEIGHTS * np.exp(-0.5 * (_WIDE * _WIDE_NODES) ** 2) / np.sqrt(_TWO_PI)
     second = s1 >= s2  # the one given

@@ -16,7 +16,7 @@ from mcengine._model import Scalar
 from mcengine.pricing.black import black
 
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
-_REACH = 8.0  # log-strikes to this many deviations either side
+_REACH = 8.0  # log-strikes to this many total volatilities either side
 _ITERATIONS = 8  # Newton's steps on a logarithm of a sum of exponentials: convex, and nearly a line
 
 
@@ -47,8 +47,8 @@ def bond_option(
     ``discounts`` are P(expiry), P(maturity) today; ``rate`` is (speed a, volatility s). The curve is the model's own (Vasicek) or given (Hull-White).
     """
     speed, volatility = rate
-    deviation = fading(speed, to_maturity - to_expiry) * _root(rate_variance(speed, volatility, to_expiry))
-    return black(kind, discounts[1] / discounts[0], strike, deviation, discounts[0])
+    total_volatility = fading(speed, to_maturity - to_expiry) * _root(rate_variance(speed, volatility, to_expiry))
+    return black(kind, discounts[1] / discounts[0], strike, total_volatility, discounts[0])
 
 
 def coupon_bond_option(
@@ -86,7 +86,7 @@ def schwartz_future(spot: Scalar, speed: Scalar, level: Scalar, volatility: Scal
 
 
 def schwartz_deviation(speed: Scalar, volatility: Scalar, to_expiry: Scalar, to_delivery: Scalar) -> Scalar:
-    """Deviation to an option's expiry of the future for a later delivery: e^{-k (delivery - expiry)} sqrt(s^2 (1 - e^{-2k expiry})/(2k))."""
+    """Total volatility to an option's expiry of the future for a later delivery: e^{-k (delivery - expiry)} sqrt(s^2 (1 - e^{-2k expiry})/(2k))."""
     return jnp.exp(-speed * (to_delivery - to_expiry)) * _root(rate_variance(speed, volatility, to_expiry))
 
 
@@ -97,18 +97,18 @@ def heston_variance(v0: Scalar, kappa: Scalar, theta: Scalar, years: Scalar) -> 
     return jnp.where(alive, theta + (v0 - theta) * fading(kappa, safe) / safe, v0)
 
 
-def replicated_variance(option: Callable[[str, Scalar], Scalar], forward: Scalar, deviation: Scalar, discount: Scalar) -> Scalar:
+def replicated_variance(option: Callable[[str, Scalar], Scalar], forward: Scalar, total_volatility: Scalar, discount: Scalar) -> Scalar:
     """-2 E[ln S_T/F], the total variance to expiry of an asset without jumps: (2/D) int OTM(K)/K^2 dK, by 64 Gauss nodes a side in ln K.
 
-    ``option(kind, strike)`` prices options; ``deviation`` only scales the range, eight of it either side.
+    ``option(kind, strike)`` prices options; ``total_volatility`` only scales the range, eight of it either side.
     """
     x, weights = 0.5 * (1.0 + _NODES), 0.5 * _WEIGHTS
     total: Scalar = 0.0
     for kind, sign in (("put", -1.0), ("call", 1.0)):
         for at, weight in zip(x.tolist(), weights.tolist(), strict=True):
-            strike = forward * jnp.exp(sign * _REACH * deviation * at)
+            strike = forward * jnp.exp(sign * _REACH * total_volatility * at)
             total = total + weight * option(kind, strike) / strike
-    return 2.0 * _REACH * deviation * total / discount
+    return 2.0 * _REACH * total_volatility * total / discount
 
 
 def strip_variance(

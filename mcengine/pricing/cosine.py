@@ -24,9 +24,9 @@ _WIDEST = 60.0
 """Where no moment of the grid is finite."""
 
 
-def interval(exponent: Callable[[Scalar], Scalar], finite: Callable[[Scalar], Scalar], deviation: Scalar) -> tuple[Scalar, Scalar]:
-    """(a, b) outside of which X is found with probability below 1e-13. ``exponent(u)`` is ln phi(u), ``deviation`` that of X, about."""
-    p = _GRID / deviation
+def interval(exponent: Callable[[Scalar], Scalar], finite: Callable[[Scalar], Scalar], total_volatility: Scalar) -> tuple[Scalar, Scalar]:
+    """(a, b) outside of which X is found with probability below 1e-13. ``exponent(u)`` is ln phi(u), ``total_volatility`` that of X, about."""
+    p = _GRID / total_volatility
 
     def reach(p: Scalar) -> Scalar:
         usable = finite(p)

@@ -92,13 +92,13 @@ class AbstractLaw:
             law = jax.tree.unflatten(tree, numbers)
             total = law.expected(variance, years) + events
             moves = total > _NOTHING
-            deviation = jnp.sqrt(jnp.where(moves, total, 1.0))
+            total_volatility = jnp.sqrt(jnp.where(moves, total, 1.0))
 
             def exponent(u: Scalar) -> Scalar:
                 a, b = law.exponents(u, years)
                 return jnp.where(moves, a + b * variance + events * characteristic.gaussian(u), characteristic.gaussian(u))
 
-            bounds = jax.lax.stop_gradient(cosine.interval(exponent, lambda p: law.moment(p, years) | ~moves, deviation))
+            bounds = jax.lax.stop_gradient(cosine.interval(exponent, lambda p: law.moment(p, years) | ~moves, total_volatility))
             if what == "put":
                 return jnp.where(moves, cosine.put(exponent, bounds, moneyness, TERMS), jnp.maximum(jnp.expm1(moneyness), 0.0))
             return jnp.where(moves, cosine.below(exponent, bounds, moneyness, TERMS), jnp.where(moneyness > 0.0, 1.0, 0.0))

@@ -1,9 +1,9 @@
 """Options on a price with GJR-GARCH variance (``market.GJRGARCH``): a smile tabulated from the law of its return, found day by day.
 
-With h the variance of the coming day, e its news, normal, h' = omega + h m(e) the variance after, and X_n the log of the price over its forward,
+With h the variance of the coming day, e the normal innovation, h' = omega + h m(e) the variance after, X_n the log of the price over its forward,
     phi_n(u; h) = E[e^{iu X_n}] = E[e^{iu (-h/2 + sqrt(h) e)} phi_{n-1}(u; h')],   phi_0 = 1:
 for each u a matrix, the same every day, takes phi on Chebyshev nodes of Y = v / (v + 4 theta) (v a year's variance, up to 1 or 9 theta; held there
-beyond) from one day to the next. The mean over e is a trapezoid sum with a node on the news' kink, where its error is of the fourth order.
+beyond) from one day to the next. The mean over e is a trapezoid sum with a node on the kink in e, where its error is of the fourth order.
 Prices follow by Lewis' integral as in ``smile``, by a trapezoid sum in ln u. (No closed form is known; Duan, Gauthier, Sasseville & Simonato's
 "Approximating the GJR-GARCH and EGARCH option pricing models analytically", J. Comp. Finance 9, 2006, expands to four moments.)
 """
@@ -26,18 +26,18 @@ _NODES, _SIZE = 32, (16, 10)
 """Of the variance, day by day; of the table, moneyness and variance."""
 
 _STEP, _REACH = 0.15, 56
-"""Between nodes of the news, and how many lie on either side of the kink: +-8.4."""
+"""Between nodes of the innovation, and how many lie on either side of the kink: +-8.4."""
 
 _GONE = 12.0
-"""Where u sqrt(h) is more, a day's phi is below 1e-31; the sum over the news would alias."""
+"""Where u sqrt(h) is more, a day's phi is below 1e-31; the sum over innovations would alias."""
 
 _WAVES = np.exp(np.arange(np.log(2e-3), np.log(2500.0), 0.05))
-"""u: from a deviation of 5 to one of 3e-3."""
+"""u: from a total volatility of 5 to one of 3e-3."""
 
 
 @model
 class GJRPricer:
-    """``omega`` (a variance a year), ``alpha``, ``gamma`` and ``beta`` of P; under Q news are less by ``shift`` and variances times ``premium``.
+    """``omega`` (a variance a year), ``alpha``, ``gamma`` and ``beta`` of P; under Q innovations are less by ``shift``, variances times ``premium``.
 
     Black at the mean variance expected to expiry; once prepared for the days of a run the smile too, to 1e-4 of spot up to a year (8e-5 measured,
     1.4e-4 at three).
@@ -90,23 +90,23 @@ class GJRPricer:
 
         def table(dt: Scalar, *numbers: Scalar) -> smile.Smile:
             law = jax.tree.unflatten(tree, numbers)
-            return smile.tabulate(partial(_ratios, law), law.level, -0.5, dt, calendar.dates - 1, _SIZE, whole=True)
+            return smile.tabulate(partial(_ratios, law), law.level, -0.5, dt, calendar.dates - 1, _SIZE, integer=True)
 
         return Tabulated(self, precise(table)(calendar.years / calendar.steps, *leaves))
 
 
 def _ratios(law: GJRPricer, x: Scalar, variance: Scalar, counts: np.ndarray, dt: Scalar) -> Scalar:
-    """Implied over expected deviation [T, Y, X] so many days before expiry."""
+    """Implied over expected total volatility [T, Y, X] so many days before expiry."""
     u = _WAVES
     phi = _transforms(law, u - 0.5j, variance, counts)
     w = law.expected(variance, counts[:, None] / law.days)
-    deviation = jnp.sqrt(w)[..., None]
+    total_volatility = jnp.sqrt(w)[..., None]
     gap = jnp.exp(-0.5 * w[..., None] * (u * u + 0.25)) - phi
     gap = gap * (0.05 * u / (u * u + 0.25))
-    k = x * deviation
+    k = x * total_volatility
     phase = k[..., None] * u
     total = jnp.sum(jnp.real(gap)[:, :, None] * jnp.cos(phase) + jnp.imag(gap)[:, :, None] * jnp.sin(phase), axis=-1)
-    return smile.implied(k, deviation, jnp.exp(0.5 * k) / jnp.pi * total)
+    return smile.implied(k, total_volatility, jnp.exp(0.5 * k) / jnp.pi * total)
 
 
 def _transforms(law: GJRPricer, u: Scalar, variance: Scalar, counts: np.ndarray) -> Scalar:
@@ -116,8 +116,8 @@ def _transforms(law: GJRPricer, u: Scalar, variance: Scalar, counts: np.ndarray)
     y = 0.5 * top * (smile.nodes(_NODES) + 1.0)
     v = scale * y / (1.0 - y)
     offset = _STEP * np.arange(-_REACH, _REACH + 1)
-    news = law.shift + offset
-    weight = _STEP * jnp.exp(-0.5 * news * news) * 0.3989422804014327
+    innovation = law.shift + offset
+    weight = _STEP * jnp.exp(-0.5 * innovation * innovation) * 0.3989422804014327
 
     def on_nodes(v: Scalar) -> Scalar:
         """What a function of v is, in terms of its values on the nodes."""
@@ -127,7 +127,7 @@ def _transforms(law: GJRPricer, u: Scalar, variance: Scalar, counts: np.ndarray)
     answer = law.alpha + law.gamma * (offset < 0.0)
     following = on_nodes(law.premium * law.omega + v[:, None] * (answer * offset * offset + law.beta))
     spread = jnp.sqrt(v / law.days)
-    wave = 1j * u[:, None, None] * (spread[:, None] * news - 0.5 * (spread * spread)[:, None])
+    wave = 1j * u[:, None, None] * (spread[:, None] * innovation - 0.5 * (spread * spread)[:, None])
     kernel = jnp.where((jnp.real(u)[:, None] * spread)[..., None] < _GONE, weight * jnp.exp(wave), 0.0)
     day = jnp.einsum("umq,mqp->ump", kernel, following + 0j)
 

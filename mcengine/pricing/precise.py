@@ -43,10 +43,10 @@ def _columns(fn: Callable[..., Any], moving: tuple[int, ...], numbers: tuple[Sca
     """Derivative of ``fn`` by each moving number: one program, its tangents side by side."""
 
     def at(*chosen: Scalar) -> Any:
-        whole = list(numbers)
+        full = list(numbers)
         for i, x in zip(moving, chosen, strict=True):
-            whole[i] = x
-        return fn(*whole)
+            full[i] = x
+        return fn(*full)
 
     here = tuple(numbers[i] for i in moving)
     slopes = jax.vmap(lambda *tangents: jax.jvp(at, here, tangents)[1])(*jnp.eye(len(moving), dtype=here[0].dtype))

@@ -20,7 +20,7 @@ from jax.custom_derivatives import SymbolicZero
 
 from mcengine._model import Scalar
 
-_T, _T_WHOLE, _Z = 10, 14, 192
+_T, _T_INTEGER, _Z = 10, 14, 192
 _BEND = 2.0
 _Z_SCALE = 4.0
 _NEWTON = 12
@@ -131,7 +131,7 @@ def tabulate(
     steps: int,
     size: tuple[int, int],
     *,
-    whole: bool = False,
+    integer: bool = False,
 ) -> Smile:
     """The table of a law for 1 to ``steps`` steps of ``dt`` years to expiry.
 
@@ -145,12 +145,12 @@ def tabulate(
     scale, most = 4.0 * level, top(level)
     y = 0.5 * most * (nodes(size[1]) + 1.0)
     every = np.arange(1.0, steps + 1.0)
-    if steps <= (_T_WHOLE if whole else _T):
+    if steps <= (_T_INTEGER if integer else _T):
         counts, spread = every, np.eye(steps)
     else:
-        at = np.cos(np.pi * np.arange(_T_WHOLE) / (_T_WHOLE - 1)) if whole else nodes(_T)  # whole numbers reach both ends
+        at = np.cos(np.pi * np.arange(_T_INTEGER) / (_T_INTEGER - 1)) if integer else nodes(_T)  # whole numbers reach both ends
         counts = (0.5 * (np.sqrt(steps) - 1.0) * at + 0.5 * (np.sqrt(steps) + 1.0)) ** 2
-        counts = np.unique(np.round(counts)) if whole else counts
+        counts = np.unique(np.round(counts)) if integer else counts
         waves = lambda n: np.cos(np.arange(len(counts)) * np.arccos(np.clip(_place(n, steps), -1.0, 1.0))[:, None])  # noqa: E731
         spread = waves(every) @ np.linalg.inv(waves(counts))
     knots = jnp.einsum("tyx,ix,jy->tij", ratios(x, scale * y / (1.0 - y), counts, dt), fit(size[0]), fit(size[1]))
@@ -167,38 +167,38 @@ def affine_ratios(law: Any, x: Scalar, variance: Scalar, counts: Scalar, dt: Sca
     z, weight = _rule(_Z)
     t, v = dt * counts[:, None], variance[None, :]
     w = law.expected(v, t)
-    deviation = jnp.sqrt(w)
-    u = z / deviation[..., None]
+    total_volatility = jnp.sqrt(w)
+    u = z / total_volatility[..., None]
     place = u - 0.5j
     a, b = law.exponents(place, t[..., None])
     gap = jnp.exp(-0.5 * (z * z + 0.25 * w[..., None])) - jnp.exp(a + b * v[..., None])
-    gap = gap * weight / (deviation[..., None] * (u * u + 0.25))
+    gap = gap * weight / (total_volatility[..., None] * (u * u + 0.25))
     phase = z[:, None] * x[None, :]
     total = jnp.real(gap) @ jnp.cos(phase) + jnp.imag(gap) @ jnp.sin(phase)
-    k = x * deviation[..., None]
-    return implied(k, deviation[..., None], jnp.exp(0.5 * k) / jnp.pi * total)
+    k = x * total_volatility[..., None]
+    return implied(k, total_volatility[..., None], jnp.exp(0.5 * k) / jnp.pi * total)
 
 
-def implied(k: Scalar, deviation: Scalar, excess: Scalar) -> Scalar:
-    """Ratio of the implied to this ``deviation`` of a price on a forward of 1 that is ``excess`` over Black's.
+def implied(k: Scalar, total_volatility: Scalar, excess: Scalar) -> Scalar:
+    """Ratio of the implied to this ``total_volatility`` of a price on a forward of 1 that is ``excess`` over Black's.
 
     Out of the money: puts below the forward, calls above; both differ from Black's by the same.
     """
-    return _implied(k, _black(k, deviation) + excess, deviation)
+    return _implied(k, _black(k, total_volatility) + excess, total_volatility)
 
 
-def _black(k: Scalar, deviation: Scalar) -> Scalar:
+def _black(k: Scalar, total_volatility: Scalar) -> Scalar:
     """Out-of-the-money price on a forward of 1."""
-    d1 = -k / deviation + 0.5 * deviation
+    d1 = -k / total_volatility + 0.5 * total_volatility
     side = jnp.where(k > 0.0, 1.0, -1.0)
     cdf = jax.scipy.special.ndtr
-    return side * (cdf(side * d1) - jnp.exp(k) * cdf(side * (d1 - deviation)))
+    return side * (cdf(side * d1) - jnp.exp(k) * cdf(side * (d1 - total_volatility)))
 
 
-def _implied(k: Scalar, price: Scalar, deviation: Scalar) -> Scalar:
-    """Deviation with this out-of-the-money price, over ``deviation``: Newton on the price's logarithm, in a bracket that closes."""
+def _implied(k: Scalar, price: Scalar, total_volatility: Scalar) -> Scalar:
+    """Total volatility with this out-of-the-money price, over ``total_volatility``: Newton on the price's logarithm, in a bracket that closes."""
     goal = jax.lax.stop_gradient(jnp.log(jnp.maximum(price, 1e-30)))
-    at_k, unit = jax.lax.stop_gradient((k, deviation))
+    at_k, unit = jax.lax.stop_gradient((k, total_volatility))
 
     def vega(s: Scalar) -> Scalar:
         d1 = -at_k / s + 0.5 * s
@@ -219,4 +219,4 @@ def _implied(k: Scalar, price: Scalar, deviation: Scalar) -> Scalar:
     # One step more carries the derivatives, ds = (dprice - dBlack/dk dk) / vega, unless there is hardly any time value left to divide by.
     slope = vega(s)
     known = jnp.exp(goal) > 1e-13
-    return (s + jnp.where(known, price - _black(k, s), 0.0) / jnp.where(known, slope, 1.0)) / deviation
+    return (s + jnp.where(known, price - _black(k, s), 0.0) / jnp.where(known, slope, 1.0)) / total_volatility

@@ -24,7 +24,7 @@ SHORTEST, LONGEST = 10.0 / 365.0, 2.0
 """Years to expiry for which the surface is stated."""
 
 WIDEST = 4.5
-"""|ln K/F| over the total deviation at the money, up to which it is stated: what the quotes reach at 13 days."""
+"""|ln K/F| over the total volatility at the money, up to which it is stated: what the quotes reach at 13 days."""
 
 
 @model

@@ -8,14 +8,13 @@ import numpy as np
 from mcengine._model import replace
 from mcengine.calibrate import zero_rates
 from mcengine.engine import sample
-from mcengine.history import bond_index
+from mcengine.history import bond_index, shipped
 from mcengine.market import BondIndex, HullWhite, Market
 from mcengine.market.correlation import to_matrix
 from mcengine.report.plots import _figure, _grid
 
 _SEEN, _MODEL = "#7F7F7F", "#0072B2"
 REGIME = ("#009E73", "#E69F00", "#D55E00", "#882255")
-_SHIPPED_YIELDS = {"ust3m": 0.25, "ust2y": 2.0, "ust10y": 10.0}
 _PANELS = 3
 """Assets shown beside each other: more are too small to read."""
 
@@ -24,16 +23,16 @@ def pictures(fitted: Any, yields: Mapping[str, float] | None = None) -> dict[str
     """Those that apply to a ``MarketFit``, by file name; ``yields`` the maturity in years of its columns of yields, by name or heading."""
     market, frame, out = fitted.market, fitted.prices.frame, {}
     found = {name: e.value for name, e in fitted.correlations.items()}
-    asked = {"repair": (found, market.correlation)}
+    targets = {"repair": (found, market.correlation)}
     for regime, pairs in ((market.regimes and market.regimes.correlation) or {}).items():
-        asked[f"repair_{regime}"] = found | fitted.regimes.regimes.correlation[regime], pairs
-    for name, (before, after) in asked.items():
+        targets[f"repair_{regime}"] = found | fitted.regimes.regimes.correlation[regime], pairs
+    for name, (before, after) in targets.items():
         wide, near_by = to_matrix(before, market.correlated), to_matrix(after, market.correlated)
         if np.linalg.norm(wide - near_by) > 1e-9:
             out[f"correlation_{name}"] = plot_repair(wide, near_by, market.correlated)
     if market.rate.n_factors:
         called = {title: name for name, title in fitted.prices.titles.items()}
-        years = {c if c in frame.columns else called.get(c, c): float(t) for c, t in (yields or _SHIPPED_YIELDS).items()}
+        years = {c if c in frame.columns else called.get(c, c): float(t) for c, t in (yields or shipped.YIELDS).items()}
         if max(years.values()) >= 1.0 and set(years) <= set(frame.columns):
             out["bond_index"] = plot_bond_index(market.rate, frame[list(years)], years)
     if market.regimes is not None:
@@ -41,11 +40,11 @@ def pictures(fitted: Any, yields: Mapping[str, float] | None = None) -> dict[str
     return out
 
 
-def plot_repair(asked: Any, repaired: Any, names: list[str]) -> Any:
-    """Correlation matrices asked and repaired, their smallest eigenvalues, and how far apart they are."""
-    before, after = np.asarray(asked, float), np.asarray(repaired, float)
+def plot_repair(target: Any, repaired: Any, names: list[str]) -> Any:
+    """Correlation matrices, target and repaired, their smallest eigenvalues, and how far apart they are."""
+    before, after = np.asarray(target, float), np.asarray(repaired, float)
     figure, axes = _figure((2.6 + 1.5 * len(names), 1.6 + 0.75 * len(names)), columns=2)
-    for axis, matrix, title in ((axes[0], before, "asked"), (axes[1], after, "repaired")):
+    for axis, matrix, title in ((axes[0], before, "target"), (axes[1], after, "repaired")):
         image = axis.imshow(matrix, vmin=-1.0, vmax=1.0, cmap="RdBu_r")
         axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
         axis.set_yticks(range(len(names)), names if axis is axes[0] else [])

@@ -39,5 +39,5 @@ def put_dearness(quotes: Quotes, *, moneyness: float = 0.76, skews: tuple[float,
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def _put(k: float, deviation: float) -> float:
-    return float(arbitrage.call(np.array(k), np.array(deviation))) - 1.0 + float(np.exp(k))
+def _put(k: float, total_volatility: float) -> float:
+    return float(arbitrage.call(np.array(k), np.array(total_volatility))) - 1.0 + float(np.exp(k))

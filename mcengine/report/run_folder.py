@@ -26,17 +26,17 @@ _STATE = ("begun.json", "config.yaml", "metrics.json")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder and the verbs that fill it; ``goes_on`` where it holds blocks of this very run."""
+    """A folder and the verbs that fill it; ``resumable`` where it holds blocks of this very run."""
 
     path: Path
-    goes_on: bool = False
+    resumable: bool = False
 
     def is_finished(self, config: Mapping[str, Any]) -> bool:
         """Whether this very configuration was run here to its end. Raises ``ValueError`` when another one was."""
         if not (self.path / "metrics.json").is_file():
             return False
         if read_json(self.path / "provenance.json").get("config") != as_json(config):
-            if self.goes_on:  # further than it went
+            if self.resumable:  # further than it went
                 return False
             raise ValueError(f"{self.path} holds the finished run of another configuration; choose a folder of its own")
         return True

@@ -1,4 +1,4 @@
-"""What streams are made of: power sums by slot, histograms with fixed edges. float64, one pass over a piece that fits the cache.
+"""What streams are made of: power sums by group of ids, histograms with fixed edges. float64, one pass over a piece that fits the cache.
 
 ``np.dot`` and ``matmul`` are avoided: they start BLAS threads, which fight with XLA's for the cores; ``einsum`` does not.
 """
@@ -13,7 +13,7 @@ from mcengine.statistics.estimate import Estimate
 from mcengine.statistics.sampling import Sampling
 
 GROUPS = 128
-"""Slots that ids are dealt to: an error made of 128 of them is itself known to 1/sqrt(256) = 6 %."""
+"""Groups that ids are dealt to: an error made of 128 of them is itself known to 1/sqrt(256) = 6 %."""
 CHUNK = 16_384
 """Paths handled at a time: 128 kB of float64, in the second cache with room for the next array."""
 BINS = 4096
@@ -21,25 +21,25 @@ BINS = 4096
 
 @dataclass(frozen=True)
 class Layout:
-    """Slots of path ids, and how slots make independent groups."""
+    """Groups of path ids, id mod ``id_groups``, and how they make independent groups."""
 
     sampling: Sampling
     first: int
 
     @property
-    def slots(self) -> int:
+    def id_groups(self) -> int:
         return max(GROUPS, self.sampling.unit)
 
     def counts(self, count: int) -> np.ndarray:
-        """Paths in each slot after ``count`` paths."""
-        whole, rest = divmod(count, self.slots)
-        return whole + ((np.arange(self.slots) - self.first % self.slots) % self.slots < rest).astype(np.float64)
+        """Paths in each group of ids after ``count`` paths."""
+        whole, rest = divmod(count, self.id_groups)
+        return whole + ((np.arange(self.id_groups) - self.first % self.id_groups) % self.id_groups < rest).astype(np.float64)
 
     def fold(self, rows: np.ndarray) -> np.ndarray:
-        """[k, slots] to [k, groups]: both of a pair in one, all slots of a randomisation in one."""
+        """[k, id_groups] to [k, independent groups]: both of a pair in one, all of a randomisation in one."""
         if self.sampling.kind == "iid":
             return rows
-        if self.sampling.kind == "windows":  # no two slots are independent: one group, which tells no error
+        if self.sampling.kind == "windows":  # no two groups are independent: one group, which tells no error
             return rows.sum(axis=1, keepdims=True)
         if self.sampling.kind == "pairs":
             return rows.reshape(len(rows), -1, 2).sum(axis=2)
@@ -50,25 +50,25 @@ class Piece:
     """``size`` consecutive paths after the ``done`` before them, and their weights."""
 
     def __init__(self, layout: Layout, done: int, size: int, weights: np.ndarray | None) -> None:
-        self.slots, self.size, self.weights = layout.slots, size, weights
-        self.before = (layout.first + done) % self.slots
-        self.after = -(self.before + size) % self.slots
+        self.id_groups, self.size, self.weights = layout.id_groups, size, weights
+        self.before = (layout.first + done) % self.id_groups
+        self.after = -(self.before + size) % self.id_groups
 
     def table(self, values: np.ndarray) -> np.ndarray:
-        """[rows, slots], nought where an id is of another piece."""
+        """[rows, id_groups], nought where an id is of another piece."""
         if self.before or self.after:
             values = np.pad(values, (self.before, self.after))
-        return values.reshape(-1, self.slots)
+        return values.reshape(-1, self.id_groups)
 
 
 class Sums:
-    """Sums of (y - shift)^k, k = 1 ... ``powers``, by slot; for pairs a last row of the products within pairs."""
+    """Sums of (y - shift)^k, k = 1 ... ``powers``, by group of ids; for pairs a last row of the products within pairs."""
 
     def __init__(self, layout: Layout, shift: float, powers: int) -> None:
         self.layout, self.shift, self.powers = layout, shift, powers
         self.pairs = layout.sampling.kind == "pairs"
-        self.rows = np.zeros((powers + self.pairs, layout.slots))
-        self.last = np.zeros((0, layout.slots))
+        self.rows = np.zeros((powers + self.pairs, layout.id_groups))
+        self.last = np.zeros((0, layout.id_groups))
 
     def add(self, y: np.ndarray, piece: Piece, weights: np.ndarray | None = None) -> None:
         d = piece.table(np.subtract(y, self.shift, dtype=np.float64))

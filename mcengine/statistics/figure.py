@@ -14,6 +14,17 @@ Outcomes = Mapping[str, Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True)
+class Column:
+    """The per-path values of one ``outcome`` of one ``book``."""
+
+    book: str
+    outcome: str
+
+    def __call__(self, outcomes: Outcomes) -> np.ndarray:
+        return outcomes[self.book][self.outcome]
+
+
+@dataclass(frozen=True)
 class Figure:
     """Per-path values, reduced by ``how``; ``level`` is the quantile or the tail's share, ``factor`` multiplies the result.
 
@@ -30,6 +41,11 @@ class Figure:
     def __post_init__(self) -> None:
         if self.how in ("quantile", "tail_mean") and not 0.0 < self.level < 1.0:
             raise ValueError(f"Figure.level: expected a number above 0 and below 1 for a {self.how}, got {self.level!r}")
+
+    @property
+    def source(self) -> Column | None:
+        """The one outcome whose values these are, as they are: what is reduced from it can be shared. None where figures make their own."""
+        return self.column if isinstance(self.column, Column) else None
 
     def fixed(self, outcomes: Outcomes) -> Callable[[Outcomes], np.ndarray]:
         """The column, fixed on ``outcomes``."""
@@ -55,18 +71,13 @@ def path_weights(outcomes: Outcomes) -> np.ndarray | None:
     return None if log_weight is None else np.exp(np.asarray(log_weight, np.float64))
 
 
-def column(book: str, figure: str) -> Callable[[Outcomes], np.ndarray]:
-    """The per-path values of one outcome of one book."""
-    return lambda outcomes: outcomes[book][figure]
-
-
 def default_figures(books: Iterable[str], names: Mapping[str, Iterable[str]]) -> dict[str, Figure]:
     """Mean of every outcome; of wealth also the 20th percentile and the mean of the worst 5 %."""
     out: dict[str, Figure] = {}
     for book in books:
         for name in names[book]:
-            out[f"{book}/{name}"] = Figure(column(book, name))
+            out[f"{book}/{name}"] = Figure(Column(book, name))
         if "wealth" in names[book]:
-            out[f"{book}/wealth p20"] = Figure(column(book, "wealth"), "quantile", 0.20)
-            out[f"{book}/wealth worst 5 %"] = Figure(column(book, "wealth"), "tail_mean", 0.05)
+            out[f"{book}/wealth p20"] = Figure(Column(book, "wealth"), "quantile", 0.20)
+            out[f"{book}/wealth worst 5 %"] = Figure(Column(book, "wealth"), "tail_mean", 0.05)
     return out

@@ -127,7 +127,13 @@ class Quantile:
 
     def __init__(self, level: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
         self.at = Level(level, layout, values, weights)
-        self.hits, self.parts, self.add = self.at.hits, self.at.parts, self.at.add
+        self.hits = self.at.hits
+
+    def parts(self) -> Iterator[np.ndarray]:
+        return self.at.parts()
+
+    def add(self, x: np.ndarray, piece: Piece) -> None:
+        self.at.add(x, piece)
 
     def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
         return self.at.quantile(count, wide, mean_weight)

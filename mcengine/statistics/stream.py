@@ -1,11 +1,12 @@
 """Statistics of a run as it streams: memory does not grow with paths, and every error is made of what the sampling leaves independent.
 
 All is fixed on a first batch of outcomes (shifts, quantiles to start from, edges), then fed with every batch in the order of ids; sums are
-float64. Ids are dealt to slots, id mod ``GROUPS``, and sums are kept by slot: unions of slots are independent, which gives paired errors of
+float64. Ids are dealt to groups, id mod ``GROUPS``, and sums are kept by group: unions of groups are independent, which gives paired errors of
 differences (between books, and between runs of the same paths) and, by the jackknife, errors of variance, skewness, kurtosis and covariance. How each
 kind of figure is reduced stands in ``statistics.reducers``.
 """
 
+import copy
 import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -40,27 +41,23 @@ class _Source:
 
 
 class Statistics:
-    """Figures of a stream of outcomes: fixed on the ``kept`` ones and fed with them, then ``add`` for every further batch in the order of ids.
+    """Figures of a stream of outcomes: fixed on the ``kept`` ones, then ``add`` for every further batch in the order of ids.
+
+    It starts from the kept outcomes, or from a ``state()`` of statistics of the same figures fixed on the same ones, and goes on bit for bit.
 
     The same ids give the same bits however they were cut into batches, where the cuts are multiples of ``CHUNK`` ids from the first.
     Raises ``ValueError`` for ids that do not fit the sampling.
     """
 
-    def __init__(self, figures: Mapping[str, Figure], sampling: Sampling, kept: Outcomes, first: int = 0) -> None:
-        self._fix(figures, sampling, kept, first)
-        self.add(kept)
-
-    @classmethod
-    def restore(
-        cls, figures: Mapping[str, Figure], sampling: Sampling, kept: Outcomes, state: Mapping[str, np.ndarray], first: int = 0
-    ) -> "Statistics":
-        """Fixed on the same ``kept`` outcomes and set to a ``state()``: goes on bit for bit."""
-        one = cls.__new__(cls)
-        one._fix(figures, sampling, kept, first)
-        one.load(state)
-        return one
-
-    def _fix(self, figures: Mapping[str, Figure], sampling: Sampling, kept: Outcomes, first: int) -> None:
+    def __init__(
+        self,
+        figures: Mapping[str, Figure],
+        sampling: Sampling,
+        kept: Outcomes,
+        first: int = 0,
+        *,
+        state: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         sampling.check_run(_length(kept), first)
         self.figures, self.sampling, self.first, self.count = dict(figures), sampling, first, 0
         self.layout = Layout(sampling, first)
@@ -68,29 +65,34 @@ class Statistics:
         self.weights = None if weights is None else Sums(self.layout, 1.0, 2)
         self._sources: dict[Any, _Source] = {}
         self._place: dict[str, tuple[_Source, Any]] = {}
-        outcomes = {id(values): (book, name) for book, columns in kept.items() for name, values in columns.items()}
         for name, figure in self.figures.items():
-            column = figure.fixed(kept)
-            values = column(kept)
-            source = outcomes.get(id(values))
-            values = np.asarray(values)  # a memory-mapped one becomes another object
-            at = self._sources.setdefault(source or name, _Source(column))
-            key = (figure.how, figure.level)
-            if key not in at.reducers:
-                at.reducers[key] = reducer(figure, self.layout, values, weights, source is not None)
-            mean = at.reducers[key]
-            if source is not None and isinstance(mean, Mean) and figure.how == "mean" and at.moments is None:
-                # Unweighted, the mean's own sums are the moments'.
-                at.moments = mean.sums if weights is None else Sums(self.layout, float(np.mean(values, dtype=np.float64)), 4)
-            if (figure.how == "quantile" or (figure.how == "tail_mean" and source is not None)) and at.wide is None:
-                at.wide = Histogram.over(values, weights is not None)
-            self._place[name] = (at, key)
+            self._place[name] = self._reduced(name, figure, kept, weights)
         shared: dict[str, list[str]] = {}
         for place, one in self._sources.items():
             if isinstance(place, tuple) and one.moments is not None:
                 shared.setdefault(place[1], []).append(place[0])
         self._books = {name: books for name, books in shared.items() if len(books) > 1}  # outcomes whose mean is taken in several books
-        self._cross = {name: np.zeros((len(books) * (len(books) - 1) // 2, self.layout.slots)) for name, books in self._books.items()}
+        self._cross = {name: np.zeros((len(books) * (len(books) - 1) // 2, self.layout.id_groups)) for name, books in self._books.items()}
+        if state is None:
+            self.add(kept)
+        else:
+            self.load(state)
+
+    def _reduced(self, name: str, figure: Figure, kept: Outcomes, weights: np.ndarray | None) -> tuple["_Source", Any]:
+        """Where a figure is reduced: (the source of its values, which of its reducers)."""
+        column, shared = figure.fixed(kept), figure.source is not None
+        values = np.asarray(column(kept))
+        place = name if figure.source is None else (figure.source.book, figure.source.outcome)
+        source, key = self._sources.setdefault(place, _Source(column)), (figure.how, figure.level)
+        if key not in source.reducers:
+            source.reducers[key] = reducer(figure, self.layout, values, weights, shared)
+        mean = source.reducers[key]
+        if shared and isinstance(mean, Mean) and figure.how == "mean" and source.moments is None:
+            # Unweighted, the mean's own sums are the moments'.
+            source.moments = mean.sums if weights is None else Sums(self.layout, float(np.mean(values, dtype=np.float64)), 4)
+        if (figure.how == "quantile" or (figure.how == "tail_mean" and shared)) and source.wide is None:
+            source.wide = Histogram.over(values, weights is not None)
+        return source, key
 
     def add(self, outcomes: Outcomes) -> None:
         """The next batch."""
@@ -164,14 +166,13 @@ class Statistics:
 
     def under(self, prefix: str) -> "Statistics":
         """The figures whose names begin with ``prefix``, without it. The sums are shared."""
-        one = self.__class__.__new__(self.__class__)
-        one.__dict__.update(self.__dict__)
+        one = copy.copy(self)
         one.figures = {name.removeprefix(prefix): f for name, f in self.figures.items() if name.startswith(prefix)}
         one._place = {name.removeprefix(prefix): place for name, place in self._place.items() if name.startswith(prefix)}
         return one
 
     def moments(self, book: str, outcome: str) -> Moments:
-        """Mean, variance, skewness and kurtosis of an outcome whose mean is a figure; errors by the jackknife over slots."""
+        """Mean, variance, skewness and kurtosis of an outcome whose mean is a figure; errors by the jackknife over groups of ids."""
         sums = self._moments(book, outcome)
         table = np.vstack([self._weight_rows(), self.layout.fold(sums.rows[:4])])
         kind = self.sampling.kind
@@ -188,7 +189,7 @@ class Statistics:
         return Moments(mean, *(Estimate(float(v), float(e), mean.count, kind) for v, e in zip(values, errors, strict=True)))
 
     def covariance(self, outcome: str) -> dict[tuple[str, str], Estimate]:
-        """Covariance of an outcome between books, whose means are figures; errors by the jackknife over slots."""
+        """Covariance of an outcome between books, whose means are figures; errors by the jackknife over groups of ids."""
         books = self._books.get(outcome)
         if books is None:
             raise ValueError(f"covariance: expected an outcome whose mean is a figure of two books, got {outcome!r}{near(outcome, self._books)}")
@@ -207,7 +208,7 @@ class Statistics:
     def difference(self, name: str, other: "Statistics | None" = None, other_name: str | None = None) -> Estimate:
         """Figure ``other_name`` (by default the same) of ``other`` (by default these statistics) minus figure ``name``, its error paired.
 
-        Means and probabilities only. The error is made of the differences by slot: for independent paths it is itself known to 6 %.
+        Means and probabilities only. The error is made of the differences by group: for independent paths it is itself known to 6 %.
         """
         other = self if other is None else other
         if (self.sampling, self.first, self.count) != (other.sampling, other.first, other.count):

@@ -1,4 +1,4 @@
-"""Variance reduction by name, and the choice among them: the least error^2 x time for the figure asked.
+"""Variance reduction by name, and the choice among them: the most efficient estimator of the requested figure (smallest variance x time).
 
     none         the study as it is
     antithetic   pairs of paths z, -z
@@ -19,6 +19,7 @@ from typing import Any
 from mcengine import noise
 from mcengine._model import replace
 from mcengine._spelling import near
+from mcengine.engine.study import Study
 from mcengine.statistics.estimate import Estimate
 from mcengine.statistics.figure import Figure
 from mcengine.variance_reduction import control_variates as controls
@@ -35,7 +36,7 @@ class Reduced:
     """``study`` is to be run in place of the one given; ``estimate`` reads figures of its results. ``note`` says what was done."""
 
     method: str
-    study: Any
+    study: Study
     note: str
     controls: Mapping[str, Control] = field(default_factory=dict)
     breach: Breach | None = None
@@ -51,7 +52,7 @@ class Reduced:
 
 
 def reduce(
-    study: Any,
+    study: Study,
     method: str = "none",
     *,
     figures: Mapping[str, Figure],
@@ -136,7 +137,7 @@ class Choice:
 
 
 def choose(
-    study: Any,
+    study: Study,
     figure: Figure,
     *,
     name: str = "the figure",

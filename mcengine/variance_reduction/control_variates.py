@@ -17,6 +17,7 @@ import numpy as np
 from mcengine._model import replace
 from mcengine.engine.recorder import Gains
 from mcengine.engine.run import run
+from mcengine.engine.study import Study
 from mcengine.statistics import estimate
 from mcengine.statistics.estimate import Estimate
 from mcengine.statistics.figure import Figure, Outcomes
@@ -25,12 +26,12 @@ LEAST = 1.05
 """Ratio of variances from which a control is used; of 32,768 pilot paths it is known to about 0.02."""
 
 
-def recording(study: Any) -> Any:
+def recording(study: Study) -> Study:
     """The study with the gains of every book recorded."""
     return study if any(isinstance(r, Gains) for r in study.recorders) else replace(study, recorders=(*study.recorders, Gains()))
 
 
-def gains(study: Any, outcomes: Outcomes) -> np.ndarray:
+def gains(study: Study, outcomes: Outcomes) -> np.ndarray:
     """Columns of mean 0, [paths, gains]: each book's gain on each asset, and each asset's final price over its expectation, less 1."""
     columns = []
     for name, asset in study.market.assets.items():
@@ -72,13 +73,13 @@ class Control:
         return Estimate(float(value), 0.5 * float(high - low), inside.count, inside.sampling).scaled(figure.factor)
 
 
-def fit(study: Any, figures: Mapping[str, Figure], *, paths: int = 32_768, seed: int = 0) -> dict[str, Control]:
+def fit(study: Study, figures: Mapping[str, Figure], *, paths: int = 32_768, seed: int = 0) -> dict[str, Control]:
     """Coefficients for every figure, from one run on the pilot stream.
 
     Raises ``ValueError`` for an asset whose expected growth is not known, and for weighted noise.
     """
     for name, asset in study.market.assets.items():
-        if not hasattr(asset, "drift"):
+        if getattr(asset, "drift", None) is None:
             raise ValueError(f"controls: expected assets with a drift, under which their expected gains are known, got {name!r} without")
     pilot = run(recording(study), paths, seed=seed, stream="pilot", keep=1e18, progress=False)
     if "log_weight" in pilot.outcomes["market"]:

@@ -21,6 +21,7 @@ from mcengine._spelling import near
 from mcengine.engine import program
 from mcengine.engine.recorder import Wealth
 from mcengine.engine.run import run
+from mcengine.engine.study import Study
 from mcengine.noise import Path, Shifted, make_key, split_ids
 from mcengine.statistics import estimate
 from mcengine.statistics.estimate import Estimate
@@ -44,7 +45,7 @@ class Breach:
     event: str = "any_day"
 
     @staticmethod
-    def of(study: Any, floor: float, book: str | None = None, event: str = "any_day") -> "Breach":
+    def of(study: Study, floor: float, book: str | None = None, event: str = "any_day") -> "Breach":
         """The breach of a study's book, by default its last one. Raises ``ValueError`` for what the study does not have."""
         name = list(study.books)[-1] if book is None else book
         if name not in study.books:
@@ -109,7 +110,7 @@ class Importance:
     ``gain`` is the variance of plain Monte Carlo over that of this estimator, path for path.
     """
 
-    study: Any
+    study: Study
     breach: Breach
     shift: np.ndarray
     probability: Estimate
@@ -130,7 +131,7 @@ class Importance:
 
 
 def find(
-    study: Any,
+    study: Study,
     *,
     floor: float,
     book: str | None = None,
@@ -163,7 +164,7 @@ def find(
 class _Pilot:
     """Pilot runs of the breaching book alone, each on addresses of its own."""
 
-    def __init__(self, study: Any, breach: Breach, pieces: int, paths: int, seed: int) -> None:
+    def __init__(self, study: Study, breach: Breach, pieces: int, paths: int, seed: int) -> None:
         self.study = replace(study, policy={breach.book: study.books[breach.book]}, recorders=(Wealth(),))
         self.breach, self.pieces, self.paths, self.seed = breach, pieces, paths, seed
         self.watch = breach.book if breach.event == "any_day" else ""
