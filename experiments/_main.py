@@ -155,9 +155,10 @@ def _join_hosts(name: str, line: CommandLine) -> None:
 
     Under engine=gpu: refuse a machine without one.
     """
-    if not any(a.startswith("engine") for a in line.overrides):
+    words = [o for o in line.overrides if o.startswith(("engine=", "engine.hosts", "engine.platform"))]  # a sweep may be over any other
+    if not words:
         return
-    asked = configuration.load_config(line.overrides, name, line.config_dir).engine
+    asked = configuration.load_config(words, name, line.config_dir).engine
     if asked.hosts is not None:
         mc.engine.hosts.start(**configuration.plain(asked.hosts))
     if asked.platform is not None and jax.default_backend() != asked.platform:

@@ -23,6 +23,8 @@ Modules: TypeAlias = Iterable[str | ModuleType]
 ROOMS = ("noise", "pricing", "history", "market", "instrument", "ledger", "policy", "objective", "calibrate")
 """What these list is for configurations to name. Other rooms write files and start processes: of them only frozen dataclasses."""
 
+_MANY = 50  # names that no message lists
+
 _named = [word.strip() for word in os.environ.get("MC_CODE", "").split(",") if word.strip()]
 """Read once, at the start: what a configuration makes of the environment later adds nothing."""
 
@@ -74,7 +76,9 @@ def resolve(target: str, where: str = "", allow: Modules = ()) -> Callable[..., 
     words = target.removeprefix(f"{home}.").split(".")
     for word in words:
         if not _is_public(found, word, home):
-            raise ValueError(f"{at}: {getattr(found, '__name__', home)} has no public name {word!r} to build from{near(word, _listed(found))}")
+            others = _listed(found)
+            hint = near(word, others) if len(others) < _MANY else ""
+            raise ValueError(f"{at}: {getattr(found, '__name__', home)} has no public name {word!r} to build from{hint}")
         found = getattr(found, word)
     if not callable(found) or (home == "mcengine" and words[0] not in ROOMS and not _is_data(found)):
         raise ValueError(f"{at}: {target} is not for a configuration to call")
@@ -149,10 +153,11 @@ def _is_public(owner: Any, name: str, home: str) -> bool:
         return False
     if isinstance(owner, type):  # another way to construct it
         return isinstance(inspect.getattr_static(owner, name, None), classmethod | staticmethod) and _is_of(home, getattr(owner, name))
-    if not isinstance(owner, ModuleType) or name not in _listed(owner):
-        return False
-    found = getattr(owner, name)
-    return found.__name__ == f"{owner.__name__}.{name}" if isinstance(found, ModuleType) else _is_of(home, found)
+    found = getattr(owner, name, None) if isinstance(owner, ModuleType) else None
+    if isinstance(found, ModuleType):
+        own_part = found.__name__ == f"{owner.__name__}.{name}"
+        return own_part and (home != "mcengine" or name in _listed(owner))
+    return found is not None and name in _listed(owner) and _is_of(home, found)
 
 
 def _is_of(home: str, found: Any) -> bool:

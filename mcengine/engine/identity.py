@@ -95,12 +95,16 @@ def _kind(value: Any) -> str:
     return f"{owner.__module__}.{owner.__qualname__} (source {source(owner)})" if is_own(owner) else str(owner.__qualname__)
 
 
+def _code_files() -> dict[str, Path]:
+    """Every file of mcengine's that makes numbers, by its name in the package."""
+    root = Path(__file__).resolve().parent.parent
+    files = {file.relative_to(root): file for file in sorted(root.rglob("*.py"))}
+    return {name.as_posix(): file for name, file in files.items() if name.parts[0] not in _NUMBERS_PASS_BY}
+
+
 @lru_cache(maxsize=1)
 def _code() -> str:
-    root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
-        name = file.relative_to(root)
-        if name.parts[0] not in _NUMBERS_PASS_BY:
-            digest.update(name.as_posix().encode() + file.read_bytes())
+    for name, file in _code_files().items():
+        digest.update(name.encode() + file.read_bytes())
     return digest.hexdigest()[:12]
