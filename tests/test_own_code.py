@@ -3,6 +3,7 @@
 import importlib
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -216,6 +217,12 @@ class TestOwnModules:
         (here / "json.py").write_text("")
         with pytest.raises(ValueError, match=message):
             mc.load({"_target_": f"{given.removesuffix('.py').removeprefix('../')}.x"}, allow=[given])
+
+    def test_named_by_the_environment(self, here):
+        code = "import mcengine as mc; print(mc.load({'_target_': 'my_rules.Share.half'}))"
+        command = [sys.executable, "-c", code]
+        done = subprocess.run(command, env={**os.environ, "MC_CODE": "my_rules"}, capture_output=True, text=True, check=False)
+        assert (done.stdout, done.stderr) == ("Share(share=0.5)\n", "")
 
     def test_of_a_folder(self, here):
         (here / "rules").mkdir()
