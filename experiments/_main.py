@@ -8,21 +8,23 @@ The last line on standard output is the run folder; of a sweep, the sweep's fold
 import logging
 import math
 import os
-import shlex
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import _command_line
 import _resume
 import jax
+from _command_line import CommandLine, script
 
 import mcengine as mc
-from mcengine import _runtime
+from mcengine import _runtime, _targets
 from mcengine import config as configuration
 from mcengine.engine.checkpoint import FULL
 from mcengine.engine.checks import check_paths
@@ -42,34 +44,43 @@ def main(name: str) -> Callable[[Task], Callable[..., int]]:
 
 
 def run(task: Task, name: str, arguments: Sequence[str]) -> int:
-    """One run, or with ``-m`` one for each combination of values."""
-    multirun = bool({"-m", "--multirun"} & set(arguments))
-    overrides = [a for a in arguments if not a.startswith("-")]
-    if any(a.startswith("-") and a not in ("-m", "--multirun") for a in arguments):
-        _hydra(name, lambda config: None, arguments)  # --help, --cfg job: Hydra's own
-        return 0
+    """One run, or with ``-m`` one for each combination of values; or what a flag such as ``--help`` shows."""
     try:
-        overrides = _resume.resumed(name, overrides, multirun)
-        _join_hosts(name, overrides)
+        line = _command_line.read(arguments)
+        with _targets.allowing(line.code):
+            return _show(name, line) if line.shown else _run(task, name, line)
+    except SystemExit as done:  # Hydra's, after --help or --version
+        return int(done.code or 0)
     except ValueError as error:
         _say(str(error))
         return REFUSED
+
+
+def _show(name: str, line: CommandLine) -> int:
+    with _quiet_hydra():
+        _hydra(name, lambda config: None, line, [f"hydra.help.app_name={name}"] if "--help" in line.shown else [])
+    return 0
+
+
+def _run(task: Task, name: str, line: CommandLine) -> int:
+    line = replace(line, overrides=_resume.resumed(name, line))
+    _join_hosts(name, line)
     if name != "benchmark":  # which times the compiler
         _runtime.cache()
-    key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
-    given = [_resume.value(a) for a in overrides if a.partition("=")[0] == key]
-    with _folder(Path(given[-1]) if given else None, Path("multirun" if multirun else "outputs") / name) as (root, old):
-        jobs = _Jobs(task, name, old)
+    key = "hydra.sweep.dir" if line.multirun else "hydra.run.dir"
+    given = [_resume.value(a) for a in line.overrides if a.partition("=")[0] == key]
+    with _folder(Path(given[-1]) if given else None, Path("multirun" if line.multirun else "outputs") / name) as (root, old):
+        jobs = _Jobs(task, name, line, old)
         try:
             with _quiet_hydra():
-                _hydra(name, jobs, [*(["-m"] if multirun else []), *overrides, *([] if given else [f"{key}={root}"])])
-        except (ValueError, OSError) as error:
+                _hydra(name, jobs, line, [] if given else [f"{key}={root}"])
+        except OSError as error:
             _say(str(error))
             return REFUSED
         except KeyboardInterrupt:
-            _say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root)) if not multirun else ''}")
+            _say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root), line) if not line.multirun else ''}")
             return INTERRUPTED
-        if multirun and any(root.rglob("metrics.json")):
+        if line.multirun and any(root.rglob("metrics.json")):
             print(root.resolve(), flush=True)
         return max(jobs.codes, default=0)
 
@@ -77,8 +88,8 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
 class _Jobs:
     """What Hydra calls for each run. Failures are said and counted, not raised: the rest of a sweep goes on."""
 
-    def __init__(self, task: Task, name: str, old: set[Path]) -> None:
-        self.task, self.name, self.old = task, name, old
+    def __init__(self, task: Task, name: str, line: CommandLine, old: set[Path]) -> None:
+        self.task, self.name, self.line, self.old = task, name, line, old
         self.codes: list[int] = []
 
     def __call__(self, config: Any) -> None:
@@ -89,7 +100,7 @@ class _Jobs:
         path, overrides = Path(hydra.runtime.output_dir), list(hydra.overrides.task)
         stopped, ours = True, False  # from outside, and may go on; another process's folder is left alone
         choices = {k: v for k, v in hydra.runtime.choices.items() if not k.startswith("hydra") and "@" not in k}
-        command = shlex.join(["python", f"experiments/{self.name}.py", *overrides])
+        command = script(self.name, self.line, overrides)
         try:
             with RunFolder(path).alone():
                 ours = True
@@ -97,14 +108,14 @@ class _Jobs:
             code = 0
         except mc.engine.NotFiniteError as error:
             code = NOT_FINITE
-            _say(f"{str(error).partition('; replay')[0]}; replay: {replay(self.name, overrides, error)}")
+            _say(f"{str(error).partition('; replay')[0]}; replay: {replay(self.name, self.line, overrides, error)}")
             stopped = False
         except OSError as error:
             code = REFUSED
             if error.errno not in FULL:
                 raise
             kept = f"; {error.kept} are kept" if isinstance(error, mc.engine.DiskFullError) else ""
-            _say(f"the disk is full{kept}{_resume.how_to_go_on(self.name, RunFolder(path))}")
+            _say(f"the disk is full{kept}{_resume.how_to_go_on(self.name, RunFolder(path), self.line)}")
         except (ValueError, OmegaConfBaseException) as error:
             code, stopped = REFUSED, False
             _say(str(error))
@@ -120,12 +131,13 @@ class _Jobs:
         start = time.perf_counter()
         logging.getLogger("jax").setLevel(logging.ERROR)  # what it says about accelerators it did not find is no concern of a study
         prepare(config)
-        resolved = configuration.plain(config)
+        resolved = {**configuration.plain(config), **configuration.sources(config)}
         folder = RunFolder(path, _resume.resumable(RunFolder(path), resolved))
         if folder.is_finished(resolved):
             print(f"finished before, skipped: {command}\n{folder.path}", flush=True)
             return
-        before = folder.begin(configuration.as_yaml(config), {"experiment": self.name, "overrides": overrides, "config": resolved})
+        begun = {"experiment": self.name, "flags": self.line.kept, "overrides": overrides, "config": resolved}
+        before = folder.begin(configuration.as_yaml(config), begun)
         facts = {**provenance(), "seed": config.seed, "choices": choices, "command": command}  # of the code as it was when it started
         try:
             metrics, timings = self.task(config, folder)
@@ -138,14 +150,15 @@ class _Jobs:
         print(folder.path, flush=True)
 
 
-def _join_hosts(name: str, overrides: Sequence[str]) -> None:
+def _join_hosts(name: str, line: CommandLine) -> None:
     """Under engine=multi_host: the first host goes on, the others work for it and never return. They touch no folder.
 
     Under engine=gpu: refuse a machine without one.
     """
-    if not any(a.startswith("engine") for a in overrides):
+    words = [o for o in line.overrides if o.startswith(("engine=", "engine.hosts", "engine.platform"))]  # a sweep may be over any other
+    if not words:
         return
-    asked = configuration.load_config(overrides, name=name).engine
+    asked = configuration.load_config(words, name, line.config_dir).engine
     if asked.hosts is not None:
         mc.engine.hosts.start(**configuration.plain(asked.hosts))
     if asked.platform is not None and jax.default_backend() != asked.platform:
@@ -225,11 +238,11 @@ def prepare(config: Any) -> None:
                 OmegaConf.update(config, key, most)
 
 
-def replay(name: str, overrides: Sequence[str], error: mc.engine.NotFiniteError) -> str:
+def replay(name: str, line: CommandLine, overrides: Sequence[str], error: mc.engine.NotFiniteError) -> str:
     """The command that traces the broken paths."""
     words = [o for o in overrides if not o.startswith(("trace=", "hydra."))]
     words += [f"stream={error.stream}"] if error.stream != "test" else []
-    return shlex.join(["python", f"experiments/{name}.py", *words, f"trace={error.ids[:10]}".replace(" ", "")])
+    return script(name, line, [*words, f"trace={error.ids[:10]}".replace(" ", "")])
 
 
 def trace(config: Any, folder: RunFolder, study: mc.Study) -> tuple[dict[str, Any], dict[str, float]]:
@@ -244,19 +257,20 @@ def trace(config: Any, folder: RunFolder, study: mc.Study) -> tuple[dict[str, An
     return {"traced": len(ids)}, {}
 
 
-def _hydra(name: str, task: Callable[[Any], None], arguments: Sequence[str]) -> None:
-    """``hydra.main`` on these arguments; what it would print as an error is raised as a ``ValueError`` of one line."""
+def _hydra(name: str, task: Callable[[Any], None], line: CommandLine, more: Sequence[str]) -> None:
+    """``hydra.main`` on this command line and ``more`` overrides; what it would print as an error is raised as a ``ValueError`` of one line."""
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    script, sys.argv = sys.argv, [f"{name}.py", *arguments]
+    arguments, sys.argv = sys.argv, [f"{name}.py", *line.overrides, *more, *line.hydra]
     try:
         hydra.main(config_path=str(configuration.CONF), config_name=name, version_base="1.3")(task)()
     except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(configuration.explain(error, [a for a in arguments if "=" in a and not a.startswith("hydra.")], name)) from None
+        overrides = [a for a in line.overrides if "=" in a and not a.startswith("hydra.")]
+        raise ValueError(configuration.explain(error, overrides, name, line.config_dir)) from None
     finally:
-        sys.argv = script
+        sys.argv = arguments
 
 
 @contextmanager

@@ -1,8 +1,11 @@
 """A run that goes on: from which folder, with which overrides, and that it is the same run."""
 
+import re
 import shlex
 from pathlib import Path
 from typing import Any
+
+from _command_line import CommandLine, script
 
 from mcengine import config as configuration
 from mcengine.engine.identity import differences, summarise
@@ -14,12 +17,12 @@ FREE = ("plots", "paths", "until.metric", "until.error", "seconds", "engine.bloc
 """What may differ in a run that goes on: how far it is to go, and what changes no path's numbers."""
 
 
-def resumed(name: str, overrides: list[str], multirun: bool) -> list[str]:
+def resumed(name: str, line: CommandLine) -> list[str]:
     """The overrides with ``resume=<folder>`` replaced by those of the run there, before the others, and by its folder."""
-    given = [value(o) for o in overrides if o.startswith("resume=") and o != "resume=null"]
+    given = [value(o) for o in line.overrides if o.startswith("resume=") and o != "resume=null"]
     if not given:
-        return overrides
-    if multirun:
+        return line.overrides
+    if line.multirun:
         raise ValueError("resume: expected one run; a sweep goes on when it is started again with hydra.sweep.dir=<its folder>")
     folder = Path(given[-1]).absolute()
     begun = read_json(folder / "begun.json")
@@ -27,7 +30,11 @@ def resumed(name: str, overrides: list[str], multirun: bool) -> list[str]:
         raise ValueError(f"resume: expected the folder of a run of experiments/{name}.py, got {given[-1]}")
     if begun["experiment"] != name:
         raise ValueError(f"resume: {given[-1]} is a run of experiments/{begun['experiment']}.py, not of {name}.py")
-    rest = [o for o in overrides if not o.startswith(("resume=", "hydra.run.dir="))]
+    if (flags := begun.get("flags")) and not line.kept:  # a file in a run folder adds no code and no configurations: the command line does
+        raise ValueError(f"resume: the run in {given[-1]} was begun with {shlex.join(flags)}; give that again")
+    if any(re.match(r"-|[+~]*hydra\b|[^=]*@[^=]*\bhydra\b", o) for o in begun["overrides"]):
+        raise ValueError(f"resume: {folder / 'begun.json'} is damaged: it has settings of Hydra itself")
+    rest = [o for o in line.overrides if not o.startswith(("resume=", "hydra.run.dir="))]
     quoted = str(folder).replace("'", "\\'")
     return [*begun["overrides"], *rest, f"hydra.run.dir='{quoted}'"]
 
@@ -51,6 +58,6 @@ def resumable(folder: RunFolder, config: dict[str, Any]) -> bool:
     return True
 
 
-def how_to_go_on(name: str, folder: RunFolder) -> str:
+def how_to_go_on(name: str, folder: RunFolder, line: CommandLine) -> str:
     """The command, where something was finished."""
-    return f"; go on with: python experiments/{name}.py resume={shlex.quote(str(folder.path))}" if folder.has_blocks else ""
+    return f"; go on with: {script(name, line, [f'resume={folder.path}'])}" if folder.has_blocks else ""

@@ -21,6 +21,7 @@ from mcengine import (  # noqa: E402
     statistics,
     variance_reduction,
 )
+from mcengine._model import Scalar, model, number, replace, static  # noqa: E402
 from mcengine._runtime import set_precision  # noqa: E402
 from mcengine.config import load, load_config  # noqa: E402
 from mcengine.engine import Result, Study, grid, price  # noqa: E402
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Estimate",
     "Result",
+    "Scalar",
     "Study",
     "calibrate",
     "collect",
@@ -44,14 +46,18 @@ __all__ = [
     "load",
     "load_config",
     "market",
+    "model",
     "noise",
+    "number",
     "objective",
     "optimise",
     "policy",
     "price",
     "pricing",
+    "replace",
     "report",
     "set_precision",
+    "static",
     "statistics",
     "variance_reduction",
 ]

@@ -1,6 +1,8 @@
-"""The names that a misspelt one may have meant, for error messages."""
+"""Names: what a misspelt one may have meant, and those that parts of a whole get from their classes."""
 
 import difflib
+import re
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -14,3 +16,13 @@ def near(name: Any, known: Any) -> str:
     if close:
         return f"; did you mean {' or '.join(close)}?"
     return f"; known: {', '.join(known)}" if known else ""
+
+
+def numbered(parts: Sequence[Any]) -> dict[str, Any]:
+    """Parts by the name of their class in snake_case, a class met twice with a number: ``band``, ``band_2``."""
+    named: dict[str, Any] = {}
+    for part in parts:
+        base = re.sub(r"(?<!^)(?=[A-Z])", "_", type(part).__name__).lower()
+        copies = sum(name.rstrip("0123456789").rstrip("_") == base for name in named)
+        named[base if not copies else f"{base}_{copies + 1}"] = part
+    return named

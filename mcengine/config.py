@@ -4,49 +4,83 @@
 imported on first use, and what it raises leaves here as a ``ValueError`` with the one line a user can act on.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from mcengine._spelling import near
+from mcengine._targets import Modules, build, is_own, resolve, targets
+from mcengine.engine.source import source
 
 CONF = Path(__file__).resolve().parent.parent / "conf"
 """Beside the package in a checkout, which is how mcengine is installed."""
 
 
-def load_config(overrides: Sequence[str] | None = None, name: str = "study") -> Any:
+def load_config(overrides: Sequence[str] | None = None, name: str = "study", config_dir: str | Path | None = None) -> Any:
     """The configuration ``conf/<name>.yaml`` with ``overrides`` as on the command line: ``["policy=cppi", "policy.multiplier=5"]``.
 
-    Raises ``ValueError`` with the near names for an unknown key or option.
+    Args:
+        overrides: as on the command line of an experiment, but no flags.
+        name: of the experiment.
+        config_dir: a folder of configurations of one's own by group: its ``policy/mine.yaml`` is ``policy=mine``.
+
+    Raises:
+        ValueError: an unknown key or option, with the near names; a ``config_dir`` that ``check_folder`` refuses.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    if config_dir is not None:
+        check_folder(Path(config_dir))
     try:
-        return _compose(list(overrides or []), name)
+        return _compose(list(overrides or []), name, config_dir)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ValueError(explain(error, list(overrides or []), name)) from None
+        raise ValueError(explain(error, list(overrides or []), name, config_dir)) from None
 
 
-def load(node: Any) -> Any:
-    """What a node's ``_target_`` builds, nested nodes and interpolations included. Raises ``ValueError`` with what refused it."""
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate
+def check_folder(folder: Path) -> None:
+    """Raise ``ValueError`` for a ``config_dir`` that is no folder, or has a file that is never read or that has a say in Hydra itself."""
+    if not folder.is_dir():
+        raise ValueError(f"--config-dir: expected a folder of configurations, got {folder} which is none")
+    for file in sorted(folder.rglob("*.yaml")):
+        if (CONF / file.relative_to(folder)).is_file():
+            raise ValueError(f"--config-dir: {file} is hidden by mcengine's own of that name; give it another")
+        if "hydra" in file.relative_to(folder).parts[:-1] or _sets_hydra(file.read_text(encoding="utf-8")):
+            raise ValueError(f"--config-dir: {file} has settings of Hydra itself, which only the command line may give, as hydra.<key>=<value>")
+
+
+def load(node: Any, allow: Modules = ()) -> Any:
+    """What a node's ``_target_`` builds, nested nodes and interpolations included.
+
+    Args:
+        node: of a configuration, or plain dicts and lists.
+        allow: modules of one's own, or their names, that a target may name beside mcengine and optax.
+
+    Raises:
+        ValueError: a target that names anything else, or what the target itself refused.
+    """
+    from omegaconf import Container, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
     try:
-        return instantiate(node, _convert_="all")
-    except InstantiationException as error:
-        cause: BaseException | None = error
-        while isinstance(cause, InstantiationException):
-            cause = cause.__cause__
-        if cause is not None and not isinstance(cause, ValueError | TypeError | OSError | ImportError):
-            raise cause from None
-        raise ValueError(" ".join(str(cause or error).splitlines())) from cause
+        if isinstance(node, dict | list):
+            node = OmegaConf.create(node, flags={"allow_objects": True})
+        if not isinstance(node, Container):
+            return node
+        where = str(node._get_full_key("") or "").strip(".")
+        return build(OmegaConf.to_container(node, resolve=True, throw_on_missing=True), where, allow)
     except OmegaConfBaseException as error:
         raise ValueError(str(error).splitlines()[0]) from None
+    except (ValueError, TypeError, OSError, ImportError) as error:
+        raise ValueError(" ".join(str(error).splitlines())) from error
+
+
+def sources(config: Any) -> dict[str, Any]:
+    """``{"source": {target: hash}}`` of what a configuration builds that is not mcengine's or optax's; empty where all is."""
+    found = {target: source(resolve(target, at)) for at, target in targets(plain(config)) if is_own(target)}
+    return {"source": found} if found else {}
 
 
 def study(config: Any, policy: Any = None, market: Any = None) -> Any:
@@ -131,7 +165,7 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return out
 
 
-def explain(error: BaseException, overrides: Sequence[str], name: str) -> str:
+def explain(error: BaseException, overrides: Sequence[str], name: str, config_dir: str | Path | None = None) -> str:
     """One line for an error of Hydra or OmegaConf: what was not understood, and the names nearest to it."""
     import re
 
@@ -153,7 +187,7 @@ def explain(error: BaseException, overrides: Sequence[str], name: str) -> str:
     inner = re.search(r"full_key: (\S+)", str(error.__cause__ or ""))
     key = inner.group(1) if inner else key
     others = [o for o in overrides if o.lstrip("+~").split("=")[0].split("@")[0] != key]
-    return f"unknown key {key!r}{_near_keys(key, _keys(others, name))}"
+    return f"unknown key {key!r}{_near_keys(key, _keys(others, name, config_dir))}"
 
 
 def _near_keys(key: str, known: Sequence[str]) -> str:
@@ -169,7 +203,7 @@ def _near_keys(key: str, known: Sequence[str]) -> str:
     return f"; known: {', '.join(siblings or known)}"
 
 
-def _keys(overrides: Sequence[str], name: str) -> list[str]:
+def _keys(overrides: Sequence[str], name: str, config_dir: str | Path | None) -> list[str]:
     """Every key of the configuration, groups included; without the overrides where they do not compose."""
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
@@ -177,7 +211,7 @@ def _keys(overrides: Sequence[str], name: str) -> list[str]:
 
     for attempt in (list(overrides), []):
         try:
-            container = OmegaConf.to_container(_compose(attempt, name), resolve=False)
+            container = OmegaConf.to_container(_compose(attempt, name, config_dir), resolve=False)
         except (HydraException, OmegaConfBaseException):
             continue
         assert isinstance(container, dict)
@@ -187,12 +221,34 @@ def _keys(overrides: Sequence[str], name: str) -> list[str]:
     return []
 
 
-def _compose(overrides: list[str], name: str) -> Any:
+def _compose(overrides: list[str], name: str, config_dir: str | Path | None) -> Any:
     from hydra import compose, initialize_config_dir
 
     if not CONF.is_dir():
         raise ValueError(f"load_config: expected the configurations at {CONF}; install mcengine from a checkout (pip install -e .)")
     if not (CONF / f"{name}.yaml").is_file():
         raise ValueError(f"unknown configuration {name!r}{near(name, [f.stem for f in CONF.glob('*.yaml')])}")
+    if config_dir is not None:
+        folder = str(Path(config_dir).absolute()).replace("'", "\\'")
+        overrides = [*overrides, f"hydra.searchpath=['file://{folder}']"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose(config_name=name, overrides=overrides)
+
+
+def _sets_hydra(text: str) -> bool:
+    """Whether a yaml file has the key ``hydra``, is packaged there, or has it among its defaults."""
+    import re
+
+    import yaml  # type: ignore[import-untyped]
+
+    def keys(tree: Any) -> Iterator[str]:
+        for key, value in tree.items() if isinstance(tree, dict) else ():
+            yield from (re.split(r"\W", str(value)) if key == "defaults" else ())
+            yield str(key).partition(".")[0]
+            yield from keys(value)
+
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return False  # Hydra says what is wrong with it, where it is asked for
+    return "hydra" in keys(tree) or bool(re.search(r"^\s*#\s*@package\s.*\bhydra\b", text, re.MULTILINE))

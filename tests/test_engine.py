@@ -328,7 +328,7 @@ def influence(heston_market, presets):
 
     def held(draws):
         simulation = Simulation(replace(study, noise=mc.noise.Given(draws)))
-        _, _, (_, books) = simulation.path(None, Path(0, 0), trace=True)
+        _, _, (_, _, books) = simulation.path(None, Path(0, 0), trace=True)
         return {name: {slot: position.units for slot, position in book.account.held.items()} for name, book in books.items()}
 
     draws = jnp.asarray(np.random.default_rng(2).standard_normal((steps, study.market.n_factors)))

@@ -19,8 +19,8 @@ import mcengine as mc
 from mcengine._model import Scalar, model, number, with_parameters
 from mcengine._model import replace as changed
 from mcengine.engine import recorder
-from mcengine.instrument import OptionSlot, Position, Terms
-from mcengine.policy import AbstractStage, Band, Cppi, Mix, RolledPut, StaticPut, StopLoss, VolTarget, chain, gate
+from mcengine.instrument import OptionSlot
+from mcengine.policy import AbstractStage, Band, Cppi, DeltaHedge, Drift, Mix, RolledPut, StaticPut, StopLoss, VolTarget, When, chain, gate
 from mcengine.pricing import BlackPricer
 from mcengine.statistics import estimate
 
@@ -45,9 +45,25 @@ def deviation(x):
 
 
 class TestChain:
-    @pytest.mark.parametrize("stages", [(), (Cppi(0.9),), (Band(0.1), Mix(equity=1.0)), (StaticPut(0.9), Mix(equity=1.0))])
-    def test_an_allocator_comes_first(self, stages):
-        with pytest.raises(ValueError, match=r"chain: expected an allocator \(such as Mix\) first"):
+    @pytest.mark.parametrize("stages", [(Cppi(0.9),), (Band(0.1),), (StaticPut(0.9), DeltaHedge())])
+    def test_of_any_kind_but_a_study_asks_for_an_allocator(self, stages):
+        assert chain(*stages).kind == stages[0].kind
+        with pytest.raises(ValueError, match=r"Study.policy: expected an allocator or a chain that starts with one, got Chain"):
+            one_asset(chain(*stages), steps=4, sigma=0.2)
+
+    @pytest.mark.parametrize(
+        ("stages", "message"),
+        [
+            ((), "chain: expected at least one stage, got none"),
+            ((Mix(equity=1.0), "cppi"), "chain: expected stages such as Mix or Cppi, got str"),
+            ((Cppi(0.9), Mix(equity=1.0)), "chain: expected an allocator first, or under a When, got Mix after Cppi"),
+            ((Mix(equity=1.0), Band(0.1), Cppi(0.9)), "chain: expected the scaler Cppi before the filter Band, got it after"),
+            ((Mix(equity=1.0), DeltaHedge(), StaticPut(0.9)), "chain: expected the overlay StaticPut before the hedge DeltaHedge, got it after"),
+            ((Mix(equity=1.0), Band(0.1), When(Drift(0.1), Mix(equity=0.5))), "chain: expected the allocator When before the filter Band"),
+        ],
+    )
+    def test_the_order_is_checked(self, stages, message):
+        with pytest.raises(ValueError, match=message):
             chain(*stages)
 
     def test_a_slot_belongs_to_one_stage(self):
@@ -57,11 +73,16 @@ class TestChain:
         assert list(ladder.slots()) == ["put", "low_put"]
 
     def test_a_stage_met_twice_gets_a_number(self):
-        rule = chain(Mix(equity=1.0), Band(0.1), Cppi(0.9), Band(0.2), VolTarget(0.1))
-        assert list(rule.stages) == ["mix", "band", "cppi", "band_2", "vol_target"]
+        rule = chain(Mix(equity=1.0), Cppi(0.9), VolTarget(0.1), Cppi(0.8), Band(0.1), Band(0.2))
+        assert list(rule.stages) == ["mix", "cppi", "vol_target", "cppi_2", "band", "band_2"]
         assert float(rule["band_2"].tolerance) == 0.2
         with pytest.raises(ValueError, match="policy: no stage 'cpi'; did you mean cppi"):
             rule["cpi"]
+
+    def test_overlays_are_funded_after_the_last_of_them(self):
+        rule = chain(Mix(equity=1.0), StaticPut(0.9), chain(StaticPut(0.8, slot="low"), DeltaHedge(slot="one")), DeltaHedge(), Band(0.1))
+        assert list(rule.stages) == ["mix", "static_put", "chain", "fund", "delta_hedge", "band"]
+        assert list(chain(StaticPut(0.9), DeltaHedge()).stages) == ["static_put", "delta_hedge"]
 
 
 class TestRefusals:
@@ -418,11 +439,13 @@ class SoldCall(AbstractStage):
     def slots(self):
         return {"call": OptionSlot("call", "equity")}
 
+    def terms(self, seen, memory):
+        return {"call": self.strike}
+
     def act(self, target, seen, memory):
         quote, pricer = seen.quotes["equity"], BlackPricer(self.variance)
         delta = jax.grad(lambda s: pricer.option("call", self.strike, seen.horizon, dataclasses.replace(quote, spot=s)))(quote.spot)
-        sold = Position(-jnp.ones_like(delta), Terms(self.strike * jnp.ones_like(delta), jnp.int32(seen.horizon)))
-        return {"equity": Position(delta), "call": sold}, memory
+        return {"equity": delta, "call": -1.0}, memory
 
 
 class TestDeltaHedge:

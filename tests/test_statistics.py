@@ -168,7 +168,7 @@ class TestAtoms:
 
 class TestState:
     @pytest.mark.parametrize("kind", SAMPLINGS)
-    def test_a_state_goes_on_bit_for_bit_and_cuts_do_not_matter(self, kind):
+    def test_a_state_resumes_bit_for_bit_and_cuts_do_not_matter(self, kind):
         sampling, n = SAMPLINGS[kind], 5 * CHUNK + 96
         z = draw(sampling, n, 1)
         o = weighted(outcomes(z, draw(IID, n, 2)), z, 0.0)

@@ -13,7 +13,6 @@ from peers.terms import HedgeTerms
 import mcengine as mc
 from mcengine._model import Scalar, model, number, static
 from mcengine.engine.recorder import Wealth
-from mcengine.instrument import Position
 from mcengine.policy import AbstractStage, Kind, Seen, Target
 from mcengine.pricing.black import normal_cdf
 from workloads.timing import Bench, Race
@@ -21,10 +20,13 @@ from workloads.timing import Bench, Race
 
 @model
 class WhalleyWilmott(AbstractStage):
-    """Units of one asset against a call sold: risk aversion a = 1, ``sigma`` and ``strike`` the call's, which expires at the horizon."""
+    """Units of one asset against a call sold: risk aversion a = 1, ``sigma`` and ``strike`` the call's, which expires at the horizon;
+    ``cost`` is the share of what is traded that it expects to pay.
+    """
 
     strike: Scalar = number(above=0.0, term=True)
     sigma: Scalar = number(above=0.0)
+    cost: Scalar = number(low=0.0)
     asset: str = static(default="asset")
 
     kind: ClassVar[Kind] = "allocator"
@@ -35,16 +37,16 @@ class WhalleyWilmott(AbstractStage):
         d1 = jnp.log(spot / self.strike) / deviation + 0.5 * deviation
         delta = normal_cdf(d1)
         gamma = jnp.exp(-0.5 * d1 * d1) * (2.0 * np.pi) ** -0.5 / (spot * deviation)
-        cube = 1.5 * seen.cost_terms.rate * gamma * gamma * spot
+        cube = 1.5 * self.cost * gamma * gamma * spot
         width = jnp.exp(jnp.log(jnp.maximum(cube, 1e-30)) * (1.0 / 3.0))  # a cube root is a call for each path, these are vectors
-        return target | {self.asset: Position(jnp.clip(target[self.asset].units, delta - width, delta + width))}, memory
+        return target | {self.asset: jnp.clip(target[self.asset], delta - width, delta + width)}, memory
 
 
 def study(terms: HedgeTerms) -> mc.Study:
     """The hedge alone, from a wealth of 1; what the call pays is taken off its outcome."""
     market = mc.market.Market({"asset": mc.market.GBM(spot=1.0, sigma=terms.sigma)})
     costs = mc.ledger.Proportional(terms.cost)
-    policy = WhalleyWilmott(terms.strike, terms.sigma)
+    policy = WhalleyWilmott(terms.strike, terms.sigma, terms.cost)
     return mc.Study(market, policy, costs=costs, years=terms.years, steps=terms.steps, recorders=(Wealth(),))
 
 

@@ -1,6 +1,7 @@
 """A market as a yaml file, and back: the form of conf/market, every number written with all its digits, so that paths are the same.
 
-A node is a mapping with ``_target_: mcengine.market.<name>`` and its arguments; only what ``mcengine.market`` lists is built.
+A node is a mapping with ``_target_: mcengine.market.<name>`` and its arguments; only what ``mcengine.market`` lists is built, and models of one's own
+in a module that ``--code`` or ``MC_CODE`` names.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import numpy as np
 
 from mcengine import market as room
 from mcengine._spelling import near
+from mcengine._targets import is_own, resolve
 from mcengine.market import Market
 
 _PREFIX = "mcengine.market."
@@ -62,11 +64,12 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, float | np.generic | np.ndarray) or hasattr(value, "__array__"):
         return np.asarray(value, np.float64).tolist()
     name = type(value).__name__
-    if getattr(room, name, None) is not type(value):
+    target = _PREFIX + name if getattr(room, name, None) is type(value) else f"{type(value).__module__}.{type(value).__qualname__}"
+    if not target.startswith(_PREFIX) and _own(target) is not type(value):
         raise ValueError(f"{where}: expected something of mcengine.market, got {name}")
     inner = {f.name: getattr(value, f.name) for f in fields(value)}
     given = {k: v for k, v in inner.items() if not _is_default(value, k, v)}
-    return {"_target_": _PREFIX + name} | {k: _plain(v, f"{where}.{k}") for k, v in given.items()}
+    return {"_target_": target} | {k: _plain(v, f"{where}.{k}") for k, v in given.items()}
 
 
 def _is_default(owner: Any, name: str, value: Any) -> bool:
@@ -78,6 +81,24 @@ def _is_default(owner: Any, name: str, value: Any) -> bool:
     return isinstance(default, int | float) and np.ndim(value) == 0 and not hasattr(value, "__dataclass_fields__") and float(value) == float(default)
 
 
+def _own(target: str) -> Any:
+    """The user's model of that name, in a module that ``--code`` or ``MC_CODE`` names; None where it is none."""
+    try:
+        found = resolve(target) if is_own(target) else None
+    except ValueError:
+        return None
+    return found if isinstance(found, type) and is_dataclass(found) else None
+
+
+def _class(target: str, where: str) -> Any:
+    name = target.removeprefix(_PREFIX)
+    known = [n for n in room.__all__ if isinstance(getattr(room, n), type)]
+    found = getattr(room, name) if target.startswith(_PREFIX) and name in known else _own(target)
+    if found is None:
+        raise ValueError(f"{where}._target_: expected something of mcengine.market, got {target!r}{near(name, known)}")
+    return found
+
+
 def _built(node: Any, where: str) -> Any:
     if isinstance(node, list):
         return [_built(v, where) for v in node]
@@ -86,12 +107,8 @@ def _built(node: Any, where: str) -> Any:
     inner = {str(k): _built(v, f"{where}.{k}") for k, v in node.items() if k != "_target_"}
     if "_target_" not in node:
         return inner
-    target = str(node["_target_"])
-    name = target.removeprefix(_PREFIX)
-    known = [n for n in room.__all__ if is_dataclass(getattr(room, n))]
-    if not target.startswith(_PREFIX) or name not in known:
-        raise ValueError(f"{where}._target_: expected something of mcengine.market, got {target!r}{near(name, known)}")
-    cls = getattr(room, name)
+    cls = _class(str(node["_target_"]), where)
+    name = cls.__name__
     if name == "Regimes" and isinstance(inner.get("names"), list):
         inner["names"] = tuple(inner["names"])
     unknown = sorted(set(inner) - {f.name for f in fields(cls)})

@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ import numpy as np
 
 from mcengine import _runtime
 from mcengine.engine.base import AbstractStudy
+from mcengine.engine.source import is_own, source
 
 _SHOWN = 5
-_ROOMS = ("statistics", "noise", "pricing", "history", "market", "instrument", "policy", "ledger", "engine", "variance_reduction", "objective")
-"""Rooms whose code makes a path's numbers."""
+_NUMBERS_PASS_BY = ("calibrate", "report", "config.py", "_targets.py")
+"""Code that makes no path's numbers: what calibration finds is among the study's, and the others read and write."""
 
 
 def identity(study: AbstractStudy, **options: Any) -> dict[str, Any]:
@@ -40,7 +41,10 @@ def identity(study: AbstractStudy, **options: Any) -> dict[str, Any]:
 
 
 def plain(value: Any, name: str) -> dict[str, Any]:
-    """Everything in ``value`` as JSON values by dotted name: an array as its shape and hash, a function as its name and what it holds."""
+    """Everything in ``value`` as JSON values by dotted name: an array as its shape and hash, a function as its name and what it holds.
+
+    A class or function that is not mcengine's goes by its module too, and by a hash of its source.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         children: Any = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     elif isinstance(value, Mapping):
@@ -50,10 +54,13 @@ def plain(value: Any, name: str) -> dict[str, Any]:
     elif callable(value) and hasattr(value, "__qualname__"):
         held = zip(value.__code__.co_freevars, value.__closure__ or (), strict=True) if hasattr(value, "__code__") else ()
         children = {variable: cell.cell_contents for variable, cell in held}
+    elif isinstance(value, partial):
+        children = {"func": value.func, "args": value.args, **value.keywords}
+    elif is_own(type(value)) and hasattr(value, "__dict__"):
+        children = vars(value)
     else:
         return {name: _leaf(value)}
-    kind = getattr(value, "__qualname__", type(value).__name__)
-    out = {name: kind}
+    out = {name: _kind(value)}
     for key, child in children.items():
         out |= plain(child, f"{name}.{key}")
     return out
@@ -84,11 +91,21 @@ def _leaf(value: Any) -> Any:
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))  # an address says nothing in another process
 
 
+def _kind(value: Any) -> str:
+    owner = value if hasattr(value, "__qualname__") else type(value)
+    return f"{owner.__module__}.{owner.__qualname__} (source {source(owner)})" if is_own(owner) else str(owner.__qualname__)
+
+
+def _code_files() -> dict[str, Path]:
+    """Every file of mcengine's that makes numbers, by its name in the package."""
+    root = Path(__file__).resolve().parent.parent
+    files = {file.relative_to(root): file for file in sorted(root.rglob("*.py"))}
+    return {name.as_posix(): file for name, file in files.items() if name.parts[0] not in _NUMBERS_PASS_BY}
+
+
 @lru_cache(maxsize=1)
 def _code() -> str:
-    root = Path(__file__).resolve().parent.parent
-    files = [root / "_model.py", root / "_runtime.py", *(file for room in _ROOMS for file in sorted((root / room).rglob("*.py")))]
     digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + file.read_bytes())
+    for name, file in _code_files().items():
+        digest.update(name.encode() + file.read_bytes())
     return digest.hexdigest()[:12]

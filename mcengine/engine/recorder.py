@@ -1,14 +1,15 @@
 """Recorders: what is kept of each path, a handful of scalars. They see a day after the market moved and before the next trade."""
 
-from collections.abc import Callable
+import abc
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
-from mcengine.ledger import Account
-from mcengine.pricing import Quote
+from mcengine.instrument import AbstractSlot, Greeks, Quotes, Underlying, totals
+from mcengine.ledger import Account, Trade
 
 
 @dataclass(frozen=True)
@@ -21,23 +22,47 @@ class Day:
     steps_per_year: int
     start_wealth: Scalar
     wealth_before: Scalar  # before the trade at the start of the step
-    traded: Scalar
+    trade: Trade | None  # none before the first date and at the finish
     sleeve: Scalar  # value of the underlyings after the trade
     account: Account
-    quotes: dict[str, Quote]
-    surprise: Callable[[str], Scalar] | None = None  # S' - E[S'] of an asset over the step, under P
+    quotes: Quotes
+    slots: Mapping[str, AbstractSlot]
+    needs: tuple[str, ...]
+    martingale_increment: Callable[[str], Scalar] | None = None  # S' - E[S'] of an asset over the step, under P
+
+    @property
+    def greeks(self) -> Greeks:
+        """Of what is held at the end of the step: those that some stage, cost or recorder ``needs``."""
+        held = self.account.held
+        return totals(self.slots, {n: one.units for n, one in held.items()}, {n: one.mark for n, one in held.items()}, self.needs)
+
+    @property
+    def traded(self) -> Scalar:
+        """Value of underlyings traded and notional of forwards and futures."""
+        return 0.0 if self.trade is None else self.trade.turnover
 
 
-class Recorder(Protocol):
-    """``start`` gives the state before the first date, ``step`` the state after a day, ``finish`` the outcomes."""
+class AbstractRecorder(abc.ABC):
+    """A frozen dataclass: its state before the first date, after a day, and the outcomes it makes of it."""
 
-    def start(self, day: Day) -> Any: ...
-    def step(self, state: Any, day: Day) -> Any: ...
-    def finish(self, state: Any, day: Day) -> dict[str, Scalar]: ...
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Greeks it reads."""
+
+    @abc.abstractmethod
+    def start(self, day: Day) -> Any:
+        """State before the first date."""
+
+    @abc.abstractmethod
+    def step(self, state: Any, day: Day) -> Any:
+        """State after a day."""
+
+    @abc.abstractmethod
+    def finish(self, state: Any, day: Day) -> dict[str, Scalar]:
+        """Outcomes of the path by name."""
 
 
 @dataclass(frozen=True)
-class Wealth:
+class Wealth(AbstractRecorder):
     """``wealth`` at the end and the ``lowest`` over all dates, both over the starting wealth."""
 
     def start(self, day: Day) -> Scalar:
@@ -51,7 +76,7 @@ class Wealth:
 
 
 @dataclass(frozen=True)
-class Drawdown:
+class Drawdown(AbstractRecorder):
     """Largest fall from the highest wealth so far, as a fraction of it."""
 
     def start(self, day: Day) -> Scalar:
@@ -65,7 +90,7 @@ class Drawdown:
 
 
 @dataclass(frozen=True)
-class Volatility:
+class Volatility(AbstractRecorder):
     """Realised volatility a year: sqrt of the mean squared daily return over dt."""
 
     def start(self, day: Day) -> Scalar:
@@ -86,7 +111,7 @@ class _Trades(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Trading:
+class Trading(AbstractRecorder):
     """``turnover`` (underlyings traded over wealth, summed), mean ``exposure`` (sleeve over wealth), costs by kind over starting wealth."""
 
     def start(self, day: Day) -> _Trades:
@@ -102,13 +127,12 @@ class Trading:
         return {
             "turnover": state.turnover,
             "exposure": state.exposure / day.steps,
-            "cost_underlying": costs.underlying / day.start_wealth,
-            "cost_option": costs.option / day.start_wealth,
+            **{f"cost_{name}": paid / day.start_wealth for name, paid in costs.items()},
         }
 
 
 @dataclass(frozen=True)
-class Years:
+class Years(AbstractRecorder):
     """``year_1``, ``year_2``, ...: wealth at each whole year's end over wealth at its start. Nothing for a run of one year or less."""
 
     def start(self, day: Day) -> tuple[Scalar, ...]:
@@ -123,7 +147,7 @@ class Years:
 
 
 @dataclass(frozen=True)
-class Gains:
+class Gains(AbstractRecorder):
     """``gain_<asset>``: what the book gained on each underlying beyond expectation, sum of units_t (S_{t+1} - E_t[S_{t+1}]) with interest to
     the horizon, over starting wealth. Units are known at t, so its mean is 0 exactly: a control variate (see ``variance_reduction``).
     """
@@ -132,9 +156,12 @@ class Gains:
         return {name: jnp.zeros_like(day.account.wealth) for name in day.quotes}
 
     def step(self, state: dict[str, Scalar], day: Day) -> dict[str, Scalar]:
-        assert day.surprise is not None
-        held = day.account.held
-        return {name: total + held[name].units * day.surprise(name) / day.quotes[name].discount(day.steps) for name, total in state.items()}
+        assert day.martingale_increment is not None
+        after = {}
+        for name, total in state.items():
+            held = [day.account.held[n].units for n, slot in day.slots.items() if isinstance(slot, Underlying) and slot.asset == name]
+            after[name] = total + sum(held[1:], start=held[0]) * day.martingale_increment(name) / day.quotes[name].discount(day.steps)
+        return after
 
     def finish(self, state: dict[str, Scalar], day: Day) -> dict[str, Scalar]:
         return {f"gain_{name}": total / day.start_wealth for name, total in state.items()}

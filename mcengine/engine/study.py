@@ -6,13 +6,15 @@ from typing import Any
 import numpy as np
 
 from mcengine._model import Scalar, model, number, static
+from mcengine._spelling import near
 from mcengine.engine import recorder
 from mcengine.engine.base import AbstractStudy
+from mcengine.engine.book import book_needs, book_slots
 from mcengine.engine.run import run
 from mcengine.engine.trace import trace
-from mcengine.ledger import Proportional
+from mcengine.ledger import AbstractCost, Proportional
 from mcengine.noise import Counter
-from mcengine.policy import AbstractStage
+from mcengine.policy import AbstractStage, Setting
 from mcengine.pricing import Calendar
 from mcengine.statistics import Sampling
 
@@ -54,18 +56,47 @@ class Study(AbstractStudy):
         self.market.check_steps(self.years, self.steps)
         if not self.market.n_factors and self.noise.sampling.kind != "iid":
             raise ValueError(f"Study.noise: expected a counter for a market that draws no normals, got {type(self.noise).__name__}")
-        discount = self.discount
         if not self.books:
             raise ValueError("Study.policy: expected a policy or a dict of them, got none")
         if "market" in self.books:
             raise ValueError("Study.policy: expected another name than 'market', under which a result keeps the last prices")
+        if not isinstance(self.costs, AbstractCost):
+            raise ValueError(f"Study.costs: expected a cost such as Proportional, or a Total of several, got {type(self.costs).__name__}")
         for policy in self.books.values():
             if not isinstance(policy, AbstractStage) or policy.kind != "allocator":
                 raise ValueError(f"Study.policy: expected an allocator or a chain that starts with one, got {type(policy).__name__}")
-            policy.validate(tuple(self.market.assets), discount)
             shared = set(policy.slots()) & set(self.market.assets)
             if shared:
                 raise ValueError(f"Study.policy: expected slots named unlike assets, got {', '.join(sorted(shared))}")
+            setting = self._setting(policy)
+            policy.validate(setting)
+            for name, slot in policy.slots().items():
+                slot.validate(name, setting)
+        self._check_signals()
+
+    def _setting(self, policy: AbstractStage) -> Setting:
+        dt = float(self.years) / self.steps
+        return Setting(
+            assets=tuple(self.market.assets),
+            discount=self.discount,
+            steps=self.steps,
+            dt=dt,
+            market=self.market,
+            events={name: max(round(float(event.date) / dt), 1) for name, event in getattr(self.market, "events", {}).items()},
+            slots=book_slots(policy, tuple(self.market.assets)),
+            needs=book_needs(self, policy),
+        )
+
+    def _check_signals(self) -> None:
+        known: dict[str, Any] = {}
+        for policy in self.books.values():
+            for name, signal in policy.signals().items():
+                for asset in signal.assets:
+                    if asset not in self.market.assets:
+                        raise ValueError(f"signals.{name}: unknown asset {asset!r}{near(asset, self.market.assets)}")
+                other = known.setdefault(name, signal)
+                if repr(other) != repr(signal):
+                    raise ValueError(f"signals.{name}: expected one signal of this name, got {other} and {signal}; give one a name of its own")
 
     @property
     def discount(self) -> float:
@@ -93,7 +124,8 @@ class Study(AbstractStudy):
 
     @property
     def calendar(self) -> Calendar:
-        return Calendar(self.years, self.steps, max(policy.beyond() for policy in self.books.values()))
+        schedules = [slot.schedule for policy in self.books.values() for slot in policy.slots().values()]
+        return Calendar(self.years, self.steps, max((s.past_horizon(self.steps) for s in schedules if s is not None), default=0))
 
     def run(self, paths: int = 100_000, **options: Any) -> Any:
         """Simulate; see ``engine.run``."""

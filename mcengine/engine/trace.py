@@ -8,7 +8,7 @@ import numpy as np
 
 from mcengine.engine import program
 from mcengine.engine.checks import check_ids
-from mcengine.instrument import OptionSlot
+from mcengine.engine.path import tied
 from mcengine.noise import Path, make_key, split_ids
 
 
@@ -45,7 +45,7 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
     if not ids:
         raise ValueError("trace: expected at least one path id, got none")
     _, first, records = _run(study, ids, seed, stream)
-    states, books = jax.tree.map(lambda a, b: np.concatenate([np.asarray(a)[:, None], np.asarray(b)], axis=1), first, records)
+    states, signals, books = jax.tree.map(lambda a, b: np.concatenate([np.asarray(a)[:, None], np.asarray(b)], axis=1), first, records)
     columns: dict[str, np.ndarray] = {}
     spots: dict[str, np.ndarray] = {}
     for name in study.market.assets:
@@ -54,7 +54,8 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
         columns[f"{name}.spot"], columns[f"{name}.variance"] = spot, np.broadcast_to(np.asarray(variance), spot.shape)
     for name, policy in study.books.items():
         prefix = f"{name}." if len(study.books) > 1 else ""
-        columns |= {prefix + key: value for key, value in _book_columns(books[name], spots, policy.slots()).items()}
+        columns |= {prefix + key: value for key, value in _book_columns(books[name], spots, policy.slots(), study).items()}
+    columns |= {f"signal.{name}": np.asarray(signal.value(signals[name])) for name, signal in tied(study.books).items()}
     steps = study.steps + 1
     index = pd.MultiIndex.from_product([ids, range(steps)], names=["path", "step"])
     table = pd.DataFrame({key: np.asarray(value, np.float64).reshape(-1) for key, value in columns.items()}, index=index)
@@ -64,19 +65,26 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
     return table
 
 
-def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any]) -> dict[str, np.ndarray]:
+def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any], study: Any) -> dict[str, np.ndarray]:
     account = book.account
     with np.errstate(all="ignore"):  # a broken path is traced to be looked at
         exposure = sum(account.held[name].units * spots[name] for name in spots) / account.wealth
     out = {"wealth": account.wealth, "cash": account.cash, "exposure": exposure, "high_water": account.high_water}
-    out |= {"cost_underlying": account.costs.underlying, "cost_option": account.costs.option}
+    out |= {f"cost_{name}": paid for name, paid in account.costs.items()}
     for name in spots:
         out[f"{name}.units"] = account.held[name].units
     for name, slot in slots.items():
-        assert isinstance(slot, OptionSlot)
         held = account.held[name]
-        out |= {f"{name}.units": held.units, f"{name}.price": account.option_prices[name]}
-        out |= {f"{name}.strike": held.terms.strike, f"{name}.expiry": np.broadcast_to(held.terms.expiry, account.wealth.shape)}
+        out[f"{name}.units"] = held.units
+        if slot.schedule is None:
+            continue
+        out[f"{name}.price"] = held.mark.price
+        out |= {f"{name}.{key}": value for key, value in slot.by_name(held.terms).items()}
+        expiry = np.concatenate([[0], slot.schedule.dates(study.steps, study.delay).held.expiry])
+        out[f"{name}.expiry"] = np.broadcast_to(expiry, account.wealth.shape)
+        for greek, found in held.mark.greeks.items():
+            each = {f".{asset}": value for asset, value in found.items()} if isinstance(found, dict) else {"": found}
+            out |= {f"{name}.{greek}{key}": value for key, value in each.items()}
     return out
 
 

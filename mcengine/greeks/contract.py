@@ -8,9 +8,9 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, parameters, with_parameters
 from mcengine.engine.price import check_market, market_of
-from mcengine.instrument import joint, least_steps, make_calendar
+from mcengine.instrument import check_formula, joint, least_steps, make_calendar
 from mcengine.market import Market
-from mcengine.pricing import BlackPricer, Calendar
+from mcengine.pricing import Calendar
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def value(instrument: Any, asset: Any, rate: Scalar = 0.0, *, steps: int | None 
     exact one for that market, unless ``approximate``, and where there is none.
     """
     market = market_of(instrument, asset, rate)
-    _check_formula(instrument, market, approximate)
+    check_formula(instrument, market, approximate=approximate)
     check_market(instrument, market)
     return _value(instrument, market, make_calendar({"contract": instrument}, steps, least_steps(instrument)))
 
@@ -44,22 +44,6 @@ def _value(instrument: Any, market: Market, calendar: Any) -> Scalar:
     ready = market.prepare(calendar)
     quotes = ready.quotes(ready.start(), 0)
     return instrument.price(instrument.start(quotes), quotes, joint(market), calendar)
-
-
-def _check_formula(instrument: Any, market: Market, approximate: bool) -> None:
-    formula, name = getattr(instrument, "formula", "pricer"), type(instrument).__name__
-    if formula == "none":
-        raise ValueError(f"{name}: expected a contract with a price formula, got one without; mc.price prices it by Monte Carlo")
-    if approximate or formula == "pricer":
-        return
-    fit = "mc.price prices it by Monte Carlo, approximate=True takes the formula as it is"
-    if formula == "approximate":
-        raise ValueError(f"{name}: expected a contract with an exact price formula, got one whose formula is an approximation; {fit}")
-    pricers = market.pricers()
-    odd = [name for name in instrument.assets if not isinstance(pricers[name], BlackPricer)]
-    if odd or market.rate.n_factors or market.regimes is not None or market.events:
-        seen = f"{type(market[odd[0]]).__name__} for {odd[0]}" if odd else "a market with a stochastic rate, regimes or events"
-        raise ValueError(f"{name}: expected lognormal assets and a known rate, for which its formula is exact, got {seen}; {fit}")
 
 
 def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = None, approximate: bool = False) -> dict[str, float]:
@@ -71,7 +55,7 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
     """
     dtype = jnp.result_type(float)
     market = market_of(instrument, asset, rate)
-    _check_formula(instrument, market, approximate)
+    check_formula(instrument, market, approximate=approximate)
     check_market(instrument, market)
     calendar = make_calendar({"contract": instrument}, steps, least_steps(instrument))
     assets = tuple(instrument.assets) if hasattr(instrument, "assets") else (instrument.asset,)

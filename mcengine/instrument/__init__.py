@@ -2,20 +2,27 @@
 
 from mcengine.instrument.asian import Asian
 from mcengine.instrument.barrier import Barrier
-from mcengine.instrument.base import AbstractContract, joint, least_steps, make_calendar
+from mcengine.instrument.base import AbstractContract, check_formula, joint, least_steps, make_calendar
 from mcengine.instrument.bonds import BondOption, CouponBond, ZeroBond
 from mcengine.instrument.combination import CallSpread, Collar, Combination, PutSpread, Straddle, Strangle
+from mcengine.instrument.contract_slot import ContractSlot
 from mcengine.instrument.european import Call, Digital, Option, Put, payoff
+from mcengine.instrument.forward_slots import ForwardSlot, FutureSlot
 from mcengine.instrument.forwards import Forward, Future, FutureOption, VarianceSwap
 from mcengine.instrument.hedged import Hedged
 from mcengine.instrument.lookback import FixedLookback, FloatingLookback
+from mcengine.instrument.marks import GREEKS, Greeks, groups, marks, totals
 from mcengine.instrument.multi_asset import Basket, BestOf, Exchange, Rainbow, Spread, WorstOf
-from mcengine.instrument.schedule import RollSchedule
-from mcengine.instrument.slot import OptionSlot, Position, Slot, Terms, Underlying
+from mcengine.instrument.option_slot import OptionSlot
+from mcengine.instrument.schedule import AbstractSchedule, Dates, Life, Rolled, RollSchedule, ToHorizon
+from mcengine.instrument.slot import AbstractSlot, Mark, Position, Quotes, Target, Underlying
 from mcengine.instrument.smooth import gate
 
 __all__ = [
+    "GREEKS",
     "AbstractContract",
+    "AbstractSchedule",
+    "AbstractSlot",
     "Asian",
     "Barrier",
     "Basket",
@@ -25,34 +32,47 @@ __all__ = [
     "CallSpread",
     "Collar",
     "Combination",
+    "ContractSlot",
     "CouponBond",
+    "Dates",
     "Digital",
     "Exchange",
     "FixedLookback",
     "FloatingLookback",
     "Forward",
+    "ForwardSlot",
     "Future",
     "FutureOption",
+    "FutureSlot",
+    "Greeks",
     "Hedged",
+    "Life",
+    "Mark",
     "Option",
     "OptionSlot",
     "Position",
     "Put",
     "PutSpread",
+    "Quotes",
     "Rainbow",
     "RollSchedule",
-    "Slot",
+    "Rolled",
     "Spread",
     "Straddle",
     "Strangle",
-    "Terms",
+    "Target",
+    "ToHorizon",
     "Underlying",
     "VarianceSwap",
     "WorstOf",
     "ZeroBond",
+    "check_formula",
     "gate",
+    "groups",
     "joint",
     "least_steps",
     "make_calendar",
+    "marks",
     "payoff",
+    "totals",
 ]

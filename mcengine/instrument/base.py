@@ -81,7 +81,7 @@ def total_volatility(pricer: Any, quote: Quote, date: Scalar) -> Scalar:
         forward = quote.forward(date)
         return implied_deviation(pricer.option("call", forward, date, quote), forward, quote.discount(date))
     alive = total > 0.0
-    return jnp.where(alive, jnp.sqrt(jnp.where(alive, total, 1.0)), 0.0)
+    return quote.bumped_volatility(jnp.where(alive, jnp.sqrt(jnp.where(alive, total, 1.0)), 0.0), date)
 
 
 def correlation(pricers: Mapping[str, Any], first: str, second: str) -> Scalar:
@@ -95,6 +95,23 @@ def correlation(pricers: Mapping[str, Any], first: str, second: str) -> Scalar:
 def joint(market: Any) -> dict[str, Any]:
     """All that prices of contracts on a market read: its pricers, correlations and rate."""
     return {**market.pricers(), **market.correlation, "rate": market.rate}
+
+
+def check_formula(contract: Any, market: Any, *, approximate: bool) -> None:
+    """Raise ``ValueError`` where a contract has no price formula, or, unless ``approximate``, none that is exact for the market."""
+    formula, name = getattr(contract, "formula", "pricer"), type(contract).__name__
+    if formula == "none":
+        raise ValueError(f"{name}: expected a contract with a price formula, got one without; mc.price prices it by Monte Carlo")
+    if approximate or formula == "pricer":
+        return
+    fit = "mc.price prices it by Monte Carlo, approximate=True takes the formula as it is"
+    if formula == "approximate":
+        raise ValueError(f"{name}: expected a contract with an exact price formula, got one whose formula is an approximation; {fit}")
+    pricers = market.pricers()
+    odd = [name for name in contract.assets if not isinstance(pricers[name], BlackPricer)]
+    if odd or market.rate.n_factors or market.regimes is not None or market.events:
+        seen = f"{type(market[odd[0]]).__name__} for {odd[0]}" if odd else "a market with a stochastic rate, regimes or events"
+        raise ValueError(f"{name}: expected lognormal assets and a known rate, for which its formula is exact, got {seen}; {fit}")
 
 
 def check_word(where: str, word: str, words: tuple[str, ...]) -> None:

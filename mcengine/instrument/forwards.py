@@ -10,6 +10,7 @@ from mcengine._model import Scalar, model, number, static
 from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, total_variance, total_volatility
 from mcengine.instrument.european import payoff
 from mcengine.pricing import KINDS, Calendar, Quote, black
+from mcengine.pricing.black import root
 from mcengine.pricing.closed_forms_rates import replicated_variance
 
 
@@ -165,6 +166,8 @@ class VarianceSwap(AbstractContract):
         total = total_variance(law, quote, date)
         if total is None and hasattr(law, "expected"):
             total = law.expected(law.state(quote), quote.years(date)) + quote.event_variance(date)
+        if total is not None and quote.bump is not None:
+            total = quote.bumped_volatility(root(total), date) ** 2
         if total is None:
             ahead = total_volatility(pricer, quote, date)
             total = replicated_variance(lambda kind, k: pricer.option(kind, k, date, quote), quote.forward(date), ahead, quote.discount(date))

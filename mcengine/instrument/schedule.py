@@ -1,16 +1,105 @@
-"""When options of a slot are rolled, and to which expiry: dates of the calendar, by their index."""
+"""When what a slot holds is rolled, and to which expiry: dates of the calendar, by their index, the same for all paths.
 
+A date that depended on the path would be priced on every date of every path; so a rule moves units and strikes, never dates.
+"""
+
+import abc
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar
 
 
+class Life(NamedTuple):
+    """Dates of one contract in a slot: it was ``opened`` and has its ``expiry`` then."""
+
+    opened: Scalar
+    expiry: Scalar
+
+
+class Dates(NamedTuple):
+    """A slot's dates at one step, or tables of them, [steps].
+
+    ``rolls``: a contract may be chosen today, of the life ``chosen``. ``trades``: it is traded today, and ``held`` is the life of what is held after.
+    Both are the same unless trades lag decisions.
+    """
+
+    rolls: Scalar
+    chosen: Life
+    trades: Scalar
+    held: Life
+
+
+class AbstractSchedule(abc.ABC):
+    """Roll dates and expiries."""
+
+    @abc.abstractmethod
+    def plan(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """(whether each date rolls, the expiry of what is held after it), arrays [steps], the first date among the rolls."""
+
+    @abc.abstractmethod
+    def longest(self, steps: int) -> int:
+        """Most steps from a roll to its expiry."""
+
+    def past_horizon(self, steps: int) -> int:
+        """Steps by which a contract may outlive a run of so many."""
+        return self.longest(steps)
+
+    def dates(self, steps: int, delay: int = 0) -> Dates:
+        """Tables by step for a run that trades a decision ``delay`` dates later."""
+        rolls, expiries = self.plan(steps)
+        every = np.arange(steps)
+
+        def opened(flags: np.ndarray) -> np.ndarray:
+            return np.maximum.accumulate(np.where(flags, every, 0))
+
+        later = lambda x, first: np.concatenate([np.full(delay, first, x.dtype), x[: steps - delay]])  # noqa: E731
+        trades, held = later(rolls, False), later(expiries, 0)
+        as_life = lambda flags, ends: Life(opened(flags).astype(np.int32), ends.astype(np.int32))  # noqa: E731
+        return Dates(rolls, as_life(rolls, expiries), trades, as_life(trades, held))
+
+
 @dataclass(frozen=True)
-class RollSchedule:
+class ToHorizon(AbstractSchedule):
+    """Bought at the start, expiring at the horizon."""
+
+    def plan(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        return np.arange(steps) == 0, np.full(steps, steps)
+
+    def longest(self, steps: int) -> int:
+        return steps
+
+    def past_horizon(self, steps: int) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Rolled(AbstractSchedule):
+    """A contract of ``tenor`` steps, closed and opened anew every ``roll`` steps.
+
+    Raises ``ValueError`` unless roll is a whole number from 1 to tenor.
+    """
+
+    tenor: int
+    roll: int
+
+    def __post_init__(self) -> None:
+        if not (_whole(self.roll) and _whole(self.tenor) and 1 <= self.roll <= self.tenor):
+            raise ValueError(f"roll: expected whole numbers of steps, roll from 1 to tenor, got roll {self.roll} and tenor {self.tenor}")
+
+    def plan(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        every = np.arange(steps)
+        return every % self.roll == 0, every - every % self.roll + self.tenor
+
+    def longest(self, steps: int) -> int:
+        return self.tenor
+
+
+@dataclass(frozen=True)
+class RollSchedule(AbstractSchedule):
     """On date ``rolls[i]`` what is held is sold and an option expiring on date ``expiries[i]`` bought.
 
     Raises ``ValueError`` unless the rolls rise from 0, and the expiries too, each later than its roll.
@@ -22,7 +111,7 @@ class RollSchedule:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rolls", tuple(self.rolls))
         object.__setattr__(self, "expiries", tuple(self.expiries))
-        integer = all(isinstance(date, int | np.integer) and not isinstance(date, bool) for date in (*self.rolls, *self.expiries))
+        integer = all(_whole(date) for date in (*self.rolls, *self.expiries))
         if not integer or not self.rolls or self.rolls[0] != 0 or any(b <= a for a, b in zip(self.rolls, self.rolls[1:], strict=False)):
             raise ValueError(f"RollSchedule.rolls: expected dates that rise from 0, got {list(self.rolls)}")
         later = all(e > r for r, e in zip(self.rolls, self.expiries, strict=False))
@@ -32,19 +121,13 @@ class RollSchedule:
                 f"RollSchedule.expiries: expected for each roll a later date, later than the last, got {list(self.expiries)} for {list(self.rolls)}"
             )
 
-    @property
-    def longest(self) -> int:
-        """Most steps from a roll to its expiry."""
+    def plan(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        every = np.arange(steps)
+        last = np.searchsorted(self.rolls, every, side="right") - 1
+        return np.isin(every, self.rolls), np.asarray(self.expiries)[last]
+
+    def longest(self, steps: int) -> int:
         return max(e - r for r, e in zip(self.rolls, self.expiries, strict=True))
-
-    def rolls_at(self, step: Scalar) -> Scalar:
-        """Whether a date is one of the rolls."""
-        return jnp.any(jnp.asarray(self.rolls) == step)
-
-    def expiry(self, step: Scalar) -> Scalar:
-        """Expiry of what was bought at the last roll up to a date."""
-        last = jnp.searchsorted(jnp.asarray(self.rolls), step, side="right") - 1
-        return jnp.asarray(self.expiries, jnp.int32)[last]
 
     @classmethod
     def listed(cls, start: str, steps: int, *, months: int = 1, tenor: int = 3) -> "RollSchedule":
@@ -63,3 +146,7 @@ class RollSchedule:
         rolls = [0, *(dates[k] for k in at if dates[k] < steps)]
         expiries = [dates[own - 1 + tenor], *(dates[k + tenor] for k in at if dates[k] < steps)]
         return cls(tuple(rolls), tuple(expiries))
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)

@@ -1,113 +1,164 @@
 """The self-financing account of one book on one path.
 
-wealth = cash + sum of units x price, always. Over a step: cash earns interest, assets pay income, prices move, expired options settle.
+wealth = cash + sum of units x price, always. Over a step: cash earns interest, slots pay income, margin and payoffs, prices move, what is held costs.
 At a date: what is traded moves between cash and positions, and its cost leaves the account:
     wealth after the trade = wealth before - costs, to rounding.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeAlias
 
+import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
-from mcengine.instrument import OptionSlot, Position, Slot, Terms, payoff
-from mcengine.ledger.costs import Proportional
-from mcengine.policy import Target
-from mcengine.pricing import Pricer, Quote
+from mcengine.instrument import AbstractSlot, Dates, Life, Mark, Position, Quotes, Target, Underlying
+from mcengine.ledger.base import AbstractCost, Holding, Leg, Trade, added, total_cost
 
-
-class Costs(NamedTuple):
-    """Costs paid so far, by kind, in currency."""
-
-    underlying: Scalar
-    option: Scalar
+Slots: TypeAlias = Mapping[str, AbstractSlot]
+Marker: TypeAlias = Callable[[dict[str, Position], dict[str, Life]], dict[str, Mark]]
+"""Marks of positions by slot, on the lives given."""
 
 
 class Account(NamedTuple):
-    """What is carried from date to date. ``option_prices`` are the marks of held terms; an underlying's is its spot."""
+    """What is carried from date to date: cash and wealth in currency, positions by slot, ``costs`` paid so far by name."""
 
     cash: Scalar
-    held: Target
-    option_prices: dict[str, Scalar]
+    held: dict[str, Position]
     wealth: Scalar
     high_water: Scalar
-    costs: Costs
+    costs: dict[str, Scalar]
 
 
-def open_account(wealth: Scalar, slots: dict[str, Slot], quotes: dict[str, Quote]) -> Account:
-    """All in cash."""
-    dtype = jnp.result_type(float)
-    zero = jnp.zeros((), dtype)
-    wealth = jnp.asarray(wealth, dtype)
-    held = {name: Position(zero, slot.start(quotes)) for name, slot in slots.items()}
-    options = {name: zero for name, slot in slots.items() if isinstance(slot, OptionSlot)}
-    return Account(wealth, held, options, wealth, wealth, Costs(zero, zero))
+def open_account(wealth: Scalar, slots: Slots, quotes: Quotes, cost: AbstractCost, wanted: tuple[str, ...]) -> Account:
+    """All in cash.
+
+    Args:
+        wealth: Currency.
+        slots: By name.
+        quotes: Of today.
+        cost: What trades will cost.
+        wanted: Greeks that marks carry.
+    """
+    zero = jnp.zeros((), jnp.result_type(float))
+    wealth, held = jnp.asarray(wealth, zero.dtype), {}
+    never = Life(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+    for name, slot in slots.items():
+        if isinstance(slot, Underlying):
+            held[name] = Position(zero)
+            continue
+        terms = _as_carried(slot.terms(quotes, never))
+        nothing: dict[str, Any] = {greek: dict.fromkeys(slot.assets, zero) for greek in wanted if greek in ("delta", "gamma", "vega")}
+        nothing |= {greek: zero for greek in wanted if greek in ("theta", "rho")}
+        if "cross_gamma" in wanted:
+            nothing["cross_gamma"] = {f"{a}-{b}": zero for i, a in enumerate(slot.assets) for b in slot.assets[i + 1 :]}
+        held[name] = Position(zero, terms, _as_carried(slot.open(terms, quotes, never)), Mark(zero, nothing))
+    return Account(wealth, held, wealth, wealth, dict.fromkeys(cost.names, zero))
 
 
-def prices(account: Account, slots: dict[str, Slot], quotes: dict[str, Quote]) -> dict[str, Scalar]:
-    """Price of every slot: the mark of the option held, the spot of the underlying."""
-    return {name: account.option_prices[name] if name in account.option_prices else quotes[slot.asset].spot for name, slot in slots.items()}
+def prices(held: Mapping[str, Position], slots: Slots, quotes: Quotes) -> dict[str, Scalar]:
+    """Price of a unit of what is held, by slot."""
+    return {name: quotes[slot.asset].spot if isinstance(slot, Underlying) else held[name].mark.price for name, slot in slots.items()}  # type: ignore[union-attr]
 
 
 def trade(
-    account: Account, target: Target, slots: dict[str, Slot], marks: dict[str, Scalar], new_marks: dict[str, Scalar], costs: Proportional
-) -> tuple[Account, Scalar]:
-    """(account holding ``target``, value of underlyings traded).
+    account: Account, target: Target, offered: Mapping[str, Position], rolled: Mapping[str, Scalar], slots: Slots, quotes: Quotes, cost: AbstractCost
+) -> tuple[Account, Trade]:
+    """(the account holding ``target``, what was traded).
 
-    ``marks`` are prices of what is held, ``new_marks`` of the target's terms. Where terms differ, the old option is closed and
-    the new one opened, each at its cost; where they agree only the difference in units is traded.
+    Where a slot has ``rolled``, what is held is closed at its mark and the ``offered`` contract opened at its own; else the difference in units is
+    traded.
     """
-    cash = account.cash
-    paid = {"underlying": jnp.zeros_like(cash), "option": jnp.zeros_like(cash)}
-    traded = jnp.zeros_like(cash)
+    made = order(account.held, target, offered, rolled, slots, quotes)
+    cash, held = account.cash, {}
     for name, slot in slots.items():
-        old, new = account.held[name], target[name]
-        if isinstance(slot, OptionSlot):
-            assert isinstance(old.terms, Terms)
-            assert isinstance(new.terms, Terms)
-            rolled = (old.terms.strike != new.terms.strike) | (old.terms.expiry != new.terms.expiry)
-            value = jnp.where(
-                rolled,
-                jnp.abs(old.units) * marks[name] + jnp.abs(new.units) * new_marks[name],
-                jnp.abs(new.units - old.units) * marks[name],
-            )
-            paid["option"] += costs.option(value)
-            cash = cash + jnp.where(rolled, old.units * marks[name] - new.units * new_marks[name], (old.units - new.units) * marks[name])
-        else:
-            value = jnp.abs(new.units - old.units) * marks[name]
-            paid["underlying"] += costs.underlying(value)
-            traded = traded + value
-            cash = cash - (new.units - old.units) * marks[name]
-    cost = paid["underlying"] + paid["option"]
-    spent = Costs(account.costs.underlying + paid["underlying"], account.costs.option + paid["option"])
-    after = account._replace(
-        cash=cash - cost,
-        held={name: target[name] for name in slots},
-        option_prices={name: new_marks[name] for name in account.option_prices},
-        wealth=account.wealth - cost,
-        costs=spent,
-    )
-    return after, traded
+        old, units = account.held[name], target[name]
+        if isinstance(slot, Underlying):
+            cash = cash - (units - old.units) * quotes[slot.asset].spot
+            held[name] = Position(units)
+            continue
+        new, today = offered[name], old.mark.price  # type: ignore[union-attr]
+        proceeds = jnp.where(rolled[name], old.units * today - units * new.mark.price, (old.units - units) * today)  # type: ignore[union-attr]
+        cash = cash + proceeds
+        held[name] = chosen(rolled[name], new, old)._replace(units=units)
+    paid = cost.on_trade(made)
+    spent = total_cost(paid)
+    return account._replace(cash=cash - spent, held=held, wealth=account.wealth - spent, costs=added(account.costs, paid)), made
 
 
-def advance(account: Account, row: Any, step: Scalar, slots: dict[str, Slot], quotes: dict[str, Quote], pricers: dict[str, Pricer]) -> Account:
-    """The account at the next date ``step``: interest, income, settlement of what expires, new marks."""
+def order(
+    held: Mapping[str, Position], target: Target, offered: Mapping[str, Position], rolled: Mapping[str, Scalar], slots: Slots, quotes: Quotes
+) -> Trade:
+    """The trade that leads from what is held to ``target``; arguments as of ``trade``."""
+    legs, dt = {}, 0.0
+    for name, slot in slots.items():
+        old, units, quote = held[name], target[name], quotes.get(slot.asset)
+        change, notional = jnp.abs(units - old.units), slot.notional(quotes)
+        dt = next(iter(quotes.values())).times[1] - next(iter(quotes.values())).times[0]
+        if isinstance(slot, Underlying):
+            value = change * quotes[slot.asset].spot
+            legs[name] = Leg(slot, 0.0, change, 0.0, value, notional, quote, (), ())
+            continue
+        new, roll, today = offered[name], rolled[name], old.mark.price  # type: ignore[union-attr]
+        closed, opened = jnp.where(roll, jnp.abs(old.units), 0.0), jnp.where(roll, jnp.abs(units), change)
+        closed_value = jnp.where(roll, jnp.abs(old.units) * jnp.abs(today), 0.0)
+        opened_value = jnp.where(roll, jnp.abs(units) * jnp.abs(new.mark.price), change * jnp.abs(today))  # type: ignore[union-attr]
+        marks = old.mark, chosen(roll, new, old).mark
+        legs[name] = Leg(slot, closed, opened, closed_value, opened_value, notional, quote, *marks)
+    return Trade(legs, dt)
+
+
+def chosen(roll: Scalar, new: Position, old: Position) -> Position:
+    """The new contract where a slot has rolled, else the old."""
+    return jax.tree.map(lambda a, b: a if a is b else jnp.where(roll, a, b), new, old)
+
+
+def advance(account: Account, row: Any, dates: Mapping[str, Dates], slots: Slots, quotes: Quotes, marker: Marker, cost: AbstractCost) -> Account:
+    """The account at the end of a step: interest, income, settlement of what expires, new marks, the cost of what was held.
+
+    Args:
+        account: After the trade.
+        row: The step's ``interest``, ``income`` by asset, and whether it is the ``last``.
+        dates: By slot, the lives held.
+        slots: By name.
+        quotes: At the end of the step.
+        marker: Marks positions.
+        cost: What holding costs.
+    """
     cash = account.cash * (1.0 + row["interest"])
-    held, option_prices = dict(account.held), {}
+    lives = {name: dates[name].held for name in dates}
+    held = {}
+    for name, slot in slots.items():
+        state, paid = slot.settle(account.held[name], quotes, row, lives.get(name, _NO_LIFE))
+        cash = cash + paid
+        held[name] = account.held[name]._replace(state=state)
+    marks = marker({name: one for name, one in held.items() if name in lives}, lives)
+    held |= {name: held[name]._replace(mark=found) for name, found in marks.items()}
+    paid_for = cost.on_hold(_holding(account, held, row, slots, quotes))
+    if paid_for:
+        cash = cash - total_cost(paid_for)
     value = jnp.zeros_like(cash)
     for name, slot in slots.items():
-        units, terms = account.held[name].units, account.held[name].terms
-        if isinstance(slot, OptionSlot):
-            assert isinstance(terms, Terms)
-            due = terms.expiry == step
-            cash = cash + jnp.where(due, units * payoff(slot.kind, quotes[slot.asset].spot, terms.strike), 0.0)
-            units = jnp.where(due, 0.0, units)
-            held[name] = Position(units, terms)
-            option_prices[name] = slot.price(terms, quotes, pricers)
-            value = value + units * option_prices[name]
-        else:
-            spot = quotes[slot.asset].spot
-            cash = cash + units * spot * row["income"][slot.asset]
-            value = value + units * spot
+        if isinstance(slot, Underlying):
+            value = value + held[name].units * quotes[slot.asset].spot
+            continue
+        due = lives[name].expiry == quotes[next(iter(quotes))].step
+        held[name] = held[name]._replace(units=jnp.where(due, 0.0, held[name].units))
+        value = value + held[name].units * held[name].mark.price  # type: ignore[union-attr]
     wealth = cash + value
-    return Account(cash, held, option_prices, wealth, jnp.maximum(account.high_water, wealth), account.costs)
+    return Account(cash, held, wealth, jnp.maximum(account.high_water, wealth), added(account.costs, paid_for))
+
+
+def _holding(account: Account, held: Mapping[str, Position], row: Any, slots: Slots, quotes: Quotes) -> Holding:
+    nothing = {name: jnp.zeros_like(account.cash) for name in slots}
+    closing = order(held, nothing, held, dict.fromkeys(slots, False), slots, quotes)
+    margins = {name: slot.margin(quotes) for name, slot in slots.items()}
+    return Holding(slots, held, prices(held, slots, quotes), margins, account.cash, closing.dt, row["last"], closing)
+
+
+def _as_carried(tree: Any) -> Any:
+    """Floats of the process's precision, as a scan carries them."""
+    return jax.tree.map(lambda x: jnp.asarray(x, jnp.result_type(float)), tree)
+
+
+_NO_LIFE = Life(0, 0)

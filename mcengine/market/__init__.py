@@ -18,6 +18,7 @@ from mcengine.market.regime_gbm import RegimeGBM
 from mcengine.market.regimes import Regimes, from_transition
 from mcengine.market.replay import Replay
 from mcengine.market.schwartz import Schwartz
+from mcengine.market.signal import AbstractSignal, Ewma, RealisedCorrelation, Trend
 from mcengine.market.stress import Stress
 from mcengine.market.vasicek import Vasicek
 
@@ -25,11 +26,13 @@ __all__ = [
     "GBM",
     "GJRGARCH",
     "AbstractAsset",
+    "AbstractSignal",
     "AbstractStandaloneAsset",
     "Bates",
     "BondIndex",
     "Bootstrap",
     "Event",
+    "Ewma",
     "FlatRate",
     "Heston",
     "HullWhite",
@@ -37,12 +40,14 @@ __all__ = [
     "Market",
     "Merton",
     "PreparedMarket",
+    "RealisedCorrelation",
     "RegimeGBM",
     "Regimes",
     "Replay",
     "Scenario",
     "Schwartz",
     "Stress",
+    "Trend",
     "Vasicek",
     "from_transition",
 ]

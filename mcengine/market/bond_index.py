@@ -84,4 +84,8 @@ class BondIndexPricer:
         crossed = b * (b * years - 2.0 * short_rate.lag(self.kappa, years))
         own = self.sigma**2 * crossed + short_rate.bond_variance(self.kappa, self.sigma, years)
         forward, discount = quote.forward(expiry), quote.discount(expiry)
-        return quote.over_events(expiry, lambda growth, more: black(kind, forward * growth, strike, root(own + more), discount))
+
+        def price(growth: Scalar, more: Scalar) -> Scalar:
+            return black(kind, forward * growth, strike, quote.bumped_volatility(root(own + more), expiry), discount)
+
+        return quote.over_events(expiry, price)

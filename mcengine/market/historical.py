@@ -40,7 +40,7 @@ class QuotedVariance:
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         total = self.scale * quote.variance * quote.years(expiry)
         total_volatility = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
-        return black(kind, quote.forward(expiry), strike, total_volatility, quote.discount(expiry))
+        return black(kind, quote.forward(expiry), strike, quote.bumped_volatility(total_volatility, expiry), quote.discount(expiry))
 
 
 class AbstractHistory(abc.ABC):

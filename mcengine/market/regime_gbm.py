@@ -114,12 +114,12 @@ class RegimePricer:
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         ahead: Ahead = quote.extra
-        steps = jnp.maximum(expiry - quote.step, 0)
-        nodes, weights = ahead.nodes[steps], ahead.weights[steps]
+        nodes, weights = quote.ahead(ahead.nodes, expiry), quote.ahead(ahead.weights, expiry)
         each = tuple(tuple((nodes[k, i], weights[k, i]) for i in range(3)) for k in range(nodes.shape[0]))
         forward, discount, picked = quote.forward(expiry), quote.discount(expiry), ByRegime(each).pick(ahead.regime)
 
         def price(growth: Scalar, more: Scalar) -> Scalar:
-            return sum(weight * black(kind, forward * growth, strike, root(self.premium * total + more), discount) for total, weight in picked)
+            by_node = ((weight, quote.bumped_volatility(root(self.premium * total + more), expiry)) for total, weight in picked)
+            return sum(weight * black(kind, forward * growth, strike, volatility, discount) for weight, volatility in by_node)
 
         return quote.over_events(expiry, price)

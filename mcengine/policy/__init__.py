@@ -1,30 +1,50 @@
-"""Hedge rules: stages, and the chains made of them."""
+"""Hedge rules: stages, triggers, and the chains made of them."""
 
-from mcengine.instrument import gate
+from mcengine.instrument import Target, gate
 from mcengine.policy import presets
-from mcengine.policy.band import Band
-from mcengine.policy.base import AbstractStage, Kind, Seen, Target, positive_ratio
+from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
 from mcengine.policy.chain import Chain, chain
+from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
+from mcengine.policy.delta_hedge import DeltaHedge
+from mcengine.policy.drift import Drift
+from mcengine.policy.forward_overlay import ForwardOverlay
+from mcengine.policy.fund import Fund
 from mcengine.policy.mix import Mix
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
+from mcengine.policy.rebalance import Band, Rebalance
+from mcengine.policy.seen import Seen
 from mcengine.policy.stop_loss import StopLoss
+from mcengine.policy.trigger import AbstractTrigger, AllOf, AnyOf, Not
 from mcengine.policy.vol_target import VolTarget
+from mcengine.policy.when import When
 
 __all__ = [
     "AbstractStage",
+    "AbstractTrigger",
+    "AllOf",
+    "AnyOf",
     "Band",
     "Chain",
+    "ContractOverlay",
     "Cppi",
+    "DeltaHedge",
     "DeltaPut",
+    "Drift",
+    "ForwardOverlay",
+    "Fund",
     "Kind",
     "Mix",
+    "Not",
+    "Rebalance",
     "RolledPut",
     "Seen",
+    "Setting",
     "StaticPut",
     "StopLoss",
     "Target",
     "VolTarget",
+    "When",
     "chain",
     "gate",
     "positive_ratio",

@@ -1,99 +1,84 @@
-"""What every stage of a rule is, and what it may see.
+"""What every stage of a rule is.
 
-A stage is a frozen model with ``start`` and ``act``; ``chain`` composes stages as optax composes transforms. Four kinds:
-allocator (sets the risky sleeve), scaler (multiplies it), overlay (adds slots), filter (target or what is held).
+A stage is a frozen model with ``start`` and ``act``; ``chain`` composes stages as optax composes transforms. Five kinds: allocator (sets the risky
+sleeve), scaler (multiplies it), overlay (adds slots bought for a premium), hedge (adds slots that cash pays for), filter (target or what is held).
+A new one: one file, one line in ``__init__``, one yaml, one row in the family's test table.
 """
 
-from collections.abc import Callable
+import abc
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
 from mcengine._spelling import near
-from mcengine.instrument import Position, Slot, Terms
-from mcengine.pricing import Quote
+from mcengine.instrument import AbstractSlot, Target
+from mcengine.market import AbstractSignal
+from mcengine.policy.seen import Seen
 
-Target: TypeAlias = dict[str, Position]
-Kind: TypeAlias = Literal["allocator", "scaler", "overlay", "filter"]
+Kind: TypeAlias = Literal["allocator", "scaler", "overlay", "hedge", "filter"]
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What is known at one date, nothing later. Amounts in currency; ``held`` and ``prices`` by slot."""
+class Setting:
+    """The study that a rule is to fit.
 
-    step: Scalar
-    time: Scalar
-    dt: Scalar  # years of one step
-    horizon: int  # index of the last date
-    quotes: dict[str, Quote]
-    prices: dict[str, Scalar]
-    held: Target
-    wealth: Scalar
-    cash: Scalar
-    start_wealth: Scalar
-    high_water: Scalar
-    costs: Any  # costs paid so far, by kind
-    cost_terms: Any
-    risky: tuple[str, ...]  # slots of underlyings
-    width: Scalar  # of every gate; 0 for the rule as it is
-    quote_option: Callable[..., Scalar]  # (slot, terms, move=0): price of any terms in an option slot, the spot moved by so much
+    Args:
+        assets: Names.
+        discount: What 1 at the horizon is worth today.
+        steps: Steps to the horizon.
+        dt: Years of one.
+        market: The market itself.
+        events: Announced events by name, steps from today to each.
+        slots: All slots of the book by name, underlyings included.
+        needs: Greeks that marks carry.
+    """
+
+    assets: tuple[str, ...]
+    discount: float
+    steps: int
+    dt: float
+    market: Any
+    events: dict[str, int]
+    slots: dict[str, AbstractSlot]
+    needs: tuple[str, ...]
 
     @property
-    def first(self) -> Scalar:
-        """Whether this is the first date, on which everything is traded."""
-        return self.step == 0
-
-    def discount(self, to: Scalar) -> Scalar:
-        """Value now of 1 paid at date ``to``."""
-        return next(iter(self.quotes.values())).discount(to)
-
-    def delta(self, slot: str, terms: Terms) -> Scalar:
-        """Derivative of an option's price by its asset's spot."""
-        return jax.grad(lambda move: self.quote_option(slot, terms, move))(jnp.zeros_like(self.wealth))
-
-    def gamma(self, slot: str, terms: Terms) -> Scalar:
-        """Second derivative of an option's price by its asset's spot."""
-        return jax.grad(jax.grad(lambda move: self.quote_option(slot, terms, move)))(jnp.zeros_like(self.wealth))
-
-    def sleeve(self, target: Target) -> Scalar:
-        """Value of the underlyings in a target."""
-        return sum((target[name].units * self.prices[name] for name in self.risky), start=0.0)
-
-    def floor_value(self, floor: Scalar) -> Scalar:
-        """Present value of ``floor`` times the starting wealth, due at the horizon."""
-        return floor * self.start_wealth * self.discount(self.horizon)
-
-    def scale(self, target: Target, factor: Scalar) -> Target:
-        """The target with its underlyings multiplied; the rest goes to cash."""
-        return target | {name: Position(target[name].units * factor, target[name].terms) for name in self.risky}
+    def stochastic_rate(self) -> bool:
+        """Whether the short rate moves."""
+        return bool(getattr(self.market.rate, "n_factors", 0)) or not hasattr(self.market, "scenarios")
 
 
-class AbstractStage:
+class AbstractStage(abc.ABC):
     """One part of a rule. Most stages need only ``act``."""
 
     kind: ClassVar[Kind]
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Greeks it reads, among ``instrument.GREEKS``."""
 
-    def slots(self) -> dict[str, Slot]:
-        """Option slots this stage trades, by name."""
+    def slots(self) -> dict[str, AbstractSlot]:
+        """Slots this stage trades beside the underlyings, by name."""
         return {}
 
-    def beyond(self) -> int:
-        """How many steps its contracts may outlive the run."""
-        return 0
+    def signals(self) -> dict[str, AbstractSignal]:
+        """Signals it reads, by name; stages that name the same one share it."""
+        return {}
 
-    def validate(self, assets: tuple[str, ...], discount: float) -> None:
-        """Raise ``ValueError`` when the stage does not fit the study: its assets, or the discount to its horizon."""
+    def validate(self, setting: Setting) -> None:  # noqa: B027  (most stages fit every study)
+        """Raise ``ValueError`` when the stage does not fit the study."""
 
     def start(self, seen: Seen) -> Any:
         """Memory before the first date."""
         return ()
 
+    def terms(self, seen: Seen, memory: Any) -> dict[str, Any]:
+        """Terms that its slots offer today, by slot, where they are not the slot's own; read on the slot's roll dates only."""
+        return {}
+
+    @abc.abstractmethod
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
-        """(target changed, memory for the next date)."""
-        raise NotImplementedError
+        """(units wanted by slot, memory for the next date)."""
 
 
 def positive_ratio(numerator: Scalar, denominator: Scalar) -> Scalar:

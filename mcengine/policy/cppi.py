@@ -8,13 +8,30 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.policy.base import AbstractStage, Kind, Seen, Target, positive_ratio, validate_floor
+from mcengine.instrument import Target
+from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio, validate_floor
+from mcengine.policy.seen import Seen
 
 
 @model
 class Cppi(AbstractStage):
     """Scales the sleeve by min(1, ``multiplier`` x cushion / sleeve); with ``exposure="set"`` sets it to ``multiplier`` x cushion, up to
-    ``leverage`` x wealth."""
+    ``leverage`` x wealth.
+
+    Args:
+        floor: Fraction of the starting wealth, due at the horizon.
+        multiplier: Of the cushion.
+        leverage: Most that the sleeve may be, as a multiple of wealth, where the exposure is set.
+        exposure: "scale" or "set".
+
+    Raises:
+        ValueError: For a floor whose present value is not below the starting wealth.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.policy.Cppi(floor=0.9, multiplier=5)
+        Cppi(floor=0.9, multiplier=5, leverage=1, exposure='scale')
+    """
 
     floor: Scalar = number(low=0.0, term=True)
     multiplier: Scalar = number(default=4.0, low=0.0)
@@ -27,8 +44,8 @@ class Cppi(AbstractStage):
         if self.exposure not in ("scale", "set"):
             raise ValueError(f"Cppi.exposure: expected 'scale' or 'set', got {self.exposure!r}")
 
-    def validate(self, assets: tuple[str, ...], discount: float) -> None:
-        validate_floor("Cppi.floor", self.floor, discount)
+    def validate(self, setting: Setting) -> None:
+        validate_floor("Cppi.floor", self.floor, setting.discount)
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
         cushion = jnp.maximum(seen.wealth - seen.floor_value(self.floor), 0.0)

@@ -3,15 +3,28 @@
 from typing import Any, ClassVar
 
 from mcengine._model import Scalar, model, number
-from mcengine.instrument import Position
-from mcengine.policy.base import AbstractStage, Kind, Seen, Target, validate_asset
+from mcengine.instrument import Target
+from mcengine.policy.base import AbstractStage, Kind, Setting, validate_asset
+from mcengine.policy.seen import Seen
 
 
 @model
 class Mix(AbstractStage):
     """``Mix(equity=.6, bond=.3)``: weights by asset; those not named get none. A sum above 1 needs ``leverage``.
 
-    Without options w_i V_i is held in asset i; with an overlay the overlay makes room for what its options are worth.
+    Without options w_i V is held in asset i; overlays make room for what their options are worth (see ``Fund``).
+
+    Args:
+        weights: Fraction of wealth by asset, or each by name.
+        leverage: Most that the weights may be in sum, in absolute value.
+
+    Raises:
+        ValueError: For weights beyond the leverage, or of an asset that the market lacks.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.policy.Mix(equity=0.6, bond=0.3)
+        Mix(weights={equity: 0.6, bond: 0.3}, leverage=1)
     """
 
     weights: dict[str, Scalar] = number(term=True)
@@ -29,10 +42,9 @@ class Mix(AbstractStage):
         if total > float(self.leverage) + 1e-9:
             raise ValueError(f"Mix.weights: expected at most leverage = {float(self.leverage):g} in sum (the rest is cash), got {total:g}")
 
-    def validate(self, assets: tuple[str, ...], discount: float) -> None:
+    def validate(self, setting: Setting) -> None:
         for name in self.weights:
-            validate_asset("Mix.weights", name, assets)
+            validate_asset("Mix.weights", name, setting.assets)
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
-        held = {name: Position(self.weights.get(name, 0.0) * seen.wealth / seen.prices[name]) for name in seen.risky}
-        return target | held, memory
+        return target | {name: self.weights.get(name, 0.0) * seen.wealth / seen.prices[name] for name in seen.risky}, memory

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 
 from mcengine._model import Scalar
-from mcengine.policy.band import Band
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.cppi import Cppi
+from mcengine.policy.delta_hedge import DeltaHedge
+from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.mix import Mix
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
+from mcengine.policy.rebalance import Band
 from mcengine.policy.stop_loss import StopLoss
 from mcengine.policy.vol_target import VolTarget
 
@@ -49,3 +51,16 @@ def vol_target_cppi(
 ) -> Chain:
     """The mix at a volatility target, then scaled to a multiple of the cushion, traded outside a band."""
     return chain(Mix(dict(weights)), VolTarget(target, halflife), Cppi(floor, multiplier), Band(tolerance))
+
+
+def hedged_put(
+    weights: Weights, moneyness: Scalar, ratio: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity", through: str = "underlying"
+) -> Chain:
+    """The mix and rolled puts on its equity sleeve whose delta is hedged, so that what they leave is gamma and vega."""
+    put = RolledPut(moneyness, 1.0, tenor, roll, asset)
+    return chain(Mix(dict(weights)), put, DeltaHedge(ratio, asset=asset, through=through))
+
+
+def forward_overlay(weights: Weights, ratio: Scalar = -0.5, tenor: int = 63, roll: int = 63, asset: str = "equity") -> Chain:
+    """The mix with part of its equity exposure sold forward."""
+    return chain(Mix(dict(weights)), ForwardOverlay(ratio, asset, tenor=tenor, roll=roll))

@@ -9,7 +9,9 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
-from mcengine.policy.base import AbstractStage, Kind, Seen, Target, positive_ratio
+from mcengine.instrument import Target
+from mcengine.policy.base import AbstractStage, Kind, positive_ratio
+from mcengine.policy.seen import Seen
 
 
 class _Memory(NamedTuple):
@@ -19,7 +21,19 @@ class _Memory(NamedTuple):
 
 @model
 class VolTarget(AbstractStage):
-    """``target`` and ``initial`` are volatilities a year (``initial`` the estimate on the first date), ``halflife`` is in steps."""
+    """Scales the sleeve to a volatility.
+
+    Args:
+        target: Volatility a year.
+        halflife: Of the weights of past returns, steps.
+        initial: The estimate on the first date, volatility a year.
+        leverage: Most that the sleeve may be, as a multiple of wealth.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.policy.VolTarget(target=0.1)
+        VolTarget(target=0.1, halflife=20, initial=0.1, leverage=1)
+    """
 
     target: Scalar = number(above=0.0)
     halflife: Scalar = number(default=20.0, above=0.0)
@@ -38,4 +52,4 @@ class VolTarget(AbstractStage):
         sleeve = seen.sleeve(target)
         factor = jnp.minimum(self.target / jnp.sqrt(variance), positive_ratio(self.leverage * seen.wealth, sleeve))
         share = positive_ratio(1.0, sleeve)
-        return seen.scale(target, factor), _Memory(variance, {name: target[name].units * share for name in seen.risky})
+        return seen.scale(target, factor), _Memory(variance, {name: target[name] * share for name in seen.risky})

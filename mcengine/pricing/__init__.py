@@ -3,7 +3,7 @@
 from mcengine.pricing.black import KINDS, black, normal_cdf
 from mcengine.pricing.calendar import Calendar
 from mcengine.pricing.fourier import BatesPricer, HestonPricer, KouPricer, MertonPricer, VarianceGammaPricer
-from mcengine.pricing.pricer import BlackPricer, Pricer, prepared
+from mcengine.pricing.pricer import BlackPricer, Pricer, options, prepared
 from mcengine.pricing.quote import Quote
 from mcengine.pricing.surface import SurfacePricer
 
@@ -21,5 +21,6 @@ __all__ = [
     "VarianceGammaPricer",
     "black",
     "normal_cdf",
+    "options",
     "prepared",
 ]

@@ -125,7 +125,7 @@ class Tabulated:
 
         def price(growth: Scalar, more: Scalar) -> Scalar:
             ratio = self.table.ratio(expiry - quote.step, -jnp.log(forward * growth / strike) * unit, variance)
-            return black(kind, forward * growth, strike, jnp.sqrt(total * ratio * ratio + more) * alive, discount)
+            return black(kind, forward * growth, strike, quote.bumped_volatility(jnp.sqrt(total * ratio * ratio + more) * alive, expiry), discount)
 
         return quote.over_events(expiry, price)
 

@@ -78,7 +78,11 @@ class GJRPricer:
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         own, forward, discount = self.expected(self.state(quote), quote.years(expiry)), quote.forward(expiry), quote.discount(expiry)
-        return quote.over_events(expiry, lambda growth, more: black(kind, forward * growth, strike, root(own + more), discount))
+
+        def price(growth: Scalar, more: Scalar) -> Scalar:
+            return black(kind, forward * growth, strike, quote.bumped_volatility(root(own + more), expiry), discount)
+
+        return quote.over_events(expiry, price)
 
     def prepare(self, calendar: Calendar) -> Tabulated:
         """The pricer of a run on these dates, which are days."""

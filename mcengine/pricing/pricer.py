@@ -3,6 +3,7 @@
 ``BlackPricer`` has constant variance; ``fourier`` has those of laws known by their characteristic function, ``surface`` one of quoted volatilities.
 """
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from mcengine._model import Scalar, model, number
@@ -24,6 +25,11 @@ def prepared(pricer: Any, calendar: Calendar) -> Pricer:
     return pricer.prepare(calendar) if hasattr(pricer, "prepare") else pricer
 
 
+def options(pricer: Pricer, kinds: Sequence[str], strikes: Sequence[Scalar], expiries: Sequence[Scalar], quote: Quote) -> list[Scalar]:
+    """Prices now of several options on one asset; arguments as of ``Pricer.option``, one of each an option."""
+    return [pricer.option(kind, strike, expiry, quote) for kind, strike, expiry in zip(kinds, strikes, expiries, strict=True)]
+
+
 @model
 class BlackPricer:
     """Constant variance ``variance`` a year under Q, and what announced events bring."""
@@ -32,4 +38,8 @@ class BlackPricer:
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         own, forward, discount = self.variance * quote.years(expiry), quote.forward(expiry), quote.discount(expiry)
-        return quote.over_events(expiry, lambda growth, more: black(kind, forward * growth, strike, root(own + more), discount))
+
+        def price(growth: Scalar, more: Scalar) -> Scalar:
+            return black(kind, forward * growth, strike, quote.bumped_volatility(root(own + more), expiry), discount)
+
+        return quote.over_events(expiry, price)

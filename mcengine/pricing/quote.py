@@ -1,7 +1,7 @@
 """What a market shows of one asset at one date. A view made each step, never carried."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import jax
@@ -48,6 +48,16 @@ class AffineRate:
         return jnp.exp(-b * (self.deviation + 0.5 * b * self.variance))
 
 
+class Bump(NamedTuple):
+    """A move of what is quoted: implied ``volatility`` at every strike and expiry, the ``rate`` of every maturity (both a year, parallel), and
+    ``years`` that pass with spot and variance as they are. A derivative by one of them is vega, rho, theta.
+    """
+
+    volatility: Scalar = 0.0
+    rate: Scalar = 0.0
+    years: Scalar = 0.0
+
+
 @dataclass(frozen=True)
 class Quote:
     """``spot`` (currency), ``variance`` (a year, instantaneous), and the asset's time-only tables over all dates of the calendar.
@@ -56,7 +66,7 @@ class Quote:
     ``curve(spot, years)`` is the forward of an asset that has its own law of it, and whose ``carry`` then is not read.
 
     ``rate`` is the path's short rate where it is stochastic. ``events[j]`` is the variance that announced events bring up to date j, ``sides`` are
-    those with two. ``extra`` is for a model and its own pricer.
+    those with two. ``extra`` is for a model and its own pricer. ``bump`` is none but while a Greek is taken.
     """
 
     spot: Scalar
@@ -70,15 +80,56 @@ class Quote:
     events: Scalar | None = None
     sides: Sides | None = None
     extra: Any = None
+    bump: Bump | None = None
+
+    def bumped(self, spot: Scalar = 0.0, *, volatility: Scalar | None = None, rate: Scalar | None = None, years: Scalar | None = None) -> "Quote":
+        """The same view with spot, implied volatility, rate and time moved: every Greek is a derivative by one of them, at 0.
+
+        Args:
+            spot: Added to the spot, currency.
+            volatility: Added to every implied volatility, a year; none leaves them.
+            rate: Added to every zero rate, a year, continuously compounded; forwards grow by it.
+            years: Years that pass at once, less than a step; spot and variance stay.
+
+        Returns:
+            The quote moved.
+        """
+        moved = self.spot + spot
+        if volatility is None and rate is None and years is None:
+            return replace(self, spot=moved)
+        return replace(self, spot=moved, bump=Bump(*(0.0 if x is None else x for x in (volatility, rate, years))))
+
+    def since(self, opened: Scalar, unit: Scalar = 1.0) -> "Quote":
+        """The view of a contract that counts dates from the date ``opened`` on, and prices in units of ``unit`` (currency)."""
+        last = self.times.shape[0] - 1
+
+        def counted(table: Scalar) -> Scalar:
+            padded = jnp.concatenate([table, jnp.broadcast_to(table[last], (last + 1,))])
+            return jax.lax.dynamic_slice_in_dim(padded, jnp.clip(opened, 0, last), last + 1)
+
+        curve, sides = self.curve, self.sides
+        return replace(
+            self,
+            spot=self.spot / unit,
+            step=self.step - opened,
+            discounts=counted(self.discounts),
+            carry=counted(self.carry),
+            curve=None if curve is None else lambda spot, years: curve(spot * unit, years) / unit,
+            events=None if self.events is None else counted(self.events),
+            sides=None if sides is None else sides._replace(time=sides.time - self.times[jnp.clip(opened, 0, last)]),
+        )
 
     def years(self, to: Scalar) -> Scalar:
         """Years from now to date ``to``; 0 for a date that has passed."""
         left = self.times[to] - self.times[self.step]
-        return left * (left > 0.0)
+        alive = left > 0.0
+        return left * alive if self.bump is None else (left - self.bump.years) * alive
 
     def discount(self, to: Scalar) -> Scalar:
         """Value now of 1 paid at date ``to``."""
         today = self.discounts[to] / self.discounts[self.step]
+        if self.bump is not None:
+            today = today * jnp.exp(self.bump.years * self._rate_ahead(self.discounts) - self.bump.rate * self.years(to))
         return today if self.rate is None else today * self.rate.factor(self.years(to))
 
     def forward(self, to: Scalar) -> Scalar:
@@ -86,7 +137,29 @@ class Quote:
         if self.curve is not None:
             return self.curve(self.spot, self.years(to))
         grown = self.spot * (self.carry[to] / self.carry[self.step])
+        if self.bump is not None:
+            grown = grown * jnp.exp(self.bump.years * self._rate_ahead(self.carry) + self.bump.rate * self.years(to))
         return grown if self.rate is None else grown / self.rate.factor(self.years(to))
+
+    def _rate_ahead(self, table: Scalar) -> Scalar:
+        """Rate a year at which a table by date falls over the coming step; 0 on its last date."""
+        following = jnp.minimum(self.step + 1, table.shape[0] - 1)
+        return jnp.log(table[self.step] / table[following]) / (self.times[1] - self.times[0])
+
+    def bumped_volatility(self, total: Scalar, to: Scalar) -> Scalar:
+        """A ``total`` volatility, vol sqrt(T), to date ``to`` with the bump of volatility over the years to it."""
+        if self.bump is None:
+            return total
+        years = self.years(to)
+        return total + self.bump.volatility * jnp.sqrt(jnp.where(years > 0.0, years, 1.0)) * (years > 0.0)
+
+    def ahead(self, table: Scalar, to: Scalar) -> Scalar:
+        """The row, for the steps from now to date ``to``, of a table by steps ahead, [steps, ...]; between two rows while time is bumped."""
+        left = jnp.clip(to - self.step, 0, table.shape[0] - 1)
+        if self.bump is None:
+            return table[left]
+        passed = self.bump.years / (self.times[1] - self.times[0])
+        return table[left] - passed * (table[left] - table[jnp.maximum(left - 1, 0)])
 
     def event_variance(self, to: Scalar) -> Scalar:
         """Variance of the log-return that announced events bring between now and date ``to``, beside the model's own; 0 without events."""

@@ -25,7 +25,11 @@ class RevertingPricer:
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         own, forward, discount = self._own(quote, expiry), quote.forward(expiry), quote.discount(expiry)
-        return quote.over_events(expiry, lambda growth, more: black(kind, forward * growth, strike, root(own + more), discount))
+
+        def price(growth: Scalar, more: Scalar) -> Scalar:
+            return black(kind, forward * growth, strike, quote.bumped_volatility(root(own + more), expiry), discount)
+
+        return quote.over_events(expiry, price)
 
     def _own(self, quote: Quote, expiry: Scalar) -> Scalar:
         years = quote.years(expiry)

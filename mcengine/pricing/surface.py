@@ -71,7 +71,7 @@ class SurfacePricer:
 
         def price(growth: Scalar, more: Scalar) -> Scalar:
             w = self.total_variance(-jnp.log(forward * growth / strike), jnp.where(alive, years, 1.0), quote.variance) + more
-            return black(kind, forward * growth, strike, jnp.sqrt(w) * alive, discount)
+            return black(kind, forward * growth, strike, quote.bumped_volatility(jnp.sqrt(w) * alive, expiry), discount)
 
         return quote.over_events(expiry, price)
 

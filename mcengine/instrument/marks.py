@@ -1,0 +1,163 @@
+"""What slots are worth, and their Greeks: derivatives of each slot's own price by bumps of the quotes, one definition for every pricer.
+
+delta, gamma by the spot (currency); vega by implied volatility, all strikes and expiries alike (a year); rho by the rate (a year); theta by time
+passing (a year), spot and variance as they are; cross_gamma by two spots.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from mcengine._model import Scalar
+from mcengine.instrument.option_slot import OptionSlot
+from mcengine.instrument.schedule import Life
+from mcengine.instrument.slot import AbstractSlot, Mark, Position, Quotes, Underlying
+from mcengine.pricing import Quote, options
+
+GREEKS = ("delta", "gamma", "vega", "theta", "rho", "cross_gamma")
+
+
+@dataclass(frozen=True)
+class Greeks:
+    """Of a book: ``delta``, ``gamma``, ``vega`` by asset, ``cross_gamma`` by pair "first-second", ``theta`` and ``rho``; those asked for.
+
+    Args:
+        values: By name, numbers or dicts of them.
+    """
+
+    values: dict[str, Any]
+
+    def __getattr__(self, name: str) -> Any:
+        values = object.__getattribute__(self, "values")
+        if name in values:
+            return values[name]
+        if name in GREEKS:
+            raise ValueError(f"greeks.{name}: expected it in the ``needs`` of the stage, cost or recorder that reads it, got {sorted(values)}")
+        raise AttributeError(name)
+
+
+def marks(
+    slots: Mapping[str, AbstractSlot],
+    held: Mapping[str, Position],
+    quotes: Quotes,
+    pricers: Mapping[str, Any],
+    lives: Mapping[str, Life],
+    wanted: tuple[str, ...] = (),
+) -> dict[str, Mark]:
+    """Price of a unit of every slot, and its Greeks ``wanted``; options of one asset are priced together.
+
+    Args:
+        slots: By name, no underlyings.
+        held: Terms and states by slot; units and marks are not read.
+        quotes: Of every asset of the market.
+        pricers: By asset, and what contracts on several need beside them.
+        lives: Dates by slot.
+        wanted: Names among ``GREEKS``.
+
+    Returns:
+        Marks by slot; Greeks by asset hold the slot's own assets only.
+    """
+    return {name: one for group in groups(slots) for name, one in _together(group, held, quotes, pricers, lives, wanted).items()}
+
+
+def groups(slots: Mapping[str, AbstractSlot]) -> list[dict[str, AbstractSlot]]:
+    """Slots that one piece of program prices: options of one asset, any other alone."""
+    out: dict[Any, dict[str, AbstractSlot]] = {}
+    for name, slot in slots.items():
+        if not isinstance(slot, Underlying):
+            out.setdefault(("option", slot.asset) if isinstance(slot, OptionSlot) else name, {})[name] = slot
+    return list(out.values())
+
+
+def _together(
+    slots: Mapping[str, AbstractSlot],
+    held: Mapping[str, Position],
+    quotes: Quotes,
+    pricers: Mapping[str, Any],
+    lives: Mapping[str, Life],
+    wanted: tuple[str, ...],
+) -> dict[str, Mark]:
+    names, first = list(slots), next(iter(slots.values()))
+
+    def price(moved: Quotes) -> list[Scalar]:
+        if isinstance(first, OptionSlot):
+            kinds = [slot.kind for slot in slots.values()]  # type: ignore[attr-defined]
+            strikes, expiries = [held[n].terms for n in names], [lives[n].expiry for n in names]
+            return options(pricers[first.asset], kinds, strikes, expiries, moved[first.asset])
+        return [slot.price(held[n].terms, held[n].state, moved, pricers, lives[n]) for n, slot in slots.items()]
+
+    values, by_name = _derivatives(price, first.assets, quotes, wanted)
+    return {n: Mark(values[i], jax.tree.map(lambda x, i=i: x[i], by_name, is_leaf=lambda x: isinstance(x, list))) for i, n in enumerate(names)}
+
+
+def _derivatives(
+    price: Callable[[Quotes], list[Scalar]], assets: tuple[str, ...], quotes: Quotes, wanted: tuple[str, ...]
+) -> tuple[list[Scalar], dict[str, Any]]:
+    """(prices, Greeks by name, each a list like the prices)."""
+    zero = jnp.zeros((), jnp.result_type(float))
+    slope = lambda fn: jax.jvp(fn, (zero,), (jnp.ones_like(zero),))  # noqa: E731
+    out: dict[str, Any] = {name: {} for name in wanted if name not in ("theta", "rho")}
+    values = None
+    for asset in assets if {"delta", "gamma"} & set(wanted) else ():
+        along = lambda x, a=asset: price(_moved(quotes, spots={a: x}))  # noqa: E731
+        if "gamma" in wanted:
+            (values, delta), (_, out["gamma"][asset]) = slope(lambda x, fn=along: jax.jvp(fn, (x,), (jnp.ones_like(x),)))
+        else:
+            values, delta = slope(along)
+        if "delta" in wanted:
+            out["delta"][asset] = delta
+    for asset in assets if "vega" in wanted else ():
+        values, out["vega"][asset] = slope(lambda x, a=asset: price(_moved(quotes, volatilities={a: x})))
+    for name, move in (("theta", "years"), ("rho", "rate")):
+        if name in wanted:
+            values, out[name] = slope(lambda x, m=move: price(_moved(quotes, **{m: x})))
+    for i, a in enumerate(assets if "cross_gamma" in wanted else ()):
+        for b in assets[i + 1 :]:
+            both = lambda x, y, a=a, b=b: price(_moved(quotes, spots={a: x, b: y}))  # noqa: E731
+            _, (_, out["cross_gamma"][f"{a}-{b}"]) = slope(lambda x, f=both: slope(lambda y: f(x, y)))
+    return price(quotes) if values is None else values, out
+
+
+def totals(slots: Mapping[str, AbstractSlot], units: Mapping[str, Scalar], marks: Mapping[str, Mark | tuple[()]], wanted: tuple[str, ...]) -> Greeks:
+    """Greeks of a book: sum over its slots of units times those of a unit."""
+    out: dict[str, Any] = {name: 0.0 if name in ("theta", "rho") else {} for name in wanted}
+    for name, slot in slots.items():
+        if isinstance(slot, Underlying):
+            own: dict[str, Any] = {"delta": {slot.asset: 1.0}}
+        else:
+            own = marks[name].greeks  # type: ignore[union-attr]
+        for greek in wanted:
+            found = own.get(greek, {})
+            if isinstance(out[greek], dict):
+                for key, value in found.items():
+                    out[greek][key] = out[greek].get(key, 0.0) + units[name] * value
+            elif not isinstance(found, dict):
+                out[greek] = out[greek] + units[name] * found
+    for greek in ("delta", "gamma", "vega"):
+        for slot in slots.values() if greek in out else ():
+            for asset in slot.assets:
+                out[greek].setdefault(asset, jnp.zeros((), jnp.result_type(float)))
+    return Greeks(out)
+
+
+def _moved(
+    quotes: Quotes,
+    spots: Mapping[str, Scalar] | None = None,
+    volatilities: Mapping[str, Scalar] | None = None,
+    rate: Scalar | None = None,
+    years: Scalar | None = None,
+) -> dict[str, Quote]:
+    """Quotes moved: spots and volatilities by asset, the rate and time of all."""
+    spots, volatilities, moved = spots or {}, volatilities or {}, dict(quotes)
+    for name, quote in quotes.items():
+        if name in spots or name in volatilities or rate is not None or years is not None:
+            moved[name] = quote.bumped(spots.get(name, 0.0), volatility=volatilities.get(name), rate=rate, years=years)
+    return moved
+
+
+def moved_spot(quotes: Quotes, asset: str, move: Scalar) -> dict[str, Quote]:
+    """Quotes with one asset's spot moved, currency."""
+    return _moved(quotes, spots={asset: move})

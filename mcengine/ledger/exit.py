@@ -1,0 +1,28 @@
+"""What it costs to close the book at the horizon; without it a book is worth its marks."""
+
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from mcengine._model import model
+from mcengine.ledger.base import AbstractCost, Holding, total_cost
+
+
+@model
+class Exit(AbstractCost):
+    """``cost`` of trading every position to zero, paid at the horizon.
+
+    Args:
+        cost: Any cost of trades.
+    """
+
+    cost: Any
+
+    names: ClassVar[tuple[str, ...]] = ("exit",)
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.cost.needs
+
+    def on_hold(self, holding: Holding) -> dict[str, Any]:
+        return {"exit": jnp.where(holding.last, total_cost(self.cost.on_trade(holding.closing)), 0.0)}

@@ -1,0 +1,139 @@
+"""What a rule may see at one date: nothing later."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar
+from mcengine._spelling import near
+from mcengine.instrument import AbstractSlot, Dates, Greeks, Position, Target, totals
+from mcengine.ledger import AbstractCost, chosen, order, total_cost
+from mcengine.pricing import Quote
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known at one date. Amounts in currency; ``held``, ``offered``, ``prices`` and ``dates`` by slot.
+
+    Args:
+        step: Index of the date; ``time`` in years.
+        dt: Years of one step.
+        horizon: Index of the last date.
+        quotes: By asset.
+        prices: Of a unit of what is held.
+        held: Positions before today's trade.
+        offered: What each slot would open today; on a date that is no roll, what is held.
+        dates: Of each slot but the underlyings.
+        rolled: Whether each slot opens what it offers, for whatever units are wanted.
+        wealth: Cash and positions at their marks.
+        costs: Paid so far, by name.
+        risky: Slots of the sleeve: the market's assets.
+        width: Of every gate; 0 for the rule as it is.
+        signals: Values by name.
+        target: Units wanted so far, for triggers.
+    """
+
+    step: Scalar
+    time: Scalar
+    dt: Scalar
+    horizon: int
+    quotes: dict[str, Quote]
+    prices: dict[str, Scalar]
+    held: dict[str, Position]
+    wealth: Scalar
+    cash: Scalar
+    start_wealth: Scalar
+    high_water: Scalar
+    costs: dict[str, Scalar]
+    risky: tuple[str, ...]
+    width: Scalar
+    slots: Mapping[str, AbstractSlot]
+    dates: Mapping[str, Dates]
+    signals: Mapping[str, Any]
+    events: Mapping[str, Scalar]  # steps to each
+    needs: tuple[str, ...]
+    cost: AbstractCost
+    price_of: Callable[[str, Any, Scalar], Scalar]
+    offered: Mapping[str, Position] | None = None
+    rolled: Mapping[str, Scalar] | None = None
+    target: Target | None = None
+
+    @property
+    def first(self) -> Scalar:
+        """Whether this is the first date, on which everything is traded."""
+        return self.step == 0
+
+    def discount(self, to: Scalar) -> Scalar:
+        """Value now of 1 paid at date ``to``."""
+        return next(iter(self.quotes.values())).discount(to)
+
+    def rolls(self, slot: str) -> Scalar:
+        """Whether a slot opens a new contract today."""
+        return self.dates[slot].rolls if self.rolled is None else self.rolled[slot]
+
+    def price(self, slot: str, terms: Any, move: Scalar = 0.0) -> Scalar:
+        """Price of a unit on ``terms`` if opened today, its asset's spot moved by ``move`` (currency)."""
+        return self.price_of(slot, terms, move)
+
+    def on_offer(self, slot: str) -> Position:
+        """The contract that units wanted today are units of."""
+        assert self.offered is not None
+        return chosen(self.rolls(slot), self.offered[slot], self.held[slot])
+
+    def trading_cost(self, target: Target) -> Scalar:
+        """Cost of the trade that leads from what is held to ``target``, of its slots alone."""
+        slots = {name: self.slots[name] for name in target}
+        made = order(self.held, target, self.offered or {}, self.rolled or {}, slots, self.quotes)
+        return total_cost(self.cost.on_trade(made))
+
+    def ask(self, slot: str, units: Scalar) -> Scalar:
+        """What holding ``units`` of a slot's offer takes today, costs included: negative where selling brings something in."""
+        return units * self.on_offer(slot).mark.price + self.trading_cost({slot: units})  # type: ignore[union-attr]
+
+    def greeks(self, target: Target | None = None, *, of: tuple[str, ...] | None = None) -> Greeks:
+        """Greeks of a book: of ``target``, by default of what is held; of the slots ``of`` alone where named.
+
+        Args:
+            target: Units by slot.
+            of: Slots that count.
+
+        Returns:
+            Those that some stage, cost or recorder ``needs``.
+        """
+        names = tuple(self.slots) if of is None else of
+        units = {n: self.held[n].units if target is None else target[n] for n in names}
+        marks = {n: self.held[n].mark if target is None or n not in self.dates else self.on_offer(n).mark for n in names}
+        return totals({n: self.slots[n] for n in names}, units, marks, self.needs)
+
+    def until(self, event: str) -> Scalar:
+        """Steps to an announced event, 0 on its date, negative once it has passed.
+
+        Raises:
+            ValueError: For an event that the market does not announce.
+        """
+        if event not in self.events:
+            raise ValueError(f"until: unknown event {event!r}{near(event, self.events)}")
+        return self.events[event]
+
+    def sleeve(self, target: Target) -> Scalar:
+        """Value of the underlyings of a target's sleeve."""
+        return sum((target[name] * self.prices[name] for name in self.risky), start=0.0)
+
+    def floor_value(self, floor: Scalar) -> Scalar:
+        """Present value of ``floor`` times the starting wealth, due at the horizon."""
+        return floor * self.start_wealth * self.discount(self.horizon)
+
+    def scale(self, target: Target, factor: Scalar) -> Target:
+        """The target with its sleeve multiplied; the rest goes to cash."""
+        return target | {name: target[name] * factor for name in self.risky}
+
+    def wanting(self, target: Target) -> "Seen":
+        """The same, with the target that a trigger may look at."""
+        return replace(self, target=target)
+
+    def drift(self) -> Scalar:
+        """Value of the trade in the sleeve from what is held to what is wanted so far, currency."""
+        assert self.target is not None
+        return sum((jnp.abs(self.target[n] - self.held[n].units) * self.prices[n] for n in self.risky), start=0.0)

@@ -1,0 +1,127 @@
+"""Triggers: when a rule acts. Each gives a weight between 0 and 1, 0 or 1 where gates are hard.
+
+Any of several fires with 1 - prod(1 - w), all with prod w, not with 1 - w: smooth where the weights are.
+"""
+
+import abc
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number
+from mcengine._spelling import numbered
+from mcengine.market import AbstractSignal
+from mcengine.policy.base import Setting
+from mcengine.policy.seen import Seen
+
+
+class AbstractTrigger(abc.ABC):
+    """Fires or not at a date, from what is seen at it and before. A new one: one file, one line in ``__init__``, one row in the test table."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    """Greeks it reads."""
+
+    def signals(self) -> dict[str, AbstractSignal]:
+        """Signals it reads, by name."""
+        return {}
+
+    def validate(self, setting: Setting) -> None:  # noqa: B027  (most triggers fit every study)
+        """Raise ``ValueError`` when it does not fit the study."""
+
+    def start(self, seen: Seen) -> Any:
+        """Memory before the first date."""
+        return ()
+
+    @abc.abstractmethod
+    def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
+        """(weight in [0, 1], memory for the next date). ``seen.target`` is what the stages before want."""
+
+
+@model
+class Not(AbstractTrigger):
+    """Fires when ``trigger`` does not.
+
+    Args:
+        trigger: Any trigger.
+    """
+
+    trigger: Any
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return self.trigger.needs
+
+    def signals(self) -> dict[str, AbstractSignal]:
+        return self.trigger.signals()
+
+    def validate(self, setting: Setting) -> None:
+        self.trigger.validate(setting)
+
+    def start(self, seen: Seen) -> Any:
+        return self.trigger.start(seen)
+
+    def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
+        weight, memory = self.trigger.fires(seen, memory)
+        return 1.0 - weight, memory
+
+
+class _Several(AbstractTrigger):
+    triggers: dict[str, Any]
+
+    def __init__(self, *triggers: AbstractTrigger) -> None:
+        if not triggers:
+            raise ValueError(f"{type(self).__name__}: expected at least one trigger, got none")
+        object.__setattr__(self, "triggers", numbered(triggers))
+        self.__post_init__()  # type: ignore[attr-defined]
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(dict.fromkeys(name for trigger in self.triggers.values() for name in trigger.needs))
+
+    def signals(self) -> dict[str, AbstractSignal]:
+        return {name: signal for trigger in self.triggers.values() for name, signal in trigger.signals().items()}
+
+    def validate(self, setting: Setting) -> None:
+        for trigger in self.triggers.values():
+            trigger.validate(setting)
+
+    def start(self, seen: Seen) -> dict[str, Any]:
+        return {name: trigger.start(seen) for name, trigger in self.triggers.items()}
+
+    def _weights(self, seen: Seen, memory: dict[str, Any]) -> tuple[list[Scalar], dict[str, Any]]:
+        fired = {name: trigger.fires(seen, memory[name]) for name, trigger in self.triggers.items()}
+        return [weight for weight, _ in fired.values()], {name: after for name, (_, after) in fired.items()}
+
+
+@model
+class AnyOf(_Several):
+    """Fires when one of several does.
+
+    Args:
+        triggers: Triggers, each named after its class.
+    """
+
+    triggers: dict[str, Any] = number(flat=True)
+
+    __init__ = _Several.__init__
+
+    def fires(self, seen: Seen, memory: dict[str, Any]) -> tuple[Scalar, dict[str, Any]]:
+        weights, memory = self._weights(seen, memory)
+        return 1.0 - jnp.prod(jnp.stack([1.0 - jnp.asarray(w, jnp.result_type(float)) for w in weights])), memory
+
+
+@model
+class AllOf(_Several):
+    """Fires when all of several do.
+
+    Args:
+        triggers: Triggers, each named after its class.
+    """
+
+    triggers: dict[str, Any] = number(flat=True)
+
+    __init__ = _Several.__init__
+
+    def fires(self, seen: Seen, memory: dict[str, Any]) -> tuple[Scalar, dict[str, Any]]:
+        weights, memory = self._weights(seen, memory)
+        return jnp.prod(jnp.stack([jnp.asarray(w, jnp.result_type(float)) for w in weights])), memory

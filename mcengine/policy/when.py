@@ -1,0 +1,70 @@
+"""``When``: a stage that acts as far as a trigger fires."""
+
+from typing import Any
+
+from mcengine._model import model
+from mcengine.instrument import AbstractSlot, Target
+from mcengine.market import AbstractSignal
+from mcengine.policy.base import AbstractStage, Kind, Setting
+from mcengine.policy.seen import Seen
+from mcengine.policy.trigger import AbstractTrigger
+
+
+@model
+class When(AbstractStage):
+    """Units are blended: target + w (what the stage makes of it - target), w the trigger's weight. Both keep their memories on every date.
+
+    A slot whose stage does not act keeps what is held until it expires or its roll date comes, and is then empty.
+
+    Args:
+        trigger: When to act.
+        stage: What to do then: any stage, or a chain of them.
+
+    Raises:
+        ValueError: For what is no trigger, or no stage.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.policy.When(mc.policy.Drift(0.05), mc.policy.Cppi(floor=0.9)).kind
+        'scaler'
+    """
+
+    trigger: Any
+    stage: Any
+
+    def canonical(self) -> dict[str, Any]:
+        if not isinstance(self.trigger, AbstractTrigger):
+            raise ValueError(f"When.trigger: expected a trigger such as Drift, got {type(self.trigger).__name__}")
+        if not isinstance(self.stage, AbstractStage):
+            raise ValueError(f"When.stage: expected a stage, got {type(self.stage).__name__}")
+        return {}
+
+    @property
+    def kind(self) -> Kind:  # type: ignore[override]
+        return self.stage.kind
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(dict.fromkeys((*self.trigger.needs, *self.stage.needs)))
+
+    def slots(self) -> dict[str, AbstractSlot]:
+        return self.stage.slots()
+
+    def signals(self) -> dict[str, AbstractSignal]:
+        return {**self.stage.signals(), **self.trigger.signals()}
+
+    def validate(self, setting: Setting) -> None:
+        self.trigger.validate(setting)
+        self.stage.validate(setting)
+
+    def start(self, seen: Seen) -> tuple[Any, Any]:
+        return self.trigger.start(seen), self.stage.start(seen)
+
+    def terms(self, seen: Seen, memory: tuple[Any, Any]) -> dict[str, Any]:
+        return self.stage.terms(seen, memory[1])
+
+    def act(self, target: Target, seen: Seen, memory: tuple[Any, Any]) -> tuple[Target, tuple[Any, Any]]:
+        weight, waiting = self.trigger.fires(seen.wanting(target), memory[0])
+        wanted, acting = self.stage.act(target, seen, memory[1])
+        blended = {name: units if units is target[name] else target[name] + weight * (units - target[name]) for name, units in wanted.items()}
+        return blended, (waiting, acting)
