@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import jax
 import numpy as np
 
 from mcengine._model import Scalar, model, near, static
@@ -10,6 +11,9 @@ from mcengine.instrument.base import check_formula, date_of
 from mcengine.instrument.schedule import AbstractSchedule, Life, ToHorizon
 from mcengine.instrument.slot import AbstractSlot, Position, Quotes
 from mcengine.pricing import Calendar, Quote
+
+TIMES = ("expiry", "delivery", "maturity")
+"""Fields of contracts that are dates, in years: the same for all paths."""
 
 
 @model
@@ -67,22 +71,31 @@ class ContractSlot(AbstractSlot):
 
     def open(self, terms: dict[str, Scalar], quotes: Quotes, life: Life) -> Any:
         own, _ = self._view(terms, quotes, life)
-        return self.contract.start(own)
+        return self._per_path(quotes).start(own)
 
     def settle(self, held: Position, quotes: Quotes, row: Any, life: Life) -> tuple[Any, Scalar]:
         own, calendar = self._view(held.terms, quotes, life)
-        state, cash = self.contract.step(held.state, own, next(iter(own.values())).step, calendar)
+        state, cash = self._per_path(quotes).step(held.state, own, next(iter(own.values())).step, calendar)
         return state, held.units * self._unit(held.terms) * cash
 
     def price(self, terms: dict[str, Scalar], state: Any, quotes: Quotes, pricers: Mapping[str, Any], life: Life) -> Scalar:
         own, calendar = self._view(terms, quotes, life)
-        return self._unit(terms) * self.contract.price(state, own, pricers, calendar)
+        return self._unit(terms) * self._per_path(quotes).price(state, own, pricers, calendar)
 
     def by_name(self, terms: Any) -> dict[str, Any]:
         return {f"written_on_{name}": spot for name, spot in terms.items()}
 
     def notional(self, quotes: Quotes) -> Scalar:
         return quotes[self.asset].spot if self.asset else 1.0
+
+    def _per_path(self, quotes: Quotes) -> Any:
+        """The contract with all its numbers but the dates made the path's own.
+
+        A quotient by a number common to all paths may be compiled as a product with its reciprocal, on two devices and not on one.
+        """
+        nothing = 0.0 * next(iter(quotes.values())).spot
+        own = lambda path, x: x if getattr(path[-1], "name", "") in TIMES else x + nothing  # noqa: E731
+        return jax.tree_util.tree_map_with_path(own, self.contract)
 
     def _unit(self, terms: dict[str, Scalar]) -> Scalar:
         return terms[self.asset] if self.relative and self.asset else 1.0
