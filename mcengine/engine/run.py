@@ -17,11 +17,12 @@ from mcengine.engine.checks import check_ids, check_keep, check_paths
 from mcengine.engine.driver import Driver, new_timings
 from mcengine.engine.identity import identity
 from mcengine.engine.memory import budget, check_super_block, fit_block, host_bytes
+from mcengine.engine.metrics import default_figures
 from mcengine.engine.not_finite import check_finite
 from mcengine.engine.result import Result
 from mcengine.engine.stop import StopRule, Until
 from mcengine.noise import make_key, path_ids
-from mcengine.statistics.figure import Figure, default_figures
+from mcengine.statistics.figure import Figure
 
 
 def run(
@@ -49,7 +50,7 @@ def run(
     only ``figures`` (by default those of ``Result.table``) are streamed. With a ``folder`` every finished super-block (``super_block`` paths;
     by default as many as are a second or two of work) is on disk, and ``resume`` goes on after the last one there, bit for bit.
     ``until={"metric": "p20", "error": 1e-4}`` stops at the end of the super-block where the standard error is that small (of every book, unless
-    one is named: "cppi/wealth p20"), ``seconds`` at the end of the one in which the time ran out; ``paths`` is then the most that are run.
+    one is named: "cppi/p20"), ``seconds`` at the end of the one in which the time ran out; ``paths`` is then the most that are run.
     Blocks are as large as fits ``memory`` ("4GiB", or bytes; by default a size that is fast, and what a GPU has), see ``engine.memory``.
     Raises ``NotFiniteError`` when a path breaks, ``DiskFullError`` when there is no room for the next block.
     """

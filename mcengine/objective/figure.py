@@ -4,8 +4,7 @@ Wealth W is final over starting wealth, so a floor is a number such as 0.9: the 
 """
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -49,22 +48,22 @@ def percentile(book: str, level: float = 0.20, name: str = "wealth") -> Figure:
     return Figure(Column(book, name), "quantile", level)
 
 
-def below_at_end(book: str, floor: float) -> Figure:
+def breach_at_end(book: str, floor: float) -> Figure:
     """P(W < floor)."""
     return Figure(lambda o: o[book]["wealth"] < floor, "probability")
 
 
-def below_any_day(book: str, floor: float) -> Figure:
+def breach_any_day(book: str, floor: float) -> Figure:
     """P(wealth < floor on any date)."""
     return Figure(lambda o: o[book]["lowest"] < floor, "probability")
 
 
-def shortfall(book: str, floor: float) -> Figure:
+def mean_shortfall(book: str, floor: float) -> Figure:
     """E[max(floor - W, 0)]."""
     return Figure(lambda o: np.maximum(floor - o[book]["wealth"], 0.0))
 
 
-def conditional_loss(book: str, level: float = 0.95) -> Figure:
+def cvar(book: str, level: float = 0.95) -> Figure:
     """CVaR: the mean loss 1 - W of the worst 1 - ``level`` of paths."""
     return Figure(lambda o: o[book]["wealth"] - 1.0, "tail_mean", 1.0 - level, factor=-1.0)
 
@@ -72,12 +71,6 @@ def conditional_loss(book: str, level: float = 0.95) -> Figure:
 def mean_of(book: str, name: str) -> Figure:
     """Mean of an outcome."""
     return Figure(Column(book, name))
-
-
-def years_of(outcomes_of_book: Mapping[str, Any]) -> list[str]:
-    """``year_1``, ``year_2``, ... where they were recorded, else ``wealth`` (one year or less)."""
-    years = [name for name in outcomes_of_book if name.startswith("year_")]
-    return sorted(years, key=lambda name: int(name[5:])) or ["wealth"]
 
 
 def annualised(value: float, error: float, years: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ As a per-path loss, with a price lambda (return given up for one unit of probabi
     loss = -(W - 1) + lambda (b - limit),   b = smooth indicator of (lowest wealth < floor).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
@@ -24,20 +24,28 @@ class FloorProtection:
     probability: Scalar = number(default=0.005, above=0.0, below=1.0, term=True)
     width: Scalar = number(default=0.002, above=0.0, term=True)
 
+    maximised: ClassVar[str] = "mean_return"
+    constrained: ClassVar[str] = "breach_any_day"
+
+    @property
+    def limit(self) -> float:
+        """Most that ``constrained`` may be."""
+        return float(self.probability)
+
     def value(self, book: str) -> Figure:
         """What is maximised."""
         return figure.mean_return(book)
 
     def constraint(self, book: str) -> Figure:
         """What is held at or below ``probability``."""
-        return figure.below_any_day(book, float(self.floor))
+        return figure.breach_any_day(book, float(self.floor))
 
     def breach(self, outcomes: Any) -> Scalar:
         """Smooth indicator of a breach, per path."""
         return jax.nn.sigmoid((self.floor - outcomes["lowest"]) / self.width)
 
     def loss(self, outcomes: Any, price: Scalar) -> tuple[Scalar, dict[str, Scalar]]:
-        """(per-path loss, what it is made of) of one book's outcomes."""
+        """(per-path loss, what it is made of by key, ``maximised`` and ``constrained`` among it) of one book's outcomes."""
         breach = self.breach(outcomes)
         gain = outcomes["wealth"] - 1.0
-        return -gain + price * (breach - self.probability), {"return": gain, "breach": breach}
+        return -gain + price * (breach - self.probability), {self.maximised: gain, self.constrained: breach}

@@ -11,7 +11,7 @@ def collect(folder: str | Path) -> Any:
     """One pandas row for each finished run in ``folder`` or anywhere below it; unfinished runs are left out.
 
     Columns: the configuration by dotted key, with the chosen option for each group (``policy``); the metrics, an Estimate as two columns
-    (``mean return`` and ``mean return error``); ``provenance.*``. Raises ``ValueError`` when there is no such folder.
+    (``mean_return`` and ``mean_return_error``); ``provenance.*``. Raises ``ValueError`` when there is no such folder.
     """
     import pandas as pd
 
@@ -29,7 +29,7 @@ def _row(run: Path) -> dict[str, Any]:
     row |= {key: value for key, value in _flat(config, ".").items() if not key.endswith("_target_")}
     for key, value in _flat(read_json(run / "metrics.json"), "/", leaf=_is_estimate).items():
         if _is_estimate(value):
-            row[key], row[f"{key} error"] = value["value"], value["error"]
+            row[key], row[f"{key}_error"] = value["value"], value["error"]
         else:
             row[key] = value
     return row | {f"provenance.{key}": value for key, value in _flat(facts, ".").items()}
