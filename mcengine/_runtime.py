@@ -98,7 +98,14 @@ def capped(count: int, most: int) -> int:
 
 
 def set_precision(precision: str) -> None:
-    """``"float32"`` or ``"float64"`` for this whole process (JAX holds one setting)."""
+    """Floating-point precision of this whole process (JAX holds one setting).
+
+    Args:
+        precision: float32 or float64.
+
+    Raises:
+        ValueError: It is neither.
+    """
     if precision not in ("float32", "float64"):
         raise ValueError(f"precision: expected 'float32' or 'float64', got {precision!r}")
     jax.config.update("jax_enable_x64", precision == "float64")

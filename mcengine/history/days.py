@@ -108,7 +108,7 @@ def load_days(
         rate: What cash earns: the column of a short rate (percent a year, simple), or one continuously compounded rate a year.
 
     Raises:
-        ValueError: The file, a column or a price is not as expected (see ``History``), or an asset's name or field is unknown.
+        ValueError: The file, a column or a price is not as expected, or an asset's name or field is unknown; it is named.
 
     Example:
         >>> days = mc.history.load_days({"equity": "spx"}, start="2008-01-01", end="2008-12-31")
