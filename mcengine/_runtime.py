@@ -98,14 +98,7 @@ def capped(count: int, most: int) -> int:
 
 
 def set_precision(precision: str) -> None:
-    """Floating-point precision of this whole process (JAX holds one setting).
-
-    Args:
-        precision: float32 or float64.
-
-    Raises:
-        ValueError: It is neither.
-    """
+    """``"float32"`` or ``"float64"`` for this whole process (JAX holds one setting)."""
     if precision not in ("float32", "float64"):
         raise ValueError(f"precision: expected 'float32' or 'float64', got {precision!r}")
     jax.config.update("jax_enable_x64", precision == "float64")
