@@ -29,9 +29,18 @@ DAILY = ("gjr_garch", "heston", "bates", "kou")
 
 @dataclass(frozen=True)
 class Fit:
-    """``asset`` is the model fitted (a market's asset, or its rate). ``residuals`` would be independent standard normals if the model were true:
-    N^{-1} of each day's probability given those before. ``unit`` is the day's Brownian increment, standardised, not a number where a jump was
-    likelier than none: correlations are taken of it. ``volatility`` a year is that known the day before.
+    """A model fitted to one series, and how well it explains it.
+
+    Args:
+        model: Name of the model.
+        asset: The model fitted, an asset of a market or its rate.
+        parameters: Fitted numbers by name.
+        log_likelihood: Of the whole series.
+        coordinates: Free parameters.
+        residuals: N^{-1} of each day's probability given those before [days]: independent standard normals if the model is true.
+        unit: Standardised Brownian increment of each day [days], NaN where a jump was likelier than none; correlations are taken of it.
+        volatility: Volatility a year known the day before [days].
+        notes: What else to know, a line each.
     """
 
     model: str

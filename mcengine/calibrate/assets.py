@@ -27,8 +27,16 @@ _BLOCK, _DRAWS, _SEED = 63, 200, 1
 
 @dataclass(frozen=True)
 class MarketFit:
-    """A ``market`` and what it was made of: ``fits`` by asset (and ``rate``), ``regimes`` and ``curve`` where there are such, ``prices``, the
-    ``correlations`` found, as Estimates by pair, and ``notes``.
+    """A market fitted to prices, and what it was made of.
+
+    Args:
+        market: The market.
+        fits: Fits by asset, and of ``rate``.
+        regimes: Fit of the regimes, or None.
+        curve: Fit of the yield curve, or None.
+        correlations: Between Brownian motions, by pair.
+        prices: The table fitted to.
+        notes: What was used and assumed, a line each.
     """
 
     market: Market
@@ -68,9 +76,13 @@ class MarketFit:
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def realised_correlation(self, paths: int = 256) -> Any:
-        """Target correlation between Brownian motions, and that realised by simulated standardised steps (pandas, one row a pair, of each regime).
+        """Target correlation between Brownian motions, and that realised by simulated standardised steps without jumps.
 
-        See ``engine.correlations``; jumps, which are independent, are switched off.
+        Args:
+            paths: Simulated paths.
+
+        Returns:
+            pandas table, one row a pair, of each regime (see ``engine.correlations``).
         """
         import pandas as pd
 
@@ -99,13 +111,25 @@ def fit_prices(
     innovations: str = "normal",
     say: Callable[[str], None] = lambda text: None,
 ) -> MarketFit:
-    """Fit a model to each column of a file of prices (None: the shipped history, its columns equity, bond and commodity).
+    """Fit a model to each column of a file of prices, a rate, and the correlation of their Brownian motions.
 
-    ``models`` by column, ``model`` for the others: gbm, heston, merton, kou, bates, gjr_garch, schwartz, regime_gbm; without either the
-    shipped history's are heston, gbm and schwartz, a file's heston where there are rows enough, else gbm.
-    ``implied`` names for a heston or bates column that of its quoted 30-day volatility in points. ``rate`` is a
-    number, or vasicek (the shortest of ``yields``) or hull_white (all of them): ``yields`` gives the maturity in years of columns of yields in
-    percent. ``dividends`` a year by asset; ``regimes`` how many of them; ``innovations`` of gjr_garch, normal or t; ``say`` is told how it goes.
+    Args:
+        data: CSV or parquet file, or None for the shipped history's equity, bond and commodity.
+        models: Model by column: gbm, heston, merton, kou, bates, gjr_garch, schwartz or regime_gbm.
+        model: For the other columns; None: heston, gbm and schwartz for the shipped ones, else heston where there are rows enough, else gbm.
+        columns: Headings to use, or None for all.
+        start: First date, like 2001-09-10, or None for the first there is.
+        end: Last date, or None.
+        implied: For a heston or bates column the column of its quoted 30-day volatility in points.
+        dividends: Yield a year by column, added to the drift.
+        rate: Continuously compounded rate a year, or vasicek (fitted to the shortest of ``yields``) or hull_white (to all of them).
+        yields: Maturity in years of each column of yields (percent).
+        regimes: Number of regimes of regime_gbm columns, 2 to 4.
+        innovations: Of gjr_garch, normal or t.
+        say: Called with a line of text before each fit.
+
+    Raises:
+        ValueError: The data are not as expected, there are too few for a model, or a name is unknown.
     """
     given, span = Known(dict(implied or {}), dict(dividends or {}), dict(yields or {}), dict(models or {})), (start, end)
     table, known = of_shipped(columns, span, rate, given, model, implied is None) if data is None else of_file(data, columns, span, rate, given)

@@ -16,7 +16,16 @@ _BLOCK, _DRAWS = 63, 100
 
 
 class CurveFit(NamedTuple):
-    """``rate`` the model; ``moved`` the quoted yields' volatility a year by maturity, ``fitted`` the model's."""
+    """Hull-White's model fitted to a history of yields.
+
+    Args:
+        rate: The model, on the last day's curve.
+        parameters: kappa and sigma, a year.
+        maturities: Years [maturities].
+        moved: Volatility a year of the quoted yields [maturities].
+        fitted: The model's [maturities].
+        notes: What else to know, a line each.
+    """
 
     rate: HullWhite
     parameters: dict[str, Estimate]
@@ -27,9 +36,22 @@ class CurveFit(NamedTuple):
 
 
 def zero_rates(maturities: Any, par: Any) -> tuple[np.ndarray, np.ndarray]:
-    """(maturities, continuously compounded zero rates) on half years to the longest, and below half a year as quoted.
+    """Zero rates from par yields, by bootstrap on half years.
 
-    ``par`` yields are fractions, semi-annual. Raises ``ValueError`` for maturities that do not rise, or a curve on which a bond costs nothing.
+    Args:
+        maturities: Years, at least two, rising [maturities].
+        par: Semi-annual par yields as fractions [maturities].
+
+    Returns:
+        (years: those quoted below half a year, then every half year to the longest; continuously compounded zero rates a year).
+
+    Raises:
+        ValueError: Maturities do not rise, or a bond has a price of 0 or less.
+
+    Example:
+        >>> years, zeros = mc.calibrate.zero_rates([0.5, 1.0], [0.04, 0.04])
+        >>> zeros.round(4)
+        array([0.0396, 0.0396])
     """
     given, y = np.asarray(maturities, float), np.asarray(par, float)
     if given.ndim != 1 or given.shape != y.shape or given.size < 2 or not np.all(np.diff(given) > 0.0) or given[0] <= 0.0:
@@ -47,7 +69,16 @@ def zero_rates(maturities: Any, par: Any) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_hull_white(yields: np.ndarray, maturities: Any, dt: float) -> CurveFit:
-    """``yields`` [days, maturities] par, as fractions, a row every ``dt`` years; the last row is today's curve."""
+    """Fit Hull-White: today's curve exactly, reversion and volatility by how yields of several maturities moved.
+
+    Args:
+        yields: Par yields as fractions [days, maturities]; the last row is today's curve.
+        maturities: Years [maturities].
+        dt: Years between rows.
+
+    Raises:
+        ValueError: Maturities do not rise, or a bond has a price of 0 or less.
+    """
     years = np.asarray(maturities, float)
     curve = zero_rates(years, yields[-1])
     changes = np.diff(yields, axis=0)

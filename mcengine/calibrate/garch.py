@@ -21,7 +21,17 @@ _LARGEST = 0.99999  # persistence
 
 
 def fit_gjr_garch(prices: np.ndarray, dt: float, *, dividend: float = 0.0, innovations: str = "normal") -> Fit:
-    """``innovations`` is ``"normal"`` or ``"t"``. A year has 252 days where ``dt`` is near that, as the model's steps are days."""
+    """Fit GJR-GARCH(1,1) by quasi maximum likelihood (Bollerslev & Wooldridge 1992).
+
+    Args:
+        prices: Positive, a row a day [days].
+        dt: Years between rows; near 1/252 a year is taken to have 252 days.
+        dividend: Yield a year, added to the drift.
+        innovations: normal, or t for Student's.
+
+    Raises:
+        ValueError: ``innovations`` is neither.
+    """
     from scipy.special import gammaln
     from scipy.stats import t as student
 

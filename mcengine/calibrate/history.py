@@ -37,7 +37,14 @@ MINIMUM_DAYS = 504
 
 @dataclass(frozen=True)
 class Calibration:
-    """A ``market``, its ``parameters`` with standard errors by dotted name, the target ``correlation``, ``notes`` on how and from what."""
+    """A market calibrated to daily history, with errors.
+
+    Args:
+        market: The market.
+        parameters: Fitted numbers by dotted name.
+        notes: What was used and assumed, a line each.
+        history: The days calibrated to.
+    """
 
     market: Market
     parameters: dict[str, Estimate]
@@ -62,9 +69,15 @@ class Calibration:
         return pd.DataFrame(to_matrix(self.market.correlation, names), names, names)
 
     def realised_correlation(self, paths: int = 512) -> Any:
-        """Correlation of the simulated standardised daily returns, Estimates by pair (pandas): what the scheme makes of the target.
+        """Target correlation, and that of simulated standardised daily returns: what the scheme makes of the target.
 
         Days on which a variance is under 5 % of its mean are left out: there the day's return is not made by the variance it began with.
+
+        Args:
+            paths: Simulated paths.
+
+        Returns:
+            pandas table, one row a pair.
         """
         import pandas as pd
 
@@ -81,7 +94,12 @@ class Calibration:
 
 
 def from_history(assets: Mapping[str, str] | None = None, **options: Any) -> Market:
-    """The market of ``fit_history``, without its errors and notes."""
+    """The market of ``fit_history``, without its errors and notes.
+
+    Args:
+        assets: Model by asset, ``{"equity": "heston", "bond": "gbm"}``; None: heston for equity, gbm for bond and commodity.
+        **options: Further arguments of ``fit_history``.
+    """
     return fit_history(assets, **options).market
 
 
@@ -94,10 +112,18 @@ def fit_history(
     dividend: float = 0.019,
     rate: float | None = None,
 ) -> Calibration:
-    """Calibrate a market to daily history.
+    """Calibrate a market to daily history: equity (Heston or GBM), a constant-maturity bond and a commodity (GBM), and their correlation.
 
-    ``assets`` names the model of each of equity, bond and commodity (any of them may be left out); ``data`` is a CSV with the shipped file's
-    columns, or None for that file; ``dividend`` is the yield added to the price index; ``rate`` replaces the last bill's.
+    Args:
+        assets: Model by asset, any of equity, bond and commodity; None: heston for equity, gbm for the others.
+        data: CSV file (also .gz) with the shipped one's columns, or None for that.
+        start: First date, like 2001-09-10, or None for the first there is.
+        end: Last date, or None.
+        dividend: Yield a year that the equity index leaves out, added to its drift.
+        rate: Continuously compounded rate a year; None: the last 3-month bill's.
+
+    Raises:
+        ValueError: The data are not as expected, there are fewer than 504 days, or a name is unknown.
     """
     chosen = dict(assets or {"equity": "heston", "bond": "gbm", "commodity": "gbm"})
     for name, model in chosen.items():

@@ -27,7 +27,18 @@ MOST_A_YEAR = 25.0
 
 
 def fit_gbm(prices: np.ndarray, dt: float, *, dividend: float = 0.0) -> Fit:
-    """``prices`` positive, a row every ``dt`` years; ``dividend`` a year is added to the drift."""
+    """Fit geometric Brownian motion by maximum likelihood.
+
+    Args:
+        prices: Positive [rows].
+        dt: Years between rows.
+        dividend: Yield a year, added to the drift.
+
+    Example:
+        >>> fit = mc.calibrate.fit_gbm(np.array([100.0, 102.0, 101.0, 103.0, 102.0]), dt=1.0 / 12.0)
+        >>> print(f"{float(fit.asset.sigma):.3f}")
+        0.051
+    """
     r = np.diff(np.log(prices))
 
     def report(x: np.ndarray) -> dict[str, float]:
@@ -42,7 +53,13 @@ def fit_gbm(prices: np.ndarray, dt: float, *, dividend: float = 0.0) -> Fit:
 
 
 def fit_merton(prices: np.ndarray, dt: float, *, dividend: float = 0.0) -> Fit:
-    """As ``fit_gbm``, with normal jumps; of several starts the likeliest fit."""
+    """Fit Merton's jump diffusion by maximum likelihood; of several starts the likeliest fit.
+
+    Args:
+        prices: Positive [rows].
+        dt: Years between rows.
+        dividend: Yield a year, added to the drift.
+    """
     r = np.diff(np.log(prices))
 
     def parts(x: np.ndarray) -> np.ndarray:
@@ -75,7 +92,13 @@ def fit_merton(prices: np.ndarray, dt: float, *, dividend: float = 0.0) -> Fit:
 
 
 def fit_kou(prices: np.ndarray, dt: float, *, dividend: float = 0.0) -> Fit:
-    """As ``fit_gbm``, with double exponential jumps; of several starts the likeliest fit."""
+    """Fit Kou's jump diffusion by maximum likelihood; of several starts the likeliest fit.
+
+    Args:
+        prices: Positive [rows].
+        dt: Years between rows.
+        dividend: Yield a year, added to the drift.
+    """
     r = np.diff(np.log(prices))
     sd = float(r.std())
     reach = 2.0 * float(np.abs(r).max()) + 10.0 * sd

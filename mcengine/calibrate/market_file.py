@@ -23,7 +23,15 @@ SHIPPED = "us.yaml"
 
 
 def to_yaml(market: Market, *, comment: str = "") -> str:
-    """The market as yaml text, after ``comment`` (a line each). Raises ``ValueError`` for one that ``mcengine.market`` does not list."""
+    """The market as yaml text, every number with all its digits, so that paths are the same.
+
+    Args:
+        market: A market of models that ``mcengine.market`` lists, or of one's own.
+        comment: Written above it, a line each.
+
+    Raises:
+        ValueError: It holds something else.
+    """
     import yaml  # type: ignore[import-untyped]
 
     head = "".join(f"# {line}\n" for line in comment.splitlines())
@@ -31,9 +39,18 @@ def to_yaml(market: Market, *, comment: str = "") -> str:
 
 
 def from_file(file: str | Path | None = None) -> Market:
-    """The market that a file made by ``to_yaml`` holds; None reads the shipped one.
+    """The market in a yaml file made by ``to_yaml``.
 
-    Raises ``ValueError``, naming the file, where it is no yaml, or holds something that is no market.
+    Args:
+        file: Its path, or None for the shipped one.
+
+    Raises:
+        ValueError: The file is no yaml, or holds something that is no market; it is named.
+
+    Example:
+        >>> market = mc.calibrate.from_file()
+        >>> list(market.assets)
+        ['equity', 'bond', 'commodity']
     """
     import yaml
 

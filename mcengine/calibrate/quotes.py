@@ -30,7 +30,16 @@ _STARTS = {
 
 @dataclass(frozen=True)
 class Quotes:
-    """Arrays over quotes: ``years`` to expiry, ``strike``, ``forward``, ``volatility`` (a fraction); ``spot``."""
+    """Implied volatilities quoted on one day.
+
+    Args:
+        years: To expiry [quotes].
+        strike: Currency [quotes].
+        forward: Forward price for the expiry, currency [quotes].
+        volatility: Implied volatility a year, a fraction [quotes].
+        spot: Currency.
+        name: What to call them in messages.
+    """
 
     years: np.ndarray
     strike: np.ndarray
@@ -58,7 +67,16 @@ class Quotes:
 
 @dataclass(frozen=True)
 class SurfaceFit:
-    """``asset`` under Q (drift 0), ``fitted`` volatilities beside the ``quotes``; ``squares`` is the sum of squared errors in points."""
+    """A model fitted to quoted volatilities.
+
+    Args:
+        model: heston or bates.
+        asset: The model fitted, under Q (drift 0).
+        parameters: Fitted numbers by name.
+        quotes: The quotes.
+        fitted: The model's volatilities [quotes].
+        squares: Sum of squared errors, volatility points squared.
+    """
 
     model: str
     asset: Any
@@ -93,10 +111,19 @@ class SurfaceFit:
 
 
 def read_quotes(data: str | Path | None = None, *, days_a_year: float = 365.0) -> Quotes:
-    """Quotes from a CSV with columns days, zero_rate, spot, strike, implied_vol; None reads the shipped DAX surface of 5 July 2002.
+    """Quotes from a CSV with columns days, zero_rate, spot, strike, implied_vol.
 
-    Raises ``ValueError``, naming row and column, for quotes that are no positive numbers, and for those that ``arbitrage.check`` refuses: a call that
-    rises with its strike, total variance that falls with expiry.
+    Args:
+        data: The file, or None for the shipped DAX surface of 5 July 2002.
+        days_a_year: By which days to expiry become years.
+
+    Raises:
+        ValueError: Quotes are no positive numbers, a call rises with its strike, or total variance falls with expiry; row and column are named.
+
+    Example:
+        >>> quotes = mc.calibrate.read_quotes()
+        >>> quotes.strike.size
+        104
     """
     import pandas as pd
 
@@ -131,7 +158,15 @@ def read_quotes(data: str | Path | None = None, *, days_a_year: float = 365.0) -
 
 
 def fit_quotes(model: str = "heston", quotes: Quotes | None = None) -> SurfaceFit:
-    """``model`` is heston or bates. Raises ``ValueError`` for fewer quotes than twice its parameters."""
+    """Fit Heston's or Bates's model to quoted volatilities by least squares, every quote alike.
+
+    Args:
+        model: heston or bates.
+        quotes: The quotes, or None for the shipped ones.
+
+    Raises:
+        ValueError: The model is neither, or there are fewer quotes than twice its parameters.
+    """
     from scipy.optimize import least_squares
 
     if model not in _STARTS:

@@ -28,7 +28,19 @@ class _Chain(NamedTuple):
 
 
 class RegimeFit(NamedTuple):
-    """``assets`` share ``regimes``; ``probabilities`` [day, regime] given all days, ``known`` given the days before; ``residuals`` [day, asset]."""
+    """Regimes found in the returns of several assets.
+
+    Args:
+        regimes: The Markov chain.
+        assets: Asset models by name.
+        parameters: Fitted numbers by dotted name.
+        log_likelihood: Of all days.
+        coordinates: Free parameters.
+        probabilities: Of each regime given all days [days, regimes].
+        known: Of each regime given the days before [days, regimes].
+        residuals: N^{-1} of each day's probability given those before [days, assets].
+        notes: What else to know, a line each.
+    """
 
     regimes: Regimes
     assets: dict[str, RegimeGBM]
@@ -42,9 +54,16 @@ class RegimeFit(NamedTuple):
 
 
 def fit_regimes(prices: Mapping[str, np.ndarray], dt: float, *, count: int = 2, dividends: Mapping[str, float] | None = None) -> RegimeFit:
-    """``prices`` by asset, positive, on common days of ``dt`` years; ``count`` regimes, 2 to 4.
+    """Fit regimes that several assets share, by EM (Hamilton 1989).
 
-    Raises ``ValueError`` where a regime comes to hold fewer than 20 days, or the chain leaves one for good: it is then not stationary.
+    Args:
+        prices: Positive, by asset, on common days [days].
+        dt: Years between rows.
+        count: Number of regimes, 2 to 4.
+        dividends: Yield a year by asset, added to the drift.
+
+    Raises:
+        ValueError: A regime holds fewer than 20 days, or the chain leaves one for good: it is then not stationary.
     """
     from scipy.special import ndtr
 

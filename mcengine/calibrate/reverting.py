@@ -14,7 +14,16 @@ _LOG_2PI = 1.8378770664093453
 
 
 def fit_vasicek(rates: np.ndarray, dt: float, *, name: str = "rate") -> Fit:
-    """``rates`` as fractions a year. Nothing of the price of risk is in them: theta is the mean under P, and the term premium is 0."""
+    """Fit Vasicek's rate by maximum likelihood. Nothing of the price of risk is in it: theta is the mean under P, the term premium 0.
+
+    Args:
+        rates: Short rates a year as fractions [rows].
+        dt: Years between rows.
+        name: What to call the series in an error.
+
+    Raises:
+        ValueError: The series does not revert to a mean.
+    """
     found = _autoregression(rates, dt, name)
     p = {k: e.value for k, e in found.parameters.items()}
     asset = Vasicek(rate=float(rates[-1]), kappa=p["kappa"], theta=p["mean"], sigma=p["sigma"])
@@ -23,7 +32,16 @@ def fit_vasicek(rates: np.ndarray, dt: float, *, name: str = "rate") -> Fit:
 
 
 def fit_schwartz(prices: np.ndarray, dt: float, *, name: str = "price") -> Fit:
-    """``prices`` positive. The spot tells no risk premium: it is 0, and futures are then expected prices."""
+    """Fit Schwartz's one-factor commodity by maximum likelihood. The spot tells no risk premium: it is 0, and futures are expected prices.
+
+    Args:
+        prices: Positive [rows].
+        dt: Years between rows.
+        name: What to call the series in an error.
+
+    Raises:
+        ValueError: The series does not revert to a mean.
+    """
     x = np.log(prices)
     found = _autoregression(x, dt, name)
     p = {k: e.value for k, e in found.parameters.items()}

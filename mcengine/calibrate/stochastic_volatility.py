@@ -45,12 +45,26 @@ def _numbers(x: np.ndarray) -> _Numbers:
 
 
 def fit_heston(prices: np.ndarray, dt: float, *, implied: np.ndarray | None = None, dividend: float = 0.0) -> Fit:
-    """``prices`` positive, a row a day of ``dt`` years; ``implied`` the quoted 30-day volatility on the same rows, as a fraction."""
+    """Fit Heston's model by maximum likelihood, with the variance seen through an implied volatility, or filtered from returns.
+
+    Args:
+        prices: Positive, a row a day [days].
+        dt: Years between rows.
+        implied: Quoted 30-day volatility as a fraction [days], or None.
+        dividend: Yield a year, added to the drift.
+    """
     return _fit("heston", prices, dt, implied, dividend)
 
 
 def fit_bates(prices: np.ndarray, dt: float, *, implied: np.ndarray | None = None, dividend: float = 0.0) -> Fit:
-    """As ``fit_heston``, with normal jumps."""
+    """Fit Bates's model by maximum likelihood, with the variance seen through an implied volatility, or filtered from returns.
+
+    Args:
+        prices: Positive, a row a day [days].
+        dt: Years between rows.
+        implied: Quoted 30-day volatility as a fraction [days], or None.
+        dividend: Yield a year, added to the drift.
+    """
     return _fit("bates", prices, dt, implied, dividend)
 
 

@@ -10,7 +10,19 @@ import numpy as np
 def bond_index(yields: np.ndarray, dt: np.ndarray, *, maturity: float = 10.0) -> np.ndarray:
     """Total-return index of a constant-maturity par bond, starting at 100.
 
-    ``yields`` are par yields as fractions, semi-annual; ``dt`` years between rows (one fewer).
+    Each day a par bond is bought at yesterday's yield and sold at today's.
+
+    Args:
+        yields: Semi-annual par yields as fractions [days].
+        dt: Years between rows [days - 1].
+        maturity: Years, a multiple of half a year.
+
+    Returns:
+        Index [days].
+
+    Example:
+        >>> mc.history.bond_index(np.array([0.04, 0.04, 0.05]), np.array([0.5, 0.5])).round(1)
+        array([100. , 102. ,  96.4])
     """
     coupon, now = yields[:-1], yields[1:]
     half_year = 1.0 / (1.0 + now / 2.0)

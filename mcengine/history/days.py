@@ -22,9 +22,13 @@ _FIRST = 63
 
 
 class Series(NamedTuple):
-    """An asset made from a ``column``: ``kind`` price (a level) or yield (of par bonds, in percent; turned into a ten-year total-return index).
+    """How an asset is made from the columns of a file.
 
-    ``dividend`` is the yield a year that the level leaves out; ``volatility`` the column of its volatility index, in points.
+    Args:
+        column: Name of its column.
+        kind: price (a level) or yield (of par bonds, in percent; turned into a ten-year total-return index).
+        dividend: Yield a year that the level leaves out.
+        volatility: Column of its volatility index, in points, or None.
     """
 
     column: str
@@ -42,7 +46,18 @@ SHIPPED = {
 
 @model
 class Days:
-    """``moves`` [days - 1, 2 assets + 1] as above, ``closes`` [days, assets + 1] variances and the rate of each close, ``dates`` [days] from 1970."""
+    """Historical daily returns as arrays over days, shared by Replay and Bootstrap.
+
+    Row k of ``moves`` leads from the close of day k to the next: each asset's return, then each asset's variance and the short rate at that close.
+
+    Args:
+        moves: Returns, variances a year and the rate a year [days - 1, 2 assets + 1].
+        closes: Variances a year and the rate a year at each close [days, assets + 1].
+        dates: Days since 1970 [days].
+        names: The assets.
+        series: How each was made.
+        notes: What was used, dropped and missing.
+    """
 
     moves: Any = number(term=True)
     closes: Any = number(term=True)
@@ -56,11 +71,20 @@ class Days:
         return len(self.closes)
 
     def day(self, k: int) -> str:
-        """Date of a close."""
+        """Date of a close, as 2001-09-10.
+
+        Args:
+            k: Index of the close.
+        """
         return str(np.datetime64(int(np.asarray(self.dates)[k]), "D"))
 
     def between(self, start: str, end: str) -> tuple[int, int]:
-        """First and last close in a range of dates."""
+        """First and last close in a range of dates.
+
+        Args:
+            start: Date like 2001-09-10, included.
+            end: Date like 2001-09-10, included.
+        """
         dates = np.asarray(self.dates)
         low, high = (int(np.datetime64(d, "D").astype(int)) for d in (start, end))
         return int(np.searchsorted(dates, low)), int(np.searchsorted(dates, high, side="right")) - 1
@@ -74,10 +98,22 @@ def load_days(
     end: str | None = None,
     rate: str | float = "ust3m",
 ) -> Days:
-    """The days on which all columns are quoted.
+    """Daily history of several assets, on the days all their columns are quoted.
 
-    ``assets`` by name: a ``Series``, its fields as a dict, or a column's name; an asset that is None is left out. ``data`` is a CSV, or None for the
-    shipped file. ``rate`` is the column of the short rate (percent a year, simple) that cash earns, or one rate a year, continuously compounded.
+    Args:
+        assets: By name a ``Series``, its fields as a dict, or a column's name; an asset that is None is left out. None: ``SHIPPED``.
+        data: CSV file (also .gz), or None for the shipped one.
+        start: First date, like 2001-09-10, or None for the first there is.
+        end: Last date, or None.
+        rate: What cash earns: the column of a short rate (percent a year, simple), or one continuously compounded rate a year.
+
+    Raises:
+        ValueError: The file, a column or a price is not as expected, or an asset's name or field is unknown; it is named.
+
+    Example:
+        >>> days = mc.history.load_days({"equity": "spx"}, start="2008-01-01", end="2008-12-31")
+        >>> days.count, days.day(0)
+        (248, '2008-01-02')
     """
     chosen = {name: _series(name, given) for name, given in (SHIPPED if assets is None else assets).items() if given is not None}
     if not chosen:

@@ -8,7 +8,15 @@ from mcengine._spelling import near
 
 
 class Period(NamedTuple):
-    """From ``start`` to ``end``, both included; ``calm`` or a crisis; ``what`` happened, and where the dates are ``source``d."""
+    """A named stretch of history.
+
+    Args:
+        start: First date, like 2001-09-10.
+        end: Last date, included.
+        calm: Whether it was calm, else a crisis.
+        what: What happened.
+        source: Where the dates are from.
+    """
 
     start: str
     end: str
@@ -19,7 +27,15 @@ class Period(NamedTuple):
 
 @lru_cache(maxsize=1)
 def named_periods() -> dict[str, Period]:
-    """All of them, in the order of time."""
+    """Named stretches of history, in the order of time.
+
+    Returns:
+        ``Period`` by name.
+
+    Example:
+        >>> mc.history.named_periods()["covid_2020"].start
+        '2020-02-19'
+    """
     import yaml  # type: ignore[import-untyped]
 
     text = (files("mcengine.history") / "data" / "periods.yaml").read_text()
@@ -27,7 +43,14 @@ def named_periods() -> dict[str, Period]:
 
 
 def find(name: str) -> Period:
-    """One by name. Raises ``ValueError`` with the names near it."""
+    """A period by its name.
+
+    Args:
+        name: One of ``named_periods()``.
+
+    Raises:
+        ValueError: There is none of that name; those near it are told.
+    """
     known = named_periods()
     if name not in known:
         raise ValueError(f"period: unknown period {name!r}{near(name, known)}")

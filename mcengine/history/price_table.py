@@ -16,7 +16,13 @@ LONGEST_HOLE = 40
 
 @dataclass(frozen=True)
 class Prices:
-    """``frame`` a column an asset, on the days all are quoted, by date; ``titles`` the file's own headings by name; ``notes`` what was dropped."""
+    """Prices of a user's own file.
+
+    Args:
+        frame: pandas table of prices [days, assets], by date, on the days all are quoted.
+        titles: The file's own headings by name.
+        notes: What was used, renamed and dropped.
+    """
 
     frame: Any
     titles: dict[str, str]
@@ -29,11 +35,20 @@ class Prices:
 
 
 def read_prices(data: str | Path, *, start: str | None = None, end: str | None = None, columns: Any = None, reserved: Collection[str] = ()) -> Prices:
-    """The days between ``start`` and ``end`` on which all ``columns`` (headings, or None for all) are quoted.
+    """Prices from a CSV (also .gz) or parquet file, on the days all columns are quoted.
 
-    A heading becomes a name of letters, digits and underscores: "S&P 500" is S_P_500; one of the ``reserved`` names gets an underscore at its end.
-    Raises ``ValueError``, naming file, row and column, for dates or numbers that are none, dates out of order or twice, two headings of one
-    name, or no common day.
+    A heading becomes a name of letters, digits and underscores: "S&P 500" is S_P_500.
+
+    Args:
+        data: The file: a column of dates and any number of others.
+        start: First date, like 2001-09-10, or None for the first there is.
+        end: Last date, or None.
+        columns: Headings to use, or None for all.
+        reserved: Names that no column may have; one that does gets an underscore at its end.
+
+    Raises:
+        ValueError: Dates or numbers are none, dates are out of order or twice, two headings have one name, there is a hole of more than 40 days,
+            or no common day; file, row and column are named.
     """
     import pandas as pd
 

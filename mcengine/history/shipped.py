@@ -29,7 +29,12 @@ LONGEST_HOLE = 10
 
 @dataclass(frozen=True)
 class History:
-    """``frame`` has one row a used day (a pandas table indexed by date), ``notes`` say what was used, dropped and missing."""
+    """Daily market history, checked.
+
+    Args:
+        frame: pandas table of the columns used, by date.
+        notes: What was used, dropped and missing.
+    """
 
     frame: Any
     notes: list[str]
@@ -42,10 +47,17 @@ class History:
 
 
 def load(data: str | Path | None = None, *, start: str | None = None, end: str | None = None, columns: tuple[str, ...] = NEEDED) -> History:
-    """The days on which all ``columns`` are quoted, between ``start`` and ``end``.
+    """Daily history of the shipped file or one with its columns, on the days all of them are quoted.
 
-    Raises ``ValueError``, naming the file, for missing columns, unsorted or duplicate dates, text in numbers, prices or yields that are not
-    positive, holes of more than ten days inside the range used, or no common day.
+    Args:
+        data: CSV file (also .gz), or None for the shipped one.
+        start: First date, like 2001-09-10, or None for the first there is.
+        end: Last date, or None.
+        columns: Columns needed: price indices, yields in percent, volatility indices in points.
+
+    Raises:
+        ValueError: Columns are missing, dates unsorted or twice, numbers text, prices or yields not positive, a hole is longer than ten days, or
+            there is no common day; the file is named.
     """
     name, whole = _read(data, columns)
     if whole.empty:

@@ -11,10 +11,11 @@ from mcengine.pricing import Pricer
 class AbstractAsset(abc.ABC):
     """How one price moves under P, for one path, in scalars: what a market asks of it. Most models are an ``AbstractStandaloneAsset``.
 
-    ``loadings`` is the unit vector by which the price's Brownian motion loads on the asset's own independent normals, so that asset-level
-    correlations can be asked between Brownian motions. ``shock`` is a log-return in the first step, after the first trade: its derivative is a
-    strategy's delta. ``drift`` is the expected total return a year under P, ``dividend`` the yield in it, where they are numbers of the model.
-    Under Q the path's interest is added to a step's log-return where the rate is stochastic, unless ``takes_interest`` is False.
+    Attributes:
+        drift: Expected total return a year under P, where it is a number of the model.
+        dividend: Yield a year in it.
+        shock: Log-return added in the first step, after the first trade; the derivative by it is a strategy's delta.
+        takes_interest: Whether, under Q and a stochastic rate, the path's interest is added to a step's log-return.
     """
 
     drift: Any = None
@@ -33,33 +34,70 @@ class AbstractAsset(abc.ABC):
         """Uniforms a step, correlated with none."""
 
     @abc.abstractmethod
-    def loadings(self) -> tuple[Scalar, ...]: ...
+    def loadings(self) -> tuple[Scalar, ...]:
+        """Unit vector by which the price's Brownian motion loads on the asset's own independent normals [n_factors].
+
+        Correlations between assets are asked between these Brownian motions.
+        """
 
     @abc.abstractmethod
-    def start(self) -> Any: ...
+    def start(self) -> Any:
+        """State today, a pytree of scalars."""
 
     @abc.abstractmethod
     def risk_neutral(self, rate: Scalar) -> "AbstractAsset":
-        """The same asset with the drift that makes its discounted total return a martingale, and the variances options are priced by."""
+        """The same asset under Q: the drift that makes its discounted total return a martingale, and the variances options are priced by.
+
+        Args:
+            rate: Continuously compounded rate a year; 0 where the rate is stochastic.
+        """
 
     @abc.abstractmethod
     def table_in(self, market: Any, times: Scalar, dt: Scalar, discounts: tuple[Scalar, Scalar]) -> Any:
-        """All that depends on time only, arrays over steps, by regime where it differs. ``times`` and ``dt`` are those of the steps' starts;
-        ``discounts`` today's at the start and the end of each.
+        """All that depends on time only, arrays over steps, by regime where it differs.
+
+        Args:
+            market: The market it belongs to.
+            times: Years from today to the start of each step [steps].
+            dt: Length of each step in years [steps].
+            discounts: Today's discount factors to the start and to the end of each step, two arrays [steps].
         """
 
     @abc.abstractmethod
     def step_in(
         self, state: Any, row: Any, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...], before: Mapping[str, Any], after: Mapping[str, Any]
     ) -> Any:
-        """The state a step later. ``before`` are the market's states at its start, ``after`` those at its end, the rate among them."""
+        """The state a step later.
+
+        Args:
+            state: The asset's state.
+            row: This step's row of the table.
+            normals: Standard normals correlated with those of other assets [n_factors].
+            uniforms: Independent uniforms on (0, 1) [n_uniforms].
+            before: The market's states by name at the start of the step.
+            after: Those at its end that are known already, the rate among them.
+        """
 
     @abc.abstractmethod
     def observe_in(self, state: Any, market: Any, states: Mapping[str, Any]) -> tuple[Scalar, Scalar]:
-        """(spot, instantaneous variance)."""
+        """What can be seen of a state.
+
+        Args:
+            state: The asset's state.
+            market: The market it belongs to.
+            states: The market's states by name.
+
+        Returns:
+            (spot in currency, instantaneous variance a year).
+        """
 
     @abc.abstractmethod
-    def pricer_in(self, market: Any) -> Pricer: ...
+    def pricer_in(self, market: Any) -> Pricer:
+        """The pricer with the asset's own parameters under Q.
+
+        Args:
+            market: The market it belongs to.
+        """
 
     @property
     def feller(self) -> Scalar | None:
@@ -67,53 +105,115 @@ class AbstractAsset(abc.ABC):
         return None
 
     def check_market(self, market: Any, name: str) -> None:  # noqa: B027 (most assets take any)
-        """Raise ``ValueError`` for a market that lacks what this asset reads."""
+        """Check that a market has what this asset reads.
+
+        Args:
+            market: The market it belongs to.
+            name: The asset's name in it.
+
+        Raises:
+            ValueError: The market lacks it.
+        """
 
     def check_step(self, dt: float) -> None:  # noqa: B027 (most assets take any)
-        """Raise ``ValueError`` where the asset cannot take steps of ``dt`` years."""
+        """Check that the asset can take steps of a length.
+
+        Args:
+            dt: Years.
+
+        Raises:
+            ValueError: It cannot.
+        """
 
     def with_return(self, row: Any, move: Scalar) -> Any:
-        """A row of the table whose log-return is ``move`` larger."""
+        """A row of the table whose log-return is larger.
+
+        Args:
+            row: One row of the table.
+            move: Log-return added.
+
+        Raises:
+            ValueError: A row of this asset has no drift; override it then.
+        """
         if not hasattr(row, "drift"):
             raise ValueError("expected an asset whose steps take a log-return more (a row with a drift), got one without")
         return row._replace(drift=row.drift + move)
 
     def income(self, state: Any, row: Any, interest: Scalar) -> Scalar | None:
-        """What a unit pays at the end of a step begun in ``state``, over its price then; None where it is the dividend's."""
+        """What a unit pays at the end of a step, over its price then; None where it is the dividend's.
+
+        Args:
+            state: The asset's state at the start of the step.
+            row: This step's row of the table.
+            interest: What cash earns over the step, a fraction.
+        """
         return None
 
     def forward_curve(self) -> Callable[[Scalar, Scalar], Scalar] | None:
-        """Futures price by (spot, years), of an asset that is not grown by interest."""
+        """Futures price by (spot, years), of an asset that is not grown by interest; else None."""
         return None
 
     def law_ahead(self, market: Any, transition: Scalar, dt: Scalar, dates: int) -> Any:
-        """Computed once a run for the quotes: what a pricer must know of times to come."""
+        """What the pricer must know of times to come, computed once a run.
+
+        Args:
+            market: The market it belongs to.
+            transition: Probabilities [from, to] that the regime changes over a step, or None.
+            dt: Length of a step in years.
+            dates: Dates of the calendar.
+        """
         return None
 
     def quote_extra(self, ahead: Any, states: Mapping[str, Any]) -> Any:
-        """What a quote carries for the pricer, from ``law_ahead`` and the market's states."""
+        """What a quote carries for the pricer.
+
+        Args:
+            ahead: What ``law_ahead`` returned.
+            states: The market's states by name.
+        """
         return None
 
 
 class AbstractStandaloneAsset(AbstractAsset):
-    """An asset that reads nothing of its market: ``table`` holds all that depends on time only, arrays over steps; ``step`` reads one row of it.
+    """An asset that reads nothing of its market.
 
     The field ``drift`` of a row is a log-return of the step: the market adds jumps of events to it, scenarios, and interest (see ``with_return``).
     """
 
     @abc.abstractmethod
-    def table(self, times: Scalar, dt: Scalar) -> Any: ...
+    def table(self, times: Scalar, dt: Scalar) -> Any:
+        """All that depends on time only, arrays over steps.
+
+        Args:
+            times: Years from today to the start of each step [steps].
+            dt: Length of each step in years [steps].
+        """
 
     @abc.abstractmethod
     def step(self, state: Any, row: Any, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...]) -> Any:
-        """The state a step later. ``normals`` (``n_factors``) are correlated with those of other assets, ``uniforms`` (``n_uniforms``) not."""
+        """The state a step later.
+
+        Args:
+            state: The asset's state.
+            row: This step's row of the table.
+            normals: Standard normals correlated with those of other assets [n_factors].
+            uniforms: Independent uniforms on (0, 1) [n_uniforms].
+        """
 
     @abc.abstractmethod
     def observe(self, state: Any) -> tuple[Scalar, Scalar]:
-        """(spot, instantaneous variance)."""
+        """What can be seen of a state.
+
+        Args:
+            state: The asset's state.
+
+        Returns:
+            (spot in currency, instantaneous variance a year).
+        """
 
     @abc.abstractmethod
-    def pricer(self) -> Pricer: ...
+    def pricer(self) -> Pricer:
+        """The pricer with the asset's own parameters under Q."""
 
     def table_in(self, market: Any, times: Scalar, dt: Scalar, discounts: tuple[Scalar, Scalar]) -> Any:
         return self.table(times, dt)

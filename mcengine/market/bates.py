@@ -22,10 +22,28 @@ class _Row(NamedTuple):
 
 @model
 class Bates(AbstractStandaloneAsset):
-    """Heston's numbers; ``intensity`` jumps a year, the log of a jump normal with mean ``jump_mean`` and standard deviation ``jump_sd``.
+    """Bates's model (1996): Heston's variance, and independent normal jumps of the log price.
 
-    ``drift`` mu is the expected total return a year, jumps and dividends included; the quoted variance is v, that between jumps. Under Q it is
-    ``variance_premium`` times that of P, the intensity ``intensity_premium`` times, and ``jump_mean_premium`` is added to the mean log jump.
+    Args:
+        spot: Price today, currency.
+        v0: Variance a year between jumps today, under P; it is the quoted one.
+        kappa: Mean reversion a year.
+        theta: Long-run variance a year between jumps, under P.
+        vol_of_vol: xi, a year, under P.
+        rho: Correlation of the Brownian motions of spot and variance.
+        intensity: Jumps a year under P.
+        jump_mean: Mean of a log jump under P.
+        jump_sd: Standard deviation of a log jump.
+        drift: Expected total return a year under P, jumps and dividends included.
+        dividend: Dividend yield a year, continuously compounded.
+        variance_premium: Variance between jumps under Q over that under P.
+        intensity_premium: Intensity under Q over that under P.
+        jump_mean_premium: Mean log jump under Q less that under P.
+        shock: Log-return added in the first step; the derivative by it is a strategy's delta.
+        most_jumps: Jumps a step that are counted.
+
+    Raises:
+        ValueError: ``most_jumps`` is out of its range.
     """
 
     spot: Scalar = number(above=0.0, term=True)
@@ -52,7 +70,14 @@ class Bates(AbstractStandaloneAsset):
         jumps.check_most("Bates", self.most_jumps)
 
     def check_step(self, dt: float) -> None:
-        """Raise ``ValueError`` where steps of ``dt`` years are too long to count the jumps of P or of Q."""
+        """Check that steps are short enough to count the jumps of P and of Q.
+
+        Args:
+            dt: Years.
+
+        Raises:
+            ValueError: They are too long.
+        """
         jumps.check_step("Bates", self.intensity * max(1.0, float(self.intensity_premium)), self.most_jumps, dt)
 
     @property

@@ -26,7 +26,13 @@ class _Row(NamedTuple):
 
 @model
 class BondIndex(AbstractAsset):
-    """``maturity`` in years, at least a step. Driven by the market's short rate, which has to be stochastic."""
+    """Total-return index of a constant-maturity zero bond, driven by the market's short rate, which has to be stochastic.
+
+    Args:
+        spot: Index today.
+        maturity: Of the bond in years, at least a step.
+        shock: Log-return added in the first step; the derivative by it is a strategy's delta.
+    """
 
     spot: Scalar = number(above=0.0, term=True)
     maturity: Scalar = number(default=8.0, above=0.0, term=True)

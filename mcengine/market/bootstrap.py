@@ -32,8 +32,13 @@ MINIMUM_DAYS = 63
 
 @model
 class Bootstrap(AbstractHistory):
-    """``days`` in the order of variance, the place of the close that a row leads to as its last column (see ``of``); ``block`` mean length in days,
-    ``similarity`` the share of days that a block may start at (1: any). ``surface`` prices options as in ``Replay``.
+    """History resampled: the stationary block bootstrap (Politis & Romano 1994), all assets' days together.
+
+    Args:
+        days: The days in the order of variance; the last column of ``moves`` is the place of the close that a row leads to (see ``of``).
+        block: Mean block length in days.
+        similarity: Share of days, nearest in variance, that a block may start at; 1: any.
+        surface: Prices options of assets with a volatility index; None: Black, flat at the index.
     """
 
     days: Days
@@ -58,7 +63,22 @@ class Bootstrap(AbstractHistory):
         similarity: float = 0.05,
         surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
     ) -> "Bootstrap":
-        """From the shipped file or a CSV, see ``history.load_days``; with a ``period`` from its days alone. ``block`` None is chosen by the data."""
+        """Bootstrap of the shipped history or a file of one's own.
+
+        Args:
+            assets: By name a ``Series``, its fields as a dict, or a column's name (see ``history.load_days``). None: the shipped ones.
+            data: CSV file (also .gz), or None for the shipped one.
+            start: First date, like 2001-09-10, or None for the first there is.
+            end: Last date, or None.
+            period: One of ``history.named_periods()`` whose days alone are drawn, or None.
+            rate: What cash earns: the column of a short rate (percent a year, simple), or one continuously compounded rate a year.
+            block: Mean block length in days; None: Politis & White's (2004).
+            similarity: Share of days, nearest in variance, that a block may start at; 1: any.
+            surface: Prices options of assets with a volatility index; None: Black, flat at the index.
+
+        Raises:
+            ValueError: The data are not as expected, there are fewer than 63 days, or the period is unknown or not within them.
+        """
         if period is not None:
             periods.find(period)
         days = load_days(assets, data=data, start=start, end=end, rate=rate)
@@ -72,7 +92,19 @@ class Bootstrap(AbstractHistory):
     def of(
         cls, days: Days, first: int = 0, last: int | None = None, *, block: float | None = None, similarity: float = 0.05, surface: Any = None
     ) -> "Bootstrap":
-        """Of the closes from ``first`` to ``last``. Days are alike by the variance of the first asset with an index of it, or of the first."""
+        """Bootstrap of days; they are alike by the variance of the first asset with a volatility index, or of the first.
+
+        Args:
+            days: The days, in the order of time.
+            first: Index of the first close.
+            last: Index of the last; None: of all.
+            block: Mean block length in days; None: Politis & White's (2004).
+            similarity: Share of days, nearest in variance, that a block may start at; 1: any.
+            surface: Prices options of assets with a volatility index; None: Black, flat at the index.
+
+        Raises:
+            ValueError: There are fewer than 63 days.
+        """
         last = days.count - 1 if last is None else last
         count = last - first
         if count < MINIMUM_DAYS:

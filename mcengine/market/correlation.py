@@ -83,11 +83,19 @@ class Repaired(NamedTuple):
 
 
 def nearest(matrix: Any, *, smallest: float = 1e-5, tolerance: float = 1e-10, rounds: int = 10_000) -> Repaired:
-    """The nearest correlation matrix, in the Frobenius norm, whose eigenvalues are at least ``smallest``.
+    """Nearest correlation matrix in the Frobenius norm (Higham 2002, algorithm 3.3).
 
-    Alternating projections on that cone and on the unit diagonal, with Dykstra's correction on the cone: Higham, "Computing the nearest correlation
-    matrix", IMA J. Numer. Anal. 22(3), 2002, algorithm 3.3. A matrix that is one already comes back as it is.
-    Raises ``ValueError`` for a matrix that is not symmetric, or when projections do not settle.
+    Alternating projections on the matrices with large enough eigenvalues and on the unit diagonal, with Dykstra's correction on the former. A matrix
+    that is one already comes back as it is.
+
+    Args:
+        matrix: Symmetric, of finite numbers [n, n].
+        smallest: Eigenvalue that none may lie below.
+        tolerance: Distance moved in a round at which it has settled.
+        rounds: At most so many.
+
+    Raises:
+        ValueError: The matrix is not symmetric, or projections do not settle.
     """
     given = np.asarray(matrix, np.float64)
     if given.ndim != 2 or given.shape[0] != given.shape[1] or not np.allclose(given, given.T, rtol=0.0, atol=1e-12) or not np.all(np.isfinite(given)):

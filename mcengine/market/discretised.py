@@ -15,9 +15,14 @@ from mcengine.pricing import Calendar, Quote
 
 
 class PreparedMarket:
-    """Lives inside one traced program. States are by asset, with ``rate`` and ``regimes`` where these move.
+    """A market on a calendar: tables by step, the Cholesky factor, and one step of everything that moves. It lives inside one traced program.
 
-    Of the normals that of the regimes comes first, then the events', the rate's, and the assets' in their order: one asset more leaves the others'.
+    States are by asset, with ``rate`` and ``regimes`` where these move. Of the normals that of the regimes comes first, then the events', the rate's,
+    and the assets' in their order: one asset more leaves the others'.
+
+    Args:
+        market: The market.
+        calendar: Dates of the run.
     """
 
     def __init__(self, market: Any, calendar: Calendar) -> None:
@@ -83,9 +88,14 @@ class PreparedMarket:
         return ByRegime(tuple(corr.factor(pairs, names, rows) for pairs in by_regime))
 
     def growth(self, name: str, step: Scalar) -> Scalar:
-        """E[next spot] / spot under P over a step: e^{(mu - q) dt}, of assets whose ``drift`` is a number.
+        """E[next spot] / spot under P over a step, e^{(mu - q) dt}.
 
-        Raises ``ValueError`` for an asset that has none, and in a market whose shocks or interest are in no drift.
+        Args:
+            name: The asset.
+            step: Index of the step.
+
+        Raises:
+            ValueError: The asset has no drift, or the market moves its prices by more than drifts say.
         """
         asset, market = self.market.assets[name], self.market
         if asset.drift is None or isinstance(asset.drift, dict):
@@ -95,7 +105,12 @@ class PreparedMarket:
         return jnp.exp((asset.drift - asset.dividend) * (self.times[1] - self.times[0]) + asset.shock * (step == 0))
 
     def start(self, path: Any = None, source: Any = None) -> dict[str, Any]:
-        """Known today, and the same for every path: only history looks at its address."""
+        """States today, the same for every path.
+
+        Args:
+            path: Id of the path; read by histories only.
+            source: Its random numbers; read by histories only.
+        """
         # One dtype and no weak types: the scan's carry must look the same before and after a step.
         as_float = lambda leaf: jnp.asarray(leaf, jnp.result_type(float))  # noqa: E731
         market = self.market
@@ -107,6 +122,14 @@ class PreparedMarket:
         return jax.tree.map(as_float, states)
 
     def step(self, states: dict[str, Any], row: Any, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> dict[str, Any]:
+        """States a step later.
+
+        Args:
+            states: The market's states by name.
+            row: This step's row of ``rows``.
+            normals: Independent standard normals [n_factors].
+            uniforms: Independent uniforms on (0, 1) [n_uniforms].
+        """
         market, regime = self.market, states.get("regimes")
         shared, drawn = market.n_shared, 0
         z = corr.correlate(_pick(self._factor, regime), normals[shared:])
@@ -130,7 +153,13 @@ class PreparedMarket:
         return new
 
     def settle(self, before: dict[str, Any], after: dict[str, Any], row: Any) -> Any:
-        """The row of a step that led from ``before`` to ``after``, with the interest and the income that depend on the path."""
+        """The row of a step with the interest and the income that depend on the path.
+
+        Args:
+            before: States at the start of the step.
+            after: States at its end.
+            row: This step's row of ``rows``.
+        """
         if self.market.rate.n_factors:
             row = row | {"interest": jnp.expm1(after["rate"].accrued)}
         paid = {name: asset.income(before[name], row["assets"][name], row["interest"]) for name, asset in self.market.assets.items()}
@@ -138,10 +167,21 @@ class PreparedMarket:
         return row | {"income": row["income"] | own} if own else row
 
     def bank_discount(self, states: dict[str, Any], today: Scalar) -> Scalar:
-        """What 1 paid now on this path is worth today, 1 over the bank account; ``today`` is what the curve says of it."""
+        """Value today of 1 paid now on this path: 1 over the bank account.
+
+        Args:
+            states: The market's states by name.
+            today: What today's curve says of it, which holds where the rate is certain.
+        """
         return jnp.exp(-states["rate"].total) if self.market.rate.n_factors else today
 
     def quotes(self, states: dict[str, Any], step: Scalar) -> dict[str, Quote]:
+        """What the market shows at a date: a ``Quote`` by asset.
+
+        Args:
+            states: The market's states by name.
+            step: Index of the date.
+        """
         market, out = self.market, {}
         rate = short_rate.view(market.rate, states["rate"], self.times[step]) if market.rate.n_factors else None
         for name, asset in market.assets.items():

@@ -23,8 +23,25 @@ from mcengine.pricing.quote import Sides
 
 @model
 class Event:
-    """``date`` in years from today. ``up`` and ``down`` are log-moves by asset, ``{"equity": 0.04}``, on the side drawn (``probability`` of up);
-    ``sd`` by asset adds to both. ``variance_premium`` is implied over expected variance: under Q moves and sd grow by its root.
+    """A jump announced for a date: J = c + move of the side drawn + sd e, with c such that E[e^J] = 1.
+
+    One event moves all assets it names by the same side and the same e. Its variance is in the price of options that live past it.
+
+    Args:
+        date: Years from today.
+        up: Log-move on the up side by asset, ``{"equity": 0.04}``.
+        down: Log-move on the down side by asset.
+        sd: Standard deviation of the log-move about either, by asset.
+        probability: Of the up side.
+        variance_premium: Variance under Q over that under P: moves and sd grow by its root.
+
+    Raises:
+        ValueError: A standard deviation is below 0.
+
+    Example:
+        >>> vote = mc.market.Event(date=0.25, up={"equity": 0.04}, down={"equity": -0.06})
+        >>> print(f"{vote.variance('equity'):.4f}")
+        0.0025
     """
 
     date: Scalar = number(above=0.0, term=True)
@@ -48,16 +65,28 @@ class Event:
         return list(dict.fromkeys([*self.up, *self.down, *self.sd]))
 
     def moves(self, name: str) -> tuple[Scalar, Scalar, Scalar]:
-        """(up, down, sd) of one asset."""
+        """(up, down, sd) of one asset's log-move.
+
+        Args:
+            name: The asset.
+        """
         return self.up.get(name, 0.0), self.down.get(name, 0.0), self.sd.get(name, 0.0)
 
     def variance(self, name: str) -> Scalar:
-        """Of the jump's log, for one asset."""
+        """Variance of one asset's log-move under P.
+
+        Args:
+            name: The asset.
+        """
         up, down, sd = self.moves(name)
         return sd**2 + self.probability * (1.0 - self.probability) * (up - down) ** 2
 
     def compensator(self, name: str) -> Scalar:
-        """c = -ln E[e^{J - c}]."""
+        """c = -ln E[e^{J - c}] of one asset.
+
+        Args:
+            name: The asset.
+        """
         up, down, sd = self.moves(name)
         low = jnp.minimum(up, down)
         return -(low + 0.5 * sd**2 + jnp.log(self.probability * jnp.exp(up - low) + (1.0 - self.probability) * jnp.exp(down - low)))
@@ -70,7 +99,17 @@ class Event:
 
 @model
 class Scenario:
-    """A shock nobody expects: log-moves by asset on the ``date``, in years from today. It is in no price and no drift."""
+    """A shock that nobody expects: it enters the drift of its step only; no price and no rule sees it coming.
+
+    Args:
+        date: Years from today.
+        moves: Log-move by asset; of ``rate`` the move of the short rate, a year.
+
+    Example:
+        >>> market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2)})
+        >>> list(mc.market.Scenario(date=0.5, moves={"equity": -0.3}).apply(market).scenarios)
+        ['shock_1']
+    """
 
     date: Scalar = number(above=0.0, term=True)
     moves: Any = number(default=None, term=True)
@@ -79,7 +118,14 @@ class Scenario:
         return {"moves": dict(self.moves or {})}
 
     def apply(self, market: Any) -> Any:
-        """The market in which it happens, beside what happens there already."""
+        """The market in which it happens, beside what happens there already.
+
+        Args:
+            market: A market of models.
+
+        Raises:
+            ValueError: The market is history, which nothing changes.
+        """
         if not self.moves:
             return market
         check_models("scenario", market)

@@ -19,9 +19,20 @@ class _Row(NamedTuple):
 
 @model
 class GBM(AbstractStandaloneAsset):
-    """``drift`` mu is the expected total return a year, dividends ``dividend`` q included; ``sigma`` a volatility a year.
+    """Geometric Brownian motion: dS/S = (mu - q) dt + sigma dW.
 
-    ``variance_premium`` is implied over realised variance: options are priced at sigma sqrt(variance_premium).
+    Args:
+        spot: Price today, currency.
+        sigma: Volatility a year under P.
+        drift: Expected total return a year under P (mu), dividends included.
+        dividend: Dividend yield a year (q), continuously compounded.
+        variance_premium: Variance under Q, which options are priced by, over that under P.
+        shock: Log-return added in the first step; the derivative by it is a strategy's delta.
+
+    Example:
+        >>> equity = mc.market.GBM(spot=100.0, sigma=0.2, drift=0.07, variance_premium=1.21)
+        >>> equity.pricer()
+        BlackPricer(variance=0.0484)
     """
 
     spot: Scalar = number(above=0.0, term=True)

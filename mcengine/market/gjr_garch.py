@@ -40,11 +40,26 @@ class _State(NamedTuple):
 
 @model
 class GJRGARCH(AbstractStandaloneAsset):
-    """``v0`` (the coming day's) and ``theta`` (long-run) are variances a year; ``alpha``, ``gamma`` and ``beta`` weigh the squared innovation, the
-    squared negative innovation and the variance before. ``degrees`` of freedom of the t, or none for normal ones. ``days`` a year: a step is one day.
+    """GJR-GARCH(1,1) (Glosten, Jagannathan & Runkle 1993): daily returns whose variance answers falls more than rises.
 
-    ``drift`` mu is the expected total return a year, dividends ``dividend`` included. ``price_of_risk`` (excess return a unit of volatility, a
-    year) and ``variance_premium`` lead from P to Q; ``innovation_shift`` is c, 0 under P.
+    Args:
+        spot: Price today, currency.
+        v0: Variance a year of the coming day.
+        theta: Long-run variance a year, under P.
+        alpha: Weight of the squared innovation.
+        gamma: Weight added to it where the innovation is negative.
+        beta: Weight of the variance before.
+        degrees: Degrees of freedom of Student's t, above 2; None for normal innovations.
+        drift: Expected total return a year under P, dividends included.
+        dividend: Dividend yield a year, continuously compounded.
+        variance_premium: Variances under Q over those under P, beside what the price of risk makes of them.
+        price_of_risk: Excess return a year for a volatility of 1; it shifts the innovations under Q (Duan 1995).
+        innovation_shift: c in (e - c)^2, 0 under P.
+        days: Trading days a year; a step is one day.
+        shock: Log-return added in the first step; the derivative by it is a strategy's delta.
+
+    Raises:
+        ValueError: The variance is not stationary under P, or not under Q.
     """
 
     spot: Scalar = number(above=0.0, term=True)
@@ -83,7 +98,14 @@ class GJRGARCH(AbstractStandaloneAsset):
             )
 
     def check_step(self, dt: float) -> None:
-        """Raise ``ValueError`` unless a step is one day: the process has no other."""
+        """Check that a step is one day: the process has no other.
+
+        Args:
+            dt: Years.
+
+        Raises:
+            ValueError: It is not.
+        """
         if abs(dt * float(self.days) - 1.0) > 1e-4:
             raise ValueError(
                 f"GJRGARCH: expected steps of one day, 1/{float(self.days):g} year, got {dt:.6g} years; "

@@ -41,10 +41,26 @@ class _State(NamedTuple):
 
 @model
 class Heston(AbstractStandaloneAsset):
-    """``v0`` and ``theta`` are variances a year, ``kappa`` a rate a year, ``vol_of_vol`` xi, ``rho`` the spot-vol correlation.
+    """Heston's stochastic variance (1993): dS/S = (mu - q) dt + sqrt(v) dW_S, dv = kappa (theta - v) dt + xi sqrt(v) dW_v.
 
-    ``drift`` mu is the expected total return a year, dividends ``dividend`` included. ``variance_premium`` p is implied over expected
-    variance: under Q the variance is p v, again Heston with p theta and sqrt(p) xi.
+    Stepped by Andersen's QE-M scheme (2008).
+
+    Args:
+        spot: Price today, currency.
+        v0: Variance a year today, under P.
+        kappa: Mean reversion a year.
+        theta: Long-run variance a year, under P.
+        vol_of_vol: xi, a year, under P.
+        rho: Correlation of dW_S and dW_v.
+        drift: Expected total return a year under P (mu), dividends included.
+        dividend: Dividend yield a year (q), continuously compounded.
+        variance_premium: p, variance under Q over that under P: p v is again Heston's, with p theta and sqrt(p) xi.
+        shock: Log-return added in the first step; the derivative by it is a strategy's delta.
+
+    Example:
+        >>> equity = mc.market.Heston(spot=100.0, v0=0.04, kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7)
+        >>> print(f"{equity.feller:.2f}")
+        0.64
     """
 
     spot: Scalar = number(above=0.0, term=True)

@@ -44,18 +44,40 @@ class QuotedVariance:
 
 
 class AbstractHistory(abc.ABC):
-    """A market of ``days``; ``surface`` prices options of assets with a volatility index."""
+    """A market of historical days: what ``Replay`` and ``Bootstrap`` share.
+
+    Attributes:
+        days: The days.
+        surface: Prices options of assets with a volatility index.
+    """
 
     days: Days
     surface: Any
 
     @abc.abstractmethod
     def begin(self, path: Path, source: Any, calendar: Calendar) -> tuple[Scalar, Scalar]:
-        """(the place of a path's first close, what stands there)."""
+        """Where a path begins.
+
+        Args:
+            path: Id of the path.
+            source: Its random numbers.
+            calendar: Dates of the run.
+
+        Returns:
+            (place of its first close in the table, what stands there [assets + 1]).
+        """
 
     @abc.abstractmethod
     def move(self, place: Scalar, uniforms: tuple[Scalar, ...]) -> tuple[Scalar, Scalar]:
-        """(the row of a step, the place it leads to)."""
+        """One step of a path.
+
+        Args:
+            place: Place in the table before the step.
+            uniforms: Independent uniforms on (0, 1) [n_uniforms].
+
+        Returns:
+            (row of ``days.moves``, place after the step).
+        """
 
     @property
     def assets(self) -> dict[str, Series]:
@@ -67,7 +89,15 @@ class AbstractHistory(abc.ABC):
         return self.assets[name]
 
     def check_steps(self, years: Scalar, steps: int) -> None:
-        """Raise ``ValueError`` for a step that is no trading day."""
+        """Check that a step is one trading day.
+
+        Args:
+            years: Horizon in years.
+            steps: Steps to it.
+
+        Raises:
+            ValueError: It is not.
+        """
         if round(float(years) * DAYS_PER_YEAR) != steps:
             raise ValueError(
                 f"Study.steps: expected a step a trading day, {DAYS_PER_YEAR} a year, for {float(years):g} years of history, got {steps}"
@@ -78,17 +108,34 @@ class AbstractHistory(abc.ABC):
         return {name: QuotedVariance() if self.surface is None or s.volatility is None else self.surface for name, s in self.assets.items()}
 
     def observe(self, name: str, states: dict[str, Any]) -> Observed:
-        """(spot, variance) of an asset."""
+        """(spot, variance a year) of an asset.
+
+        Args:
+            name: The asset.
+            states: The market's states by name.
+        """
         return states[name]
 
     def dates(self, states: dict[str, Any]) -> np.ndarray:
-        """Dates of states along traced paths: of the closes that were reached or drawn."""
+        """Dates of the closes that were reached or drawn.
+
+        Args:
+            states: States along traced paths.
+
+        Returns:
+            numpy dates, of the states' shape.
+        """
         return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
 
     def risk_neutral(self) -> NoReturn:
         check_price_paths("risk_neutral")
 
     def prepare(self, calendar: Calendar) -> "PreparedDays":
+        """The market on the dates of a run.
+
+        Args:
+            calendar: Dates of the run.
+        """
         return PreparedDays(self, calendar)
 
 

@@ -13,10 +13,17 @@ from mcengine._model import Scalar, model, number, replace
 
 @model
 class HullWhite:
-    """``zeros`` are continuously compounded zero rates a year of ``maturities`` in years; ``kappa`` a rate a year, ``sigma`` a volatility a year.
+    """Hull & White's short rate (1990): Vasicek with a mean that moves so that today's curve is met exactly.
 
-    ``term_premium`` is the excess return of bonds a year per unit of their volatility, under P.
-    Raises ``ValueError`` for maturities that do not rise from above 0, or a curve of another length.
+    Args:
+        maturities: Years, rising from above 0 [maturities].
+        zeros: Continuously compounded zero rates a year [maturities].
+        kappa: Mean reversion a year.
+        sigma: Volatility a year of the rate.
+        term_premium: Excess return a year of bonds per unit of their volatility, under P.
+
+    Raises:
+        ValueError: The maturities do not rise, or there is not one rate for each.
     """
 
     maturities: Scalar = number(above=0.0, term=True)
@@ -50,13 +57,21 @@ class HullWhite:
         return years, logs, jnp.concatenate([forward, forward[-1:]])
 
     def discounts(self, times: Scalar) -> Scalar:
-        """Value today of 1 paid at each time (years)."""
+        """Value today of 1 paid at each time.
+
+        Args:
+            times: Years from today [times].
+        """
         years, logs, forward = self._nodes()
         k = jnp.clip(jnp.searchsorted(years, times, side="right") - 1, 0, years.shape[0] - 1)
         return jnp.exp(-(logs[k] + forward[k] * (times - years[k])))
 
     def forwards(self, times: Scalar) -> Scalar:
-        """Today's instantaneous forward rate."""
+        """Today's instantaneous forward rate a year.
+
+        Args:
+            times: Years from today [times].
+        """
         years, _, forward = self._nodes()
         return forward[jnp.clip(jnp.searchsorted(years, times, side="right") - 1, 0, years.shape[0] - 1)]
 

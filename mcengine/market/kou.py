@@ -27,12 +27,25 @@ class _Row(NamedTuple):
 
 @model
 class Kou(AbstractStandaloneAsset):
-    """GBM's numbers; ``intensity`` jumps a year, of which a share ``up_probability`` up; ``up_mean`` and ``down_mean`` are the mean sizes of
-    log jumps, both positive.
+    """Kou's jump diffusion (2002): double exponential jumps of the log price on geometric Brownian motion.
 
-    ``drift`` mu is the expected total return a year, jumps and dividends included; ``sigma`` is the volatility between jumps, and the quoted
-    variance is sigma^2. Under Q the variance between jumps is ``variance_premium`` times that of P, the intensity ``intensity_premium`` times,
-    and the mean size of falls ``down_mean_premium`` times. The price has a variance only where up_mean < 1/2.
+    Args:
+        spot: Price today, currency.
+        sigma: Volatility a year between jumps, under P; the quoted variance is its square.
+        intensity: Jumps a year under P.
+        up_probability: Share of jumps that go up.
+        up_mean: Mean log jump of these, below 1; the price has a variance only where it is below 1/2.
+        down_mean: Mean size of the other log jumps, under P.
+        drift: Expected total return a year under P, jumps and dividends included.
+        dividend: Dividend yield a year, continuously compounded.
+        variance_premium: Variance between jumps under Q over that under P.
+        intensity_premium: Intensity under Q over that under P.
+        down_mean_premium: Mean size of falls under Q over that under P.
+        shock: Log-return added in the first step; the derivative by it is a strategy's delta.
+        most_jumps: Jumps a step that are drawn, at a uniform each.
+
+    Raises:
+        ValueError: ``most_jumps`` is out of its range.
     """
 
     spot: Scalar = number(above=0.0, term=True)
@@ -59,7 +72,14 @@ class Kou(AbstractStandaloneAsset):
         jumps.check_most("Kou", self.most_jumps)
 
     def check_step(self, dt: float) -> None:
-        """Raise ``ValueError`` where steps of ``dt`` years are too long to count the jumps of P or of Q."""
+        """Check that steps are short enough to count the jumps of P and of Q.
+
+        Args:
+            dt: Years.
+
+        Raises:
+            ValueError: They are too long.
+        """
         jumps.check_step("Kou", self.intensity * max(1.0, float(self.intensity_premium)), self.most_jumps, dt)
 
     def loadings(self) -> tuple[Scalar, ...]:

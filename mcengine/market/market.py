@@ -15,12 +15,32 @@ from mcengine.pricing import Calendar, Pricer
 
 @model
 class Market:
-    """``assets`` by name; ``correlation`` between the Brownian motions of their prices and of the ``rate`` where it is stochastic (a matrix in their
-    order, the rate last, or pairs ``"equity-bond"``, ``"equity-rate"``); ``regimes`` of all assets; ``events`` and ``scenarios`` by name.
+    """Several assets, correlated, a rate, and what they share: regimes, announced events, scenarios.
 
-    ``repair=True`` takes the nearest correlation matrix in place of one that is not positive definite; ``repaired`` says how far away it is.
-    ``measure`` says whether drifts are those of P or follow the path's short rate, as under Q (see ``risk_neutral``).
     An asset's ``drift`` is its total expected return under P, also where the rate is stochastic.
+
+    Args:
+        assets: Asset models by name.
+        correlation: Between the Brownian motions of prices, and of the rate where it is stochastic: by pair, ``{"equity-bond": -0.2}`` and
+            ``"equity-rate"`` (the rest 0), or a matrix in the order of the assets, the rate last.
+        rate: Continuously compounded rate a year, or a model of it.
+        regimes: Regimes of all assets, or None.
+        events: Announced events by name.
+        scenarios: Unannounced shocks by name.
+        repair: Whether a correlation matrix that is not positive definite is replaced by the nearest that is (Higham 2002).
+        repaired: Frobenius distance by which it was moved; set by the repair.
+        measure: P, or Q: drifts follow the path's short rate (see ``risk_neutral``).
+
+    Raises:
+        ValueError: A name is taken or unknown, correlations are no positive definite matrix, or the market lacks what an asset reads.
+
+    Example:
+        >>> assets = {"equity": mc.market.GBM(spot=100.0, sigma=0.2), "bond": mc.market.GBM(spot=50.0, sigma=0.06)}
+        >>> market = mc.market.Market(assets, {"equity-bond": -0.2}, rate=0.03)
+        >>> market.n_factors
+        2
+        >>> market.risk_neutral()["equity"].drift
+        array(0.03)
     """
 
     assets: dict[str, Any] = number(flat=True)
@@ -116,7 +136,15 @@ class Market:
         return sum(asset.n_uniforms for asset in self.assets.values())
 
     def check_steps(self, years: Scalar, steps: int) -> None:
-        """Raise ``ValueError`` where an asset cannot take steps of that size, or two events fall into one."""
+        """Check that all assets can take steps of a size, and that no two events fall into one.
+
+        Args:
+            years: Horizon in years.
+            steps: Steps to it.
+
+        Raises:
+            ValueError: They cannot.
+        """
         on_dates.check_step(self.events, float(years) / steps)
         for name, asset in self.assets.items():
             try:
@@ -129,7 +157,15 @@ class Market:
         return {name: asset.pricer_in(self) for name, asset in self.assets.items()}
 
     def observe(self, name: str, states: dict[str, Any]) -> tuple[Scalar, Scalar]:
-        """(spot, instantaneous variance) of an asset, from the states of the market."""
+        """What can be seen of an asset.
+
+        Args:
+            name: The asset.
+            states: The market's states by name.
+
+        Returns:
+            (spot in currency, instantaneous variance a year).
+        """
         return self.assets[name].observe_in(states[name], self, states)
 
     def risk_neutral(self) -> "Market":
@@ -145,7 +181,11 @@ class Market:
         return replace(self, assets=assets, rate=self.rate.risk_neutral(), events=events, scenarios=None, measure="Q")
 
     def prepare(self, calendar: Calendar) -> PreparedMarket:
-        """All that does not depend on the path, computed once a run inside the program."""
+        """All that does not depend on the path, computed once a run inside the program.
+
+        Args:
+            calendar: Dates of the run.
+        """
         return PreparedMarket(self, calendar)
 
 

@@ -24,11 +24,24 @@ class _Row(NamedTuple):
 
 @model
 class Merton(AbstractStandaloneAsset):
-    """GBM's numbers; ``intensity`` jumps a year, the log of a jump normal with mean ``jump_mean`` and standard deviation ``jump_sd``.
+    """Merton's jump diffusion (1976): normal jumps of the log price on geometric Brownian motion.
 
-    ``drift`` mu is the expected total return a year, jumps and dividends included; ``sigma`` is the volatility between jumps, and the quoted
-    variance is sigma^2. Under Q the variance between jumps is ``variance_premium`` times that of P, the intensity ``intensity_premium`` times,
-    and ``jump_mean_premium`` is added to the mean log jump.
+    Args:
+        spot: Price today, currency.
+        sigma: Volatility a year between jumps, under P; the quoted variance is its square.
+        intensity: Jumps a year under P.
+        jump_mean: Mean of a log jump under P.
+        jump_sd: Standard deviation of a log jump.
+        drift: Expected total return a year under P, jumps and dividends included.
+        dividend: Dividend yield a year, continuously compounded.
+        variance_premium: Variance between jumps under Q over that under P.
+        intensity_premium: Intensity under Q over that under P.
+        jump_mean_premium: Mean log jump under Q less that under P.
+        shock: Log-return added in the first step; the derivative by it is a strategy's delta.
+        most_jumps: Jumps a step that are counted.
+
+    Raises:
+        ValueError: ``most_jumps`` is out of its range.
     """
 
     spot: Scalar = number(above=0.0, term=True)
@@ -51,7 +64,14 @@ class Merton(AbstractStandaloneAsset):
         jumps.check_most("Merton", self.most_jumps)
 
     def check_step(self, dt: float) -> None:
-        """Raise ``ValueError`` where steps of ``dt`` years are too long to count the jumps of P or of Q."""
+        """Check that steps are short enough to count the jumps of P and of Q.
+
+        Args:
+            dt: Years.
+
+        Raises:
+            ValueError: They are too long.
+        """
         jumps.check_step("Merton", self.intensity * max(1.0, float(self.intensity_premium)), self.most_jumps, dt)
 
     def loadings(self) -> tuple[Scalar, ...]:

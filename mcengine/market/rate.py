@@ -12,12 +12,20 @@ from mcengine._model import Scalar, model, number
 
 @model
 class FlatRate:
-    """One continuously compounded rate a year for all maturities."""
+    """One interest rate for all maturities.
+
+    Args:
+        rate: Continuously compounded, a year.
+    """
 
     rate: Scalar = number(default=0.0)
 
     n_factors: ClassVar[int] = 0
 
     def discounts(self, times: Scalar) -> Scalar:
-        """Value today of 1 paid at each time (years)."""
+        """Value today of 1 paid at each time.
+
+        Args:
+            times: Years from today [times].
+        """
         return jnp.exp(-self.rate * times)

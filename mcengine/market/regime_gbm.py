@@ -27,8 +27,18 @@ class _Row(NamedTuple):
 
 @model
 class RegimeGBM(AbstractAsset):
-    """``sigma`` (a volatility a year) and ``drift`` (expected total return a year, dividends included) by regime, ``{"calm": 0.12, "crash": 0.35}``;
-    one number serves all regimes. ``variance_premium`` is implied over expected variance.
+    """Geometric Brownian motion whose drift and volatility change with the market's regime (Hamilton 1989).
+
+    Args:
+        spot: Price today, currency.
+        sigma: Volatility a year under P by regime, ``{"calm": 0.12, "crash": 0.35}``.
+        drift: Expected total return a year under P, dividends included, by regime; one number serves all.
+        dividend: Dividend yield a year, continuously compounded.
+        variance_premium: Variance under Q, which options are priced by, over that under P.
+        shock: Log-return added in the first step; the derivative by it is a strategy's delta.
+
+    Raises:
+        ValueError: ``sigma`` is not given by regime.
     """
 
     spot: Scalar = number(above=0.0, term=True)

@@ -39,10 +39,21 @@ class ByRegime(NamedTuple):
 
 @model
 class Regimes:
-    """``names`` of the regimes, ``start`` the one in force today (the first unless said). ``intensity`` by pair ``"calm-crash"``: how often a year
-    the chain leaves the first for the second, 0 where not given. ``correlation`` by regime replaces the market's in it.
+    """Regimes that all assets of a market share: a Markov chain in continuous time (Hamilton 1989), stepped by P(dt) = e^{Q dt}.
 
-    Raises ``ValueError`` for more than four regimes, unknown names, or a chain that does not return to every regime (it has no stationary law).
+    Args:
+        names: Names of the regimes, one to four.
+        intensity: How often a year the chain leaves one for another, by pair from-to, ``{"calm-crash": 0.5}``; 0 where not given.
+        start: The regime in force today; empty: the first.
+        correlation: By regime, what replaces the market's correlation in it; or None.
+
+    Raises:
+        ValueError: There are more than four regimes, a name is unknown, or the chain does not return to every regime (it has no stationary law).
+
+    Example:
+        >>> regimes = mc.market.Regimes(("calm", "crash"), {"calm-crash": 0.5, "crash-calm": 2.0})
+        >>> {name: round(share, 6) for name, share in regimes.stationary().items()}
+        {'calm': 0.8, 'crash': 0.2}
     """
 
     names: tuple[str, ...] = static()
@@ -86,13 +97,21 @@ class Regimes:
             )
 
     def generator(self, xp: Any = jnp) -> Any:
-        """Q [n, n]: intensities off the diagonal, rows that sum to 0."""
+        """Q [n, n]: intensities a year off the diagonal, rows that sum to 0.
+
+        Args:
+            xp: jax.numpy or numpy.
+        """
         q = [[self.intensity[f"{a}-{b}"] if a != b else 0.0 for b in self.names] for a in self.names]
         off = xp.stack([xp.stack([xp.asarray(x, float) for x in row]) for row in q])
         return off - xp.diag(off.sum(axis=1))
 
     def transition(self, dt: Scalar) -> Scalar:
-        """P(dt) = e^{Q dt} [n, n]."""
+        """P(dt) = e^{Q dt} [from, to].
+
+        Args:
+            dt: Years.
+        """
         if len(self.names) == 1:
             return jnp.ones((1, 1))
         matrix = jnp.maximum(jax.scipy.linalg.expm(self.generator() * dt, max_squarings=32), 0.0)
@@ -106,16 +125,37 @@ class Regimes:
         return dict(zip(self.names, share.tolist(), strict=True))
 
     def numbers(self, values: Mapping[str, Any], where: str) -> tuple[Any, ...]:
-        """Values by name in the order of the regimes. Raises ``ValueError`` unless there is one for each."""
+        """Values by name in the order of the regimes.
+
+        Args:
+            values: One a regime, by name.
+            where: What to call them in an error.
+
+        Raises:
+            ValueError: There is not one for each.
+        """
         if set(values) != set(self.names):
             raise ValueError(f"{where}: expected a number for each of the regimes {', '.join(self.names)}, got {', '.join(values)}")
         return tuple(values[name] for name in self.names)
 
 
 def from_transition(names: Sequence[str], transition: Any, years: float, *, start: str = "", correlation: Mapping[str, Any] | None = None) -> Regimes:
-    """Regimes from a matrix of probabilities over ``years`` (rows from, columns to): 1 for yearly ones, 1/252 for daily ones.
+    """Regimes from a transition matrix, whose logarithm gives the intensities.
 
-    Its logarithm gives the intensities. Raises ``ValueError`` for a matrix that is not stochastic, or that no chain in continuous time has.
+    Args:
+        names: Names of the regimes.
+        transition: Probabilities [from, to].
+        years: Time over which they hold: 1 for yearly ones, 1/252 for daily ones.
+        start: The regime in force today; empty: the first.
+        correlation: By regime, what replaces the market's correlation in it; or None.
+
+    Raises:
+        ValueError: The matrix is not stochastic, or no chain in continuous time has it.
+
+    Example:
+        >>> regimes = mc.market.from_transition(["calm", "crash"], [[0.9, 0.1], [0.4, 0.6]], years=1.0)
+        >>> print(f"{regimes.intensity['calm-crash']:.4f}")
+        0.1386
     """
     from scipy.linalg import logm
 

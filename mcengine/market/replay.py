@@ -23,10 +23,17 @@ from mcengine.statistics import Sampling
 
 @model
 class Replay(AbstractHistory):
-    """``days`` and the closes that windows start at, from ``first`` to ``last``. ``surface`` prices options of assets with a volatility index, at the
-    variance quoted (None: Black, flat at the index). A path id beyond the number of windows starts over.
+    """History replayed: path k is the window that starts at the k-th close and runs to the horizon. Nothing is drawn.
 
-    All windows begin at spots of 100, in the order of their dates. With a ``period`` they start within its dates and may run on past its end.
+    All windows begin at spots of 100, in the order of their dates; they overlap, which the errors take into account. A path id beyond the
+    number of windows starts over.
+
+    Args:
+        days: The days.
+        first: Index of the first close that a window starts at.
+        last: Index of the last.
+        surface: Prices options of assets with a volatility index, at the variance quoted; None: Black, flat at the index.
+        period: Name of the period that windows start within, if any; they may run on past its end.
     """
 
     days: Days
@@ -50,9 +57,24 @@ class Replay(AbstractHistory):
         rate: str | float = "ust3m",
         surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
     ) -> "Replay":
-        """From the shipped file or a CSV, see ``history.load_days``; ``period`` one of ``history.named_periods()``.
+        """Replay of the shipped history or a file of one's own.
 
-        Options have a stated skew over the index.
+        Args:
+            assets: By name a ``Series``, its fields as a dict, or a column's name (see ``history.load_days``). None: the shipped ones.
+            data: CSV file (also .gz), or None for the shipped one.
+            start: First date, like 2001-09-10, or None for the first there is.
+            end: Last date, or None.
+            period: One of ``history.named_periods()`` that windows start within, or None.
+            rate: What cash earns: the column of a short rate (percent a year, simple), or one continuously compounded rate a year.
+            surface: Prices options of assets with a volatility index; None: Black, flat at the index.
+
+        Raises:
+            ValueError: The data are not as expected, or the period is unknown or not within them.
+
+        Example:
+            >>> replay = mc.market.Replay.from_history({"equity": "spx"}, period="covid_2020")
+            >>> replay.windows(steps=21), replay.start_date(0)
+            (24, '2020-02-19')
         """
         if period is not None:
             periods.find(period)
@@ -69,15 +91,31 @@ class Replay(AbstractHistory):
         return FlatRate(float(np.mean(np.asarray(self.days.closes)[int(self.first) :, -1])))
 
     def windows(self, steps: int) -> int:
-        """How many windows of that many days there are."""
+        """How many windows there are.
+
+        Args:
+            steps: Days of a window.
+        """
         return max(min(int(self.last), self.days.count - 1 - steps) - int(self.first) + 1, 0)
 
     def start_date(self, path: int) -> str:
-        """The close a path starts at."""
+        """Date of the close a path starts at.
+
+        Args:
+            path: Its id.
+        """
         return self.days.day(int(self.first) + path)
 
     def check_steps(self, years: Scalar, steps: int) -> None:
-        """Raise ``ValueError`` for a step that is no trading day, or a horizon for which there is no window."""
+        """Check that a step is one trading day, and that there is a window to the horizon.
+
+        Args:
+            years: Horizon in years.
+            steps: Steps to it.
+
+        Raises:
+            ValueError: It is not, or there is none.
+        """
         super().check_steps(years, steps)
         if not self.windows(steps):
             within = f"from {self.days.day(int(self.first))} to {self.days.day(int(self.last))}" + (f" ({self.period})" if self.period else "")
@@ -85,7 +123,11 @@ class Replay(AbstractHistory):
             raise ValueError(f"Study.steps: expected a window of {steps} days that starts {within}, got none: the data end on {over}")
 
     def sampling(self, steps: int) -> Sampling:
-        """Neighbouring windows share all their days but one."""
+        """How windows depend on each other: neighbours share all their days but one.
+
+        Args:
+            steps: Days of a window.
+        """
         return Sampling("windows", steps)
 
     def begin(self, path: PathId, source: Any, calendar: Calendar) -> tuple[Scalar, Scalar]:

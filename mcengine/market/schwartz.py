@@ -25,10 +25,16 @@ class _Row(NamedTuple):
 
 @model
 class Schwartz(AbstractStandaloneAsset):
-    """``kappa`` a rate a year, ``level`` L the price that the median reverts to under P, ``sigma`` a volatility a year, ``risk_premium`` the
-    log of the level under P over that under Q (market price of risk times sigma / kappa): above 0 futures pay on average more than they cost.
+    """Schwartz's one-factor commodity (1997): d ln S = kappa (ln L - ln S) dt + sigma dW under P.
 
-    ``variance_premium`` is implied over realised variance: under Q, and in futures and options, sigma is sqrt(variance_premium) times as large.
+    Args:
+        spot: Price today, currency.
+        kappa: Mean reversion a year.
+        level: L, the price that the median reverts to under P, currency.
+        sigma: Volatility a year under P.
+        risk_premium: Log of the level under P over that under Q (market price of risk x sigma / kappa); above 0 futures pay more than they cost.
+        variance_premium: Variance under Q, in futures and options, over that under P.
+        shock: Log-return added in the first step; the derivative by it is a strategy's delta.
     """
 
     spot: Scalar = number(above=0.0, term=True)
@@ -66,7 +72,12 @@ class Schwartz(AbstractStandaloneAsset):
         return (1.0 + interest) * jnp.exp(state - row.decay * state - row.curve) - 1.0
 
     def forward(self, spot: Scalar, years: Scalar) -> Scalar:
-        """Futures price F(tau) for delivery in ``years``, from the spot now."""
+        """Futures price F(tau), currency.
+
+        Args:
+            spot: Price now, currency.
+            years: To delivery.
+        """
         return jnp.exp(jnp.exp(-self.kappa * years) * jnp.log(spot) + self._curve(years))
 
     def forward_curve(self) -> Callable[[Scalar, Scalar], Scalar]:

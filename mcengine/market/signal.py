@@ -25,15 +25,30 @@ class AbstractSignal(abc.ABC):
 
     @abc.abstractmethod
     def start(self, quotes: Quotes) -> Any:
-        """Memory on the first date."""
+        """Memory on the first date, a pytree of scalars.
+
+        Args:
+            quotes: Quotes by asset.
+        """
 
     @abc.abstractmethod
     def step(self, memory: Any, before: Quotes, after: Quotes, dt: Scalar) -> Any:
-        """Memory a step of ``dt`` years later."""
+        """Memory a step later.
+
+        Args:
+            memory: Before the step.
+            before: Quotes by asset at the start of the step.
+            after: Quotes by asset at its end.
+            dt: Length of the step in years.
+        """
 
     @abc.abstractmethod
     def value(self, memory: Any) -> Scalar:
-        """The signal as it stands."""
+        """The signal as it stands.
+
+        Args:
+            memory: Memory of the date.
+        """
 
 
 def _decay(halflife: Scalar) -> Scalar:

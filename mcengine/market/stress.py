@@ -16,10 +16,18 @@ from mcengine.market.base import check_models
 
 @model
 class Stress:
-    """``weight`` w from 0 (nothing changes) to 1; ``common`` the correlation between risky assets in the crash; ``pairs`` those that differ from it,
-    ``{"equity-bond": -0.3}``, where the market has them. A pair with the short rate is 0 in the crash unless named.
+    """Correlations under stress: (1 - w) C + w C*, C* those of a crash.
 
-    Raises ``ValueError`` for a crash matrix that is not positive semi-definite.
+    Args:
+        weight: w, from 0 (nothing changes) to 1.
+        common: Correlation between any two risky assets in the crash.
+        pairs: Those that differ from it, ``{"equity-bond": -0.3}``, where the market has them; a pair with the short rate is 0 unless named.
+
+    Example:
+        >>> assets = {name: mc.market.GBM(spot=100.0, sigma=0.2) for name in ("equity", "credit")}
+        >>> market = mc.market.Market(assets, {"equity-credit": 0.4})
+        >>> print(f"{mc.market.Stress(weight=0.5, common=0.8).apply(market).correlation['equity-credit']:.2f}")
+        0.60
     """
 
     weight: float = number(default=0.0, low=0.0, high=1.0, term=True)
@@ -30,7 +38,14 @@ class Stress:
         return {"pairs": dict(self.pairs or {})}
 
     def apply(self, market: Any) -> Any:
-        """The market with its correlations, those of each regime too, moved towards the crash."""
+        """The market with its correlations, those of each regime too, moved towards the crash.
+
+        Args:
+            market: A market of models, of plain numbers.
+
+        Raises:
+            ValueError: The crash matrix is not positive semi-definite, or the market is history, which nothing changes.
+        """
         if float(self.weight) == 0.0:
             return market
         check_models("correlation", market)

@@ -13,9 +13,14 @@ from mcengine.market import short_rate
 
 @model
 class Vasicek:
-    """``rate`` is the short rate today, ``theta`` its long mean under Q, ``kappa`` a rate a year, ``sigma`` a volatility a year of the rate.
+    """Vasicek's short rate (1977): dr = kappa (theta - r) dt + sigma dW under Q.
 
-    ``term_premium`` lambda is the excess return of bonds a year per unit of their volatility: the long mean under P is theta - lambda sigma/kappa.
+    Args:
+        rate: Short rate a year today.
+        kappa: Mean reversion a year.
+        theta: Long-run mean under Q, a year; under P it is theta - term_premium sigma / kappa.
+        sigma: Volatility a year of the rate.
+        term_premium: Excess return a year of bonds per unit of their volatility, under P.
     """
 
     rate: Scalar = number()
@@ -27,12 +32,20 @@ class Vasicek:
     n_factors: ClassVar[int] = 2
 
     def discounts(self, times: Scalar) -> Scalar:
-        """Value today of 1 paid at each time (years)."""
+        """Value today of 1 paid at each time.
+
+        Args:
+            times: Years from today [times].
+        """
         drift = self.rate * short_rate.duration(self.kappa, times) + self.theta * self.kappa * short_rate.lag(self.kappa, times)
         return jnp.exp(0.5 * short_rate.bond_variance(self.kappa, self.sigma, times) - drift)
 
     def forwards(self, times: Scalar) -> Scalar:
-        """Today's instantaneous forward rate."""
+        """Today's instantaneous forward rate a year.
+
+        Args:
+            times: Years from today [times].
+        """
         b = short_rate.duration(self.kappa, times)
         return self.rate + (self.theta - self.rate) * self.kappa * b - 0.5 * (self.sigma * b) ** 2
 

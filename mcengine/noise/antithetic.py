@@ -47,7 +47,14 @@ class AntitheticSource(NamedTuple):
 
 @model
 class Antithetic:
-    """Pairs of mirrored paths of ``base``: a counter, or given normals."""
+    """Antithetic pairs: ids 2k and 2k + 1 are path k of another noise with normals z and -z, uniforms u and 1 - u.
+
+    Args:
+        base: The noise mirrored, ``Counter`` or ``Given``.
+
+    Raises:
+        ValueError: ``base`` is another noise.
+    """
 
     base: Any = Counter()
 
@@ -61,11 +68,23 @@ class Antithetic:
         return Sampling("pairs", 2)
 
     def table_bytes(self, steps: int, factors: int) -> int:
-        """Bytes a path of this noise keeps."""
+        """Bytes that a path keeps on the device.
+
+        Args:
+            steps: Steps of the run.
+            factors: Normals a step.
+        """
         return self.base.table_bytes(steps, factors)
 
     def begin(self, key: jax.Array, path: Path, steps: int, factors: int) -> AntitheticSource:
-        """The noise of one path."""
+        """The random numbers of one path.
+
+        Args:
+            key: Two uint32 words [2], see ``make_key``.
+            path: The path's id; odd ones are mirrored.
+            steps: Steps of the run.
+            factors: Normals a step.
+        """
         high, low = (jnp.asarray(word, jnp.uint32) for word in path)
         half = Path(high >> np.uint32(1), (low >> np.uint32(1)) | (high << np.uint32(31)))
         return AntitheticSource(self.base.begin(key, half, steps, factors), (low & np.uint32(1)) != 0)

@@ -35,7 +35,12 @@ def _multiply(a: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
 
 
 def philox4x32(counter: tuple[Word, Word, Word, Word], key: tuple[Word, Word]) -> tuple[Word, Word, Word, Word]:
-    """Four random words from four counter words and two key words (10 rounds)."""
+    """Four random words from a counter and a key: Philox4x32, 10 rounds (Salmon, Moraes, Dror & Shaw, SC 2011).
+
+    Args:
+        counter: Four uint32 words, of shapes that broadcast.
+        key: Two uint32 words.
+    """
     x0, x1, x2, x3 = (jnp.asarray(c, jnp.uint32) for c in counter)
     k0, k1 = jnp.asarray(key[0], jnp.uint32), jnp.asarray(key[1], jnp.uint32)
     for i in range(10):
@@ -47,7 +52,12 @@ def philox4x32(counter: tuple[Word, Word, Word, Word], key: tuple[Word, Word]) -
 
 
 def threefry2x32(counter: tuple[Word, Word], key: tuple[Word, Word]) -> tuple[Word, Word]:
-    """Two random words from two counter words and two key words (20 rounds)."""
+    """Two random words from a counter and a key: Threefry2x32, 20 rounds (Salmon, Moraes, Dror & Shaw, SC 2011).
+
+    Args:
+        counter: Two uint32 words, of shapes that broadcast.
+        key: Two uint32 words.
+    """
     k0, k1 = jnp.asarray(key[0], jnp.uint32), jnp.asarray(key[1], jnp.uint32)
     schedule = (k0, k1, k0 ^ k1 ^ _word(_THREEFRY_PARITY))
     x0, x1 = jnp.asarray(counter[0], jnp.uint32) + k0, jnp.asarray(counter[1], jnp.uint32) + k1

@@ -22,24 +22,52 @@ _KEY_DOMAIN = 0x6D63656E  # "mcen": keys are words of a counter that no path eve
 
 
 class Path(NamedTuple):
-    """A 64-bit path id in two words."""
+    """A 64-bit path id in two uint32 words.
+
+    Args:
+        high: Upper 32 bits.
+        low: Lower 32 bits.
+    """
 
     high: Word
     low: Word
 
 
 def path_ids(start: int, count: int) -> Path:
-    """Ids ``start ... start + count - 1``."""
+    """Consecutive path ids.
+
+    Args:
+        start: The first id.
+        count: How many.
+
+    Returns:
+        Words [count].
+    """
     return split_ids(np.arange(start, start + count, dtype=np.uint64))
 
 
 def split_ids(ids: np.ndarray) -> Path:
-    """Any 64-bit ids in two words each."""
+    """64-bit ids in two words each.
+
+    Args:
+        ids: uint64 [paths].
+    """
     return Path((ids >> np.uint64(32)).astype(np.uint32), (ids & np.uint64(0xFFFFFFFF)).astype(np.uint32))
 
 
 def make_key(seed: int, stream: str = "test") -> np.ndarray:
-    """Two key words from a 64-bit seed and a stream's name: equal seeds, other streams, independent numbers."""
+    """Key of a seed and a stream: equal seeds with other streams give independent numbers.
+
+    Args:
+        seed: Whole number from 0 to 2^64 - 1.
+        stream: test, train, validate, pilot or scramble.
+
+    Returns:
+        Two uint32 words [2].
+
+    Raises:
+        ValueError: The stream is unknown, or the seed out of range.
+    """
     if stream not in STREAMS:
         raise ValueError(f"stream: expected one of {', '.join(STREAMS)}, got {stream!r}")
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 64:
@@ -54,7 +82,14 @@ def stream_key(seed: Any, stream: str) -> tuple[Word, Word]:
 
 
 class Source(NamedTuple):
-    """The noise of one path."""
+    """The random numbers of one path.
+
+    Args:
+        key: Two uint32 words.
+        path: The path's id.
+        generator: philox or threefry.
+        normal: box_muller or inversion.
+    """
 
     key: tuple[Word, Word]
     path: Path
@@ -67,19 +102,42 @@ class Source(NamedTuple):
         return ()
 
     def at(self, row: Any) -> "Source":
-        """The source with the row of the step that is asked next."""
+        """The source with the row of the step that is asked next; a counter has no table and stays as it is.
+
+        Args:
+            row: One row of ``rows``.
+        """
         return self
 
     def normals(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
-        """Independent standard normals of one step, one a factor."""
+        """Independent standard normals of one step.
+
+        Args:
+            step: Index of the step.
+            factors: How many.
+        """
         return self.draw(step, factors, 0)[0]
 
     def uniforms(self, step: Word, factors: int) -> tuple[jax.Array, ...]:
-        """Independent uniforms on (0, 1) of one step, one a factor."""
+        """Independent uniforms on (0, 1) of one step.
+
+        Args:
+            step: Index of the step.
+            factors: How many.
+        """
         return self.draw(step, 0, factors)[1]
 
     def draw(self, step: Word, normals: int, uniforms: int) -> tuple[tuple[jax.Array, ...], tuple[jax.Array, ...]]:
-        """(normals, uniforms) of one step, all words of them hashed by one kernel."""
+        """Normals and uniforms of one step, all their words hashed by one kernel.
+
+        Args:
+            step: Index of the step.
+            normals: How many normals.
+            uniforms: How many uniforms.
+
+        Returns:
+            (normals, uniforms).
+        """
         dtype = jnp.result_type(float)
         words = 1 if dtype == jnp.float32 else 2
         paired = self.normal == "box_muller"
@@ -112,9 +170,19 @@ class Source(NamedTuple):
 
 @model
 class Counter:
-    """Counter-based noise: ``generator`` is philox (philox4x32-10, the default: the faster one, see the README) or threefry (threefry2x32-20).
+    """Pseudo-random numbers by address: each is a function of (seed, stream, path, step, factor), none is stored.
 
-    ``normal`` is box_muller (the default: half of the time, see the README) or inversion, a normal that increases with its word.
+    Args:
+        generator: philox (philox4x32-10) or threefry (threefry2x32-20); philox is the faster one.
+        normal: box_muller, or inversion: a normal that increases with its word, at twice the time.
+
+    Raises:
+        ValueError: Either is unknown.
+
+    Example:
+        >>> source = mc.noise.Counter().begin(mc.noise.make_key(seed=1), mc.noise.path_ids(0, 4), steps=12, factors=2)
+        >>> [z.shape for z in source.normals(0, 2)]
+        [(4,), (4,)]
     """
 
     generator: str = static(default="philox")
@@ -131,11 +199,23 @@ class Counter:
         return Sampling()
 
     def table_bytes(self, steps: int, factors: int) -> int:
-        """Bytes a path of this noise keeps."""
+        """Bytes that a path keeps on the device: none.
+
+        Args:
+            steps: Steps of the run.
+            factors: Normals a step.
+        """
         return 0
 
     def begin(self, key: jax.Array, path: Path, steps: int, factors: int) -> Source:
-        """The noise of one path; a counter needs to know neither ``steps`` nor ``factors``."""
+        """The random numbers of one path.
+
+        Args:
+            key: Two uint32 words [2], see ``make_key``.
+            path: The path's id.
+            steps: Steps of the run; a counter needs not know.
+            factors: Normals a step; nor these.
+        """
         words: tuple[Word, Word] = (key[0], key[1])
         if self.generator == "threefry":
             # Two counter words hold step and block only: the path goes into the key, through the cipher once.
@@ -165,7 +245,11 @@ class _GivenSource(NamedTuple):
 
 @model
 class Given:
-    """Normals passed in, ``draws[step, factor]``, the same for every path: for tests, replays and derivatives by the noise."""
+    """Normals passed in, the same for every path: for tests, replays and derivatives by the noise.
+
+    Args:
+        draws: Standard normals [steps, factors].
+    """
 
     draws: jax.Array
 
@@ -174,15 +258,38 @@ class Given:
         return Sampling()
 
     def table_bytes(self, steps: int, factors: int) -> int:
-        """None of a path: all share the draws."""
+        """Bytes that a path keeps on the device: none, all share the draws.
+
+        Args:
+            steps: Steps of the run.
+            factors: Normals a step.
+        """
         return 0
 
     def begin(self, key: jax.Array, path: Path, steps: int, factors: int) -> _GivenSource:
+        """The given normals, whatever the path.
+
+        Args:
+            key: Not used.
+            path: Not used.
+            steps: Not used.
+            factors: Not used.
+        """
         return _GivenSource(jnp.asarray(self.draws))
 
 
 def draw(source: Any, step: Word, normals: int, uniforms: int) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """(normals, uniforms) of a step of any source, at once where it can."""
+    """Normals and uniforms of a step from any source, at once where it can.
+
+    Args:
+        source: What a noise's ``begin`` returned.
+        step: Index of the step.
+        normals: How many normals.
+        uniforms: How many uniforms.
+
+    Returns:
+        (normals, uniforms).
+    """
     if hasattr(source, "draw"):
         return source.draw(step, normals, uniforms)
     return source.normals(step, normals), source.uniforms(step, uniforms) if uniforms else ()

@@ -130,7 +130,13 @@ def tail_from_words(high: Word, low: Word | None, dtype: np.dtype) -> tuple[jax.
 
 
 def normal_from_words(high: Word, low: Word | None, dtype: np.dtype) -> jax.Array:
-    """Standard normal of one random word (float32) or two (float64); increasing in the word."""
+    """Standard normal by inversion, increasing in the word.
+
+    Args:
+        high: Random uint32 word.
+        low: A second one for float64, None for float32.
+        dtype: float32 or float64.
+    """
     upper, p = tail_from_words(high, low, dtype)
     z = _normal_float32(p) if low is None else _normal_float64(p)
     return jnp.where(upper, z, -z)
@@ -143,7 +149,12 @@ def _signed(x: jax.Array, sign: jax.Array) -> jax.Array:
 
 
 def normals_by_box_muller(first: Word, second: Word) -> tuple[jax.Array, jax.Array]:
-    """Two independent standard normals, float32, of two random words: the first gives the radius, the second the angle and both signs."""
+    """Two independent standard normals in float32 (Box & Muller 1958).
+
+    Args:
+        first: Random uint32 word, of the radius.
+        second: Random uint32 word, of the angle and both signs.
+    """
     first, second = jnp.asarray(first, jnp.uint32), jnp.asarray(second, jnp.uint32)
     low = jax.lax.bitcast_convert_type(first & np.uint32(0x7FFFFFFF), jnp.int32).astype(jnp.float32)
     radius = jnp.sqrt(jnp.maximum(_minus_log(low * 2.0**-31 + 2.0**-32), 0.0))
@@ -163,7 +174,13 @@ def normals_by_box_muller_float64(first: tuple[Word, Word], second: tuple[Word, 
 
 
 def normal_from_uniform(u: jax.Array) -> jax.Array:
-    """Phi^{-1}(u), 0 <= u <= 1, held within 6.3 standard deviations in float32 and 8.2 in float64. A draw, not a function to differentiate."""
+    """Inverse of the normal distribution function, held within 6.3 standard deviations in float32 and 8.2 in float64.
+
+    A draw, not a function to differentiate: its derivative is 0.
+
+    Args:
+        u: Probability from 0 to 1; its dtype is the result's.
+    """
     u = jax.lax.stop_gradient(u)
     single = u.dtype == jnp.float32
     p = jnp.maximum(jnp.minimum(u, 1.0 - u), 2.0**-33 if single else 2.0**-54)
@@ -172,9 +189,14 @@ def normal_from_uniform(u: jax.Array) -> jax.Array:
 
 
 def uniform_from_words(high: Word, low: Word | None, dtype: np.dtype) -> jax.Array:
-    """Uniform on (0, 1) of one random word (float32) or two (float64), never 0 or 1.
+    """Uniform on (0, 1), never 0 or 1.
 
     Near 0 a float32 keeps all 32 bits of the word: what happens rarely should happen where u is small.
+
+    Args:
+        high: Random uint32 word.
+        low: A second one for float64, None for float32.
+        dtype: float32 or float64.
     """
     if low is None:
         upper, p = tail_from_words(high, None, dtype)

@@ -77,9 +77,17 @@ class ShiftedSource(NamedTuple):
 
 @model
 class Shifted:
-    """Normals of ``base`` moved by ``shift`` [pieces, factors] (standard deviations a step; equal pieces of the run; one row: the same shift
-    in every step). ``defensive`` is the share of paths left plain, which bounds every weight by its inverse.
-    ``watch`` names the book whose wealth over starting wealth stops the shift when it first falls below ``level`` (empty: never stopped).
+    """Importance sampling: normals with a shifted mean, z + h, and the likelihood ratio that makes every mean unbiased again.
+
+    Args:
+        shift: h in standard deviations a step [pieces, factors], constant over equal pieces of the run; one row serves every step.
+        base: The noise shifted.
+        defensive: Share of paths left plain, which bounds every weight by its inverse (Hesterberg 1995).
+        level: Wealth over starting wealth below which the shift stops.
+        watch: Book whose wealth is watched; empty: the shift never stops.
+
+    Raises:
+        ValueError: ``shift`` is no matrix.
     """
 
     shift: Scalar = number(term=True)
@@ -101,11 +109,26 @@ class Shifted:
         return self.base.sampling
 
     def table_bytes(self, steps: int, factors: int) -> int:
-        """Bytes a path of this noise keeps."""
+        """Bytes that a path keeps on the device.
+
+        Args:
+            steps: Steps of the run.
+            factors: Normals a step.
+        """
         return self.base.table_bytes(steps, factors)
 
     def begin(self, key: Any, path: Path, steps: int, factors: int) -> ShiftedSource:
-        """The noise of one path. Raises ``ValueError`` when the shift is for another number of factors."""
+        """The random numbers of one path.
+
+        Args:
+            key: Two uint32 words [2], see ``make_key``.
+            path: The path's id.
+            steps: Steps of the run.
+            factors: Normals a step.
+
+        Raises:
+            ValueError: The shift is for another number of factors.
+        """
         pieces, given = self.shift.shape
         if given != factors:
             raise ValueError(f"Shifted.shift: expected {factors} factors, got {given}")
@@ -117,22 +140,48 @@ class Shifted:
 
 
 def start_density(source: Any) -> Any:
-    """What a path carries for its weight: nothing unless its noise is shifted."""
+    """Likelihood ratio at the start of a path: empty unless its noise is shifted.
+
+    Args:
+        source: What a noise's ``begin`` returned.
+    """
     return source.start() if isinstance(source, ShiftedSource) else ()
 
 
 def draw_weighted(source: Any, step: Word, factors: int, uniforms: int, density: Any) -> tuple[tuple[Scalar, ...], tuple[Scalar, ...], Any]:
-    """(normals of a step, uniforms, density after it)."""
+    """Numbers of a step, shifted where the noise is, and the likelihood ratio after it.
+
+    Args:
+        source: What a noise's ``begin`` returned.
+        step: Index of the step.
+        factors: How many normals.
+        uniforms: How many uniforms.
+        density: Likelihood ratio before the step.
+
+    Returns:
+        (normals, uniforms, density after the step).
+    """
     if isinstance(source, ShiftedSource):
         return source.draw_moved(step, factors, uniforms, density)
     return (*draw(source, step, factors, uniforms), density)
 
 
 def stop_density(source: Any, density: Any, value: Callable[[str], Scalar]) -> Any:
-    """The density at the end of a step, ``value(name)`` being what is watched under that name."""
+    """Likelihood ratio at the end of a step, frozen once the watched wealth is below its level.
+
+    Args:
+        source: What a noise's ``begin`` returned.
+        density: Likelihood ratio after the step's draws.
+        value: Function from a book's name to its wealth over starting wealth.
+    """
     return source.stop(density, value) if isinstance(source, ShiftedSource) else density
 
 
 def finish_density(source: Any, density: Any) -> dict[str, Scalar]:
-    """Columns of the weight, for outcomes of the market: none unless the noise is shifted."""
+    """Outcomes of the likelihood ratio, by name: ``log_weight`` and ``moved_steps``; none unless the noise is shifted.
+
+    Args:
+        source: What a noise's ``begin`` returned.
+        density: Likelihood ratio at the end of the path.
+    """
     return source.finish(density) if isinstance(source, ShiftedSource) else {}

@@ -72,9 +72,18 @@ def point_reversed(gray: jax.Array, columns: jax.Array) -> jax.Array:
 
 
 def principal_rotation(loadings: np.ndarray) -> np.ndarray:
-    """Orthogonal matrix Q [factors, factors] such that ``loadings @ Q`` has its columns in order of size: the right singular vectors.
+    """Rotation that puts a portfolio's main direction into the first factor: the right singular vectors of the loadings.
 
-    ``loadings`` [risks, factors] says how much of each risk a unit of each normal moves: for assets, weight x volatility x Cholesky factor.
+    Args:
+        loadings: How much of each risk a unit of each normal moves [risks, factors]; for assets, weight x volatility x Cholesky factor.
+
+    Returns:
+        Orthogonal matrix Q [factors, factors]; the columns of ``loadings @ Q`` fall in size.
+
+    Example:
+        >>> loadings = np.array([[3.0, 4.0]])
+        >>> np.abs(loadings @ mc.noise.principal_rotation(loadings)).round(6)
+        array([[5., 0.]])
     """
     rotation = np.linalg.svd(np.atleast_2d(np.asarray(loadings, np.float64)))[2].T
     return rotation * np.where(rotation.sum(axis=0) < 0.0, -1.0, 1.0)
@@ -111,11 +120,21 @@ class SobolSource(NamedTuple):
 
 @model
 class Sobol:
-    """Scrambled Sobol points in ``randomisations`` independent copies (a power of two). ``ordering`` over time: bridge, pca or none.
+    """Scrambled Sobol points in independent randomisations (Owen 1995), ordered over time.
 
-    At most ``dimensions`` are drawn from the sequence, the rest from the counter; ``coverage`` says how many. ``rotation`` [factors, factors], an
-    orthogonal matrix, makes factors of what the sequence spreads best: ``principal_rotation`` gives the one that puts a portfolio's main
-    direction first. It changes no distribution.
+    Args:
+        randomisations: Independent scramblings, a power of two; the error is made of their means.
+        ordering: Of dimensions over time: bridge (Brownian bridge), pca (principal components) or none.
+        dimensions: Most that are drawn from the sequence, the rest come from a counter; ``coverage`` says how many.
+        rotation: Orthogonal matrix [factors, factors] that makes factors of what the sequence spreads best (see ``principal_rotation``), or None.
+            It changes no distribution.
+
+    Raises:
+        ValueError: A field is out of its range, or the rotation is not orthogonal.
+
+    Example:
+        >>> mc.noise.Sobol(dimensions=100).coverage(steps=252, factors=3)
+        (99, 657)
     """
 
     randomisations: int = static(default=32)
@@ -142,18 +161,44 @@ class Sobol:
         return Sampling("randomisations", self.randomisations)
 
     def table_bytes(self, steps: int, factors: int) -> int:
-        """Bytes a path needs while its table is made: normals by rank and by step."""
+        """Bytes that a path needs on the device while its table is made: normals by rank and by step.
+
+        Args:
+            steps: Steps of the run.
+            factors: Normals a step.
+        """
         return 2 * steps * factors * jnp.dtype(jnp.result_type(float)).itemsize
 
     def coverage(self, steps: int, factors: int) -> tuple[int, int]:
-        """(dimensions drawn from the sequence, dimensions drawn from the counter) of a path. Whole ranks: all factors or none."""
+        """Dimensions of a path drawn from the sequence and from the counter; of each rank all factors or none.
+
+        Args:
+            steps: Steps of the run.
+            factors: Normals a step.
+
+        Returns:
+            (from the sequence, from the counter).
+
+        Raises:
+            ValueError: There are more factors than dimensions.
+        """
         if not 1 <= factors <= self.dimensions:
             raise ValueError(f"Sobol.dimensions: expected at least one for each of {factors} factors, got {self.dimensions:,}")
         ranks = min(steps, self.dimensions // factors)
         return ranks * factors, (steps - ranks) * factors
 
     def begin(self, key: jax.Array, path: Path, steps: int, factors: int) -> SobolSource:
-        """The noise of one path; under ``vmap`` over paths (not over keys) the table of the whole block."""
+        """The random numbers of one path; under ``vmap`` over paths (not over keys) the table of the whole block.
+
+        Args:
+            key: Two uint32 words [2], see ``make_key``.
+            path: The path's id: (point, randomisation) = (id // R, id mod R).
+            steps: Steps of the run.
+            factors: Normals a step.
+
+        Raises:
+            ValueError: The rotation is for another number of factors.
+        """
         if self.rotation is not None and self.rotation.shape[0] != factors:
             raise ValueError(f"Sobol.rotation: expected {factors} factors, got {self.rotation.shape[0]}")
 

@@ -13,15 +13,33 @@ _SQRT_HALF = 0.7071067811865476
 
 
 def normal_cdf(x: Scalar) -> Scalar:
-    """N(x). By ``erf``, which is cheaper than ``erfc`` and as good here: prices need absolute accuracy."""
+    """Standard normal distribution function N(x), by ``erf``: cheaper than ``erfc`` and as good here, as prices need absolute accuracy.
+
+    Args:
+        x: Standard deviations.
+    """
     return 0.5 * (1.0 + jax.lax.erf(x * _SQRT_HALF))
 
 
 def black(kind: str, forward: Scalar, strike: Scalar, total_volatility: Scalar, discount: Scalar) -> Scalar:
-    """Price of a European option.
+    """Price of a European option on a lognormal forward (Black 1976): D [F N(d1) - K N(d2)] for a call.
 
-    ``total_volatility`` is vol sqrt(T), ``discount`` the value now of 1 at expiry. At zero total volatility the price is the discounted
-    intrinsic value, and its derivatives are finite.
+    At zero total volatility the price is the discounted intrinsic value, and its derivatives are finite.
+
+    Args:
+        kind: call or put.
+        forward: Forward price F for the expiry, currency.
+        strike: K, currency.
+        total_volatility: Volatility x sqrt(years to expiry).
+        discount: Value now of 1 paid at expiry, D.
+
+    Raises:
+        ValueError: The kind is neither.
+
+    Example:
+        >>> price = mc.pricing.black("call", forward=100.0, strike=100.0, total_volatility=0.2, discount=0.97)
+        >>> print(f"{float(price):.4f}")
+        7.7266
     """
     if kind not in KINDS:
         raise ValueError(f"kind: expected 'call' or 'put', got {kind!r}")

@@ -7,7 +7,20 @@ from mcengine._model import Scalar, model, number, static
 
 @model
 class Calendar:
-    """``steps`` equal steps over ``years``; ``beyond`` more dates past the horizon, for contracts that outlive the run."""
+    """Dates of a run: equal steps to the horizon, and dates beyond it for contracts that outlive the run.
+
+    Args:
+        years: Horizon in years.
+        steps: Steps to the horizon.
+        beyond: Further dates past it, a step apart.
+
+    Raises:
+        ValueError: ``steps`` is no whole number of at least 1.
+
+    Example:
+        >>> print(mc.pricing.Calendar(years=1.0, steps=4).times())
+        [0.   0.25 0.5  0.75 1.  ]
+    """
 
     years: Scalar = number(above=0.0, term=True)
     steps: int = static()

@@ -24,21 +24,36 @@ _NOTHING = 1e-10
 
 
 class AbstractLaw:
-    """A law of ln(S_T / F) under Q; the state it starts from is the quote's variance times ``premium``."""
+    """A law of X = ln(S_T / F) under Q, known by its characteristic function E[e^{iuX}] = exp(A(u) + B(u) v), v the variance now."""
 
     nodes: ClassVar[tuple[int, int]] = (16, 8)
     """Of its table: moneyness, variance."""
 
     def exponents(self, u: Scalar, years: Scalar) -> tuple[Scalar, Scalar]:
-        """(A, B) of E[e^{iuX}] = exp(A + B v)."""
+        """(A, B) of the characteristic function.
+
+        Args:
+            u: Frequency, complex.
+            years: To expiry.
+        """
         raise NotImplementedError
 
     def moment(self, p: Scalar, years: Scalar) -> Scalar:
-        """Whether E[e^{pX}] is finite."""
+        """Whether E[e^{pX}] is finite.
+
+        Args:
+            p: Real power.
+            years: To expiry.
+        """
         raise NotImplementedError
 
     def expected(self, variance: Scalar, years: Scalar) -> Scalar:
-        """Expected quadratic variation of X from state ``variance``: not a year's, all of it."""
+        """Expected quadratic variation of X up to expiry: all of it, not a year's.
+
+        Args:
+            variance: State now, variance a year under Q.
+            years: To expiry.
+        """
         raise NotImplementedError
 
     @property
@@ -52,11 +67,25 @@ class AbstractLaw:
         return 0.0
 
     def state(self, quote: Quote) -> Scalar:
-        """Variance now under Q."""
+        """Variance a year now under Q.
+
+        Args:
+            quote: What the market shows of the asset now.
+        """
         return 0.0
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        """Price now of a call or put; ``expiry`` is the index of a date."""
+        """Price now of a European option by a cosine series, currency.
+
+        Args:
+            kind: call or put.
+            strike: Currency.
+            expiry: Index of a calendar date.
+            quote: What the market shows of the asset now.
+
+        Raises:
+            ValueError: The kind is neither.
+        """
         if kind not in KINDS:
             raise ValueError(f"kind: expected 'call' or 'put', got {kind!r}")
         forward = quote.forward(expiry)
@@ -65,14 +94,28 @@ class AbstractLaw:
         return quote.discount(expiry) * (put if kind == "put" else put + forward - strike)
 
     def digital(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        """Price now of 1 paid where the spot ends above (``call``) or below (``put``) the strike."""
+        """Price now of 1 paid where the spot ends above (call) or below (put) the strike.
+
+        Args:
+            kind: call or put.
+            strike: Currency.
+            expiry: Index of a calendar date.
+            quote: What the market shows of the asset now.
+
+        Raises:
+            ValueError: The kind is neither.
+        """
         if kind not in KINDS:
             raise ValueError(f"kind: expected 'call' or 'put', got {kind!r}")
         chance = quote.over_events(expiry, lambda growth, more: self._by_cosines("below", strike / growth, expiry, quote, more))
         return quote.discount(expiry) * (chance if kind == "put" else 1.0 - chance)
 
     def prepare(self, calendar: Calendar) -> "Tabulated":
-        """The pricer of a run on these dates."""
+        """The pricer of a run, which reads a smile tabulated over moneyness, variance and time.
+
+        Args:
+            calendar: Dates of the run.
+        """
         leaves, tree = jax.tree.flatten(self)
         steps, size = calendar.dates - 1, self.nodes
 
@@ -137,8 +180,24 @@ def _cir(variance: Scalar, years: Scalar, kappa: Scalar, theta: Scalar) -> Scala
 
 @model
 class HestonPricer(AbstractLaw):
-    """Heston's parameters, and the premium of implied over expected variance: premium v is again a Heston variance, of level premium theta and
-    vol of vol sqrt(premium) xi (see ``market.Heston``).
+    """Heston's law (1993): dv = kappa (theta - v) dt + xi sqrt(v) dW_v, with a premium of implied over expected variance.
+
+    Premium times v is again a Heston variance, of level premium x theta and vol of vol sqrt(premium) x xi.
+
+    Args:
+        kappa: Mean reversion a year.
+        theta: Long-run variance a year under P.
+        vol_of_vol: xi, a year, under P.
+        rho: Correlation of the spot and its variance.
+        premium: Variance under Q over that under P.
+
+    Example:
+        >>> market = mc.market.Market({"equity": mc.market.Heston(100.0, v0=0.04, kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7)})
+        >>> prepared = market.prepare(mc.pricing.Calendar(years=1.0, steps=12))
+        >>> quote = prepared.quotes(prepared.start(), 0)["equity"]
+        >>> pricer = mc.pricing.HestonPricer(kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7)
+        >>> print(f"{float(pricer.option('put', 100.0, 12, quote)):.3f}")
+        7.193
     """
 
     kappa: Scalar = number(above=0.0)
@@ -170,8 +229,17 @@ class HestonPricer(AbstractLaw):
 
 @model
 class BatesPricer(AbstractLaw):
-    """Heston and normal jumps, independent: ``intensity`` a year, log jumps N(``jump_mean``, ``jump_sd``^2), all under Q but for ``premium``, that of
-    the diffusion's variance as in ``HestonPricer``.
+    """Bates's law (1996): Heston's, and independent normal jumps of the log price.
+
+    Args:
+        kappa: Mean reversion a year.
+        theta: Long-run variance a year between jumps, under P.
+        vol_of_vol: xi, a year, under P.
+        rho: Correlation of the spot and its variance.
+        intensity: Jumps a year under Q.
+        jump_mean: Mean of a log jump under Q.
+        jump_sd: Standard deviation of a log jump.
+        premium: Variance between jumps under Q over that under P.
     """
 
     kappa: Scalar = number(above=0.0)
@@ -214,7 +282,14 @@ class BatesPricer(AbstractLaw):
 
 @model
 class MertonPricer(AbstractLaw):
-    """Constant variance ``variance`` a year and normal jumps, ``intensity`` a year, log jumps N(``jump_mean``, ``jump_sd``^2), under Q."""
+    """Merton's law (1976): constant variance and normal jumps of the log price, under Q.
+
+    Args:
+        variance: Variance a year between jumps.
+        intensity: Jumps a year.
+        jump_mean: Mean of a log jump.
+        jump_sd: Standard deviation of a log jump.
+    """
 
     variance: Scalar = number(low=0.0)
     intensity: Scalar = number(low=0.0)
@@ -236,8 +311,14 @@ class MertonPricer(AbstractLaw):
 
 @model
 class KouPricer(AbstractLaw):
-    """Constant variance ``variance`` a year and double exponential jumps under Q: ``intensity`` a year, up with ``up_probability`` and mean
-    ``up_mean`` (below 1), else down with mean ``down_mean``.
+    """Kou's law (2002): constant variance and double exponential jumps of the log price, under Q.
+
+    Args:
+        variance: Variance a year between jumps.
+        intensity: Jumps a year.
+        up_probability: Share of jumps that go up.
+        up_mean: Mean log jump of these, below 1.
+        down_mean: Mean size of the other log jumps.
     """
 
     variance: Scalar = number(low=0.0)
@@ -262,7 +343,16 @@ class KouPricer(AbstractLaw):
 
 @model
 class VarianceGammaPricer(AbstractLaw):
-    """X - drift = theta G + sigma sqrt(G) Z, G gamma of mean T and variance nu T, under Q."""
+    """Variance gamma law (Madan, Carr & Chang 1998): X - drift = theta G + sigma sqrt(G) Z under Q, G gamma of mean T and variance nu T.
+
+    Args:
+        sigma: Volatility a year of the time-changed Brownian motion.
+        nu: Variance of the time change, years.
+        theta: Drift a year of the time-changed Brownian motion.
+
+    Raises:
+        ValueError: theta nu + sigma^2 nu / 2 is not below 1: the price has no mean.
+    """
 
     sigma: Scalar = number(above=0.0)
     nu: Scalar = number(above=0.0)

@@ -13,26 +13,57 @@ from mcengine.pricing.quote import Quote
 
 
 class Pricer(Protocol):
-    """Prices European options on one asset. One that has ``prepare(calendar) -> Pricer`` is prepared once a program before it is asked on paths."""
+    """Prices European options on one asset under Q. One that has ``prepare(calendar) -> Pricer`` is prepared once a program."""
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        """Price now; ``expiry`` is the index of a calendar date common to all paths."""
+        """Price now of a European option, currency.
+
+        Args:
+            kind: call or put.
+            strike: Currency.
+            expiry: Index of a calendar date, common to all paths.
+            quote: What the market shows of the asset now.
+        """
         ...
 
 
 def prepared(pricer: Any, calendar: Calendar) -> Pricer:
-    """The pricer made ready for the dates of a run: tables that depend on parameters and dates only are computed here."""
+    """The pricer made ready for the dates of a run: tables that depend on parameters and dates only are computed here.
+
+    Args:
+        pricer: A pricer.
+        calendar: Dates of the run.
+    """
     return pricer.prepare(calendar) if hasattr(pricer, "prepare") else pricer
 
 
 def options(pricer: Pricer, kinds: Sequence[str], strikes: Sequence[Scalar], expiries: Sequence[Scalar], quote: Quote) -> list[Scalar]:
-    """Prices now of several options on one asset; arguments as of ``Pricer.option``, one of each an option."""
+    """Prices now of several options on one asset, currency [options].
+
+    Args:
+        pricer: The asset's pricer.
+        kinds: call or put, one an option.
+        strikes: Currency, one an option.
+        expiries: Indices of calendar dates, one an option.
+        quote: What the market shows of the asset now.
+    """
     return [pricer.option(kind, strike, expiry, quote) for kind, strike, expiry in zip(kinds, strikes, expiries, strict=True)]
 
 
 @model
 class BlackPricer:
-    """Constant variance ``variance`` a year under Q, and what announced events bring."""
+    """Black's formula with a constant variance, and that of announced events.
+
+    Args:
+        variance: Variance a year under Q.
+
+    Example:
+        >>> market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2)})
+        >>> prepared = market.prepare(mc.pricing.Calendar(years=1.0, steps=12))
+        >>> quote = prepared.quotes(prepared.start(), 0)["equity"]
+        >>> print(f"{float(mc.pricing.BlackPricer(variance=0.04).option('put', 100.0, 12, quote)):.4f}")
+        7.9656
+    """
 
     variance: Scalar = number(low=0.0)
 

@@ -60,14 +60,29 @@ class Bump(NamedTuple):
 
 @dataclass(frozen=True)
 class Quote:
-    """``spot`` (currency), ``variance`` (a year, instantaneous), and the asset's time-only tables over all dates of the calendar.
+    """What a market shows of one asset at one date: spot, variance, and tables over the dates of the calendar.
 
-    ``times[j]`` in years, ``discounts[j]`` the value today of 1 paid at date j, ``carry[j]`` the forward of date j over the spot today;
-    ``curve(spot, years)`` is the forward of an asset that has its own law of it, and whose ``carry`` then is not read.
+    Args:
+        spot: Currency.
+        variance: Instantaneous variance a year.
+        step: Index of the date.
+        times: Years from today [dates].
+        discounts: Value today of 1 paid at each date [dates].
+        carry: Forward of each date over the spot today [dates].
+        curve: Forward by (spot, years) of an asset with a law of its own for it; ``carry`` is then not read.
+        rate: The path's short rate where it is stochastic.
+        events: Variance that announced events bring up to each date [dates].
+        sides: Announced events with an up and a down side.
+        extra: What the model hands its own pricer.
+        bump: Move of volatility, rate or time, set while a Greek is taken.
+        origin: Date from which a contract's view counts (see ``since``).
 
-    ``rate`` is the path's short rate where it is stochastic. ``events[j]`` is the variance that announced events bring up to date j, ``sides`` are
-    those with two. ``extra`` is for a model and its own pricer. ``bump`` is none but while a Greek is taken;
-    ``origin`` is the date from which a contract's view counts (see ``since``).
+    Example:
+        >>> market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2)}, rate=0.03)
+        >>> prepared = market.prepare(mc.pricing.Calendar(years=1.0, steps=12))
+        >>> quote = prepared.quotes(prepared.start(), 0)["equity"]
+        >>> print(f"{float(quote.forward(12)):.2f} {float(quote.discount(12)):.4f}")
+        103.05 0.9704
     """
 
     spot: Scalar
@@ -102,7 +117,12 @@ class Quote:
         return replace(self, spot=moved, bump=Bump(*(0.0 if x is None else x for x in (volatility, rate, years))))
 
     def since(self, opened: Scalar, unit: Scalar = 1.0) -> "Quote":
-        """The view of a contract that counts dates from the date ``opened`` on, and prices in units of ``unit`` (currency)."""
+        """The view of a contract that counts dates from its opening and prices in a unit of its own.
+
+        Args:
+            opened: Index of the date it was opened.
+            unit: Price of one unit, currency.
+        """
         curve = self.curve
         scaled = None if curve is None else lambda spot, years: curve(spot * unit, years) / unit
         return replace(self, spot=self.spot / unit, step=self.step - opened, origin=opened, curve=scaled)
@@ -125,20 +145,32 @@ class Quote:
         return 0.0 if self.events is None else self._read(self.events, self.step) - self._read(self.events, self.step - 1)
 
     def years(self, to: Scalar) -> Scalar:
-        """Years from now to date ``to``; 0 for a date that has passed."""
+        """Years from now to a date; 0 for one that has passed.
+
+        Args:
+            to: Index of the date.
+        """
         left = self._read(self.times, to) - self._read(self.times, self.step)
         alive = left > 0.0
         return left * alive if self.bump is None else (left - self.bump.years) * alive
 
     def discount(self, to: Scalar) -> Scalar:
-        """Value now of 1 paid at date ``to``."""
+        """Value now of 1 paid at a date.
+
+        Args:
+            to: Index of the date.
+        """
         today = self._read(self.discounts, to) / self._read(self.discounts, self.step)
         if self.bump is not None:
             today = today * jnp.exp(self.bump.years * self._rate_ahead(self.discounts) - self.bump.rate * self.years(to))
         return today if self.rate is None else today * self.rate.factor(self.years(to))
 
     def forward(self, to: Scalar) -> Scalar:
-        """Forward price for date ``to``."""
+        """Forward price for a date, currency.
+
+        Args:
+            to: Index of the date.
+        """
         if self.curve is not None:
             return self.curve(self.spot, self.years(to))
         grown = self.spot * (self._read(self.carry, to) / self._read(self.carry, self.step))
@@ -153,14 +185,24 @@ class Quote:
         return jnp.log(table[now] / table[following]) / (self.times[1] - self.times[0])
 
     def bumped_volatility(self, total: Scalar, to: Scalar) -> Scalar:
-        """A ``total`` volatility, vol sqrt(T), to date ``to`` with the bump of volatility over the years to it."""
+        """Total volatility to a date with the bump of volatility, which counts over the years to it.
+
+        Args:
+            total: Volatility x sqrt(years to the date).
+            to: Index of the date.
+        """
         if self.bump is None:
             return total
         years = self.years(to)
         return total + self.bump.volatility * jnp.sqrt(jnp.where(years > 0.0, years, 1.0)) * (years > 0.0)
 
     def ahead(self, table: Scalar, to: Scalar) -> Scalar:
-        """The row, for the steps from now to date ``to``, of a table by steps ahead, [steps, ...]; between two rows while time is bumped."""
+        """Row of a table by steps ahead, for those from now to a date; between two rows while time is bumped.
+
+        Args:
+            table: [steps, ...].
+            to: Index of the date.
+        """
         left = jnp.clip(to - self.step, 0, table.shape[0] - 1)
         if self.bump is None:
             return table[left]
@@ -168,13 +210,24 @@ class Quote:
         return table[left] - passed * (table[left] - table[jnp.maximum(left - 1, 0)])
 
     def event_variance(self, to: Scalar) -> Scalar:
-        """Variance of the log-return that announced events bring between now and date ``to``, beside the model's own; 0 without events."""
+        """Variance of the log-return that announced events bring between now and a date, beside the model's own; 0 without events.
+
+        Args:
+            to: Index of the date.
+        """
         if self.events is None:
             return 0.0
         return jnp.maximum(self._read(self.events, to) - self._read(self.events, self.step), 0.0)
 
     def outcomes(self, to: Scalar) -> list[Outcome]:
-        """All that announced events may bring between now and date ``to``, beside the model's own moves; they depend on the date alone."""
+        """All that announced events may bring between now and a date, beside the model's own moves; it depends on the date alone.
+
+        Args:
+            to: Index of the date.
+
+        Returns:
+            Outcomes whose probabilities sum to 1.
+        """
         variance = self.event_variance(to)
         if self.sides is None:
             return [Outcome(1.0, 1.0, variance)]
@@ -188,5 +241,10 @@ class Quote:
         return out
 
     def over_events(self, to: Scalar, price: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
-        """Mean of ``price(growth of the forward, variance of events)`` over what announced events may bring up to date ``to``."""
+        """Mean of a price over what announced events may bring up to a date.
+
+        Args:
+            to: Index of the date.
+            price: Function of (growth of the forward, variance of events).
+        """
         return sum(o.probability * price(o.growth, o.variance) for o in self.outcomes(to))

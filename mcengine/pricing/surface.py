@@ -29,9 +29,27 @@ WIDEST = 4.5
 
 @model
 class SurfacePricer:
-    """Black at the surface's volatility; the quote's variance is VIX squared (0.04 for a VIX of 20).
+    """Black at a volatility surface read off VIX: a term structure that reverts, and a slope (Gatheral & Jacquier 2014).
 
-    ``skew`` multiplies the slope. Outside the stated range ``option`` goes on by the formula, which stays free of arbitrage; ``volatility`` refuses.
+    The quote's variance is VIX squared (0.04 for a VIX of 20). Outside the stated range ``option`` goes on by the formula, which stays free of
+    arbitrage; ``volatility`` refuses.
+
+    Args:
+        level: Long-run mean of VIX squared, variance a year.
+        kappa: Mean reversion a year of VIX squared.
+        rho: Skew parameter of the surface, above -1 and below 1.
+        eta: Curvature parameter.
+        gamma: Power by which the slope falls as total variance rises.
+        vix_over_atm: VIX over the volatility at the money.
+        skew: Multiplies eta; 0 is a flat smile.
+
+    Raises:
+        ValueError: ``skew`` leaves the surface with arbitrage.
+
+    Example:
+        >>> surface = mc.pricing.SurfacePricer()
+        >>> print(f"{surface.volatility(strike=90.0, forward=100.0, years=0.25, vix=0.2):.3f}")
+        0.228
     """
 
     level: Scalar = number(default=0.0443, above=0.0)
@@ -48,14 +66,25 @@ class SurfacePricer:
             raise ValueError(f"SurfacePricer.skew: expected at most {most:.3g}, up to which the surface has no arbitrage, got {float(self.skew):g}")
 
     def at_the_money(self, variance: Scalar, years: Scalar) -> Scalar:
-        """theta: total variance at the money from VIX squared."""
+        """Total variance at the money, theta(T).
+
+        Args:
+            variance: VIX squared, variance a year.
+            years: To expiry.
+        """
         share = -jnp.expm1(-self.kappa * _VIX_YEARS) / (self.kappa * _VIX_YEARS)
         now = jnp.maximum(self.level + (variance - self.level) / share, 0.0)
         total = self.level * years - (now - self.level) * jnp.expm1(-self.kappa * years) / self.kappa
         return total / self.vix_over_atm**2
 
     def total_variance(self, moneyness: Scalar, years: Scalar, variance: Scalar) -> Scalar:
-        """w at ``moneyness`` ln K/F."""
+        """Total variance w(k, T) of a strike.
+
+        Args:
+            moneyness: k = ln(strike / forward).
+            years: To expiry.
+            variance: VIX squared, variance a year.
+        """
         theta = jnp.maximum(self.at_the_money(variance, years), _LEAST)
         # theta^-gamma (1 + theta)^(gamma - 1) by logarithms: a power is a call for each path, these are vectors.
         phi = self.eta * jnp.exp((self.gamma - 1.0) * jnp.log(1.0 + theta) - self.gamma * jnp.log(theta))
@@ -64,7 +93,14 @@ class SurfacePricer:
         return 0.5 * theta * (1.0 + self.rho * place + root)
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        """Price now; ``expiry`` is the index of a date."""
+        """Price now of a European option, currency.
+
+        Args:
+            kind: call or put.
+            strike: Currency.
+            expiry: Index of a calendar date.
+            quote: What the market shows of the asset now.
+        """
         years, forward = quote.years(expiry), quote.forward(expiry)
         alive = years > 0.0
         discount = quote.discount(expiry)
@@ -76,9 +112,16 @@ class SurfacePricer:
         return quote.over_events(expiry, price)
 
     def volatility(self, strike: float, forward: float, years: float, vix: float) -> float:
-        """Implied volatility a year; ``vix`` as a fraction.
+        """Implied volatility a year.
 
-        Raises ``ValueError`` outside the stated range of expiries and strikes, and for what is not positive.
+        Args:
+            strike: Currency.
+            forward: Forward price for the expiry, currency.
+            years: To expiry.
+            vix: VIX as a fraction.
+
+        Raises:
+            ValueError: Expiry or strike is outside the stated range, or a number is not positive.
         """
         for name, value in {"strike": strike, "forward": forward, "vix": vix}.items():
             if not value > 0.0:

@@ -63,9 +63,16 @@ def reach(covariance: np.ndarray, least: int = 0) -> int:
 
 
 def long_run_variance(x: np.ndarray, least: int = 0) -> tuple[float, float]:
-    """(g, how many independent draws it is known from) of a sequence that depends on itself over at least ``least`` lags.
+    """Long-run variance of a sequence, n times the squared error of its mean.
 
     Where the flat top gives less than half of what Bartlett's weights over twice the reach give, which are never negative, it is these.
+
+    Args:
+        x: The sequence [n].
+        least: Lags over which it is known to depend on itself.
+
+    Returns:
+        (variance in the unit squared, number of independent draws it is known from).
     """
     x = np.asarray(x, np.float64)
     n = x.size
@@ -83,7 +90,14 @@ def long_run_variance(x: np.ndarray, least: int = 0) -> tuple[float, float]:
 
 
 def block_length(x: np.ndarray) -> float:
-    """Mean block length of the stationary bootstrap for the mean of a sequence."""
+    """Mean block length of the stationary bootstrap for the mean of a sequence (Politis & White 2004, corrected 2009).
+
+    Args:
+        x: The sequence [n].
+
+    Returns:
+        Steps, at least 1.
+    """
     covariance = autocovariance(x)
     n = covariance.size
     m = max(reach(covariance), 1)

@@ -26,10 +26,22 @@ MINIMUM = 5.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """``value`` and its standard ``error``, from ``count`` independent draws made as ``sampling`` says: iid, pairs (of paths), randomisations,
-    windows (of history) or batches (of paths).
+    """A figure with its standard error.
 
     Of few draws (32 randomisations, say) value -/+ 2 errors covers less than 95 %: the distribution is Student's with ``count`` - 1 degrees.
+
+    Args:
+        value: The figure, in its own unit.
+        error: Standard error, same unit; NaN where there are too few draws.
+        count: Independent draws the error is made of.
+        sampling: How they were drawn: iid, pairs (of paths), randomisations, windows (of history) or batches (of paths).
+
+    Example:
+        >>> estimate = mc.Estimate(1.23456, 0.0123, count=1000)
+        >>> print(estimate)
+        1.235 ± 0.012
+        >>> print(f"{estimate.z(1.2):.1f}")
+        2.8
     """
 
     value: float
@@ -48,11 +60,19 @@ class Estimate:
         return f"{self.value:.{digits}f} ± {self.error:.{digits}f}"
 
     def scaled(self, factor: float) -> "Estimate":
-        """The same figure in other units."""
+        """The same figure in other units.
+
+        Args:
+            factor: Multiplies the value; its absolute value multiplies the error.
+        """
         return Estimate(self.value * factor, self.error * abs(factor), self.count, self.sampling)
 
     def z(self, reference: float) -> float:
-        """How many standard errors the value lies above a reference."""
+        """Number of standard errors by which the value lies above a reference.
+
+        Args:
+            reference: In the unit of the value.
+        """
         return (
             (self.value - reference) / self.error
             if self.error > 0.0
@@ -63,7 +83,13 @@ class Estimate:
 
 
 def mean(x: Any, sampling: Sampling = IID, weights: Any = None) -> Estimate:
-    """Mean of per-path values, summed in float64."""
+    """Mean of per-path values, summed in float64.
+
+    Args:
+        x: Values [paths].
+        sampling: Dependence between paths.
+        weights: Likelihood ratios [paths], or None.
+    """
     x = np.asarray(x)
     y = _controlled(x, weights)
     value = float(np.mean(y, dtype=np.float64))
@@ -72,10 +98,15 @@ def mean(x: Any, sampling: Sampling = IID, weights: Any = None) -> Estimate:
 
 
 def probability(hits: Any, sampling: Sampling = IID, weights: Any = None) -> Estimate:
-    """Share of paths on which ``hits`` is true (or 1).
+    """Share of paths on which an event happens.
 
     Where no draw differs from another, randomisations and weighted paths tell no error: what no hit in n means is known of independent
     paths, and of pairs, only.
+
+    Args:
+        hits: True (or 1) where it happens [paths].
+        sampling: Dependence between paths.
+        weights: Likelihood ratios [paths], or None.
     """
     hits = np.asarray(hits)
     if sampling.kind == "iid" and weights is None:
@@ -98,7 +129,14 @@ def or_rare(one: Estimate, weighted: bool) -> Estimate:
 
 
 def quantile(x: Any, q: float, sampling: Sampling = IID, weights: Any = None) -> Estimate:
-    """The q-quantile of per-path values."""
+    """The q-quantile of per-path values.
+
+    Args:
+        x: Values [paths].
+        q: Level, above 0 and below 1.
+        sampling: Dependence between paths.
+        weights: Likelihood ratios [paths], or None.
+    """
     x = np.asarray(x)
     n = x.size
     if weights is not None:
@@ -118,7 +156,14 @@ def quantile(x: Any, q: float, sampling: Sampling = IID, weights: Any = None) ->
 
 
 def tail_mean(x: Any, share: float, sampling: Sampling = IID, weights: Any = None) -> Estimate:
-    """Mean of the lowest ``share`` of per-path values: minus the expected shortfall of the loss."""
+    """Mean of the lowest values: minus the expected shortfall of the loss.
+
+    Args:
+        x: Values [paths].
+        share: Of paths in the tail, above 0 and below 1.
+        sampling: Dependence between paths.
+        weights: Likelihood ratios [paths], or None.
+    """
     x = np.asarray(x)
     n = x.size
     if weights is None:

@@ -26,10 +26,23 @@ class Column:
 
 @dataclass(frozen=True)
 class Figure:
-    """Per-path values, reduced by ``how``; ``level`` is the quantile or the tail's share, ``factor`` multiplies the result.
+    """A statistic of per-path values: what a run reduces as outcomes stream by.
 
-    ``column(outcomes)`` gives the values. With ``adapt``, ``column`` is ``adapt(outcomes)``: it first fixes what it needs to know of the
-    sample (a mean exposure, say) on the kept paths.
+    Args:
+        column: Function from outcomes {book: {outcome: [paths]}} to values [paths].
+        how: mean, probability, quantile or tail_mean (of the lowest share).
+        level: Quantile, or share of paths in the tail, above 0 and below 1; not used otherwise.
+        factor: Multiplies the result.
+        adapt: In place of ``column``: function from the kept outcomes to it, where it needs to know the sample first (a mean exposure, say).
+
+    Raises:
+        ValueError: ``level`` is not between 0 and 1 for a quantile or a tail mean.
+
+    Example:
+        >>> outcomes = {"book": {"wealth": np.array([0.8, 0.9, 1.0, 1.1, 1.2])}}
+        >>> loss = mc.statistics.Figure(lambda out: out["book"]["wealth"] < 0.95, "probability")
+        >>> loss.exact(outcomes).value
+        0.4
     """
 
     column: Callable[[Outcomes], np.ndarray] | None = None
@@ -48,7 +61,14 @@ class Figure:
         return self.column if isinstance(self.column, Column) else None
 
     def fixed(self, outcomes: Outcomes) -> Callable[[Outcomes], np.ndarray]:
-        """The column, fixed on ``outcomes``."""
+        """The column, fixed on outcomes where it adapts to them.
+
+        Args:
+            outcomes: {book: {outcome: [paths]}}.
+
+        Raises:
+            ValueError: The figure has neither ``column`` nor ``adapt``.
+        """
         if self.adapt is not None:
             return self.adapt(outcomes)
         if self.column is None:
@@ -56,7 +76,12 @@ class Figure:
         return self.column
 
     def exact(self, outcomes: Outcomes, sampling: Sampling = IID) -> Estimate:
-        """The figure of outcomes that are all there, taken as ``sampling`` says and weighted where they carry weights."""
+        """The figure of outcomes that are all in memory, weighted where they carry weights.
+
+        Args:
+            outcomes: {book: {outcome: [paths]}}.
+            sampling: Dependence between paths.
+        """
         x, weights = self.fixed(outcomes)(outcomes), path_weights(outcomes)
         if self.how in ("mean", "probability"):
             reduce = estimate.mean if self.how == "mean" else estimate.probability

@@ -9,16 +9,23 @@ KINDS = ("iid", "pairs", "randomisations", "windows")
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    """``kind`` of dependence between path ids, and its ``size``.
+    """How paths depend on each other: what the error of a mean over them may be made of.
 
-    - ``iid`` (size 1): every path is an independent draw.
-    - ``pairs`` (size 2): ids 2k and 2k + 1 depend on each other; the means of pairs are independent.
-    - ``randomisations`` (size R, a power of two): id = point R + randomisation; points of one randomisation depend on each other,
-      the R means over points are independent.
-    - ``windows`` (size h): ids are consecutive starts in one history, and two less than h apart share days; no draws are independent, and errors
-      are made of the long-run variance (``dependence``).
+    Args:
+        kind: Dependence between path ids.
+            ``iid``: every path is an independent draw.
+            ``pairs``: ids 2k and 2k + 1 depend on each other; the means of pairs are independent.
+            ``randomisations``: id = point x size + randomisation; the means over the points of each randomisation are independent.
+            ``windows``: ids are consecutive starts in one history, and two less than ``size`` apart share days; no draws are independent, and
+            errors are made of the long-run variance (``long_run_variance``).
+        size: Paths that belong together: 1 for iid, 2 for pairs, the number of randomisations (a power of two), the days of a window.
 
-    Raises ``ValueError`` for an unknown kind or a size that does not belong to it.
+    Raises:
+        ValueError: The kind is unknown, or the size does not belong to it.
+
+    Example:
+        >>> mc.statistics.Sampling("pairs", 2).draws(np.array([1.0, 3.0, 5.0, 7.0]))
+        array([2., 6.])
     """
 
     kind: str = "iid"
@@ -44,15 +51,31 @@ class Sampling:
         return self.size if self.kind == "windows" else 1
 
     def check_run(self, paths: int, first: int = 0) -> None:
-        """Raises ``ValueError`` when a run of ``paths`` ids from ``first`` on would cut a pair or leave randomisations of unequal length."""
+        """Check that a run keeps pairs whole and randomisations of equal length.
+
+        Args:
+            paths: Number of paths of the run.
+            first: Id of its first path.
+
+        Raises:
+            ValueError: Either is no multiple of ``unit``.
+        """
         for name, value in (("paths", paths), ("first", first)):
             if value % self.unit:
                 what = "pairs of paths" if self.kind == "pairs" else f"{self.size} randomisations"
                 raise ValueError(f"{name}: expected a multiple of {self.size} ({what}), got {value:,}")
 
     def draws(self, values: np.ndarray) -> np.ndarray:
-        """Independent draws, along the first axis, whose mean is that of ``values`` [paths, ...]: the values, the means of pairs, or the R means
-        over points. The first value belongs to an id that is a multiple of ``size``; means are taken in float64. Windows have none.
+        """Independent draws whose mean is that of the values: the values, the means of pairs, or those over the points of each randomisation.
+
+        Args:
+            values: [paths, ...], the first of an id that is a multiple of ``size``.
+
+        Returns:
+            Draws [draws, ...]; means are taken in float64.
+
+        Raises:
+            ValueError: The paths are windows, which have no independent draws.
         """
         if self.kind == "windows":
             raise ValueError("Sampling.draws: expected paths with independent draws among them, got overlapping windows")

@@ -22,7 +22,14 @@ from mcengine.statistics.sampling import Sampling
 
 
 class Moments(NamedTuple):
-    """Of one outcome; kurtosis is that above a normal's 3."""
+    """Moments of one outcome.
+
+    Args:
+        mean: In the unit of the outcome.
+        variance: In the unit squared.
+        skewness: Of the standardised outcome.
+        kurtosis: That above a normal's 3.
+    """
 
     mean: Estimate
     variance: Estimate
@@ -41,12 +48,19 @@ class _Source:
 
 
 class Statistics:
-    """Figures of a stream of outcomes: fixed on the ``kept`` ones, then ``add`` for every further batch in the order of ids.
-
-    It starts from the kept outcomes, or from a ``state()`` of statistics of the same figures fixed on the same ones, and goes on bit for bit.
+    """Figures of a stream of outcomes: fixed on the first ones, then ``add`` for every further batch in the order of ids.
 
     The same ids give the same bits however they were cut into batches, where the cuts are multiples of ``CHUNK`` ids from the first.
-    Raises ``ValueError`` for ids that do not fit the sampling.
+
+    Args:
+        figures: Figures by name.
+        sampling: Dependence between paths.
+        kept: Outcomes of the first batch, {book: {outcome: [paths]}}; shifts, edges and starting quantiles are fixed on them.
+        first: Id of the first path.
+        state: ``state()`` of statistics of the same figures fixed on the same outcomes, to go on from; None starts from ``kept``.
+
+    Raises:
+        ValueError: The ids do not fit the sampling.
     """
 
     def __init__(
@@ -95,7 +109,14 @@ class Statistics:
         return source, key
 
     def add(self, outcomes: Outcomes) -> None:
-        """The next batch."""
+        """Add the next batch.
+
+        Args:
+            outcomes: {book: {outcome: [paths]}}, ids following those added before.
+
+        Raises:
+            ValueError: The batch cuts a pair or a randomisation, or is weighted where others are not.
+        """
         total = _length(outcomes)
         self.sampling.check_run(total)
         at = 0
@@ -145,11 +166,18 @@ class Statistics:
         yield from self._cross.values()
 
     def state(self) -> dict[str, np.ndarray]:
-        """All sums, arrays of float64."""
+        """Sufficient statistics so far: arrays of float64, from which ``load`` goes on."""
         return {"count": np.array(self.count), "sums": np.concatenate([part.ravel() for part in self._parts()])}
 
     def load(self, state: Mapping[str, np.ndarray]) -> None:
-        """Set to a ``state()`` of statistics of the same figures, fixed on the same outcomes."""
+        """Go on from a saved state.
+
+        Args:
+            state: ``state()`` of statistics of the same figures, fixed on the same outcomes.
+
+        Raises:
+            ValueError: It is the state of other figures.
+        """
         parts = list(self._parts())
         sums = np.asarray(state["sums"])
         if sums.size != sum(part.size for part in parts):
@@ -160,19 +188,38 @@ class Statistics:
             at += part.size
 
     def estimate(self, name: str) -> Estimate:
-        """The figure ``name`` with its error."""
+        """One figure with its error.
+
+        Args:
+            name: A figure's name.
+
+        Raises:
+            ValueError: There is no such figure.
+        """
         source, key = self._find(name)
         return source.reducers[key].estimate(self.count, source.wide, self._mean_weight).scaled(self.figures[name].factor)
 
     def under(self, prefix: str) -> "Statistics":
-        """The figures whose names begin with ``prefix``, without it. The sums are shared."""
+        """The figures whose names begin with a prefix, named without it; the sums are shared.
+
+        Args:
+            prefix: A book's name and ``/``, say.
+        """
         one = copy.copy(self)
         one.figures = {name.removeprefix(prefix): f for name, f in self.figures.items() if name.startswith(prefix)}
         one._place = {name.removeprefix(prefix): place for name, place in self._place.items() if name.startswith(prefix)}
         return one
 
     def moments(self, book: str, outcome: str) -> Moments:
-        """Mean, variance, skewness and kurtosis of an outcome whose mean is a figure; errors by the jackknife over groups of ids."""
+        """Mean, variance, skewness and kurtosis of an outcome; errors by the jackknife over groups of ids.
+
+        Args:
+            book: A book's name.
+            outcome: One of its outcomes, whose mean is a figure.
+
+        Raises:
+            ValueError: Its mean is not among the figures.
+        """
         sums = self._moments(book, outcome)
         table = np.vstack([self._weight_rows(), self.layout.fold(sums.rows[:4])])
         kind = self.sampling.kind
@@ -189,7 +236,17 @@ class Statistics:
         return Moments(mean, *(Estimate(float(v), float(e), mean.count, kind) for v, e in zip(values, errors, strict=True)))
 
     def covariance(self, outcome: str) -> dict[tuple[str, str], Estimate]:
-        """Covariance of an outcome between books, whose means are figures; errors by the jackknife over groups of ids."""
+        """Covariance of an outcome between books; errors by the jackknife over groups of ids.
+
+        Args:
+            outcome: An outcome whose mean is a figure of two books or more.
+
+        Returns:
+            Estimates by pair of books, variances on the diagonal.
+
+        Raises:
+            ValueError: Fewer than two books have its mean among their figures.
+        """
         books = self._books.get(outcome)
         if books is None:
             raise ValueError(f"covariance: expected an outcome whose mean is a figure of two books, got {outcome!r}{near(outcome, self._books)}")
@@ -206,9 +263,17 @@ class Statistics:
         return out
 
     def difference(self, name: str, other: "Statistics | None" = None, other_name: str | None = None) -> Estimate:
-        """Figure ``other_name`` (by default the same) of ``other`` (by default these statistics) minus figure ``name``, its error paired.
+        """Paired difference of two means or probabilities: the second figure minus the first.
 
-        Means and probabilities only. The error is made of the differences by group: for independent paths it is itself known to 6 %.
+        The error is made of the differences by group of ids: for independent paths it is itself known to 6 %.
+
+        Args:
+            name: The figure subtracted.
+            other: Statistics of the same paths that the second figure is read from; None takes these.
+            other_name: The second figure; None takes the same name.
+
+        Raises:
+            ValueError: The paths differ, or a figure is neither a mean nor a probability.
         """
         other = self if other is None else other
         if (self.sampling, self.first, self.count) != (other.sampling, other.first, other.count):
@@ -218,9 +283,17 @@ class Statistics:
         return a.paired(b, self.count).scaled(scale)
 
     def quantile(self, book: str, outcome: str, level: float) -> Estimate:
-        """Any quantile of an outcome that has a quantile or tail figure: from that figure's histogram where it reaches, else from the wide one.
+        """Any quantile of an outcome that has a quantile or tail figure, from its histogram.
 
         For independent unweighted paths only: of others the error of an unregistered level is not known.
+
+        Args:
+            book: A book's name.
+            outcome: One of its outcomes.
+            level: Above 0 and below 1.
+
+        Raises:
+            ValueError: The outcome has no such figure, or paths are dependent or weighted.
         """
         source = self._outcome(book, outcome)
         for key, one in source.reducers.items():
@@ -234,14 +307,32 @@ class Statistics:
         return Estimate(value, error, n)
 
     def histogram(self, book: str, outcome: str) -> tuple[np.ndarray, np.ndarray]:
-        """(edges [BINS + 1], share of paths [BINS + 2] with those below and above) of an outcome that has a quantile or tail figure."""
+        """Histogram of an outcome that has a quantile or tail figure.
+
+        Args:
+            book: A book's name.
+            outcome: One of its outcomes.
+
+        Returns:
+            (edges [BINS + 1] in the outcome's unit, share of paths [BINS + 2], below the first edge and above the last included).
+
+        Raises:
+            ValueError: The outcome has no such figure.
+        """
         source = self._outcome(book, outcome)
         if source.wide is None:
             raise ValueError(f"{book}/{outcome}: a histogram needs a quantile or tail figure of it in run(figures=...), or raise keep")
         return source.wide.edges, source.wide.counts / self.count / self._mean_weight
 
     def effective_size(self, name: str | None = None) -> float:
-        """Equally weighted paths that would tell as much: of all, or of those in a probability's event, a quantile's or a tail mean's tail."""
+        """Number of equally weighted paths that would tell as much (Kish 1965).
+
+        Args:
+            name: A figure: of the paths in a probability's event, a quantile's or a tail mean's tail. None: of all paths.
+
+        Raises:
+            ValueError: The paths are not weighted.
+        """
         if self.weights is None:
             raise ValueError("effective_size: expected weighted paths, got a run without importance sampling")
         if name is None:
