@@ -14,12 +14,21 @@ from mcengine.statistics.figure import Column, path_weights
 
 
 def mean_return(book: str) -> Figure:
-    """E[W] - 1."""
+    """E[W] - 1.
+
+    Args:
+        book: Name of the policy.
+    """
     return Figure(lambda o: o[book]["wealth"] - 1.0)
 
 
 def difference(book: str, benchmark: str) -> Figure:
-    """E[W - W_A] on the same paths: its error is the paired one."""
+    """E[W - W_A] on the same paths: its error is the paired one.
+
+    Args:
+        book: Name of the policy.
+        benchmark: Name of the policy of W_A.
+    """
     return Figure(lambda o: np.subtract(o[book]["wealth"], o[benchmark]["wealth"], dtype=np.float64))
 
 
@@ -28,6 +37,12 @@ def difference_at_equal_leverage(book: str, benchmark: str, rate: float, years: 
 
     Held at a constant fraction e, ln W_A(e) = e ln W_A + (1 - e)(r T + e QV / 2) with QV the realised variance of the benchmark's
     returns (Ito; exact in continuous time, and to O(dt) on dates): no second run. The error of e itself is left out.
+
+    Args:
+        book: Name of the policy.
+        benchmark: Name of the policy of W_A.
+        rate: r, annual, continuously compounded.
+        years: T, to the horizon.
     """
 
     def adapt(outcomes: Outcomes) -> Callable[[Outcomes], np.ndarray]:
@@ -45,42 +60,86 @@ def difference_at_equal_leverage(book: str, benchmark: str, rate: float, years: 
 
 
 def percentile(book: str, level: float = 0.20, name: str = "wealth") -> Figure:
-    """The ``level`` quantile of an outcome: of ``year_k`` for year-end over year-start wealth."""
+    """Quantile of an outcome.
+
+    Args:
+        book: Name of the policy.
+        level: Share of paths below it, between 0 and 1.
+        name: Of the outcome; ``year_k`` is year-end over year-start wealth.
+    """
     return Figure(Column(book, name), "quantile", level)
 
 
 def below_at_end(book: str, floor: float) -> Figure:
-    """P(W < floor)."""
+    """P(W < floor).
+
+    Args:
+        book: Name of the policy.
+        floor: Fraction of the starting wealth.
+    """
     return Figure(lambda o: o[book]["wealth"] < floor, "probability")
 
 
 def below_any_day(book: str, floor: float) -> Figure:
-    """P(wealth < floor on any date)."""
+    """P(wealth < floor on any date).
+
+    Args:
+        book: Name of the policy.
+        floor: Fraction of the starting wealth.
+    """
     return Figure(lambda o: o[book]["lowest"] < floor, "probability")
 
 
 def shortfall(book: str, floor: float) -> Figure:
-    """E[max(floor - W, 0)]."""
+    """E[max(floor - W, 0)].
+
+    Args:
+        book: Name of the policy.
+        floor: Fraction of the starting wealth.
+    """
     return Figure(lambda o: np.maximum(floor - o[book]["wealth"], 0.0))
 
 
 def conditional_loss(book: str, level: float = 0.95) -> Figure:
-    """CVaR: the mean loss 1 - W of the worst 1 - ``level`` of paths."""
+    """CVaR: the mean loss 1 - W of the worst 1 - ``level`` of paths.
+
+    Args:
+        book: Name of the policy.
+        level: Between 0 and 1.
+    """
     return Figure(lambda o: o[book]["wealth"] - 1.0, "tail_mean", 1.0 - level, factor=-1.0)
 
 
 def mean_of(book: str, name: str) -> Figure:
-    """Mean of an outcome."""
+    """Mean of an outcome.
+
+    Args:
+        book: Name of the policy.
+        name: Of the outcome.
+    """
     return Figure(Column(book, name))
 
 
 def years_of(outcomes_of_book: Mapping[str, Any]) -> list[str]:
-    """``year_1``, ``year_2``, ... where they were recorded, else ``wealth`` (one year or less)."""
+    """``year_1``, ``year_2``, ... where they were recorded, else ``wealth`` (one year or less).
+
+    Args:
+        outcomes_of_book: By name.
+    """
     years = [name for name in outcomes_of_book if name.startswith("year_")]
     return sorted(years, key=lambda name: int(name[5:])) or ["wealth"]
 
 
 def annualised(value: float, error: float, years: float) -> tuple[float, float]:
-    """(1 + R)^(1/T) - 1 of a mean return R and its error by the delta method."""
+    """(1 + R)^(1/T) - 1 of a mean return R and its error by the delta method.
+
+    Args:
+        value: R.
+        error: Standard error of R.
+        years: T.
+
+    Returns:
+        (annualised return, its standard error).
+    """
     growth = math.copysign(abs(1.0 + value) ** (1.0 / years), 1.0 + value)
     return growth - 1.0, error * abs(growth / ((1.0 + value) * years))
