@@ -113,13 +113,13 @@ def capped(count: int, most: int) -> int:
 
 
 def set_precision(precision: str) -> None:
-    """Precision of this whole process (JAX holds one setting).
+    """Floating-point precision of this whole process (JAX holds one setting).
 
     Args:
-        precision: "float32" or "float64".
+        precision: float32 or float64.
 
     Raises:
-        ValueError: For any other.
+        ValueError: It is neither.
     """
     if precision not in ("float32", "float64"):
         raise ValueError(f"precision: expected 'float32' or 'float64', got {precision!r}")

@@ -34,7 +34,7 @@ class Leg:
     closed_value: Scalar
     opened_value: Scalar
     notional: Scalar
-    quote: Quote | None  # of its asset; none for a contract on the rate
+    quote: Quote | None
     closed_mark: Mark | tuple[()]
     opened_mark: Mark | tuple[()]
 

@@ -48,8 +48,8 @@ class Fit:
     before: Study
     names: tuple[str, ...]
     rows: list[dict[str, float]]
-    chosen: float  # how far along the way from the start to the optimiser's end
-    value: Estimate  # on the validation paths
+    chosen: float
+    value: Estimate
     constraint: Estimate
     limit: float
     timings: dict[str, float]

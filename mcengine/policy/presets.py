@@ -1,9 +1,12 @@
 """Named policies. Each is only a chain; ``weights`` is the mix it protects."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from mcengine._model import Scalar
+from mcengine.instrument import Rolled
 from mcengine.policy.chain import Chain, chain
+from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.forward_overlay import ForwardOverlay
@@ -122,7 +125,9 @@ def hedged_put(
     return chain(Mix(dict(weights)), put, DeltaHedge(ratio, asset=asset, through=through))
 
 
-def forward_overlay(weights: Weights, ratio: Scalar = -0.5, tenor: int = 63, roll: int = 63, asset: str = "equity") -> Chain:
+def forward_overlay(
+    weights: Weights, ratio: Scalar = -0.5, tenor: int = 63, roll: int = 63, asset: str = "equity", through: str = "forward"
+) -> Chain:
     """The mix with part of one asset's exposure sold forward.
 
     Args:
@@ -131,5 +136,23 @@ def forward_overlay(weights: Weights, ratio: Scalar = -0.5, tenor: int = 63, rol
         tenor: Steps from a roll to the delivery.
         roll: Steps from one roll to the next, at most the tenor.
         asset: The asset overlaid.
+        through: "forward" or "future".
     """
-    return chain(Mix(dict(weights)), ForwardOverlay(ratio, asset, tenor=tenor, roll=roll))
+    return chain(Mix(dict(weights)), ForwardOverlay(ratio, asset, through, tenor=tenor, roll=roll))
+
+
+def contract_overlay(
+    weights: Weights, contract: Any, coverage: Scalar = 1.0, asset: str = "equity", roll: int = 63, approximate: bool = False
+) -> Chain:
+    """The mix and any contract on one of its assets, written on fractions of the spot and rolled when it expires.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        contract: Its expiry in years from each roll, its strikes and barriers as fractions of the spot then.
+        coverage: Contracts for each unit of the asset held; negative sells them.
+        asset: The asset covered.
+        roll: Steps from one roll to the next, as long as the contract lives.
+        approximate: Whether a formula that is not exact for the market may mark it.
+    """
+    overlay = ContractOverlay(contract, coverage, asset, schedule=Rolled(roll, roll), approximate=approximate)
+    return chain(Mix(dict(weights)), overlay)

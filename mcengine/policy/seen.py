@@ -61,7 +61,7 @@ class Seen:
     slots: Mapping[str, AbstractSlot]
     dates: Mapping[str, Dates]
     signals: Mapping[str, Any]
-    events: Mapping[str, Scalar]  # steps to each
+    events: Mapping[str, Scalar]
     needs: tuple[str, ...]
     cost: AbstractCost
     price_of: Callable[[str, Any, Scalar], Scalar]

@@ -131,14 +131,14 @@ class Candidate:
         method: One of ``METHODS``.
         estimate: Of the figure; None where the method was refused.
         seconds: For a million paths.
-        gain: Error^2 x time of plain paths over its own.
+        gain: Error^2 x time of plain paths over its own; infinite where plain paths saw nothing, and so have no error.
         refused: Why, in words.
     """
 
     method: str
     estimate: Estimate | None = None
     seconds: float = 0.0
-    gain: float = 0.0  # infinite where plain paths saw nothing, and so have no error to compare with
+    gain: float = 0.0
     refused: str = ""
 
     def __str__(self) -> str:
