@@ -28,7 +28,8 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         return _surface(chosen, folder)
     fitted = mc.calibrate.fit_prices(**{key: chosen[key] for key in _FITTED}, say=lambda text: print(text, flush=True))
     table, diagnostics = fitted.table(), fitted.diagnostics()
-    print(f"\n{table['shown'].to_string()}\n\n{diagnostics.round(3).T.to_string()}\n")
+    shown = diagnostics.rename(columns=lambda key: mc.engine.metric(key).label)
+    print(f"\n{table['shown'].to_string()}\n\n{shown.round(3).T.to_string()}\n")
     for note in fitted.notes:
         print(note)
     realised = fitted.realised_correlation()

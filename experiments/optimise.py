@@ -35,18 +35,18 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
     # Ids behind those of the main run: neither it nor the fit has met these paths.
     where = {"first": config.paths, "folder": folder.path / f"fresh_from_{config.paths}", "resume": folder.resumable}
     result = both.run(config.test_paths, seed=config.seed, figures=figures, **where, **_main.engine(config))
-    table = objective.table(result, float(goal.floor), benchmark="before").drop(columns="difference at equal leverage")
-    table = table.rename(columns={"difference to A": "difference to before"})
+    table = objective.table(result, float(goal.floor), benchmark="before").drop(columns="difference_at_equal_leverage")
+    table = table.rename(columns={"difference": "difference_to_before"})
     folder.write_table("before_after", table)
     print(f"tested on {config.test_paths:,} fresh paths, floor {float(goal.floor):g}\n\n{report.text(table)}\n")
 
-    gain, breach = table.loc["after", "difference to before"], table.loc["after", "P(below floor) any day"]
+    gain, breach = table.loc["after", "difference_to_before"], table.loc["after", "breach_any_day"]
     known = 2.0 * breach.error if math.isfinite(breach.error) else 0.0
     kept = "within" if breach.value - known <= fit.limit else "above"
     print(report.verdict("mean return", gain))
     print(f"P(any day below {float(goal.floor):g}) is {report.per_cent(breach)} after it: {kept} the limit of {fit.limit:.2%}.", flush=True)
     metrics = {
-        "parameters": {f"{name} {when}": value for when in parameters for name, value in parameters[when].items()},
+        "parameters": {when: dict(parameters[when]) for when in parameters},
         **{when: report.metrics(table.loc[when]) for when in ("before", "after")},
     }
     timings = {f"fit_{name}": seconds for name, seconds in fit.timings.items()} | {f"test_{k}": v for k, v in result.timings.items()}

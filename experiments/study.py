@@ -44,7 +44,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         heading(f"Floor {floor:.0%}: value ± standard error")
         print(f"{report.text(estimates, name=policy_of)}\n\n" + "\n".join(objective.binding(estimates, floor)), flush=True)
         folder.write_table(f"figures_{floor:g}", estimates)
-        metrics[f"floor {floor:g}"] = {policy_of(book): report.metrics(row) for book, row in estimates.iterrows()}
+        metrics[f"floor_{floor:g}"] = {policy_of(book): report.metrics(row) for book, row in estimates.iterrows()}
 
     last = list(config.policies)[-1]
     heading(f"Fit of {last}: highest mean return with P(any day below {config.floor:.0%}) at most {config.objective.probability:.1%}")
@@ -76,12 +76,12 @@ def policy_of(book: str) -> str:
 
 def figures(study: mc.Study, floors: Sequence[float]) -> dict[str, mc.statistics.Figure]:
     """The figures of every floor; the benchmark is in each, so their names begin with the floor."""
-    return {f"{floor:g}: {key}": figure for floor in floors for key, figure in objective.figures(study, floor, of(study, floor)).items()}
+    return {f"floor_{floor:g}/{key}": figure for floor in floors for key, figure in objective.figures(study, floor, of(study, floor)).items()}
 
 
 def table(result: mc.Result, floor: float) -> Any:
     """The table of one floor, its figures read from the paths kept or from those streamed under its name."""
-    return objective.table(result.under(f"{floor:g}: "), floor, of(result.study, floor))
+    return objective.table(result.under(f"floor_{floor:g}/"), floor, of(result.study, floor))
 
 
 def describe(calibration: Any, market: mc.market.Market) -> None:

@@ -2,14 +2,15 @@
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-def near(name: Any, known: Any) -> str:
-    """``; did you mean ...?`` from the closest known names, or the list of them when none is close."""
+def near(name: Any, known: Any, labels: Mapping[str, str] | None = None) -> str:
+    """``; did you mean ...?`` from the closest known names, or the list of them when none is close. ``labels`` are other words for known names."""
     name, known = str(name), [str(k) for k in known]
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    meant = {**(labels or {}), **{k: k for k in known}}
+    close = list(dict.fromkeys(meant[word] for word in difflib.get_close_matches(name, meant, n=3, cutoff=0.5)))
     if not close:
         tails = {k.rsplit(".", 1)[-1]: k for k in known}
         close = [tails[t] for t in difflib.get_close_matches(name.rsplit(".", 1)[-1], list(tails), n=3, cutoff=0.5)]

@@ -24,7 +24,7 @@ def shipped():
 
 def test_every_parameter_has_a_standard_error(shipped):
     table = shipped.table()
-    assert (table["standard error"] > 0).all()
+    assert (table["standard_error"] > 0).all()
     assert {"equity.kappa", "equity.rho", "equity.variance_premium", "bond.sigma", "correlation.equity-bond"} <= set(table.index)
     assert shipped.parameters["equity.kappa"].sampling == "windows"
 

@@ -70,7 +70,7 @@ def test_a_users_prices_become_a_market(fitted):
     assert "S&P 500 is called S_P_500" in fitted.notes
     seen = fitted.diagnostics()
     assert list(seen.index) == ["S_P_500", "gold", "rate"]
-    assert np.allclose(seen["residual sd"], 1.0, atol=0.1)
+    assert np.allclose(seen["residual_sd"], 1.0, atol=0.1)
 
 
 def test_correlation_realised_is_the_one_asked(fitted):
@@ -198,7 +198,7 @@ def test_regimes_from_a_file_make_a_market(csv):
     assert found.market.regimes.names == ("calm", "stress")
     seen = found.diagnostics()
     assert list(seen.index) == ["S_P_500", "gold"]
-    assert np.allclose(seen["residual sd"], 1.0, atol=0.1)
+    assert np.allclose(seen["residual_sd"], 1.0, atol=0.1)
     assert abs(found.parameters["correlation.stress.S_P_500-gold"].z(0.6)) < 4
     assert np.isfinite(paths(found.market)["gold"]).all()
     from mcengine.report import calibration_plots

@@ -57,8 +57,8 @@ def test_merton_finds_its_jumps():
     for name, truth in {"sigma": 0.15, "intensity": 6.0, "jump_mean": -0.03, "jump_sd": 0.03}.items():
         assert z(fit, name, truth) < 4, (name, str(fit.parameters[name]))
     seen = fit.diagnostics()
-    assert abs(seen["residual sd"] - 1.0) < 4 / np.sqrt(2 * DAYS)
-    assert abs(seen["residual excess kurtosis"]) < 4 * np.sqrt(24 / DAYS)
+    assert abs(seen["residual_sd"] - 1.0) < 4 / np.sqrt(2 * DAYS)
+    assert abs(seen["residual_excess_kurtosis"]) < 4 * np.sqrt(24 / DAYS)
     assert 0.002 < np.isnan(fit.unit).mean() < 0.03
 
 
@@ -68,7 +68,7 @@ def test_kou_finds_its_jumps_and_beats_no_jumps():
     for name, truth in {"sigma": 0.15, "intensity": 6.0, "up_probability": 0.4, "up_mean": 0.03, "down_mean": 0.05}.items():
         assert z(fit, name, truth) < 4, (name, str(fit.parameters[name]))
     assert fit.aic < calibrate.fit_gbm(p, DT).aic - 100
-    assert abs(fit.diagnostics()["residual excess kurtosis"]) < 4 * np.sqrt(24 / DAYS)
+    assert abs(fit.diagnostics()["residual_excess_kurtosis"]) < 4 * np.sqrt(24 / DAYS)
 
 
 @pytest.mark.parametrize("innovations", ["normal", "t"])
@@ -150,7 +150,7 @@ def test_heston_from_returns_alone():
     fit = calibrate.fit_heston(p, DT)
     for name, truth in {"kappa": 5.0, "theta": 0.04, "vol_of_vol": 0.5, "rho": -0.7}.items():
         assert z(fit, name, truth) < 4, (name, str(fit.parameters[name]))
-    assert abs(fit.diagnostics()["residual sd"] - 1.0) < 4 / np.sqrt(2 * 1500)
+    assert abs(fit.diagnostics()["residual_sd"] - 1.0) < 4 / np.sqrt(2 * 1500)
     assert fit.aic < calibrate.fit_gbm(p, DT).aic - 20
 
 

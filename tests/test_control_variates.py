@@ -15,7 +15,7 @@ from mcengine.variance_reduction import control_variates
 
 K = 4.0
 PATHS = 16_384
-MEAN, P20, END = "policy/mean return", "policy/p20 of year", "policy/P(below floor) at end"
+MEAN, P20, END = "policy/mean_return", "policy/p20", "policy/breach_at_end"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def fitted(heston_market, weights):
     study = mc.Study(heston_market, mc.policy.presets.cppi(weights, 0.85, multiplier=5.0), costs=mc.ledger.Proportional(5e-4), steps=12)
     study = replace(study, recorders=(Wealth(),))
     every = mc.objective.figures(study, 0.95, benchmark=None)
-    tail = "policy/CVaR 95 (loss)"
+    tail = "policy/cvar_95"
     figures = {name: every[name] for name in (MEAN, P20, END, tail)}
     controls = control_variates.fit(study, figures, paths=PATHS)
     return figures, controls, control_variates.recording(study).run(PATHS, progress=False)
@@ -66,7 +66,7 @@ def test_batches_agree_with_their_errors(fitted):
 
 def test_what_explains_nothing_is_left_out(fitted):
     _, _, result = fitted
-    never = mc.objective.figure.below_at_end("policy", 0.1)
+    never = mc.objective.figure.breach_at_end("policy", 0.1)
     useless = control_variates.Control(never, np.ones(4), 1.0)
     assert useless.estimate(result) == result.estimate(never)
     assert useless.estimate(result).error > 0.0

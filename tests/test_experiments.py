@@ -52,8 +52,8 @@ def test_study_as_a_user_runs_it(tmp_path):
     assert done.returncode == 0, done.stderr
     folder = last_line(done.stdout)
     metrics = check_run(folder, tables=("figures_0.7", "figures_0.9", "parameters", "fit", "before_after"))
-    assert set(metrics) == {"floor 0.7", "floor 0.9", "fit"}
-    assert set(metrics["floor 0.9"]) == {"unhedged", "vol_target_cppi"}
+    assert set(metrics) == {"floor_0.7", "floor_0.9", "fit"}
+    assert set(metrics["floor_0.9"]) == {"unhedged", "vol_target_cppi"}
     pictures = {file.stem for file in folder.glob("*.png")}
     assert pictures == {"wealth_0.7", "wealth_0.9", "protection_cost_0.7", "protection_cost_0.9", "fan", "exposure", "fit"}
     assert (folder / "outcomes" / "vol_target_cppi 0.9" / "wealth.npy").is_file()
@@ -67,7 +67,7 @@ def test_hedge_as_a_user_runs_it_from_elsewhere(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     metrics = check_run(last_line(done.stdout), tables=("figures",))
-    assert metrics["mean return"]["error"] > 0.0
+    assert metrics["mean_return"]["error"] > 0.0
     bad = subprocess.run([*command, "policy=cpi"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (bad.returncode, bad.stderr) == (2, "error: unknown policy 'cpi'; did you mean cppi?\n")
 
@@ -77,7 +77,7 @@ def test_optimise(script, capsys):
     out = capsys.readouterr().out
     metrics = check_run(last_line(out), tables=("parameters", "fit", "before_after"))
     assert set(metrics) == {"parameters", "before", "after"}
-    assert metrics["parameters"]["policy.cppi.multiplier before"] == 4.0
+    assert metrics["parameters"]["before"]["policy.cppi.multiplier"] == 4.0
     assert "the limit of 0.50%" in out
 
 
@@ -181,7 +181,7 @@ def test_sweep_collect_and_resume(script, capsys, tmp_path):
         ("unhedged", 0.7),
         ("unhedged", 0.9),
     ]
-    assert runs["mean return error"].gt(0.0).all()
+    assert runs["mean_return_error"].gt(0.0).all()
     assert all(folder in lines for folder in runs.index)
 
     written = {file: file.stat().st_mtime_ns for file in (tmp_path / "sweep").rglob("metrics.json")}
@@ -233,7 +233,7 @@ def test_streamed_figures_of_two_floors_are_kept_apart(script):
     exact, streamed = (both.run(8192, keep=keep, **options) for keep in (8192, 2048))
     for floor in chosen.floors:
         tables = [study.table(result, floor) for result in (exact, streamed)]
-        for figure in ("mean return", "P(below floor) any day"):
+        for figure in ("mean_return", "breach_any_day"):
             values = [[cell.value for cell in table[figure]] for table in tables]
             assert values[0] == pytest.approx(values[1])
         assert list(tables[0].index) == ["unhedged", f"vol_target_cppi {floor:g}"]

@@ -42,7 +42,7 @@ def year():
 def test_rare_breach_takes_a_hundredth_of_the_paths(year):
     _, found = year
     result = found.study.run(16_384, progress=False)
-    value = result.estimate(mc.objective.figure.below_any_day("policy", 0.55))
+    value = result.estimate(mc.objective.figure.breach_any_day("policy", 0.55))
     p = value.value
     assert p * (1.0 - p) / (value.error**2 * result.paths) > 100.0
     assert found.gain > 100.0
@@ -56,7 +56,7 @@ def test_every_figure_is_that_of_plain_paths():
     found = mc.variance_reduction.importance(study, floor=0.77, paths=PATHS)
     plain, shifted = study.run(PATHS, progress=False), found.study.run(PATHS, seed=1, progress=False)
     table = mc.objective.figures(study, 0.77, benchmark=None)
-    for name in ("mean return", "p20 of year", "P(below floor) at end", "P(below floor) any day", "mean shortfall", "CVaR 95 (loss)"):
+    for name in ("mean_return", "p20", "breach_at_end", "breach_any_day", "mean_shortfall", "cvar_95"):
         figure = table[f"policy/{name}"]
         a, b = plain.estimate(figure), shifted.estimate(figure)
         assert abs(a.value - b.value) < K * math.hypot(a.error, b.error), name
@@ -105,7 +105,7 @@ def test_several_books_on_the_weights_of_one(heston_market, weights):
     shifted = found.study.run(PATHS, seed=1, progress=False)
     np.testing.assert_allclose(plain.outcomes["market"]["log_weight"], 0.0, atol=1e-6)
     for book in books:
-        figure = mc.objective.figure.below_any_day(book, 0.87)
+        figure = mc.objective.figure.breach_any_day(book, 0.87)
         a, b = plain.estimate(figure), shifted.estimate(figure)
         assert abs(a.value - b.value) < K * math.hypot(a.error, b.error), book
     assert found.gain > 3.0

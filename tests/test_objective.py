@@ -38,28 +38,28 @@ def test_each_figure_is_what_its_name_says(result, table):
     a, c = result["unhedged"], result["cppi"]
     w = np.asarray(c["wealth"], np.float64)
     row = table.loc["cppi"]
-    assert row["mean return"].value == pytest.approx(w.mean() - 1, abs=1e-6)
-    assert row["annualised return"].value == pytest.approx(w.mean() ** 0.5 - 1, abs=1e-6)
-    assert row["difference to A"].value == pytest.approx((w - a["wealth"]).mean(), abs=1e-6)
-    assert row["difference to A"].error == pytest.approx((w - a["wealth"]).std() / PATHS**0.5, rel=1e-3)
-    assert row["P(below floor) any day"].value == np.mean(c["lowest"] < 0.9)
-    assert row["mean shortfall"].value == pytest.approx(np.maximum(0.9 - w, 0).mean(), abs=1e-7)
-    assert row["CVaR 95 (loss)"].value == pytest.approx(1 - np.sort(w)[: PATHS // 20].mean(), abs=1e-4)
-    assert row["p20 of year 1"].value == pytest.approx(np.quantile(c["year_1"], 0.2), abs=1e-4)
-    assert row["p20, lowest year"].value == min(row["p20 of year 1"].value, row["p20 of year 2"].value)
+    assert row["mean_return"].value == pytest.approx(w.mean() - 1, abs=1e-6)
+    assert row["annualised_return"].value == pytest.approx(w.mean() ** 0.5 - 1, abs=1e-6)
+    assert row["difference"].value == pytest.approx((w - a["wealth"]).mean(), abs=1e-6)
+    assert row["difference"].error == pytest.approx((w - a["wealth"]).std() / PATHS**0.5, rel=1e-3)
+    assert row["breach_any_day"].value == np.mean(c["lowest"] < 0.9)
+    assert row["mean_shortfall"].value == pytest.approx(np.maximum(0.9 - w, 0).mean(), abs=1e-7)
+    assert row["cvar_95"].value == pytest.approx(1 - np.sort(w)[: PATHS // 20].mean(), abs=1e-4)
+    assert row["p20_year_1"].value == pytest.approx(np.quantile(c["year_1"], 0.2), abs=1e-4)
+    assert row["p20_lowest_year"].value == min(row["p20_year_1"].value, row["p20_year_2"].value)
 
 
 def test_paired_errors_are_smaller_than_unpaired_ones(table):
     row = table.loc["cppi"]
-    unpaired = np.hypot(row["mean return"].error, table.loc["unhedged"]["mean return"].error)
-    assert row["difference to A"].error < 0.8 * unpaired
+    unpaired = np.hypot(row["mean_return"].error, table.loc["unhedged"]["mean_return"].error)
+    assert row["difference"].error < 0.8 * unpaired
 
 
 def test_a_half_sized_mix_is_the_benchmark_at_equal_leverage(table):
     # The two differ by dates only: held at half by daily trades against held at half continuously.
-    half = table.loc["half"]["difference at equal leverage"]
+    half = table.loc["half"]["difference_at_equal_leverage"]
     assert abs(half.value) < 4 * half.error + 2e-5
-    assert table.loc["half"]["difference to A"].value < -0.02
+    assert table.loc["half"]["difference"].value < -0.02
 
 
 def test_no_hit_still_has_an_error():
@@ -103,7 +103,7 @@ def _risk(wealth, level=0.95):
 
 @settings(max_examples=50, deadline=None)
 @given(LOSSES, LOSSES, st.floats(-0.5, 0.5), st.floats(0.0, 1.0))
-def test_conditional_loss_is_coherent(x, y, cash, share):
+def test_cvar_is_coherent(x, y, cash, share):
     assert _risk(x + cash) == pytest.approx(_risk(x) - cash, abs=1e-9)
     assert _risk(np.maximum(x, y)) <= _risk(x) + 1e-9
     assert _risk(share * x + (1 - share) * y) <= share * _risk(x) + (1 - share) * _risk(y) + 1e-9
@@ -114,7 +114,7 @@ def test_protection_loss_prices_the_breach():
     objective = mc.objective.FloorProtection(floor=0.9, probability=0.01)
     outcomes = {"wealth": np.array([1.1, 0.95]), "lowest": np.array([1.0, 0.8])}
     loss, parts = objective.loss(outcomes, 2.0)
-    np.testing.assert_allclose(parts["breach"], [0.0, 1.0], atol=1e-6)
+    np.testing.assert_allclose(parts["breach_any_day"], [0.0, 1.0], atol=1e-6)
     np.testing.assert_allclose(loss, [-0.1 - 0.02, 0.05 + 2 * 0.99], atol=1e-5)
 
 

@@ -42,7 +42,7 @@ def test_the_return_rises_and_the_constraint_holds_on_fresh_paths(study, fitted)
 
 
 def test_history_and_table_show_the_way(fitted):
-    assert list(fitted.history.columns[:4]) == ["loss", "return", "breach", "price"]
+    assert list(fitted.history.columns[:4]) == ["loss", "mean_return", "breach_any_day", "price"]
     assert len(fitted.history) == 40
     assert fitted.table().loc["policy.cppi.multiplier", "before"] == 2.0
     assert (fitted.history[list(fitted.names)] > 0).all().all()

@@ -345,7 +345,7 @@ class TestExperiments:
         assert capsys.readouterr().err == ""
         runs = mc.collect("sweep")
         assert sorted(runs["policy.share"]) == [0.25, 0.5]
-        assert runs["mean return"].is_unique
+        assert runs["mean_return"].is_unique
         assert "my_rules" not in _targets._homes(())
 
     def test_from_the_command_line_stopped_and_resumed(self, script, capsys, here, monkeypatch):

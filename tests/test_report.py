@@ -1,6 +1,7 @@
 """Run folders are complete or not there, tables keep their errors, pictures are made of what they are given."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import matplotlib.colors
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mcengine as mc
-from mcengine import objective, report
+from mcengine import Scalar, model, number, objective, report
 from mcengine.market import correlation as corr
 from mcengine.report import market_plots
 from mcengine.report.run_folder import RunFolder
@@ -17,11 +18,23 @@ from mcengine.report.run_folder import RunFolder
 BOOKS = ("unhedged", "cppi 0.9")
 
 
+@model
+class StampDuty(mc.ledger.AbstractCost):
+    """A cost of a user's own."""
+
+    rate: Scalar = number(default=1e-3)
+    names = ("stamp_duty",)
+
+    def on_trade(self, trade):
+        return {"stamp_duty": self.rate * trade.turnover}
+
+
 @pytest.fixture(scope="module")
 def result():
     market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2, drift=0.07)}, rate=0.03)
     presets, weights = mc.policy.presets, {"equity": 0.9}
-    study = mc.Study(market, dict(zip(BOOKS, (presets.unhedged(weights), presets.cppi(weights, 0.9)), strict=True)), steps=12)
+    policies = dict(zip(BOOKS, (presets.unhedged(weights), presets.cppi(weights, 0.9)), strict=True))
+    study = mc.Study(market, policies, mc.ledger.Total(mc.ledger.Proportional(5e-4), StampDuty()), steps=12)
     return study.run(512, progress=False)
 
 
@@ -35,10 +48,25 @@ def test_text_has_every_figure_with_its_error(table):
     assert lines[0].split() == ["unhedged", "cppi"]
     assert len(lines) == 2 + len(table.columns)
     assert max(map(len, lines)) <= 160
-    for line, figure in zip(lines[2:], table.columns, strict=True):
-        assert line.startswith(figure)
-        missing = sum(not isinstance(cell, mc.Estimate) for cell in table[figure])
+    for line, key in zip(lines[2:], table.columns, strict=True):
+        assert line.startswith(mc.engine.metric(key).heading)
+        missing = sum(not isinstance(cell, mc.Estimate) for cell in table[key])
         assert line.count("±") == len(table) - missing
+    assert lines[-1].startswith("cost: stamp duty, %")
+    assert next(line for line in lines if line.startswith("turnover  "))
+
+
+def test_every_key_is_snake_case_and_every_label_its_own(result, table):
+    keys = {*mc.engine.METRICS, *table.columns, *(name.rpartition("/")[2] for name in result.figures())}
+    assert all(re.fullmatch("[a-z][a-z0-9_]*", key) for key in keys)
+    assert len({mc.engine.metric(key).label for key in keys}) == len(keys)
+    assert set(result.outcomes["unhedged"]) <= keys
+
+
+def test_a_cost_is_in_the_table_by_its_name(result, table):
+    cost = table.loc["cppi 0.9", "cost_stamp_duty"]
+    assert cost.value == pytest.approx(result["cppi 0.9"]["cost_stamp_duty"].mean(), rel=1e-6)
+    assert cost.value == pytest.approx(2.0 * table.loc["cppi 0.9", "cost_underlying"].value, rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -67,20 +95,20 @@ def test_run_folder(tmp_path, table):
     assert not folder.is_finished(config)
     folder.finish(
         config,
-        {"mean return": mc.Estimate(0.05, 0.01), "empty": float("nan")},
+        {"mean_return": mc.Estimate(0.05, 0.01), "empty": float("nan")},
         {**report.provenance(), "seed": 1, "timings": {"run_seconds": np.float64(2.0)}},
     )
     assert folder.is_finished(config)
     with pytest.raises(ValueError, match="holds the finished run of another configuration"):
         folder.is_finished({"policy": 1})
-    assert json.loads((folder.path / "metrics.json").read_text()) == {"mean return": {"value": 0.05, "error": 0.01}, "empty": None}
+    assert json.loads((folder.path / "metrics.json").read_text()) == {"mean_return": {"value": 0.05, "error": 0.01}, "empty": None}
     facts = json.loads((folder.path / "provenance.json").read_text())
     assert {"git_commit", "git_dirty", "versions", "devices", "seed", "precision", "xla_flags", "timings"} <= set(facts)
     assert {"python", "jax", "jaxlib", "numpy", "optax", "pandas", "hydra-core", "mcengine"} <= set(facts["versions"])
     assert not [file for file in folder.path.iterdir() if file.name.startswith(".")]
     csv = pd.read_csv(folder.path / "figures.csv", index_col=0)
-    assert csv.loc["cppi 0.9", "mean return"] == pytest.approx(table.loc["cppi 0.9", "mean return"].value)
-    assert csv.loc["cppi 0.9", "mean return error"] == pytest.approx(table.loc["cppi 0.9", "mean return"].error)
+    assert csv.loc["cppi 0.9", "mean_return"] == pytest.approx(table.loc["cppi 0.9", "mean_return"].value)
+    assert csv.loc["cppi 0.9", "mean_return_error"] == pytest.approx(table.loc["cppi 0.9", "mean_return"].error)
 
 
 def test_two_runs_do_not_fill_one_folder(tmp_path):
@@ -95,7 +123,7 @@ def test_collect(tmp_path):
     for name, floor in (("a", 0.7), ("b", 0.9)):
         folder = RunFolder(tmp_path / "sweep" / name)
         folder.begin("")
-        metrics = {"mean return": mc.Estimate(floor / 10, 0.01), "unhedged": {"turnover": mc.Estimate(2.0, 0.1)}}
+        metrics = {"mean_return": mc.Estimate(floor / 10, 0.01), "unhedged": {"turnover": mc.Estimate(2.0, 0.1)}}
         folder.finish(
             {"floor": floor, "policy": {"_target_": "x", "multiplier": 4}}, metrics, {**report.provenance(), "seed": 3, "choices": {"policy": "cppi"}}
         )
@@ -103,9 +131,9 @@ def test_collect(tmp_path):
     for root in (tmp_path, str(tmp_path / "sweep")):
         runs = mc.collect(root)
         assert list(runs["floor"]) == [0.7, 0.9]
-        assert list(runs["mean return"]) == pytest.approx([0.07, 0.09])
+        assert list(runs["mean_return"]) == pytest.approx([0.07, 0.09])
         assert set(runs["policy"]) == {"cppi"}
-        assert {"policy.multiplier", "mean return error", "unhedged/turnover", "provenance.git_commit", "provenance.seed"} <= set(runs)
+        assert {"policy.multiplier", "mean_return_error", "unhedged/turnover", "provenance.git_commit", "provenance.seed"} <= set(runs)
     assert len(mc.collect(tmp_path / "sweep" / "a")) == 1
     assert mc.collect(tmp_path / "sweep" / "unfinished").empty
     with pytest.raises(ValueError, match="collect: expected a folder"):
@@ -116,11 +144,11 @@ def test_pictures(tmp_path, result, table):
     worst = {book: [int(np.argmin(result[book]["wealth"]))] for book in BOOKS}
     ids = sorted({*range(8), *(path for paths in worst.values() for path in paths)})
     trace = result.study.trace(ids)
-    history = pd.DataFrame({"loss": [2.0, 1.0], "return": [0.1, 0.2], "breach": [0.1, 0.0], "price": [1.0, 2.0], "policy.x": [1.0, 2.0]})
+    history = pd.DataFrame({"loss": [2.0, 1.0], "mean_return": [0.1, 0.2], "breach_any_day": [0.1, 0.0], "price": [1.0, 2.0], "policy.x": [1.0, 2.0]})
     pictures = {
         "wealth": report.plot_wealth(result, 0.9),
         "protection_cost": report.plot_protection_cost(table, 0.9),
-        "one_book": report.plot_protection_cost(table.loc[["unhedged"]].drop(columns="difference to A"), 0.9),
+        "one_book": report.plot_protection_cost(table.loc[["unhedged"]].drop(columns="difference"), 0.9),
         "fan": report.plot_fan(trace, BOOKS, worst, 0.9),
         "exposure": report.plot_exposure(trace, worst["unhedged"][0], BOOKS, 0.9),
         "fit": report.plot_fit(history, 0.005),

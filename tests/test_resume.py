@@ -200,7 +200,7 @@ class TestRefusals:
             small.run(**RUN, folder=folder, resume=True)
 
     def test_a_figures_terms_are_part_of_the_run(self, small, tmp_path):
-        floors = [{"breach": mc.objective.figure.below_at_end("all", floor)} for floor in (0.9, 0.8)]
+        floors = [{"breach": mc.objective.figure.breach_at_end("all", floor)} for floor in (0.9, 0.8)]
         small.run(**RUN, figures=floors[0], folder=tmp_path)
         with pytest.raises(ValueError, match=r"figures.breach.column.floor: 0.9 there, 0.8 here"):
             small.run(**RUN, figures=floors[1], folder=tmp_path, resume=True)
@@ -268,12 +268,12 @@ class TestStopRules:
     def test_until(self, small):
         result = small.run(**RUN | {"paths": 10**5}, until={"metric": "p20", "error": 6e-3})
         estimates = result.estimates()
-        assert max(estimates[f"{book}/wealth p20"].error for book in ("all", "half")) <= 6e-3
+        assert max(estimates[f"{book}/p20"].error for book in ("all", "half")) <= 6e-3
         assert result.paths % SIZE == 0
         assert result.paths > KEPT
         before = small.run(**RUN | {"paths": result.paths - SIZE})
-        assert before.estimates()["all/wealth p20"].error > 6e-3
-        assert "standard error of all/wealth p20 is 0.00" in result.stopped
+        assert before.estimates()["all/p20"].error > 6e-3
+        assert "standard error of all/p20 is 0.00" in result.stopped
         same = small.run(**RUN | {"paths": result.paths})
         assert digest(same) == digest(result)
 
@@ -282,12 +282,12 @@ class TestStopRules:
         assert (result.paths, result.kept, result["all"]["wealth"].size) == (SIZE, SIZE, SIZE)
 
     def test_paths_are_the_most(self, small):
-        result = small.run(**RUN, until={"metric": "mean", "error": 1e-9})
+        result = small.run(**RUN, until={"metric": "wealth", "error": 1e-9})
         assert result.paths == PATHS
         assert "all 2,000 paths are run; the standard error of all/wealth is still" in result.stopped
 
     def test_a_stopped_run_is_finished_and_may_go_further(self, small, tmp_path, monkeypatch):
-        tight, tighter = ({"metric": "all/wealth p20", "error": error} for error in (8e-3, 6e-3))
+        tight, tighter = ({"metric": "all/p20", "error": error} for error in (8e-3, 6e-3))
         options = RUN | {"paths": 10**5, "folder": tmp_path, "resume": True}
         first, calls = small.run(**options, until=tight), counted(monkeypatch)
         assert digest(small.run(**options, until=tight)) == digest(first)
@@ -307,6 +307,7 @@ class TestStopRules:
         ("rule", "message"),
         [
             ({"until": {"metric": "p21", "error": 1e-4}}, "until.metric: unknown figure 'p21'; did you mean p20"),
+            ({"until": {"metric": "wealth p20", "error": 1e-4}}, "until.metric: unknown figure 'wealth p20'; did you mean wealth or p20"),
             ({"until": {"metric": "p20", "error": 0.0}}, "until.error: expected a standard error above 0, got 0.0"),
             ({"until": {"metric": "p20", "error": None}}, "until.error: expected a standard error above 0, got None"),
             ({"until": {"metric": None, "error": 0.1}}, "until.metric: expected the name of a figure, got None"),
@@ -320,10 +321,10 @@ class TestStopRules:
             small.run(**RUN, **rule)
 
     def test_names(self):
-        known = ["a/wealth", "a/wealth p20", "b/wealth", "0.9: b/mean return"]
-        for metric, meant in [("mean", ["a/wealth", "b/wealth"]), ("p20", ["a/wealth p20"]), ("a/wealth", ["a/wealth"])]:
+        known = ["a/wealth", "a/p20", "b/wealth", "floor_0.9/b/mean_return"]
+        for metric, meant in [("wealth", ["a/wealth", "b/wealth"]), ("p20", ["a/p20"]), ("a/wealth", ["a/wealth"])]:
             assert Until(metric, 1.0).names(known) == meant
-        assert Until("mean return", 1.0).names(known) == ["0.9: b/mean return"]
+        assert Until("mean_return", 1.0).names(known) == ["floor_0.9/b/mean_return"]
 
     def test_no_error_is_not_small(self):
         rule = StopRule(100, {"metric": "x", "error": 1.0}, None)

@@ -106,7 +106,7 @@ def test_a_full_disk_and_more_paths(script, capsys, tmp_path, monkeypatch):
 def test_until_and_seconds(script, capsys, tmp_path):
     rule = ["until={metric:p20,error:3e-3}", "hydra.run.dir=mine"]
     assert script("hedge", [*FAST, "policy=cppi", "paths=4096", *rule]) == 0
-    assert "the standard error of unhedged/wealth p20 is 0.00" in capsys.readouterr().out
+    assert "the standard error of unhedged/p20 is 0.00" in capsys.readouterr().out
     times = json.loads((tmp_path / "mine" / "provenance.json").read_text())["timings"]
     assert times["paths"] % 256 == 0
     assert times["paths"] < 4096

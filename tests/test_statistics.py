@@ -9,9 +9,10 @@ from scipy.stats import norm
 import mcengine as mc
 from mcengine import report
 from mcengine._model import replace
+from mcengine.engine.metrics import default_figures
 from mcengine.statistics import Figure, Sampling, Statistics, estimate
 from mcengine.statistics.accumulators import BINS, CHUNK, Histogram
-from mcengine.statistics.figure import Column, default_figures
+from mcengine.statistics.figure import Column
 
 IID, PAIRS, RANDOMISED = Sampling(), Sampling("pairs", 2), Sampling("randomisations", 32)
 SAMPLINGS = {"iid": IID, "pairs": PAIRS, "randomisations": RANDOMISED}

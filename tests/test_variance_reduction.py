@@ -13,7 +13,7 @@ from mcengine.variance_reduction.choose import Candidate, Choice, Reduced
 
 PATHS = 16_384
 K = 4.0
-ANY_DAY = "policy/P(below floor) any day"
+ANY_DAY = "policy/breach_any_day"
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def study():
 @pytest.fixture(scope="module")
 def figures(study):
     every = mc.objective.figures(study, 0.65, benchmark=None)
-    return {name: every[name] for name in (ANY_DAY, "policy/mean return")}
+    return {name: every[name] for name in (ANY_DAY, "policy/mean_return")}
 
 
 @pytest.fixture(scope="module")

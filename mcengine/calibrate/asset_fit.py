@@ -56,13 +56,13 @@ class Fit:
         square = e**2 - np.mean(e**2)
         return {
             "days": float(e.size),
-            "log likelihood": self.log_likelihood,
-            "AIC": self.aic,
-            "residual mean": float(self.residuals.mean()),
-            "residual sd": sd,
-            "residual skewness": float(np.mean(e**3)) / sd**3,
-            "residual excess kurtosis": float(np.mean(e**4)) / sd**4 - 3.0,
-            "autocorrelation of squares": float(np.mean(square[1:] * square[:-1]) / np.mean(square**2)),
+            "log_likelihood": self.log_likelihood,
+            "aic": self.aic,
+            "residual_mean": float(self.residuals.mean()),
+            "residual_sd": sd,
+            "residual_skewness": float(np.mean(e**3)) / sd**3,
+            "residual_excess_kurtosis": float(np.mean(e**4)) / sd**4 - 3.0,
+            "autocorrelation_of_squares": float(np.mean(square[1:] * square[:-1]) / np.mean(square**2)),
         }
 
 

@@ -52,7 +52,7 @@ class MarketFit:
         import pandas as pd
 
         shown = lambda e: str(e) if np.isfinite(e.error) else f"{e.value:.4g} (at a limit: no error)"  # noqa: E731
-        rows = {name: {"value": e.value, "standard error": e.error, "shown": shown(e)} for name, e in self.parameters.items()}
+        rows = {name: {"value": e.value, "standard_error": e.error, "shown": shown(e)} for name, e in self.parameters.items()}
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def diagnostics(self) -> Any:

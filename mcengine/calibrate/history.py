@@ -48,7 +48,7 @@ class Calibration:
         """One row a parameter, value ± standard error (pandas)."""
         import pandas as pd
 
-        rows = {name: {"value": e.value, "standard error": e.error, "shown": str(e)} for name, e in self.parameters.items()}
+        rows = {name: {"value": e.value, "standard_error": e.error, "shown": str(e)} for name, e in self.parameters.items()}
         return pd.DataFrame.from_dict(rows, orient="index")
 
     @property

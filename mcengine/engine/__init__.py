@@ -7,6 +7,7 @@ from mcengine.engine.gradient import BatchGradient
 from mcengine.engine.grid import grid
 from mcengine.engine.identity import identity
 from mcengine.engine.journal import Journal
+from mcengine.engine.metrics import METRICS, Metric, metric
 from mcengine.engine.not_finite import NotFiniteError
 from mcengine.engine.price import Payoffs, payoffs, price
 from mcengine.engine.program import traces
@@ -18,11 +19,13 @@ from mcengine.engine.study import Study
 from mcengine.engine.trace import trace
 
 __all__ = [
+    "METRICS",
     "AbstractStudy",
     "BatchGradient",
     "Correlations",
     "DiskFullError",
     "Journal",
+    "Metric",
     "NotFiniteError",
     "Payoffs",
     "Result",
@@ -31,6 +34,7 @@ __all__ = [
     "grid",
     "hosts",
     "identity",
+    "metric",
     "payoffs",
     "price",
     "recorder",

@@ -13,10 +13,11 @@ import numpy as np
 from mcengine.engine.base import AbstractStudy
 from mcengine.engine.checkpoint import InMemory, OnDisk, nested
 from mcengine.engine.memory import default_super_block
+from mcengine.engine.metrics import default_figures
 from mcengine.engine.result import Result
 from mcengine.engine.stop import StopRule
 from mcengine.statistics.estimate import Estimate
-from mcengine.statistics.figure import Figure, Outcomes, default_figures
+from mcengine.statistics.figure import Figure, Outcomes
 from mcengine.statistics.stream import Statistics
 
 Blocks = Callable[[int, int], Iterator[tuple[int, Outcomes]]]

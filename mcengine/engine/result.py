@@ -13,10 +13,11 @@ import numpy as np
 
 from mcengine._spelling import near
 from mcengine.engine.base import AbstractStudy
+from mcengine.engine.metrics import default_figures
 from mcengine.statistics import Sampling, estimate
 from mcengine.statistics.accumulators import BINS
 from mcengine.statistics.estimate import Estimate
-from mcengine.statistics.figure import Column, Figure, default_figures, path_weights
+from mcengine.statistics.figure import Column, Figure, path_weights
 from mcengine.statistics.stream import Moments, Statistics
 
 
@@ -277,8 +278,8 @@ class Result:
                 values = self.estimate(before, f"{a}/{name}"), other.estimate(after, f"{b}/{name}")
                 verdict = "" if abs(difference.value) > 2.0 * difference.error else "within the error"
                 rows.append((a, name, *map(str, values), str(difference), verdict))
-        table = pd.DataFrame(rows, columns=["policy", "mean of", "before", "after", "difference", "note"])
-        return _printed_whole(table.set_index(["policy", "mean of"]))
+        table = pd.DataFrame(rows, columns=["policy", "mean_of", "before", "after", "difference", "note"])
+        return _printed_whole(table.set_index(["policy", "mean_of"]))
 
     def _of(self, figures: Mapping[str, Figure]) -> Statistics:
         """Statistics of all paths: those streamed, or of ``figures`` from the outcomes kept."""

@@ -17,11 +17,12 @@ from mcengine.engine.checks import check_ids, check_keep, check_paths
 from mcengine.engine.driver import Driver, new_timings
 from mcengine.engine.identity import identity
 from mcengine.engine.memory import budget, check_super_block, fit_block, host_bytes
+from mcengine.engine.metrics import default_figures
 from mcengine.engine.not_finite import check_finite
 from mcengine.engine.result import Result
 from mcengine.engine.stop import StopRule, Until
 from mcengine.noise import make_key, path_ids
-from mcengine.statistics.figure import Figure, default_figures
+from mcengine.statistics.figure import Figure
 
 
 def run(
@@ -58,7 +59,7 @@ def run(
         figures: Figures by name that are streamed beside those of ``Result.table``.
         folder: Holds checkpoints, and outcomes as memory-mapped ``outcomes/<book>/<figure>.npy``; None keeps all in memory.
         resume: Whether to go on after the last finished super-block in the folder, with the same bits.
-        until: ``{"metric": "p20", "error": 1e-4}`` stops where the standard error is that small, of every book or of "cppi/wealth p20" alone.
+        until: ``{"metric": "p20", "error": 1e-4}`` stops where the standard error is that small, of every book or of "cppi/p20" alone.
         seconds: Stops when so much time has passed.
         super_block: Paths in a super-block, at whose ends a run is checkpointed and may stop; None for a second or two of work.
         progress: Whether to show a bar; None for on a terminal only.

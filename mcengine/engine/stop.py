@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mcengine._spelling import near
+from mcengine.engine.metrics import near_metric
 from mcengine.statistics.estimate import Estimate
 
 
@@ -34,18 +34,17 @@ class Until:
         return Until(metric, float(error))
 
     def names(self, known: Iterable[str]) -> list[str]:
-        """The known figures that are meant: the one so called; else those of every book whose figure is so called, ``p20`` being ``wealth p20``
-        and ``mean`` that of wealth. Raises ``ValueError`` with near names when there is none.
+        """The known figures that are meant: the one so called; else those of every book whose figure is so called. Raises ``ValueError`` with near
+        names when there is none.
         """
         known = list(known)
         if self.metric in known:
             return [self.metric]
-        for wanted in (self.metric, f"wealth {self.metric}", "wealth" if self.metric == "mean" else self.metric):
-            meant = [name for name in known if name.rpartition("/")[2] == wanted]
-            if meant:
-                return meant
-        short = dict.fromkeys(name.rpartition("/")[2].removeprefix("wealth ") for name in known)
-        raise ValueError(f"until.metric: unknown figure {self.metric!r}{near(self.metric, short)}")
+        short = {name: name.rpartition("/")[2] for name in known}
+        meant = [name for name, key in short.items() if key == self.metric]
+        if not meant:
+            raise ValueError(f"until.metric: unknown figure {self.metric!r}{near_metric(self.metric, dict.fromkeys(short.values()))}")
+        return meant
 
 
 def check_seconds(seconds: Any) -> float | None:

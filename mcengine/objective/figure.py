@@ -4,8 +4,7 @@ Wealth W is final over starting wealth, so a floor is a number such as 0.9: the 
 """
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -70,7 +69,7 @@ def percentile(book: str, level: float = 0.20, name: str = "wealth") -> Figure:
     return Figure(Column(book, name), "quantile", level)
 
 
-def below_at_end(book: str, floor: float) -> Figure:
+def breach_at_end(book: str, floor: float) -> Figure:
     """P(W < floor).
 
     Args:
@@ -80,7 +79,7 @@ def below_at_end(book: str, floor: float) -> Figure:
     return Figure(lambda o: o[book]["wealth"] < floor, "probability")
 
 
-def below_any_day(book: str, floor: float) -> Figure:
+def breach_any_day(book: str, floor: float) -> Figure:
     """P(wealth < floor on any date).
 
     Args:
@@ -90,7 +89,7 @@ def below_any_day(book: str, floor: float) -> Figure:
     return Figure(lambda o: o[book]["lowest"] < floor, "probability")
 
 
-def shortfall(book: str, floor: float) -> Figure:
+def mean_shortfall(book: str, floor: float) -> Figure:
     """E[max(floor - W, 0)].
 
     Args:
@@ -100,7 +99,7 @@ def shortfall(book: str, floor: float) -> Figure:
     return Figure(lambda o: np.maximum(floor - o[book]["wealth"], 0.0))
 
 
-def conditional_loss(book: str, level: float = 0.95) -> Figure:
+def cvar(book: str, level: float = 0.95) -> Figure:
     """CVaR: the mean loss 1 - W of the worst 1 - ``level`` of paths.
 
     Args:
@@ -118,16 +117,6 @@ def mean_of(book: str, name: str) -> Figure:
         name: Of the outcome.
     """
     return Figure(Column(book, name))
-
-
-def years_of(outcomes_of_book: Mapping[str, Any]) -> list[str]:
-    """``year_1``, ``year_2``, ... where they were recorded, else ``wealth`` (one year or less).
-
-    Args:
-        outcomes_of_book: By name.
-    """
-    years = [name for name in outcomes_of_book if name.startswith("year_")]
-    return sorted(years, key=lambda name: int(name[5:])) or ["wealth"]
 
 
 def annualised(value: float, error: float, years: float) -> tuple[float, float]:

@@ -4,7 +4,7 @@ As a per-path loss, with a price lambda (return given up for one unit of probabi
     loss = -(W - 1) + lambda (b - limit),   b = smooth indicator of (lowest wealth < floor).
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
@@ -33,6 +33,14 @@ class FloorProtection:
     probability: Scalar = number(default=0.005, above=0.0, below=1.0, term=True)
     width: Scalar = number(default=0.002, above=0.0, term=True)
 
+    maximised: ClassVar[str] = "mean_return"
+    constrained: ClassVar[str] = "breach_any_day"
+
+    @property
+    def limit(self) -> float:
+        """Most that ``constrained`` may be."""
+        return float(self.probability)
+
     def value(self, book: str) -> Figure:
         """The figure that is maximised: the mean return.
 
@@ -47,7 +55,7 @@ class FloorProtection:
         Args:
             book: Name of the policy.
         """
-        return figure.below_any_day(book, float(self.floor))
+        return figure.breach_any_day(book, float(self.floor))
 
     def breach(self, outcomes: Any) -> Scalar:
         """Smooth indicator of a breach.
@@ -68,8 +76,8 @@ class FloorProtection:
             price: Return given up for one unit of probability.
 
         Returns:
-            (loss, its ``return`` and ``breach``), one of each a path.
+            (loss, what it is made of by key, ``maximised`` and ``constrained`` among it), one of each a path.
         """
         breach = self.breach(outcomes)
         gain = outcomes["wealth"] - 1.0
-        return -gain + price * (breach - self.probability), {"return": gain, "breach": breach}
+        return -gain + price * (breach - self.probability), {self.maximised: gain, self.constrained: breach}

@@ -20,7 +20,7 @@ def figures(study: AbstractStudy, floor: float, books: Iterable[str] | None = No
         benchmark: Policy that returns are compared with; None for no comparison.
 
     Returns:
-        By ``book/name``.
+        By ``book/key`` (see ``engine.METRICS``).
 
     Raises:
         ValueError: For a book that the study does not have.
@@ -32,22 +32,18 @@ def figures(study: AbstractStudy, floor: float, books: Iterable[str] | None = No
     names = [f"year_{k}" for k in range(1, study.steps // study.year_steps + 1)] if study.steps >= 2 * study.year_steps else ["wealth"]
     out: dict[str, Figure] = {}
     for book in chosen:
-        rows: dict[str, Figure] = {"mean return": f.mean_return(book)}
+        rows: dict[str, Figure] = {"mean_return": f.mean_return(book)}
         if benchmark is not None and book != benchmark:
-            rows["difference to A"] = f.difference(book, benchmark)
-            rows["difference at equal leverage"] = f.difference_at_equal_leverage(book, benchmark, rate, years)
+            rows["difference"] = f.difference(book, benchmark)
+            rows["difference_at_equal_leverage"] = f.difference_at_equal_leverage(book, benchmark, rate, years)
         for name in names:
-            rows["p20 of year" if name == "wealth" else f"p20 of year {name[5:]}"] = f.percentile(book, 0.20, name)
-        rows["P(below floor) at end"] = f.below_at_end(book, floor)
-        rows["P(below floor) any day"] = f.below_any_day(book, floor)
-        rows["mean shortfall"] = f.shortfall(book, floor)
-        rows["CVaR 95 (loss)"] = f.conditional_loss(book, 0.95)
-        rows["max drawdown"] = f.mean_of(book, "drawdown")
-        rows["volatility"] = f.mean_of(book, "volatility")
-        rows["exposure"] = f.mean_of(book, "exposure")
-        rows["turnover"] = f.mean_of(book, "turnover")
-        rows["cost: underlyings"] = f.mean_of(book, "cost_underlying")
-        rows["cost: options"] = f.mean_of(book, "cost_option")
+            rows["p20" if name == "wealth" else f"p20_{name}"] = f.percentile(book, 0.20, name)
+        rows["breach_at_end"] = f.breach_at_end(book, floor)
+        rows["breach_any_day"] = f.breach_any_day(book, floor)
+        rows["mean_shortfall"] = f.mean_shortfall(book, floor)
+        rows["cvar_95"] = f.cvar(book, 0.95)
+        outcomes = ("drawdown", "volatility", "exposure", "turnover", *(f"cost_{name}" for name in study.costs.names))
+        rows |= {name: f.mean_of(book, name) for name in outcomes}
         out |= {f"{book}/{name}": figure for name, figure in rows.items()}
     return out
 
@@ -84,12 +80,12 @@ def table(
         book, _, name = key.partition("/")
         row = rows.setdefault(book, {})
         row[name] = result.estimate(figure, key) if estimate is None else estimate(result, figure, key)
-        if name == "mean return":
+        if name == "mean_return":
             mean = row[name]
-            row["annualised return"] = Estimate(*f.annualised(mean.value, mean.error, years), mean.count, mean.sampling)
-        if name.startswith("p20 of year "):
-            lowest = row.get("p20, lowest year")
-            row["p20, lowest year"] = row[name] if lowest is None or row[name].value < lowest.value else lowest
+            row["annualised_return"] = Estimate(*f.annualised(mean.value, mean.error, years), mean.count, mean.sampling)
+        if name.startswith("p20_year_"):
+            lowest = row.get("p20_lowest_year")
+            row["p20_lowest_year"] = row[name] if lowest is None or row[name].value < lowest.value else lowest
     return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=_columns(rows.values()))
 
 
@@ -106,8 +102,8 @@ def binding(estimates: Any, floor: float, *, probability: float = 0.005) -> list
     """
     lines = []
     for book, row in estimates.iterrows():
-        p20 = row["p20, lowest year"] if "p20, lowest year" in row else row["p20 of year"]
-        any_day, end = row["P(below floor) any day"], row["P(below floor) at end"]
+        p20 = row["p20_lowest_year"] if "p20_lowest_year" in row else row["p20"]
+        any_day, end = row["breach_any_day"], row["breach_at_end"]
         percentile = f"its 20th percentile {p20} is {'below' if p20.value < floor else 'above'} the floor {floor:g}"
         if p20.value < floor:
             lines.append(f"{book}: {percentile}: the percentile binds")

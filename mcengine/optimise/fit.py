@@ -36,7 +36,7 @@ class Fit:
         study: With the fitted numbers.
         before: The study it started from.
         names: Of the fitted numbers.
-        rows: Of each step loss, return, breach, price and every fitted number.
+        rows: Of each step loss, what is maximised, what is constrained, price and every fitted number.
         chosen: Share of the way from the start to the optimiser's end.
         value: What is maximised, on the validation paths.
         constraint: What is limited, on the validation paths.
@@ -61,7 +61,7 @@ class Fit:
 
     @property
     def history(self) -> Any:
-        """A pandas table, one row a step: loss, return, breach, price, and every fitted number."""
+        """A pandas table, one row a step: loss, what is maximised and constrained by their keys, price, and every fitted number."""
         import pandas as pd
 
         return pd.DataFrame(self.rows).set_index("step")
@@ -165,7 +165,7 @@ def fit(
     optimiser = optax.adam(learning_rate)
     moved = {name: jnp.zeros(()) for name in names}
     state = optimiser.init(moved)
-    key, limit = make_key(seed, "train"), float(objective.probability)
+    key, limit = make_key(seed, "train"), objective.limit
     recall = journal or (lambda compute: compute())
     rows: list[dict[str, float]] = []
     trail: list[dict[str, float]] = []
@@ -176,10 +176,10 @@ def fit(
         chained = {name: jnp.asarray(gradient[name], jnp.result_type(float)) * _slope(values[name], start[name], lows[name]) for name in names}
         updates, state = optimiser.update(chained, state)
         moved = optax.apply_updates(moved, updates)
-        breach = float(more["breach"])
-        rows.append({"step": step, "loss": float(value), "return": float(more["return"]), "breach": breach, "price": price, **values})
+        parts = {name: float(more[name]) for name in (objective.maximised, objective.constrained, *more)}
+        rows.append({"step": step, "loss": float(value), **parts, "price": price, **values})
         trail.append({name: float(moved[name]) for name in names})
-        price = float(np.clip(price * np.exp(price_rate * np.clip(breach / limit - 1.0, -1.0, 3.0)), 1e-4, 1e4))
+        price = float(np.clip(price * np.exp(price_rate * np.clip(parts[objective.constrained] / limit - 1.0, -1.0, 3.0)), 1e-4, 1e4))
 
     def validate(after: Study) -> list[tuple[Any, ...]]:
         result = after.run(validation_paths, seed=seed, stream="validate", progress=False)

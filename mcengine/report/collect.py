@@ -15,7 +15,7 @@ def collect(folder: str | Path) -> Any:
 
     Returns:
         A pandas table, one row a run: the configuration by dotted key, with the chosen option for each group (``policy``); the metrics, an Estimate
-        as two columns (``mean return`` and ``mean return error``); ``provenance.*``.
+        as two columns (``mean_return`` and ``mean_return_error``); ``provenance.*``.
 
     Raises:
         ValueError: Where there is no such folder.
@@ -36,7 +36,7 @@ def _row(run: Path) -> dict[str, Any]:
     row |= {key: value for key, value in _flat(config, ".").items() if not key.endswith("_target_")}
     for key, value in _flat(read_json(run / "metrics.json"), "/", leaf=_is_estimate).items():
         if _is_estimate(value):
-            row[key], row[f"{key} error"] = value["value"], value["error"]
+            row[key], row[f"{key}_error"] = value["value"], value["error"]
         else:
             row[key] = value
     return row | {f"provenance.{key}": value for key, value in _flat(facts, ".").items()}

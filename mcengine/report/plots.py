@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mcengine.engine import metric
 from mcengine.statistics import Estimate, estimate
 
 COLOURS = {
@@ -94,10 +95,10 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
         A matplotlib ``Figure``.
     """
     figure, axes = _figure((10.0, 5.0), columns=2, sharey=True)
-    panels = {"P(below floor) any day": f"P(below {floor:g} on any day), %", "CVaR 95 (loss)": "mean loss of the worst 5 % of paths, % of wealth"}
+    panels = {"breach_any_day": f"P(below {floor:g} on any day), %", "cvar_95": "mean loss of the worst 5 % of paths, % of wealth"}
     for axis, (column, label) in zip(axes, panels.items(), strict=True):
         for (book, row), marker in zip(table.iterrows(), itertools.cycle("osD^vP"), strict=False):
-            difference = row.get("difference to A")
+            difference = row.get("difference")
             y = difference.scaled(-100.0) if isinstance(difference, Estimate) else Estimate(0.0, 0.0)
             x = row[column].scaled(100.0)
             axis.errorbar(x.value, y.value, xerr=2 * x.error, yerr=2 * y.error, color=colour(str(book)), elinewidth=1.0)
@@ -187,19 +188,19 @@ def plot_exposure(trace: Any, path: int, books: Sequence[str], floor: float) -> 
 
 
 def plot_fit(history: Any, limit: float) -> Any:
-    """A fit by step: mean return, probability of a breach and its limit, the constraint's price, every fitted number over its start.
+    """A fit by step: what is maximised, what is constrained and its limit, the constraint's price, every fitted number over its start.
 
     Args:
         history: Of ``optimise.Fit``.
-        limit: Of the probability.
+        limit: Of what is constrained.
 
     Returns:
         A matplotlib ``Figure``.
     """
     figure, axes = _figure((9.5, 6.0), rows=2, columns=2, sharex=True)
+    maximised, constrained = (metric(key) for key in history.columns[1:3])
     panels = (
-        ("return", 100.0, "mean return, %"),
-        ("breach", 100.0, "P(any day below floor), %"),
+        *((one.key, one.factor, one.heading) for one in (maximised, constrained)),
         ("price", 1.0, "price of the constraint"),
     )
     for axis, (column, factor, label) in zip(axes, panels, strict=False):
@@ -207,9 +208,9 @@ def plot_fit(history: Any, limit: float) -> Any:
         axis.plot(history.index, x, color="#0072B2", linewidth=0.7, alpha=0.5)
         axis.plot(history.index, x.rolling(max(1, len(x) // 20), min_periods=1).mean(), color="#0072B2", linewidth=1.8)
         axis.set_ylabel(label)
-    axes[1].axhline(100.0 * limit, color=_FLOOR, linestyle="--", linewidth=1.2, label=f"limit {limit:.2%}")
+    axes[1].axhline(constrained.factor * limit, color=_FLOOR, linestyle="--", linewidth=1.2, label=f"limit {limit:.2%}")
     axes[1].legend(fontsize=8, frameon=False)
-    fitted = [c for c in history.columns if c not in ("loss", "return", "breach", "price")]
+    fitted = history.columns[list(history.columns).index("price") + 1 :]
     for name, line in zip(fitted, (*list(COLOURS.values())[1:], *_OTHERS), strict=False):
         short = name.removeprefix("policy.")
         axes[3].plot(history.index, history[name] / history[name].iloc[0], color=line, linewidth=1.5, label=short)

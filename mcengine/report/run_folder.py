@@ -116,7 +116,7 @@ class RunFolder:
             cells = table[key]
             if any(isinstance(c, Estimate) for c in cells):
                 columns[key] = [c.value if isinstance(c, Estimate) else c for c in cells]
-                columns[f"{key} error"] = [c.error if isinstance(c, Estimate) else None for c in cells]
+                columns[f"{key}_error"] = [c.error if isinstance(c, Estimate) else None for c in cells]
             else:
                 columns[key] = cells.to_numpy()
         pd.DataFrame(columns, index=table.index).to_csv(self.path / f"{name}.csv")

@@ -4,14 +4,12 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mcengine.engine import metric
 from mcengine.statistics import Estimate
-
-PLAIN = frozenset({"turnover", "exposure"})
-"""Figures that are multiples of wealth; the others are fractions of it, or probabilities, and are shown in per cent."""
 
 
 def text(table: Any, *, name: Callable[[str], str] = str, missing: str = "") -> str:
-    """A table of Estimates as text, figures down and policies across.
+    """A table of Estimates as text, figures down by their labels and policies across.
 
     Args:
         table: Of ``objective.table``, one row a book.
@@ -20,10 +18,9 @@ def text(table: Any, *, name: Callable[[str], str] = str, missing: str = "") -> 
     """
     heads = ["", *(name(str(book)) for book in table.index)]
     lines = [heads]
-    for figure in table.columns:
-        factor = 1.0 if figure in PLAIN else 100.0
-        cells = [cell(c.scaled(factor)) if isinstance(c, Estimate) else missing for c in table[figure]]
-        lines.append([str(figure) if factor == 1.0 else f"{figure}, %", *cells])
+    for key in table.columns:
+        shown = metric(str(key))
+        lines.append([shown.heading, *(cell(c.scaled(shown.factor)) if isinstance(c, Estimate) else missing for c in table[key])])
     widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
     rows = ["  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]) for line in lines]
     return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])

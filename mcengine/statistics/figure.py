@@ -1,6 +1,6 @@
 """A figure: a per-path column and a reduction of it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,15 +69,3 @@ def path_weights(outcomes: Outcomes) -> np.ndarray | None:
     """Likelihood ratio of each path in float64, or nothing where importance sampling is off."""
     log_weight = outcomes.get("market", {}).get("log_weight")
     return None if log_weight is None else np.exp(np.asarray(log_weight, np.float64))
-
-
-def default_figures(books: Iterable[str], names: Mapping[str, Iterable[str]]) -> dict[str, Figure]:
-    """Mean of every outcome; of wealth also the 20th percentile and the mean of the worst 5 %."""
-    out: dict[str, Figure] = {}
-    for book in books:
-        for name in names[book]:
-            out[f"{book}/{name}"] = Figure(Column(book, name))
-        if "wealth" in names[book]:
-            out[f"{book}/wealth p20"] = Figure(Column(book, "wealth"), "quantile", 0.20)
-            out[f"{book}/wealth worst 5 %"] = Figure(Column(book, "wealth"), "tail_mean", 0.05)
-    return out

@@ -19,6 +19,7 @@ from typing import Any
 from mcengine import noise
 from mcengine._model import replace
 from mcengine._spelling import near
+from mcengine.engine.metrics import near_metric
 from mcengine.engine.study import Study
 from mcengine.statistics.estimate import Estimate
 from mcengine.statistics.figure import Figure
@@ -102,7 +103,7 @@ def reduce(
     """
     if method == "auto":
         if figure is None or figure not in figures:
-            raise ValueError(f"variance_reduction.figure: unknown figure {figure!r}{near(str(figure), figures)}")
+            raise ValueError(f"variance_reduction.figure: unknown figure {figure!r}{near_metric(str(figure), figures)}")
         return choose(study, figures[figure], name=figure, floor=floor, book=book, event=event, pilot=pilot, seed=seed).reduced_for(figures)
     if method == "none":
         return Reduced(method, study, "")

@@ -1,0 +1,106 @@
+"""What figures are called: one list of keys, each with the label and the unit that printed tables and pictures show.
+
+A key is the figure's name in code, in metrics.json, in ``until={"metric": ...}`` and in pandas; with several books ``book/key``. The mean of an
+outcome is called as the outcome is. Keys that a study makes (``cost_<name>``, ``p20_year_<k>``) and those of a user get their label from themselves.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from mcengine._spelling import near
+from mcengine.statistics.figure import Column, Figure
+
+
+class Metric(NamedTuple):
+    """What a figure is called.
+
+    Args:
+        key: In code, files and tables of pandas.
+        label: In print.
+        unit: "%" for a fraction, shown times 100, or "" for a number shown as it is.
+    """
+
+    key: str
+    label: str
+    unit: str = "%"
+
+    @property
+    def factor(self) -> float:
+        """What a value is multiplied by where it is shown."""
+        return 100.0 if self.unit == "%" else 1.0
+
+    @property
+    def heading(self) -> str:
+        """Label and unit."""
+        return f"{self.label}, {self.unit}" if self.unit else self.label
+
+
+_LISTED = (
+    Metric("wealth", "wealth"),
+    Metric("p20", "p20 of wealth"),
+    Metric("worst_5", "mean wealth of the worst 5 %"),
+    Metric("lowest", "lowest wealth"),
+    Metric("mean_return", "mean return"),
+    Metric("annualised_return", "annualised return"),
+    Metric("difference", "difference to A"),
+    Metric("difference_at_equal_leverage", "difference at equal leverage"),
+    Metric("p20_lowest_year", "p20, lowest year"),
+    Metric("breach_at_end", "P(below floor) at end"),
+    Metric("breach_any_day", "P(below floor) any day"),
+    Metric("mean_shortfall", "mean shortfall"),
+    Metric("cvar_95", "CVaR 95 (loss)"),
+    Metric("drawdown", "max drawdown"),
+    Metric("volatility", "volatility"),
+    Metric("exposure", "exposure", ""),
+    Metric("turnover", "turnover", ""),
+    Metric("cost_underlying", "cost: underlyings"),
+    Metric("cost_option", "cost: options"),
+    Metric("aic", "AIC", ""),
+)
+METRICS = {one.key: one for one in _LISTED}
+"""Every key that is not made from a study's own names."""
+
+
+def metric(key: str) -> Metric:
+    """The metric of a key: ``cost_levy`` is "cost: levy", any other that is not listed its own words.
+
+    Args:
+        key: As in a table's columns, without its book.
+    """
+    if key in METRICS:
+        return METRICS[key]
+    head, _, rest = key.partition("_")
+    words = f"cost: {rest}" if head == "cost" and rest else key.replace("p20_year_", "p20 of year ")
+    return Metric(key, words.replace("_", " "))
+
+
+def near_metric(name: str, known: Iterable[str]) -> str:
+    """``near`` for keys, which also finds one by its label.
+
+    Args:
+        name: What was asked for.
+        known: Keys, with or without their book.
+    """
+    known = list(known)
+    split = {key: key.rpartition("/") for key in known}
+    return near(name, known, {f"{book}{mark}{metric(tail).label}": key for key, (book, mark, tail) in split.items()})
+
+
+def default_figures(books: Iterable[str], names: Mapping[str, Iterable[str]]) -> dict[str, Figure]:
+    """Mean of every outcome; of wealth also the 20th percentile and the mean of the worst 5 %.
+
+    Args:
+        books: By name.
+        names: Names of each book's outcomes.
+
+    Returns:
+        Figures by ``book/key``.
+    """
+    out: dict[str, Figure] = {}
+    for book in books:
+        for name in names[book]:
+            out[f"{book}/{name}"] = Figure(Column(book, name))
+        if "wealth" in names[book]:
+            out[f"{book}/p20"] = Figure(Column(book, "wealth"), "quantile", 0.20)
+            out[f"{book}/worst_5"] = Figure(Column(book, "wealth"), "tail_mean", 0.05)
+    return out
