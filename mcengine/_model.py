@@ -22,7 +22,11 @@ _MISSING = dataclasses.MISSING
 
 
 def static(*, default: Any = _MISSING) -> Any:
-    """A field that is part of the program: a name, a count, a switch. It must be hashable."""
+    """A field that is part of the program: a name, a count, a switch.
+
+    Args:
+        default: Where none is given; hashable, like every value of it.
+    """
     return dataclasses.field(default=default, metadata={"static": True})
 
 
@@ -37,10 +41,23 @@ def number(
     flat: bool = False,
     pathwise: bool = True,
 ) -> Any:
-    """A numeric field with its range: ``above < x < below``, ``low <= x <= high``.
+    """A numeric field, or a dict of numbers or models, with its range.
 
-    A ``term`` is never trained unless named. The items of a ``flat`` dict are named without the field: ``policy.cppi``, not ``policy.stages.cppi``.
-    The outcome is discontinuous in a number that is not ``pathwise``; a pathwise derivative would be biased and is refused.
+    Args:
+        default: Where none is given.
+        above: x > above.
+        low: x >= low.
+        high: x <= high.
+        below: x < below.
+        term: Whether it is a term of a contract, which is never trained unless named.
+        flat: Whether a dict's items are named without the field: ``policy.cppi``, not ``policy.stages.cppi``.
+        pathwise: Whether the outcome is continuous in it; else a pathwise derivative would be biased and is refused.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.policy.Cppi(floor=-0.1)
+        Traceback (most recent call last):
+        ValueError: Cppi.floor: expected a number not below 0, got -0.1
     """
     bounds = {k: v for k, v in {"above": above, "low": low, "high": high, "below": below}.items() if v is not None}
     return dataclasses.field(default=default, metadata={"bounds": bounds, "term": term, "flat": flat, "pathwise": pathwise})
@@ -87,7 +104,11 @@ def _check_bounds(value: Any, bounds: Mapping[str, float], where: str) -> None:
 
 
 def is_concrete(tree: Any) -> bool:
-    """Whether every leaf is a plain number, so that it can be checked."""
+    """Whether every leaf is a plain number, so that it can be checked.
+
+    Args:
+        tree: Any pytree.
+    """
     return all(isinstance(leaf, np.ndarray | np.generic | float | int) for leaf in jax.tree.leaves(tree))
 
 
@@ -163,10 +184,19 @@ def _register(cls: type) -> None:
 
 @dataclass_transform(frozen_default=True, field_specifiers=(static, number))
 def model(cls: type[T]) -> type[T]:
-    """Class decorator: a frozen dataclass and a pytree.
+    """Class decorator: a frozen dataclass and a pytree, whose fields are numbers (see ``number``), models, or ``static``.
 
     A ``canonical`` method gives fields in their stored form, from any form they may be given in; a ``check`` method sees plain numbers only,
     never a tracer.
+
+    Example:
+        >>> import mcengine as mc
+        >>> @mc.model
+        ... class Fade:
+        ...     years: mc.Scalar = mc.number(above=0.0)
+        ...     shape: str = mc.static(default="linear")
+        >>> Fade(years=2)
+        Fade(years=2, shape='linear')
     """
     own_init = "__init__" in cls.__dict__
     cls.__post_init__ = _normalise  # type: ignore[attr-defined]
@@ -189,7 +219,19 @@ def _repr(self: Any) -> str:
 
 
 def replace(self: T, **changes: Any) -> T:
-    """A copy with some fields changed, checked as at construction."""
+    """A copy of a model with some fields changed, checked as at construction.
+
+    Args:
+        changes: New values by field.
+
+    Raises:
+        ValueError: For a field that it does not have, or a value out of its range.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.replace(mc.policy.Cppi(floor=0.9), multiplier=6.0)
+        Cppi(floor=0.9, multiplier=6, leverage=1, exposure='scale')
+    """
     names = {f.name for f in dataclasses.fields(self)}  # type: ignore[arg-type]
     unknown = set(changes) - names
     if unknown:
@@ -208,7 +250,14 @@ def parameters(self: Any) -> dict[str, Any]:
 
 
 def with_parameters(self: T, values: Mapping[str, Any]) -> T:
-    """A copy with the named numbers changed, every model they belong to checked again."""
+    """A copy of a model with the named numbers changed, every model they belong to checked again.
+
+    Args:
+        values: New numbers by dotted name.
+
+    Raises:
+        ValueError: For an unknown name, or a value out of its range.
+    """
     known = parameters(self)
     for name in values:
         if name not in known:
@@ -230,7 +279,7 @@ def _recheck(self: Any) -> None:
 
 
 def trainable(self: Any) -> list[str]:
-    """Dotted names of the numbers that may move in a fit: those not declared a contract's ``term``, with a derivative along paths."""
+    """Dotted names of a model's numbers that may move in a fit: those not declared a contract's ``term``, with a derivative along paths."""
     names = []
     for path, leaf in jax.tree_util.tree_flatten_with_path(self)[0]:
         metadata = field_metadata(self, _dotted(path))
@@ -240,7 +289,14 @@ def trainable(self: Any) -> list[str]:
 
 
 def check_pathwise(self: Any, names: Iterable[str]) -> None:
-    """Raise ``ValueError`` naming the first of the numbers that has no derivative along paths."""
+    """Check that numbers of a model have a pathwise derivative.
+
+    Args:
+        names: Dotted names of the numbers.
+
+    Raises:
+        ValueError: Naming the first that has none.
+    """
     for name in names:
         if not field_metadata(self, name).get("pathwise", True):
             raise ValueError(
@@ -250,7 +306,15 @@ def check_pathwise(self: Any, names: Iterable[str]) -> None:
 
 
 def field_metadata(self: Any, name: str, owner: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Metadata of the dataclass field that holds the dotted name: its bounds, and whether it is a term. ``owner`` is that of a dict of dicts."""
+    """Metadata of the field that holds a number of a model, or of a dict of them: bounds, whether it is a term, whether it is pathwise.
+
+    Args:
+        name: Dotted name of the number.
+        owner: Metadata of the field that holds the dict.
+
+    Raises:
+        ValueError: For an unknown name.
+    """
     if isinstance(self, Mapping):
         key, _, rest = name.partition(".")
         return field_metadata(self[key], rest, owner) if rest else dict(owner or {})

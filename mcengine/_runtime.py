@@ -18,7 +18,11 @@ _BACKEND_OPTIONS = "--xla_backend_extra_options="
 
 
 def merge_flags(flags: str) -> str:
-    """``XLA_FLAGS`` with multi-output fusion added; a user's own choice about it is kept."""
+    """``XLA_FLAGS`` with multi-output fusion added; a user's own choice about it is kept.
+
+    Args:
+        flags: As they are.
+    """
     if FUSION_OPTION in flags:
         return flags
     words = flags.split()
@@ -44,10 +48,16 @@ def processor() -> str:
 
 
 def cache(folder: str | Path | None = None) -> Path | None:
-    """Keep compiled programs in ``folder`` for the next process; where they are kept, or None.
+    """Keep compiled programs on disk for the next process.
 
-    By default ``$MC_CACHE`` (``off`` for nowhere), else ``mcengine`` in ``$XDG_CACHE_HOME`` or ``~/.cache``. Programs are found again by all that
-    went into them; those of another type of processor lie apart, for they would not run here. A ``jax_compilation_cache_dir`` already set stays.
+    Programs are found again by all that went into them; those of another type of processor lie apart, for they would not run here. A
+    ``jax_compilation_cache_dir`` already set stays.
+
+    Args:
+        folder: Where; None for ``$MC_CACHE`` (``off`` for nowhere), else ``mcengine`` in ``$XDG_CACHE_HOME`` or ``~/.cache``.
+
+    Returns:
+        The folder in which they are kept, or None.
     """
     if jax.config.jax_compilation_cache_dir is not None:  # type: ignore[attr-defined]
         return Path(jax.config.jax_compilation_cache_dir)  # type: ignore[attr-defined]
@@ -93,12 +103,24 @@ def configure() -> None:
 
 
 def capped(count: int, most: int) -> int:
-    """``count``, or at most ``most`` where the environment has MC_SMALL=1: tests of notebooks and of the README run everything small."""
+    """A count, or a small one where the environment has MC_SMALL=1: tests of notebooks and of the README run everything small.
+
+    Args:
+        count: As asked.
+        most: In a small run.
+    """
     return min(count, most) if os.environ.get("MC_SMALL") == "1" else count
 
 
 def set_precision(precision: str) -> None:
-    """``"float32"`` or ``"float64"`` for this whole process (JAX holds one setting)."""
+    """Floating-point precision of this whole process (JAX holds one setting).
+
+    Args:
+        precision: float32 or float64.
+
+    Raises:
+        ValueError: It is neither.
+    """
     if precision not in ("float32", "float64"):
         raise ValueError(f"precision: expected 'float32' or 'float64', got {precision!r}")
     jax.config.update("jax_enable_x64", precision == "float64")

@@ -19,15 +19,21 @@ CONF = Path(__file__).resolve().parent.parent / "conf"
 
 
 def load_config(overrides: Sequence[str] | None = None, name: str = "study", config_dir: str | Path | None = None) -> Any:
-    """The configuration ``conf/<name>.yaml`` with ``overrides`` as on the command line: ``["policy=cppi", "policy.multiplier=5"]``.
+    """Compose ``conf/<name>.yaml`` with overrides.
 
     Args:
-        overrides: as on the command line of an experiment, but no flags.
-        name: of the experiment.
-        config_dir: a folder of configurations of one's own by group: its ``policy/mine.yaml`` is ``policy=mine``.
+        overrides: As on the command line of an experiment, but no flags.
+        name: Of the experiment.
+        config_dir: A folder of configurations of one's own by group: its ``policy/mine.yaml`` is ``policy=mine``.
 
     Raises:
-        ValueError: an unknown key or option, with the near names; a ``config_dir`` that ``check_folder`` refuses.
+        ValueError: An unknown key or option, with the near names; a ``config_dir`` that ``check_folder`` refuses.
+
+    Example:
+        >>> import mcengine as mc
+        >>> config = mc.load_config(["policy=cppi", "policy.multiplier=5"], name="hedge")
+        >>> mc.load(config.policy).stages["cppi"]
+        Cppi(floor=0.9, multiplier=5, leverage=1, exposure='scale')
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
@@ -41,7 +47,14 @@ def load_config(overrides: Sequence[str] | None = None, name: str = "study", con
 
 
 def check_folder(folder: Path) -> None:
-    """Raise ``ValueError`` for a ``config_dir`` that is no folder, or has a file that is never read or that has a say in Hydra itself."""
+    """Check a folder of configurations.
+
+    Args:
+        folder: A ``config_dir``.
+
+    Raises:
+        ValueError: For no folder, or one with a file that is never read or that changes settings of Hydra itself.
+    """
     if not folder.is_dir():
         raise ValueError(f"--config-dir: expected a folder of configurations, got {folder} which is none")
     for file in sorted(folder.rglob("*.yaml")):
@@ -52,14 +65,14 @@ def check_folder(folder: Path) -> None:
 
 
 def load(node: Any, allow: Modules = ()) -> Any:
-    """What a node's ``_target_`` builds, nested nodes and interpolations included.
+    """Build what a node's ``_target_`` names, nested nodes and interpolations included.
 
     Args:
-        node: of a configuration, or plain dicts and lists.
-        allow: modules of one's own, or their names, that a target may name beside mcengine and optax.
+        node: Of a configuration, or plain dicts and lists.
+        allow: Modules of one's own, or their names, that a target may name beside mcengine and optax.
 
     Raises:
-        ValueError: a target that names anything else, or what the target itself refused.
+        ValueError: A target that names anything else, or what the target itself refused.
     """
     from omegaconf import Container, OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -78,13 +91,26 @@ def load(node: Any, allow: Modules = ()) -> Any:
 
 
 def sources(config: Any) -> dict[str, Any]:
-    """``{"source": {target: hash}}`` of what a configuration builds that is not mcengine's or optax's; empty where all is."""
+    """Source hashes of what a configuration builds that is not mcengine's or optax's.
+
+    Args:
+        config: A configuration.
+
+    Returns:
+        ``{"source": {target: hash}}``; empty where there is none.
+    """
     found = {target: source(resolve(target, at)) for at, target in targets(plain(config)) if is_own(target)}
     return {"source": found} if found else {}
 
 
 def study(config: Any, policy: Any = None, market: Any = None) -> Any:
-    """The ``Study`` of a configuration; ``policy`` and ``market`` replace those it names."""
+    """The ``Study`` of a configuration.
+
+    Args:
+        config: A configuration.
+        policy: In place of the one it names.
+        market: In place of the one it names.
+    """
     from mcengine.engine import Study
 
     return Study(
@@ -99,7 +125,12 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
 
 
 def market_of(config: Any, given: Any = None) -> Any:
-    """The market of a configuration, or the one ``given``, as ``correlation=`` and ``scenario=`` change it; prints what should be known of it."""
+    """The market of a configuration, its correlations and shock included; prints what should be known of it.
+
+    Args:
+        config: A configuration.
+        given: A market, or a calibration, in place of the one it names.
+    """
     market = load(config.market) if given is None else given
     market = stressed(config, getattr(market, "market", market))  # a calibration carries its market
     for remark in getattr(market, "remarks", ()):
@@ -108,7 +139,12 @@ def market_of(config: Any, given: Any = None) -> Any:
 
 
 def stressed(config: Any, market: Any) -> Any:
-    """The market with its correlations moved and its shock, as ``correlation=`` and ``scenario=`` say."""
+    """The market with its correlations moved and its shock, as ``correlation=`` and ``scenario=`` say.
+
+    Args:
+        config: A configuration.
+        market: A ``Market``.
+    """
     for group in ("correlation", "scenario"):
         if group in config:
             market = load(config[group]).apply(market)
@@ -116,7 +152,15 @@ def stressed(config: Any, market: Any) -> Any:
 
 
 def number(config: Any, key: str) -> float:
-    """A top-level number, or a ``ValueError`` that names it."""
+    """A top-level number.
+
+    Args:
+        config: A configuration.
+        key: Its name.
+
+    Raises:
+        ValueError: For anything else, naming the key.
+    """
     value = config.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError(f"{key}: expected a number, got {value!r}")
@@ -124,7 +168,15 @@ def number(config: Any, key: str) -> float:
 
 
 def integer(config: Any, key: str) -> int:
-    """A top-level whole number; 1e6 is one."""
+    """A top-level whole number; 1e6 is one.
+
+    Args:
+        config: A configuration.
+        key: Its name.
+
+    Raises:
+        ValueError: For anything else, naming the key.
+    """
     value = number(config, key)
     if not value.is_integer():
         raise ValueError(f"{key}: expected a whole number, got {config[key]!r}")
@@ -132,14 +184,23 @@ def integer(config: Any, key: str) -> int:
 
 
 def at_floor(config: Any, floor: float) -> Any:
-    """The same configuration at another floor: whatever interpolates it follows."""
+    """The same configuration at another floor: whatever interpolates it follows.
+
+    Args:
+        config: A configuration.
+        floor: Fraction of the starting wealth.
+    """
     other = deepcopy(config)
     other.floor = floor
     return other
 
 
 def plain(config: Any) -> dict[str, Any]:
-    """A configuration as plain dicts, every interpolation resolved."""
+    """A configuration as plain dicts, every interpolation resolved.
+
+    Args:
+        config: A configuration.
+    """
     from omegaconf import OmegaConf
 
     container = OmegaConf.to_container(config, resolve=True)
@@ -148,14 +209,23 @@ def plain(config: Any) -> dict[str, Any]:
 
 
 def as_yaml(config: Any) -> str:
-    """A configuration as yaml text, every interpolation resolved."""
+    """A configuration as yaml text, every interpolation resolved.
+
+    Args:
+        config: A configuration.
+    """
     from omegaconf import OmegaConf
 
     return OmegaConf.to_yaml(config, resolve=True)
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts by dotted key."""
+    """Nested dicts by dotted key.
+
+    Args:
+        tree: Nested dicts.
+        prefix: Of every key.
+    """
     out: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping) and value:
@@ -166,7 +236,14 @@ def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def explain(error: BaseException, overrides: Sequence[str], name: str, config_dir: str | Path | None = None) -> str:
-    """One line for an error of Hydra or OmegaConf: what was not understood, and the names nearest to it."""
+    """One line for an error of Hydra or OmegaConf: what was not understood, and the names nearest to it.
+
+    Args:
+        error: That was raised.
+        overrides: As on the command line.
+        name: Of the experiment.
+        config_dir: A folder of configurations of one's own.
+    """
     import re
 
     from hydra.errors import MissingConfigException, OverrideParseException

@@ -46,8 +46,21 @@ class AbstractStudy(abc.ABC):
 
     @abc.abstractmethod
     def run(self, paths: int, **options: Any) -> Any:
-        """Simulate."""
+        """Simulate.
+
+        Args:
+            paths: Number of paths.
+            options: As of ``engine.run``.
+        """
 
     @abc.abstractmethod
     def available(self, paths: int, first: int = 0) -> int:
-        """How many of ``paths`` paths from ``first`` on there are."""
+        """How many of the paths asked for there are: history has only so many windows.
+
+        Args:
+            paths: Number of paths asked for.
+            first: Id of the first one.
+
+        Raises:
+            ValueError: Where there is none.
+        """

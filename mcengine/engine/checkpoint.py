@@ -38,7 +38,12 @@ _HEADER = 128  # bytes of an npy header of one axis, room for its growth include
 
 
 class DiskFullError(OSError):
-    """No room for what comes next; ``kept`` says what is finished and on disk in ``folder``."""
+    """No room for what comes next.
+
+    Args:
+        folder: Where the run is kept.
+        kept: What is finished and on disk there, in words.
+    """
 
     def __init__(self, folder: Path, kept: str) -> None:
         self.folder, self.kept = folder, kept

@@ -36,9 +36,19 @@ def default_gradient_block() -> int:
 class BatchGradient:
     """Mean loss of a batch of paths and its derivatives by the named numbers of a study, compiled once.
 
-    ``loss`` is part of the program (``label`` names it for the cache); ``extra`` are numbers it reads. The batch is at least ``batch`` paths
-    over all devices (by default one block on each), taken in blocks of at most ``block``. ``mode`` is "forward", "reverse" or "auto".
-    Raises ``ValueError`` for a number that paths have no derivative by, as a jump's intensity.
+    Args:
+        study: What is simulated; a call may give one with other numbers.
+        loss: ``loss(outcomes, extra)``: per-path values, and more per-path values by name whose means come along; part of the program.
+        names: Dotted names of the numbers, as of ``parameters(study)``.
+        extra: Numbers that the loss reads.
+        label: Names the loss for the cache of programs.
+        batch: Least number of paths in a batch, over all devices; None for one block on each.
+        block: Most paths that a device differentiates at a time.
+        devices: Number of devices of this host; None for all.
+        mode: "forward", "reverse" or "auto".
+
+    Raises:
+        ValueError: For shifted noise, or a number without a pathwise derivative, such as a jump's intensity.
     """
 
     def __init__(
@@ -103,7 +113,18 @@ class BatchGradient:
         return self.block * self.blocks * self.devices
 
     def __call__(self, values: Mapping[str, Any], study: AbstractStudy, key: np.ndarray, batch: int, extra: Any = None) -> tuple[Any, Any, Any]:
-        """(mean loss, means that came along, derivatives by name) of the ``batch``-th batch of paths."""
+        """One batch.
+
+        Args:
+            values: Of the named numbers.
+            study: The rest of the numbers.
+            key: Of the random numbers, as ``noise.make_key`` gives it.
+            batch: Index of the batch: it takes the paths from ``batch`` x ``paths`` on.
+            extra: Numbers that the loss reads.
+
+        Returns:
+            (mean loss, means that came along by name, derivatives by name).
+        """
         dtype = jnp.result_type(float)
         numbers = {name: np.asarray(values[name], dtype) for name in self.names}
         if self._placed[0] is not study:
@@ -113,7 +134,19 @@ class BatchGradient:
         return value, more, slopes
 
     def check(self, found: Any, values: Mapping[str, Any], study: AbstractStudy, batch: int, *, seed: int, stream: str) -> None:
-        """Raise ``NotFiniteError`` with the paths that broke, where what was ``found`` in a batch is not finite."""
+        """Check that a batch gave finite numbers.
+
+        Args:
+            found: What the call returned.
+            values: Of the named numbers.
+            study: The rest of the numbers.
+            batch: Index of the batch.
+            seed: Of its random numbers.
+            stream: Of its random numbers.
+
+        Raises:
+            NotFiniteError: Naming the paths that broke.
+        """
         if all(np.isfinite(float(x)) for x in jax.tree.leaves(found)):
             return
         first = batch * self.paths

@@ -21,9 +21,21 @@ from mcengine.noise import make_key
 def grid(
     study: AbstractStudy, values: Mapping[str, Sequence[float]], paths: int, *, seed: int = 0, stream: str = "test", first: int = 0
 ) -> list[Result]:
-    """A Result for each point: the k-th takes the k-th of every named number. All values must be of one length.
+    """One study at many parameter values, on the same paths, in one program: point k takes the k-th of every named number.
 
-    Raises ``ValueError`` for an unknown name, a value out of its range, or lengths that differ.
+    Args:
+        study: What is simulated.
+        values: Numbers by dotted name, all of one length.
+        paths: Number of paths at each point.
+        seed: Of the random numbers.
+        stream: Of the random numbers (``noise.STREAMS``).
+        first: Id of the first path.
+
+    Returns:
+        A Result for each point.
+
+    Raises:
+        ValueError: For an unknown name, a value out of its range, or lengths that differ.
     """
     paths, devices, key = check_paths(paths), program.check_devices(None), make_key(seed, stream)
     study.sampling.check_run(paths, first)

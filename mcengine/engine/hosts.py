@@ -22,9 +22,17 @@ _END = np.array([0xFFFFFFFF, 0xFFFFFFFF], np.uint32)
 
 
 def start(coordinator: str, processes: int, process: int) -> None:
-    """Join ``processes`` hosts as number ``process`` (from 0); ``coordinator`` is ``address:port`` of the first. Before any computation.
+    """Join several hosts as one machine, before any computation.
 
     On the first host it returns; on the others it works until the first one ends, then raises ``SystemExit(0)``.
+
+    Args:
+        coordinator: ``address:port`` of the first host.
+        processes: Number of hosts.
+        process: Number of this one, from 0.
+
+    Raises:
+        ValueError: For an argument out of its range.
     """
     if not isinstance(coordinator, str) or not coordinator.rpartition(":")[2].isdigit():
         raise ValueError(f"hosts.coordinator: expected an address like 10.0.0.1:8476, got {coordinator!r}")
@@ -42,7 +50,18 @@ def start(coordinator: str, processes: int, process: int) -> None:
 
 @contextmanager
 def together(executable: program.Compiled, study: AbstractStudy, key: np.ndarray, block: int, devices: int) -> Iterator[Callable[..., Any]]:
-    """``call(first)`` of a study's program on its numbers; where ``devices`` are of several hosts, one that all of them answer."""
+    """A study's program on its numbers; where its devices are of several hosts, all of them answer a call.
+
+    Args:
+        executable: The compiled program.
+        study: What is simulated.
+        key: Of the random numbers, as ``noise.make_key`` gives it.
+        block: Paths a device handles at a time.
+        devices: Number of devices of all hosts.
+
+    Yields:
+        ``call(first)``: outcomes of a block from the path id ``first`` on.
+    """
     if devices <= len(jax.local_devices()):
         numbers, key = program.placed(study, devices), program.placed(key, devices)
         yield lambda first: executable.call(numbers, key, first)

@@ -27,7 +27,15 @@ _NUMBERS_PASS_BY = ("calibrate", "report", "config.py", "_targets.py")
 
 
 def identity(study: AbstractStudy, **options: Any) -> dict[str, Any]:
-    """Values by name: the study's structure and numbers, ``options``, precision, device, compiler flags and versions."""
+    """Run fingerprint: the study's structure and numbers, options, precision, device, compiler flags and versions.
+
+    Args:
+        study: What is simulated.
+        options: Whatever else determines the numbers, such as ``seed``.
+
+    Returns:
+        JSON values by dotted name.
+    """
     device = jax.devices()[0]
     machine = {
         "precision": str(jax.numpy.result_type(float)),

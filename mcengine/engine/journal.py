@@ -20,9 +20,16 @@ from mcengine.engine.identity import differences, summarise
 
 
 class Journal:
-    """``journal(compute)``: the next result, JSON values of ``compute()``; from ``file`` where ``resume`` found it there.
+    """Results of a sequence of computations, one line each on disk: ``journal(compute)`` gives the next one, computed where it is not there yet.
 
-    Raises ``ValueError`` when the file is of another identity, ``DiskFullError`` when there is no room for a line.
+    Args:
+        file: Where they are kept.
+        identity: Of the run, by name (see ``engine.identity``).
+        resume: Whether to read what the file holds; else it is begun anew.
+
+    Raises:
+        ValueError: For a file of another run.
+        DiskFullError: Where there is no room for a line.
     """
 
     def __init__(self, file: Path, identity: Mapping[str, Any], *, resume: bool) -> None:

@@ -12,7 +12,13 @@ from mcengine.statistics.figure import Column, Figure
 
 
 class Metric(NamedTuple):
-    """A figure's ``key``, its ``label`` in print, and its ``unit``: "%" for a fraction, shown times 100, or "" for a number shown as it is."""
+    """What a figure is called.
+
+    Args:
+        key: In code, files and tables of pandas.
+        label: In print.
+        unit: "%" for a fraction, shown times 100, or "" for a number shown as it is.
+    """
 
     key: str
     label: str

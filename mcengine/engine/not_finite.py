@@ -9,7 +9,14 @@ from mcengine.engine.trace import first_not_finite
 
 
 class NotFiniteError(ArithmeticError):
-    """A path gave a number that is not finite. ``ids`` are the paths, ``where`` the first step and column at which it happened."""
+    """A path gave a number that is not finite.
+
+    Args:
+        ids: Of the paths.
+        where: The first step and column at which it happened.
+        seed: Of the run.
+        stream: Of the run.
+    """
 
     def __init__(self, ids: list[int], where: str, seed: int, stream: str) -> None:
         self.ids, self.where, self.seed, self.stream = ids, where, seed, stream

@@ -28,8 +28,15 @@ from mcengine.statistics.estimate import Estimate
 
 @dataclass(frozen=True)
 class Payoffs:
-    """Discounted cash of every contract: ``estimates`` over all ``paths``; of the first ``kept`` each path's ``cash`` by contract, and its last
-    ``prices`` by asset.
+    """Discounted cash of contracts.
+
+    Args:
+        estimates: Prices by contract, over all paths.
+        cash: Discounted cash of each kept path by contract, [kept], currency.
+        prices: Last price of each kept path by asset, [kept], currency.
+        paths: Number of paths.
+        kept: How many of them are kept, the first ones.
+        timings: Seconds, by name.
     """
 
     estimates: dict[str, Estimate]
@@ -51,11 +58,28 @@ def price(
     noise: Any = Counter(),  # noqa: B008 (frozen)
     control: str | None = None,
 ) -> Estimate:
-    """Price of a contract today: the mean of its discounted cash flows under Q.
+    """Price of a contract today by Monte Carlo: the mean of its discounted cash flows under Q.
 
-    ``asset`` is the model of its underlying, or a whole ``Market`` (which brings its own rate). ``steps`` defaults to 252 a year, more
-    where the contract's own dates ask for it. ``control="delta"`` takes out the gains of its delta hedge, by a coefficient fitted on the pilot
-    stream (see ``instrument.Hedged``).
+    Args:
+        instrument: Any contract.
+        asset: Model of its underlying, or a whole ``Market``, which brings its own rate.
+        rate: Annual, continuously compounded; of a contract on one asset.
+        paths: Number of paths.
+        steps: To the last expiry; None for daily ones, or more where the contract's own dates ask for it.
+        seed: Of the random numbers.
+        noise: How they are drawn.
+        control: "delta" takes out the gains of its delta hedge, by a coefficient fitted on the pilot stream (see ``instrument.Hedged``).
+
+    Raises:
+        ValueError: For another control, or terms that do not fit the market.
+        ArithmeticError: For a path that is not finite.
+
+    Example:
+        >>> import mcengine as mc
+        >>> call = mc.instrument.Call(strike=100.0, expiry=1.0)
+        >>> found = mc.price(call, mc.market.GBM(spot=100.0, sigma=0.2), paths=256, steps=1)
+        >>> found.count, abs(found.z(7.97)) < 3.0
+        (256, True)
     """
     if control not in (None, "delta"):
         raise ValueError(f"control: expected 'delta' or none, got {control!r}")
@@ -83,10 +107,24 @@ def payoffs(
     block: int | None = None,
     devices: int | None = None,
 ) -> Payoffs:
-    """Contracts by name, all up to the last expiry, on the same ``paths`` paths of a market under Q, ids from ``first`` on.
+    """Several contracts on the same paths of a market under Q, all followed to the last expiry.
 
-    Blocks stream through one program; only the first ``keep`` paths are kept. Raises ``ValueError`` for an asset the market lacks, or a
-    number of paths the noise cannot make, and ``ArithmeticError`` for a path that is not finite.
+    Args:
+        instruments: Contracts by name.
+        market: With every asset that they read.
+        paths: Number of paths.
+        steps: To the last expiry; None for daily ones, or more where the contracts' own dates ask for it.
+        seed: Of the random numbers.
+        stream: Of the random numbers (``noise.STREAMS``).
+        first: Id of the first path.
+        noise: How they are drawn.
+        keep: Paths whose cash is kept, the first ones.
+        block: Paths a device handles at a time; None for a size that is fast.
+        devices: Number of devices of this host; None for all.
+
+    Raises:
+        ValueError: For an asset the market lacks, or a number of paths the noise cannot make.
+        ArithmeticError: For a path that is not finite.
     """
     if not instruments:
         raise ValueError("payoffs.instruments: expected at least one contract, got none")

@@ -19,7 +19,14 @@ _CALM = 0.05
 
 @dataclass(frozen=True)
 class Correlations:
-    """Matrices over ``names`` (assets, ``rate``, ``equity.variance``): ``target``, ``realised``, and the standard ``error`` of what was realised."""
+    """Correlations between Brownian motions, wanted and realised.
+
+    Args:
+        names: Assets, ``rate``, and variances such as ``equity.variance``.
+        target: Matrix [names, names].
+        realised: Matrix [names, names].
+        error: Standard error of what was realised, [names, names].
+    """
 
     names: tuple[str, ...]
     target: np.ndarray
@@ -39,7 +46,21 @@ class Correlations:
 
 
 def correlations(market: Market, paths: int = 1024, *, years: float = 1.0, steps: int = 252, seed: int = 0) -> dict[str, Correlations]:
-    """By regime (``all`` where there is none), from sampled paths under P. A bond index is left out, its noise is the rate's."""
+    """Correlations that sampled paths realise under P. A bond index is left out: its noise is the rate's.
+
+    Args:
+        market: A ``Market``.
+        paths: Number of paths.
+        years: To the horizon.
+        steps: To the horizon.
+        seed: Of the random numbers.
+
+    Returns:
+        By regime; ``all`` where the market has none.
+
+    Raises:
+        ValueError: For a regime in which the paths spend fewer than 3 steps.
+    """
     market = replace(market, events=None, scenarios=None)
     spots, variances = sample(market, paths, years=years, steps=steps, seed=seed)
     dt = years / steps

@@ -14,21 +14,37 @@ from mcengine.ledger import Account, Trade
 
 @dataclass(frozen=True)
 class Day:
-    """One step of one book: the trade at its start, the account at its end. Amounts in currency."""
+    """One step of one book: the trade at its start, the account at its end. Amounts in currency.
 
-    step: Scalar  # index of the date at the end
+    Args:
+        step: Index of the date at the end.
+        dt: Years of the step.
+        steps: Steps to the horizon.
+        steps_per_year: Steps from one year-end to the next.
+        start_wealth: Wealth at the start of the run.
+        wealth_before: Wealth before the trade at the start of the step.
+        trade: At the start of the step; None before the first date and at the finish.
+        sleeve: Value of the underlyings after the trade.
+        account: At the end.
+        quotes: By asset, at the end.
+        slots: By name, underlyings included.
+        needs: Greeks that marks carry.
+        martingale_increment: S' - E[S'] of an asset over the step, under P, by its name.
+    """
+
+    step: Scalar
     dt: Scalar
     steps: int
     steps_per_year: int
     start_wealth: Scalar
-    wealth_before: Scalar  # before the trade at the start of the step
-    trade: Trade | None  # none before the first date and at the finish
-    sleeve: Scalar  # value of the underlyings after the trade
+    wealth_before: Scalar
+    trade: Trade | None
+    sleeve: Scalar
     account: Account
     quotes: Quotes
     slots: Mapping[str, AbstractSlot]
     needs: tuple[str, ...]
-    martingale_increment: Callable[[str], Scalar] | None = None  # S' - E[S'] of an asset over the step, under P
+    martingale_increment: Callable[[str], Scalar] | None = None
 
     @property
     def greeks(self) -> Greeks:
@@ -50,15 +66,35 @@ class AbstractRecorder(abc.ABC):
 
     @abc.abstractmethod
     def start(self, day: Day) -> Any:
-        """State before the first date."""
+        """State before the first date.
+
+        Args:
+            day: The book all in cash.
+
+        Returns:
+            A pytree of scalars, carried from date to date.
+        """
 
     @abc.abstractmethod
     def step(self, state: Any, day: Day) -> Any:
-        """State after a day."""
+        """State after a day.
+
+        Args:
+            state: Before it.
+            day: The step that has passed.
+        """
 
     @abc.abstractmethod
     def finish(self, state: Any, day: Day) -> dict[str, Scalar]:
-        """Outcomes of the path by name."""
+        """Outcomes of the path.
+
+        Args:
+            state: After the last day.
+            day: The account at the horizon; nothing is quoted or traded.
+
+        Returns:
+            Scalars by name.
+        """
 
 
 @dataclass(frozen=True)

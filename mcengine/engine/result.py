@@ -23,10 +23,22 @@ from mcengine.statistics.stream import Moments, Statistics
 
 @dataclass
 class Result:
-    """Outcomes ``{book: {figure: array}}`` of the first ``kept`` of ``paths`` paths, and how they were made.
+    """What a run leaves: the outcomes of the kept paths, statistics of all of them, and how they were made.
 
-    ``statistics`` are those of all paths, where not every path was kept; ``stopped`` says why the run ended. Raises ``ValueError`` for ids
-    that do not fit the noise: an odd number of antithetic paths, randomisations of unequal length.
+    Args:
+        study: What was simulated.
+        outcomes: ``{book: {outcome: array [kept]}}``, the market's under ``market``.
+        paths: Number of paths run.
+        kept: How many of them are kept, the first ones.
+        seed: Of the random numbers.
+        stream: Of the random numbers.
+        first: Id of the first path.
+        timings: Seconds, by name.
+        statistics: Of all paths, where not every one was kept.
+        stopped: Why the run ended, in words.
+
+    Raises:
+        ValueError: For ids that do not fit the noise: an odd number of antithetic paths, randomisations of unequal length.
     """
 
     study: AbstractStudy
@@ -50,6 +62,7 @@ class Result:
 
     @property
     def books(self) -> list[str]:
+        """Names of the policies."""
         return list(self.study.books)
 
     def __getitem__(self, book: str) -> dict[str, np.ndarray]:
@@ -75,7 +88,15 @@ class Result:
         return self.kept == self.paths
 
     def estimate(self, figure: Figure, name: str | None = None) -> Estimate:
-        """A figure with its error: exact when every path was kept, else streamed under ``name``."""
+        """A figure with its error: exact when every path was kept, else streamed.
+
+        Args:
+            figure: What to estimate.
+            name: Under which it was streamed.
+
+        Raises:
+            ValueError: For a figure that was not streamed, where not every path was kept.
+        """
         if self.all_kept:
             return figure.exact(self.outcomes, self.sampling)
         if self.statistics is None or name is None or name not in self.statistics.figures:
@@ -83,7 +104,11 @@ class Result:
         return self.statistics.estimate(name)
 
     def under(self, prefix: str) -> "Result":
-        """The same result, its streamed figures those whose names begin with ``prefix``, without it."""
+        """The same result with only the streamed figures whose names begin so, named without it.
+
+        Args:
+            prefix: Such as "cppi/".
+        """
         if self.statistics is None:
             return self
         return dataclasses.replace(self, statistics=self.statistics.under(prefix))
@@ -97,7 +122,18 @@ class Result:
         return {name: self.estimate(figure, name) for name, figure in self.figures().items()}
 
     def table(self) -> Any:
-        """One row a figure, one column a book, each value ± its standard error (a pandas table)."""
+        """Every plain figure with its error.
+
+        Returns:
+            A pandas table of text, one row a figure, one column a book.
+
+        Example:
+            >>> import mcengine as mc
+            >>> market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2, drift=0.07)}, rate=0.03)
+            >>> result = mc.Study(market, mc.policy.Mix(equity=0.6), steps=12).run(paths=64)
+            >>> result.table().loc["wealth", "policy"]
+            '1.056 ± 0.016'
+        """
         import pandas as pd
 
         cells: dict[str, dict[str, str]] = {book: {} for book in self.books}
@@ -107,14 +143,26 @@ class Result:
         return _printed_whole(pd.DataFrame(cells))
 
     def moments(self, book: str, outcome: str) -> Moments:
-        """Mean, variance, skewness and kurtosis above 3 of an outcome, each with its error."""
+        """Mean, variance, skewness and excess kurtosis of an outcome, each with its error.
+
+        Args:
+            book: Name of the policy.
+            outcome: Name of the outcome.
+        """
         self._check(book, outcome)
         if self.sampling.kind == "windows":
             return Moments(*estimate.moments(self.outcomes[book][outcome], self.sampling))
         return self._of({f"{book}/{outcome}": Figure(Column(book, outcome))}).moments(book, outcome)
 
     def covariance(self, outcome: str = "wealth") -> Any:
-        """Covariance of an outcome between books: a pandas table of Estimates."""
+        """Covariance of an outcome between books.
+
+        Args:
+            outcome: Name of the outcome.
+
+        Returns:
+            A pandas table of Estimates, [books, books].
+        """
         import pandas as pd
 
         having = [book for book in self.books if outcome in self.outcomes[book]]
@@ -128,16 +176,31 @@ class Result:
         return _printed_whole(pd.DataFrame([[cells[a, b] for b in names] for a in names], names, names))
 
     def quantile(self, book: str, outcome: str, level: float) -> Estimate:
-        """A quantile of an outcome: of a streamed run to a bin of the histogram that the default quantiles keep, which the error contains."""
+        """A quantile of an outcome; of a streamed run to a bin of the histogram, which the error contains.
+
+        Args:
+            book: Name of the policy.
+            outcome: Name of the outcome.
+            level: Share of paths below it, between 0 and 1.
+        """
         self._check(book, outcome)
         if self.all_kept:
             return self.estimate(Figure(Column(book, outcome), "quantile", level))
         return self._of({}).quantile(book, outcome, level)
 
     def histogram(self, book: str, outcome: str, bins: int = 128) -> tuple[np.ndarray, np.ndarray]:
-        """(edges [bins + 1], share of paths in each bin [bins]) of an outcome, between its outer quantiles; ``bins`` a power of two up to 4096.
+        """Distribution of an outcome between its outer quantiles, for pictures: shares have no errors, a ``probability`` figure has one.
 
-        For pictures: shares have no errors; a share that is to be read as a number is a ``probability`` figure.
+        Args:
+            book: Name of the policy.
+            outcome: Name of the outcome.
+            bins: A power of two up to ``accumulators.BINS``.
+
+        Returns:
+            (edges [bins + 1], share of paths in each bin [bins]).
+
+        Raises:
+            ValueError: For another number of bins.
         """
         self._check(book, outcome)
         if bins < 1 or bins > BINS or bins & (bins - 1):
@@ -146,16 +209,27 @@ class Result:
         return edges[:: BINS // bins], shares[1:-1].reshape(bins, -1).sum(axis=1)
 
     def effective_size(self, figure: Figure | None = None, name: str | None = None) -> float:
-        """(sum w)^2 / sum w^2 of all weighted paths, or of those in a figure's event or tail."""
+        """Effective number of weighted paths: (sum w)^2 / sum w^2.
+
+        Args:
+            figure: Counts only paths in its event or tail; None for all paths.
+            name: Under which it was streamed.
+        """
         if self.all_kept:
             return self._of({} if figure is None else {"figure": figure}).effective_size(None if figure is None else "figure")
         return self._of({}).effective_size(name)
 
     def difference(self, other: "Result", figure: Figure, name: str | None = None, **theirs: Any) -> Estimate:
-        """A mean or probability of ``other`` minus that of this result, on the same paths, with the paired error.
+        """A mean or probability of another result minus that of this one, on the same paths, with the paired error.
 
-        ``theirs`` may hold another ``figure_there`` and ``name_there`` for ``other``, which may be this result: one book against another.
-        Raises ``ValueError`` when the two do not share seed, stream, path ids and noise, for then nothing is paired.
+        Args:
+            other: The other result; this one for one book against another.
+            figure: Of this result, and of the other where ``theirs`` names none.
+            name: Under which it was streamed here.
+            theirs: ``figure_there`` and ``name_there`` of the other result.
+
+        Raises:
+            ValueError: Where the two do not share seed, stream, path ids and noise, so that nothing is paired.
         """
         mine, other_s = (self.seed, self.stream, self.first, self.paths), (other.seed, other.stream, other.first, other.paths)
         if mine != other_s:
@@ -179,10 +253,18 @@ class Result:
         return a.difference(name or "", b, name_there or "")
 
     def compare(self, other: "Result") -> Any:
-        """This result against another of the same paths: both values and the paired difference, other minus this, ± its error.
+        """Means of every outcome in this result and in another of the same paths, and their paired differences, other minus this.
 
-        Means of every outcome. Of streamed runs the error is made of the differences by 128 groups of paths (see ``statistics.stream``).
-        Raises ``ValueError`` when the two do not share seed, stream, path ids and noise, for then nothing is paired.
+        Of streamed runs the error is made of the differences by 128 groups of paths (see ``statistics.stream``).
+
+        Args:
+            other: A result of as many books, compared in their order.
+
+        Returns:
+            A pandas table of text, one row a policy and outcome.
+
+        Raises:
+            ValueError: Where the two do not share seed, stream, path ids and noise, so that nothing is paired.
         """
         import pandas as pd
 

@@ -44,15 +44,37 @@ def run(
     super_block: int | None = None,
     progress: bool | None = None,
 ) -> Result:
-    """Run ``paths`` paths with ids from ``first`` on.
+    """Simulate a study in blocks of paths.
 
-    Outcomes of the first ``keep`` paths are kept, in memory or as memory-mapped ``folder/outcomes/<book>/<figure>.npy``; of paths beyond
-    only ``figures`` (by default those of ``Result.table``) are streamed. With a ``folder`` every finished super-block (``super_block`` paths;
-    by default as many as are a second or two of work) is on disk, and ``resume`` goes on after the last one there, bit for bit.
-    ``until={"metric": "p20", "error": 1e-4}`` stops at the end of the super-block where the standard error is that small (of every book, unless
-    one is named: "cppi/p20"), ``seconds`` at the end of the one in which the time ran out; ``paths`` is then the most that are run.
-    Blocks are as large as fits ``memory`` ("4GiB", or bytes; by default a size that is fast, and what a GPU has), see ``engine.memory``.
-    Raises ``NotFiniteError`` when a path breaks, ``DiskFullError`` when there is no room for the next block.
+    Args:
+        study: What is simulated.
+        paths: Number of paths; with ``until`` or ``seconds`` the most that are run.
+        seed: Of the random numbers.
+        stream: Of the random numbers (``noise.STREAMS``).
+        first: Id of the first path.
+        block: Paths a device handles at a time; None for as many as fit ``memory``.
+        devices: Number of devices of this host; None for all devices of all hosts.
+        memory: Budget, bytes or text such as "4GiB"; None for a size that is fast on a CPU, or what a GPU has (see ``engine.memory``).
+        keep: Paths whose outcomes are kept, the first ones; of those beyond only figures are streamed.
+        figures: Figures by name that are streamed beside those of ``Result.table``.
+        folder: Holds checkpoints, and outcomes as memory-mapped ``outcomes/<book>/<figure>.npy``; None keeps all in memory.
+        resume: Whether to go on after the last finished super-block in the folder, with the same bits.
+        until: ``{"metric": "p20", "error": 1e-4}`` stops where the standard error is that small, of every book or of "cppi/p20" alone.
+        seconds: Stops when so much time has passed.
+        super_block: Paths in a super-block, at whose ends a run is checkpointed and may stop; None for a second or two of work.
+        progress: Whether to show a bar; None for on a terminal only.
+
+    Raises:
+        ValueError: For an option out of its range, or a folder of another run.
+        NotFiniteError: For a path that breaks.
+        DiskFullError: Where there is no room for the next super-block.
+
+    Example:
+        >>> import mcengine as mc
+        >>> market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2, drift=0.07)}, rate=0.03)
+        >>> result = mc.engine.run(mc.Study(market, mc.policy.Mix(equity=0.6), steps=12), paths=64)
+        >>> list(result["policy"])
+        ['cost_option', 'cost_underlying', 'drawdown', 'exposure', 'lowest', 'turnover', 'volatility', 'wealth']
     """
     check_ids([first])
     rule = StopRule(study.available(check_paths(paths), first), until, seconds)

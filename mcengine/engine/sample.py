@@ -14,9 +14,17 @@ from mcengine.pricing import Calendar
 
 
 def sample(market: Market, paths: int, *, years: float = 1.0, steps: int = 252, seed: int = 0) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """(spots, variances) by asset, arrays [paths, steps + 1], under P. For looking: everything is kept in memory.
+    """Paths of a market alone under P, all kept in memory, for looking at.
 
-    A stochastic rate is among them as ``rate``, and of regimes ``regimes`` is the index of the one in force, with variance 0.
+    Args:
+        market: A ``Market``.
+        paths: Number of paths.
+        years: To the horizon.
+        steps: To the horizon.
+        seed: Of the random numbers.
+
+    Returns:
+        (spots, variances a year) by asset, arrays [paths, steps + 1]; a stochastic rate under ``rate``, the index of the regime under ``regimes``.
     """
     calendar = Calendar(years, steps)
     market.check_steps(years, steps)

@@ -23,13 +23,32 @@ MAX_STEPS = 100_000
 
 @model
 class Study(AbstractStudy):
-    """What is simulated. ``market`` is a ``Market``, or history: a ``Replay`` or a ``Bootstrap``.
+    """What is simulated: a market, one or several policies on the same paths, costs, dates and recorders.
 
-    ``policy`` is one rule, or a dict of named rules that run on the same paths. ``years`` and ``steps`` make the calendar. ``wealth``
-    is the starting wealth (currency). ``delay=1`` trades a decision at the next date. ``width`` smooths every gate (0: the rule as it is).
-    ``pricers`` by asset replace those of the market. ``steps_per_year`` places the year-ends (0: from years and steps); ``year_steps`` is what
-    came of it.
-    Raises ``ValueError`` for anything that does not fit, before compiling.
+    Args:
+        market: A ``Market``, or history: a ``Replay`` or a ``Bootstrap``.
+        policy: One rule, or a dict of rules by name.
+        costs: What trading and holding cost, a ``Total`` of several.
+        years: To the horizon.
+        steps: To the horizon, at most ``MAX_STEPS``.
+        wealth: Starting wealth, currency.
+        delay: Dates from decision to trade: 0, or 1 for back-tests.
+        width: Smooths every gate, as a fraction of the starting wealth; 0 for the rule as it is.
+        pricers: By asset, in place of the market's own.
+        noise: How random numbers are drawn.
+        recorders: What is kept of each path.
+        steps_per_year: Places the year-ends; 0 to take it from years and steps.
+        year_steps: Worked out: steps from one year-end to the next.
+
+    Raises:
+        ValueError: For anything that does not fit, before compiling.
+
+    Example:
+        >>> import mcengine as mc
+        >>> market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2, drift=0.07)}, rate=0.03)
+        >>> study = mc.Study(market, mc.policy.Mix(equity=0.6), costs=mc.ledger.Proportional(5e-4), steps=12)
+        >>> round(study.discount, 4), list(study.books)
+        (0.9704, ['policy'])
     """
 
     market: Any
@@ -132,5 +151,10 @@ class Study(AbstractStudy):
         return run(self, paths, **options)
 
     def trace(self, ids: Any, **options: Any) -> Any:
-        """Everything at every step of the chosen paths, as a table; see ``engine.trace``."""
+        """Everything at every step of chosen paths.
+
+        Args:
+            ids: Of the paths.
+            options: As of ``engine.trace``.
+        """
         return trace(self, ids, **options)

@@ -35,9 +35,20 @@ def outcomes(study: Any, ids: Sequence[int], *, seed: int = 0, stream: str = "te
 
 
 def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = "test") -> Any:
-    """A pandas table indexed by (path, step): of every asset spot and variance, of every book cash, wealth, exposure, costs, and each slot's units,
-    price and terms. Row 0 is before the first trade; row k shows what was held over step k, marked at its end, what expired
-    then settled.
+    """Chosen paths run again with everything recorded; their outcomes are bit for bit those of the run.
+
+    Args:
+        study: What is simulated.
+        ids: Of the paths, or one of them.
+        seed: Of the run.
+        stream: Of the run.
+
+    Returns:
+        A pandas table by (path, step): of every asset spot and variance, of every book wealth, cash, exposure and costs, and each slot's units,
+        price, terms and Greeks. Row 0 is before the first trade; row k shows what was held over step k, marked at its end, what expired then settled.
+
+    Raises:
+        ValueError: Without ids.
     """
     import pandas as pd
 

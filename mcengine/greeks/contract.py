@@ -29,10 +29,26 @@ class _Later:
 
 
 def value(instrument: Any, asset: Any, rate: Scalar = 0.0, *, steps: int | None = None, approximate: bool = False) -> Scalar:
-    """Price today by the contract's formula. ``asset`` is its underlying, or a whole ``Market`` (which brings its own rate).
+    """Price today by the contract's formula.
 
-    ``steps`` to expiry matter to contracts that are watched on every date (252 a year by default). Raises ``ValueError`` where the formula is no
-    exact one for that market, unless ``approximate``, and where there is none.
+    Args:
+        instrument: Any contract.
+        asset: Model of its underlying, or a whole ``Market``, which brings its own rate.
+        rate: Annual, continuously compounded; of a contract on one asset.
+        steps: To the last expiry; None for daily ones where the contract is watched on every date, else as few as its dates need.
+        approximate: Whether a formula that is not exact for the market will do.
+
+    Returns:
+        Currency.
+
+    Raises:
+        ValueError: Where there is no formula, or, unless ``approximate``, no exact one.
+
+    Example:
+        >>> import mcengine as mc
+        >>> put = mc.instrument.Put(strike=90.0, expiry=1.0)
+        >>> round(float(mc.greeks.value(put, mc.market.GBM(spot=100.0, sigma=0.2), rate=0.03)), 2)
+        2.77
     """
     market = market_of(instrument, asset, rate)
     check_formula(instrument, market, approximate=approximate)
@@ -47,11 +63,28 @@ def _value(instrument: Any, market: Market, calendar: Any) -> Scalar:
 
 
 def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = None, approximate: bool = False) -> dict[str, float]:
-    """Price and Greeks today; arguments as of ``value``.
+    """Price and Greeks today, derivatives of the contract's price formula.
 
-    ``delta`` and ``gamma`` by spot, ``vega`` by volatility (sigma, or sqrt(v0) of a stochastic one), ``vanna`` by both, ``rho`` by the rate,
-    ``theta`` for a year of time passing. On several assets each by name: ``delta_first``, ``gamma_first``, ``cross_gamma_first_second``,
-    ``vega_first``, ``vanna_first``, and ``cega_first_second`` by a correlation. What a market has no number for (a bond index's spot) is left out.
+    Args:
+        instrument: Any contract.
+        asset: Model of its underlying, or a whole ``Market``, which brings its own rate.
+        rate: Annual, continuously compounded; of a contract on one asset.
+        steps: As of ``value``.
+        approximate: As of ``value``.
+
+    Returns:
+        ``delta`` and ``gamma`` by spot, ``vega`` by volatility (sigma, or sqrt(v0) of a stochastic one), ``vanna`` by both, ``rho`` by the rate,
+        ``theta`` for a year of time passing. On several assets each by name: ``delta_first``, ``gamma_first``, ``cross_gamma_first_second``,
+        ``vega_first``, ``vanna_first``, and ``cega_first_second`` by a correlation. What a market has no number for is left out: a bond index's spot.
+
+    Raises:
+        ValueError: As of ``value``.
+
+    Example:
+        >>> import mcengine as mc
+        >>> found = mc.greeks.of(mc.instrument.Call(strike=100.0, expiry=1.0), mc.market.GBM(spot=100.0, sigma=0.2))
+        >>> {name: round(x, 2) for name, x in found.items()}
+        {'price': 7.97, 'delta': 0.54, 'gamma': 0.02, 'vega': 39.7, 'vanna': 0.2, 'rho': 46.02, 'theta': -3.97}
     """
     dtype = jnp.result_type(float)
     market = market_of(instrument, asset, rate)

@@ -38,10 +38,22 @@ def study(
     book: str | None = None,
     journal: Callable[[Callable[[], Any]], Any] | None = None,
 ) -> Any:
-    """Derivatives of E[final / starting wealth], a pandas table of Estimates by parameter name.
+    """Derivatives of E[final / starting wealth], on independent paths whatever the study's noise.
 
-    Paths are independent whatever the study's noise. ``width`` smooths the gates (0 keeps the rule, whose derivative then leaves triggers
-    out). A ``journal`` (``engine.Journal``) keeps every batch, so that a run that was killed goes on.
+    Args:
+        study: What is simulated.
+        names: Dotted names of the numbers; None for shocks (delta), volatilities and variances (vega) and the rate (rho).
+        paths: Number of paths.
+        width: Smooths the rule's gates; 0 keeps the rule, whose derivative then leaves triggers out.
+        seed: Of the random numbers.
+        book: Name of the policy; None for the first.
+        journal: An ``engine.Journal`` that keeps every batch, so that a run that was killed goes on.
+
+    Returns:
+        A pandas table of Estimates by parameter name.
+
+    Raises:
+        ValueError: For an unknown book or name, or a number without a pathwise derivative.
     """
     import pandas as pd
 

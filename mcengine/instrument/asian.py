@@ -24,7 +24,21 @@ class _Ahead(NamedTuple):
 
 @model
 class Asian(AbstractContract):
-    """``fixings`` equally spaced dates, the last at expiry; 0 takes every date of the calendar. Today's spot is none of them."""
+    """A call or put on the average of the spot over the fixing dates; today's spot is none of them.
+
+        max(A - K, 0) of a call, max(K - A, 0) of a put,   A the arithmetic or geometric mean of the fixings.
+
+    Args:
+        kind: "call" or "put".
+        strike: K, currency.
+        expiry: Years from today to the payment, the last fixing.
+        average: "arithmetic" or "geometric".
+        fixings: Number of equally spaced fixing dates; 0 takes every date of the calendar.
+        asset: Name of the underlying.
+
+    Raises:
+        ValueError: For an unknown kind or average, or a number of fixings that is not whole.
+    """
 
     kind: str = static()
     strike: Scalar = number(above=0.0, term=True)

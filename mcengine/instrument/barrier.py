@@ -26,10 +26,29 @@ class _State(NamedTuple):
 
 @model
 class Barrier(AbstractContract):
-    """``barrier`` in currency. ``rebate`` is paid when an "out" is hit, or at expiry with ``rebate_paid="expiry"``; an "in" that never came alive
-    pays it at expiry.
+    """A call or put that dies (out) or comes alive (in) when the spot meets the barrier.
 
-    Raises ``ValueError`` against a market whose spot today is on the wrong side.
+    Args:
+        kind: "call" or "put".
+        direction: "down" for a barrier below today's spot, "up" for one above.
+        effect: "out" or "in".
+        strike: Currency.
+        barrier: Currency.
+        expiry: Years from today.
+        asset: Name of the underlying.
+        rebate: Currency a unit, paid when an "out" is hit; an "in" that never came alive pays it at expiry.
+        rebate_paid: When the rebate of an "out" is paid: "hit" or "expiry".
+        watch: "continuous", or "daily" for the spot on each date of the calendar.
+        width: Of the smoothed decision over ln(S/H), for ``watch="daily"``; 0 for the hard one.
+
+    Raises:
+        ValueError: For an unknown kind, direction, effect, rebate_paid or watch; on use, for a spot today on the wrong side of the barrier.
+
+    Example:
+        >>> import mcengine as mc
+        >>> put = mc.instrument.Barrier("put", "down", "out", strike=100.0, barrier=80.0, expiry=1.0)
+        >>> put.assets, put.formula
+        (('asset',), 'lognormal')
     """
 
     kind: str = static()

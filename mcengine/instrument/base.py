@@ -23,7 +23,7 @@ STEPS_PER_YEAR = 252
 
 
 class AbstractContract:
-    """Of one asset, ``asset``, paid at ``expiry`` (years), unless a contract says otherwise."""
+    """A contract's terms, its state along a path and its price: on one ``asset``, paid at ``expiry`` (years), unless a class says otherwise."""
 
     asset: str
     expiry: Scalar
@@ -42,18 +42,52 @@ class AbstractContract:
         return (float(self.expiry),)
 
     def check_market(self, market: Any) -> None:
-        """Raise ``ValueError`` where the terms do not fit the market as it stands today."""
+        """Check the terms against the market as it stands today.
+
+        Args:
+            market: The ``Market``.
+
+        Raises:
+            ValueError: Where they do not fit, as a barrier on the wrong side of the spot.
+        """
 
     def start(self, quotes: Mapping[str, Quote]) -> Any:
-        """State today."""
+        """State today.
+
+        Args:
+            quotes: Of every asset of the market, today.
+
+        Returns:
+            A pytree of scalars, carried from date to date.
+        """
         return ()
 
     def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[Any, Scalar]:
-        """(state, cash paid on this date)."""
+        """State and cash on the date after a step.
+
+        Args:
+            state: On the date before.
+            quotes: Of every asset of the market, on this date.
+            step: Index of this date, 1 for the first after today.
+            calendar: Dates on which the contract is followed.
+
+        Returns:
+            (state, cash paid on this date, currency).
+        """
         raise NotImplementedError
 
     def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
-        """Price now, after the cash of this date."""
+        """Price now, after the cash of this date.
+
+        Args:
+            state: On this date.
+            quotes: Of every asset of the market, on this date.
+            pricers: By asset, with correlations by pair and the rate (see ``joint``).
+            calendar: Dates on which the contract is followed.
+
+        Returns:
+            Currency.
+        """
         raise NotImplementedError
 
 
@@ -93,12 +127,28 @@ def correlation(pricers: Mapping[str, Any], first: str, second: str) -> Scalar:
 
 
 def joint(market: Any) -> dict[str, Any]:
-    """All that prices of contracts on a market read: its pricers, correlations and rate."""
+    """What the prices of all contracts on a market read.
+
+    Args:
+        market: The ``Market``.
+
+    Returns:
+        Pricers by asset, correlations of Brownian motions by pair "first-second", and the model of the ``rate``.
+    """
     return {**market.pricers(), **market.correlation, "rate": market.rate}
 
 
 def check_formula(contract: Any, market: Any, *, approximate: bool) -> None:
-    """Raise ``ValueError`` where a contract has no price formula, or, unless ``approximate``, none that is exact for the market."""
+    """Check that a contract has a price formula, exact for the market.
+
+    Args:
+        contract: Any contract.
+        market: The ``Market`` in which it is to be priced.
+        approximate: Whether a formula that is not exact will do.
+
+    Raises:
+        ValueError: Where it has none, or, unless ``approximate``, none that is exact.
+    """
     formula, name = getattr(contract, "formula", "pricer"), type(contract).__name__
     if formula == "none":
         raise ValueError(f"{name}: expected a contract with a price formula, got one without; mc.price prices it by Monte Carlo")
@@ -130,8 +180,13 @@ def on_dates(years: float, steps: int, dates: Iterable[float]) -> bool:
 def make_calendar(contracts: Mapping[str, Any], steps: int | None, least: int | None = None) -> Calendar:
     """The dates on which contracts are followed: to the last expiry, and beyond it where one reads a later maturity.
 
-    Without ``steps``: the fewest from ``least`` (by default 252 a year) on that meet every contract's dates.
-    Raises ``ValueError`` for a contract whose dates fall between those of the calendar.
+    Args:
+        contracts: By name.
+        steps: Equal steps to the last expiry; None takes the fewest, from ``least`` on, that meet every contract's dates.
+        least: Fewest steps tried; None for ``STEPS_PER_YEAR`` a year.
+
+    Raises:
+        ValueError: For a contract whose dates fall between those of the calendar.
     """
     years = max(float(contract.expiry) for contract in contracts.values())
     dates = {name: getattr(contract, "dates", (float(contract.expiry),)) for name, contract in contracts.items()}
@@ -149,7 +204,14 @@ def make_calendar(contracts: Mapping[str, Any], steps: int | None, least: int | 
 
 
 def least_steps(contract: Any) -> int | None:
-    """1 where only the dates it names matter; none (252 a year) for a contract that is watched on every date."""
+    """Fewest steps for pricing a contract by formula: ``make_calendar``'s ``least``.
+
+    Args:
+        contract: Any contract.
+
+    Returns:
+        1 where only the dates it names matter; None (so many a year) where it is watched on every date.
+    """
     return None if getattr(contract, "watched", False) else 1
 
 

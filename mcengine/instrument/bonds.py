@@ -21,7 +21,12 @@ class _OnRates(AbstractContract):
 
 @model
 class ZeroBond(_OnRates):
-    """``face`` at expiry."""
+    """A zero-coupon bond.
+
+    Args:
+        expiry: Years from today to the payment.
+        face: Paid then, currency.
+    """
 
     expiry: Scalar = number(above=0.0, term=True)
     face: Scalar = number(default=1.0, above=0.0, term=True)
@@ -38,7 +43,17 @@ class ZeroBond(_OnRates):
 
 @model
 class CouponBond(_OnRates):
-    """``coupon`` a year on the ``face``, in ``payments`` equally spaced ones, the last at expiry with the face."""
+    """A bond with equally spaced coupons, the last paid at expiry with the face.
+
+    Args:
+        coupon: Annual rate on the face.
+        expiry: Years from today to the last payment.
+        payments: Number of coupons, at least 1.
+        face: Currency.
+
+    Raises:
+        ValueError: Unless payments is a whole number of at least 1.
+    """
 
     coupon: Scalar = number(low=0.0, term=True)
     expiry: Scalar = number(above=0.0, term=True)
@@ -72,10 +87,20 @@ class CouponBond(_OnRates):
 
 @model
 class BondOption(_OnRates):
-    """A call or put, expiring at ``expiry``, on a bond of face 1 that matures at ``maturity``.
+    """A call or put on a bond of face 1; the strike is paid against the bond without accrued interest.
 
-    ``coupon`` a year is paid in ``payments`` equally spaced ones after expiry; none makes it a zero bond. The strike is paid against the bond without
-    accrued interest. Jamshidian's price under Vasicek and Hull-White, the forward bond's intrinsic value where the rate is known.
+    Jamshidian's price under Vasicek and Hull-White, the forward bond's intrinsic value where the rate is known.
+
+    Args:
+        kind: "call" or "put".
+        strike: Currency for a face of 1.
+        expiry: Years from today.
+        maturity: Of the bond, years from today.
+        coupon: Annual rate on the face, 0 for a zero-coupon bond.
+        payments: Number of coupons, equally spaced between expiry and maturity.
+
+    Raises:
+        ValueError: For an unknown kind, or a maturity that is not after expiry.
     """
 
     kind: str = static()

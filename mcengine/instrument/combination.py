@@ -14,7 +14,15 @@ from mcengine.pricing import Calendar, Quote
 
 @model
 class Combination(AbstractContract):
-    """``units`` of each of ``legs``, by the same names; a negative number is sold."""
+    """A weighted sum of contracts; its price formula is as exact as the least exact of theirs.
+
+    Args:
+        legs: Contracts by name.
+        units: Units of each leg, by the same names; a negative number is sold.
+
+    Raises:
+        ValueError: Where legs and units differ in their names.
+    """
 
     legs: dict[str, Any] = number(term=True)
     units: dict[str, Scalar] = number(term=True)
@@ -61,7 +69,11 @@ class Combination(AbstractContract):
     def step(
         self, state: dict[str, Any], quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar, uniforms: tuple[Scalar, ...] = ()
     ) -> tuple[dict[str, Any], Scalar]:
-        """Legs that need random numbers share them."""
+        """Legs that need random numbers share them.
+
+        Args:
+            uniforms: Random numbers of this step, the most that a leg draws.
+        """
         after, cash = {}, 0.0
         for name, leg in self.legs.items():
             drawn = (uniforms[: leg.n_uniforms],) if leg.n_uniforms else ()
@@ -74,30 +86,76 @@ class Combination(AbstractContract):
 
 
 def Straddle(strike: Scalar, expiry: Scalar, asset: str = "asset") -> Combination:  # noqa: N802
-    """A call and a put of one strike."""
+    """A call and a put of one strike.
+
+    Args:
+        strike: Currency.
+        expiry: Years from today.
+        asset: Name of the underlying.
+    """
     return Combination({"call": Call(strike, expiry, asset), "put": Put(strike, expiry, asset)}, {"call": 1.0, "put": 1.0})
 
 
 def Strangle(low: Scalar, high: Scalar, expiry: Scalar, asset: str = "asset") -> Combination:  # noqa: N802
-    """A put struck low and a call struck high."""
+    """A put struck low and a call struck high.
+
+    Args:
+        low: Strike of the put, currency.
+        high: Strike of the call, currency, above ``low``.
+        expiry: Years from today.
+        asset: Name of the underlying.
+
+    Raises:
+        ValueError: Unless low < high.
+    """
     _rising("Strangle", low, high)
     return Combination({"put": Put(low, expiry, asset), "call": Call(high, expiry, asset)}, {"put": 1.0, "call": 1.0})
 
 
 def Collar(low: Scalar, high: Scalar, expiry: Scalar, asset: str = "asset") -> Combination:  # noqa: N802
-    """A put struck low, paid for by a call sold at a higher strike: with the asset held, its value stays between the two."""
+    """A put struck low, paid for by a call sold at a higher strike: with the asset held, its value stays between the two.
+
+    Args:
+        low: Strike of the put, currency.
+        high: Strike of the call, currency, above ``low``.
+        expiry: Years from today.
+        asset: Name of the underlying.
+
+    Raises:
+        ValueError: Unless low < high.
+    """
     _rising("Collar", low, high)
     return Combination({"put": Put(low, expiry, asset), "call": Call(high, expiry, asset)}, {"put": 1.0, "call": -1.0})
 
 
 def CallSpread(low: Scalar, high: Scalar, expiry: Scalar, asset: str = "asset") -> Combination:  # noqa: N802
-    """A call struck low less one struck high: at most high - low."""
+    """A call struck low less one struck high: pays at most high - low.
+
+    Args:
+        low: Strike of the call bought, currency.
+        high: Strike of the call sold, currency, above ``low``.
+        expiry: Years from today.
+        asset: Name of the underlying.
+
+    Raises:
+        ValueError: Unless low < high.
+    """
     _rising("CallSpread", low, high)
     return Combination({"low": Call(low, expiry, asset), "high": Call(high, expiry, asset)}, {"low": 1.0, "high": -1.0})
 
 
 def PutSpread(low: Scalar, high: Scalar, expiry: Scalar, asset: str = "asset") -> Combination:  # noqa: N802
-    """A put struck high less one struck low: at most high - low."""
+    """A put struck high less one struck low: pays at most high - low.
+
+    Args:
+        low: Strike of the put sold, currency.
+        high: Strike of the put bought, currency, above ``low``.
+        expiry: Years from today.
+        asset: Name of the underlying.
+
+    Raises:
+        ValueError: Unless low < high.
+    """
     _rising("PutSpread", low, high)
     return Combination({"high": Put(high, expiry, asset), "low": Put(low, expiry, asset)}, {"high": 1.0, "low": -1.0})
 

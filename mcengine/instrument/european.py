@@ -13,13 +13,32 @@ from mcengine.pricing import KINDS, Calendar, Pricer, Quote
 
 
 def payoff(kind: str, spot: Scalar, strike: Scalar) -> Scalar:
-    """max(S - K, 0) of a call, max(K - S, 0) of a put."""
+    """max(S - K, 0) of a call, max(K - S, 0) of a put.
+
+    Args:
+        kind: "call" or "put".
+        spot: S, currency.
+        strike: K, currency.
+
+    Returns:
+        Currency a unit.
+    """
     return jnp.maximum(spot - strike, 0.0) if kind == "call" else jnp.maximum(strike - spot, 0.0)
 
 
 @model
 class Option(AbstractContract):
-    """A European option. ``asset`` names its underlying in a market of several."""
+    """A European option: max(S_T - K, 0) of a call, max(K - S_T, 0) of a put.
+
+    Args:
+        kind: "call" or "put".
+        strike: K, currency.
+        expiry: Years from today.
+        asset: Name of the underlying.
+
+    Raises:
+        ValueError: For another kind.
+    """
 
     kind: str = static()
     strike: Scalar = number(above=0.0, term=True)
@@ -43,21 +62,60 @@ class Option(AbstractContract):
 
 
 def Call(strike: Scalar, expiry: Scalar, asset: str = "asset") -> Option:  # noqa: N802
-    """The right to buy at ``strike`` in ``expiry`` years."""
+    """The right to buy at the strike.
+
+    Args:
+        strike: Currency.
+        expiry: Years from today.
+        asset: Name of the underlying.
+
+    Example:
+        >>> import mcengine as mc
+        >>> call = mc.instrument.Call(strike=100.0, expiry=1.0)
+        >>> round(float(mc.greeks.value(call, mc.market.GBM(spot=100.0, sigma=0.2))), 2)
+        7.97
+    """
     return Option("call", strike, expiry, asset)
 
 
 def Put(strike: Scalar, expiry: Scalar, asset: str = "asset") -> Option:  # noqa: N802
-    """The right to sell at ``strike`` in ``expiry`` years."""
+    """The right to sell at the strike.
+
+    Args:
+        strike: Currency.
+        expiry: Years from today.
+        asset: Name of the underlying.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.instrument.Put(strike=90.0, expiry=0.5, asset="equity")
+        Option(kind='put', strike=90, expiry=0.5, asset='equity')
+    """
     return Option("put", strike, expiry, asset)
 
 
 @model
 class Digital(AbstractContract):
-    """1 in cash, or one unit of the asset, where S_T ends above (call) or below (put) the strike.
+    """Pays 1 in cash, or one unit of the asset, where S_T ends above (call) or below (put) the strike.
 
-    Priced by the slope of the asset's own option prices, skew included: cash -dC/dK, asset C - K dC/dK (puts alike). ``width`` smooths the payoff
-    over ln(S/K), for derivatives along paths.
+    Priced by the slope of the asset's own option prices, skew included: cash -dC/dK, asset C - K dC/dK (puts alike).
+
+    Args:
+        kind: "call" or "put".
+        strike: Currency.
+        expiry: Years from today.
+        pays: "cash" or "asset".
+        asset: Name of the underlying.
+        width: Of the smoothed payoff over ln(S/K), for derivatives along paths; 0 for the hard one.
+
+    Raises:
+        ValueError: For an unknown kind, or another payment.
+
+    Example:
+        >>> import mcengine as mc
+        >>> digital = mc.instrument.Digital("put", strike=90.0, expiry=1.0)
+        >>> round(float(mc.greeks.value(digital, mc.market.GBM(spot=100.0, sigma=0.2))), 3)
+        0.335
     """
 
     kind: str = static()

@@ -16,7 +16,13 @@ from mcengine.pricing.closed_forms_rates import replicated_variance
 
 @model
 class Forward(AbstractContract):
-    """S_T - K at expiry, K the ``strike`` agreed."""
+    """A forward contract: S_T - K at expiry.
+
+    Args:
+        strike: Delivery price K, currency.
+        expiry: Years from today.
+        asset: Name of the underlying.
+    """
 
     strike: Scalar = number(low=0.0, term=True)
     expiry: Scalar = number(above=0.0, term=True)
@@ -41,13 +47,19 @@ class _Margin(NamedTuple):
 
 @model
 class Future(AbstractContract):
-    """Long one future on the asset: on every date the change of F(t), the forward price for ``expiry``, is paid or received. It costs nothing.
+    """Long one future: on every date the change of the futures price F(t), the forward price for its delivery, is paid or received.
 
-    With a ``margin`` (a share of today's futures price) the changes go to a margin account that earns interest; where it falls below ``maintenance``
-    of the margin it is filled up to the margin again, and what it holds is paid back at expiry. The margin itself is borrowed: only calls and the
-    last payment are cash. Its worth is the same on every path.
+    With a ``margin`` the changes go to a margin account that earns interest, and what it holds is paid back at expiry. The margin itself is borrowed:
+    only margin calls and the last payment are cash. Its worth is the same on every path.
 
-    Raises ``ValueError`` against a market with a stochastic rate, where futures and forward prices differ.
+    Args:
+        expiry: Years from today to the delivery.
+        asset: Name of the underlying.
+        margin: Initial margin as a share of today's futures price; 0 settles in cash each date.
+        maintenance: Share of the initial margin below which the account is filled up to it again.
+
+    Raises:
+        ValueError: On use, for a market with a stochastic rate, where futures and forward prices differ.
     """
 
     expiry: Scalar = number(above=0.0, term=True)
@@ -90,9 +102,19 @@ class Future(AbstractContract):
 
 @model
 class FutureOption(AbstractContract):
-    """A call or put, expiring at ``expiry``, on the future delivered at ``delivery``: Black (1976).
+    """A call or put on a future (Black 1976).
 
     The future moves by the elasticity of its price by the spot: 1 for an asset that is carried, e^{-kappa (delivery - expiry)} for one that reverts.
+
+    Args:
+        kind: "call" or "put".
+        strike: Currency.
+        expiry: Years from today.
+        delivery: Of the future, years from today.
+        asset: Name of the underlying.
+
+    Raises:
+        ValueError: For an unknown kind, or a delivery before expiry.
     """
 
     kind: str = static()
@@ -134,9 +156,16 @@ class _Realised(NamedTuple):
 
 @model
 class VarianceSwap(AbstractContract):
-    """``notional`` x (realised variance a year - ``strike``) at expiry; realised is the sum of squared log-returns over all dates, over the years.
+    """Pays notional x (realised variance - K) at expiry.
 
-    ``strike`` is a variance. The fair one makes the price 0: e^{rT} x the price at strike 0.
+        realised variance = sum over all dates of squared log-returns / years
+    The fair strike makes the price 0: e^{rT} x the price at strike 0 and notional 1.
+
+    Args:
+        strike: K, a variance a year.
+        expiry: Years from today.
+        asset: Name of the underlying.
+        notional: Currency for a variance of 1.
     """
 
     strike: Scalar = number(low=0.0, term=True)

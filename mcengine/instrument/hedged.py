@@ -24,9 +24,16 @@ class _State(NamedTuple):
 
 @model
 class Hedged:
-    """``contract`` with ``price(state, quotes, pricers, calendar)``, hedged by ``pricers`` on the dates of ``calendar``.
+    """A contract less the gains of its delta hedge, a control variate of mean 0.
 
-    Raises ``ValueError`` for a contract without such a formula.
+    Args:
+        contract: Any contract with a price formula.
+        pricers: By asset, with correlations and rate (see ``joint``); they give the hedge's deltas.
+        calendar: Dates of the hedge.
+        coefficient: Units of the hedge for each delta.
+
+    Raises:
+        ValueError: For a contract without a price formula.
     """
 
     contract: Any
@@ -60,19 +67,48 @@ class Hedged:
         return getattr(self.contract, "n_uniforms", 0)
 
     def check_market(self, market: Any) -> None:
+        """As of ``AbstractContract``.
+
+        Args:
+            market: The ``Market``.
+        """
         if hasattr(self.contract, "check_market"):
             self.contract.check_market(market)
 
     def start(self, quotes: dict[str, Quote]) -> _State:
+        """State today: the contract's own, and the first hedge.
+
+        Args:
+            quotes: Of every asset of the market, today.
+        """
         return self._hold(self.contract.start(quotes), quotes, 0)
 
     def step(self, state: _State, quotes: dict[str, Quote], step: Scalar, calendar: Calendar, *uniforms: Any) -> tuple[_State, Scalar]:
-        """(state, cash paid on this date)."""
+        """The contract's own step, less the gain of the hedge.
+
+        Args:
+            state: On the date before.
+            quotes: Of every asset of the market, on this date.
+            step: Index of this date, 1 for the first after today.
+            calendar: Dates on which the contract is followed.
+            uniforms: Random numbers of this step, for a contract that draws its own.
+
+        Returns:
+            (state, cash paid on this date, currency).
+        """
         inside, cash = self.contract.step(state.inside, quotes, step, calendar, *uniforms)
         gain = sum(units * (quotes[name].spot - state.forwards[name]) for name, units in state.units.items())
         return self._hold(inside, quotes, step), cash - self.coefficient * gain
 
     def price(self, state: _State, quotes: dict[str, Quote], pricers: dict[str, Pricer], calendar: Calendar) -> Scalar:
+        """The contract's own price: a hedge is worth nothing when it is opened.
+
+        Args:
+            state: On this date.
+            quotes: Of every asset of the market, on this date.
+            pricers: By asset, with correlations and rate (see ``joint``).
+            calendar: Dates on which the contract is followed.
+        """
         return self.contract.price(state.inside, quotes, pricers, calendar)
 
     def _hold(self, inside: Any, quotes: dict[str, Quote], step: Scalar) -> _State:

@@ -46,6 +46,11 @@ class _Lookback(AbstractContract):
     def step(
         self, state: _State, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar, uniforms: tuple[Scalar, ...] = ()
     ) -> tuple[_State, Scalar]:
+        """Follow the extreme; between two dates it is drawn where the lookback is watched continuously.
+
+        Args:
+            uniforms: The random number of this step.
+        """
         quote, date = quotes[self.asset], date_of(self.expiry, calendar)
         now = point(quote)
         reached = now.log_spot
@@ -73,7 +78,18 @@ class _Lookback(AbstractContract):
 
 @model
 class FixedLookback(_Lookback):
-    """max(highest - K, 0) of a call, max(K - lowest, 0) of a put."""
+    """max(highest - K, 0) of a call, max(K - lowest, 0) of a put.
+
+    Args:
+        kind: "call" or "put".
+        strike: K, currency.
+        expiry: Years from today.
+        asset: Name of the underlying.
+        watch: "continuous", or "daily" for the spots on the calendar's dates.
+
+    Raises:
+        ValueError: For an unknown kind or watch.
+    """
 
     kind: str = static()
     strike: Scalar = number(above=0.0, term=True)
@@ -99,7 +115,17 @@ class FixedLookback(_Lookback):
 
 @model
 class FloatingLookback(_Lookback):
-    """S_T - lowest of a call, highest - S_T of a put."""
+    """S_T - lowest of a call, highest - S_T of a put.
+
+    Args:
+        kind: "call" or "put".
+        expiry: Years from today.
+        asset: Name of the underlying.
+        watch: "continuous", or "daily" for the spots on the calendar's dates.
+
+    Raises:
+        ValueError: For an unknown kind or watch.
+    """
 
     kind: str = static()
     expiry: Scalar = number(above=0.0, term=True)

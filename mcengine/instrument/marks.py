@@ -64,7 +64,14 @@ def marks(
 
 
 def groups(slots: Mapping[str, AbstractSlot]) -> list[dict[str, AbstractSlot]]:
-    """Slots that one piece of program prices: options of one asset, any other alone."""
+    """Slots that one piece of program prices: options of one asset together, any other slot alone.
+
+    Args:
+        slots: By name.
+
+    Returns:
+        Slots by name, one dict a group; underlyings are left out.
+    """
     out: dict[Any, dict[str, AbstractSlot]] = {}
     for name, slot in slots.items():
         if not isinstance(slot, Underlying):
@@ -122,7 +129,14 @@ def _derivatives(
 
 
 def totals(slots: Mapping[str, AbstractSlot], units: Mapping[str, Scalar], marks: Mapping[str, Mark | tuple[()]], wanted: tuple[str, ...]) -> Greeks:
-    """Greeks of a book: sum over its slots of units times those of a unit."""
+    """Greeks of a book: sum over its slots of units x the Greek of one unit.
+
+    Args:
+        slots: By name.
+        units: By slot.
+        marks: By slot; an underlying's is not read.
+        wanted: Names among ``GREEKS``.
+    """
     out: dict[str, Any] = {name: 0.0 if name in ("theta", "rho") else {} for name in wanted}
     for name, slot in slots.items():
         if isinstance(slot, Underlying):

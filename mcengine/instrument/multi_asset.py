@@ -26,7 +26,17 @@ def _check_pair(where: str, assets: tuple[Any, ...]) -> None:
 
 @model
 class Basket(AbstractContract):
-    """max(±(sum of weight x spot - K), 0); ``weights`` by asset, none negative (a difference is a ``Spread``)."""
+    """A call or put on a weighted sum of spots: max(±(sum of w_i S_i - K), 0).
+
+    Args:
+        kind: "call" or "put".
+        strike: K, currency.
+        expiry: Years from today.
+        weights: Units w_i by asset, none negative (a difference is a ``Spread``).
+
+    Raises:
+        ValueError: For an unknown kind, or weights without one above 0.
+    """
 
     kind: str = static()
     strike: Scalar = number(above=0.0, term=True)
@@ -62,7 +72,16 @@ class Basket(AbstractContract):
 
 @model
 class Exchange(AbstractContract):
-    """max(S_receive - S_give, 0): the right to hand over one asset for another (Margrabe)."""
+    """The right to give one asset for another: max(S_receive - S_give, 0) (Margrabe 1978).
+
+    Args:
+        receive: Name of the asset received.
+        give: Name of the asset given.
+        expiry: Years from today.
+
+    Raises:
+        ValueError: Unless the two names differ.
+    """
 
     receive: str = static()
     give: str = static()
@@ -87,7 +106,18 @@ class Exchange(AbstractContract):
 
 @model
 class Spread(AbstractContract):
-    """max(±(S_first - S_second - K), 0); the strike may be any number. Exact by one integral."""
+    """A call or put on a difference of spots: max(±(S_first - S_second - K), 0), priced by one integral.
+
+    Args:
+        kind: "call" or "put".
+        strike: K, currency, of either sign.
+        expiry: Years from today.
+        first: Name of the asset added.
+        second: Name of the asset subtracted.
+
+    Raises:
+        ValueError: For an unknown kind, or unless the two names differ.
+    """
 
     kind: str = static()
     strike: Scalar = number(term=True)
@@ -115,7 +145,18 @@ class Spread(AbstractContract):
 
 @model
 class Rainbow(AbstractContract):
-    """A call or put on the best or the worst of several assets. Made by ``BestOf`` and ``WorstOf``; Stulz's price for two."""
+    """A call or put on the best or the worst of several assets; Stulz's (1982) price for two.
+
+    Args:
+        kind: "call" or "put".
+        of: "best" or "worst".
+        strike: Currency.
+        expiry: Years from today.
+        names: Of the assets, two or more.
+
+    Raises:
+        ValueError: For an unknown kind, or another ``of`` than these, or a name given twice; by ``price``, for more than two assets.
+    """
 
     kind: str = static()
     of: str = static()
@@ -149,10 +190,24 @@ class Rainbow(AbstractContract):
 
 
 def BestOf(kind: str, strike: Scalar, expiry: Scalar, names: tuple[str, ...]) -> Rainbow:  # noqa: N802
-    """On the dearest of the assets at expiry."""
+    """A ``Rainbow`` on the dearest of the assets at expiry.
+
+    Args:
+        kind: "call" or "put".
+        strike: Currency.
+        expiry: Years from today.
+        names: Of the assets, two or more.
+    """
     return Rainbow(kind, "best", strike, expiry, tuple(names))
 
 
 def WorstOf(kind: str, strike: Scalar, expiry: Scalar, names: tuple[str, ...]) -> Rainbow:  # noqa: N802
-    """On the cheapest of the assets at expiry."""
+    """A ``Rainbow`` on the cheapest of the assets at expiry.
+
+    Args:
+        kind: "call" or "put".
+        strike: Currency.
+        expiry: Years from today.
+        names: Of the assets, two or more.
+    """
     return Rainbow(kind, "worst", strike, expiry, tuple(names))

@@ -20,8 +20,17 @@ class OptionSlot(AbstractSlot):
     Args:
         kind: "call" or "put".
         asset: Name of the underlying.
-        schedule: When it is rolled, and to which expiry; by default bought at the start for the horizon.
+        schedule: When it is rolled, and to which expiry.
         restrikes: Whether the strike may change on any date, which costs a second price on every date.
+
+    Raises:
+        ValueError: For another kind.
+
+    Example:
+        >>> import mcengine as mc
+        >>> slot = mc.instrument.OptionSlot("put", "equity", mc.instrument.Rolled(tenor=63, roll=21))
+        >>> slot.schedule.dates(steps=252).rolls[:22].nonzero()[0]
+        array([ 0, 21])
     """
 
     kind: str = static()

@@ -14,17 +14,25 @@ from mcengine._model import Scalar
 
 
 class Life(NamedTuple):
-    """Dates of one contract in a slot: it was ``opened`` and has its ``expiry`` then."""
+    """Dates of one contract in a slot.
+
+    Args:
+        opened: Index of the date on which it was opened.
+        expiry: Index of the date on which it expires.
+    """
 
     opened: Scalar
     expiry: Scalar
 
 
 class Dates(NamedTuple):
-    """A slot's dates at one step, or tables of them, [steps].
+    """A slot's dates at one step, or tables of them, [steps]; choice and trade differ only where trades lag decisions.
 
-    ``rolls``: a contract may be chosen today, of the life ``chosen``. ``trades``: it is traded today, and ``held`` is the life of what is held after.
-    Both are the same unless trades lag decisions.
+    Args:
+        rolls: Whether a contract may be chosen today.
+        chosen: Life of the contract chosen today.
+        trades: Whether the contract is traded today.
+        held: Life of what is held after today's trade.
     """
 
     rolls: Scalar
@@ -38,18 +46,38 @@ class AbstractSchedule(abc.ABC):
 
     @abc.abstractmethod
     def plan(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
-        """(whether each date rolls, the expiry of what is held after it), arrays [steps], the first date among the rolls."""
+        """Roll dates and expiries of a run.
+
+        Args:
+            steps: Steps to the horizon.
+
+        Returns:
+            (whether each date rolls, index of the expiry of what is held after it), arrays [steps]; the first date rolls.
+        """
 
     @abc.abstractmethod
     def longest(self, steps: int) -> int:
-        """Most steps from a roll to its expiry."""
+        """Most steps from a roll to its expiry.
+
+        Args:
+            steps: Steps to the horizon.
+        """
 
     def past_horizon(self, steps: int) -> int:
-        """Steps by which a contract may outlive a run of so many."""
+        """Most steps by which a contract outlives the run.
+
+        Args:
+            steps: Steps to the horizon.
+        """
         return self.longest(steps)
 
     def dates(self, steps: int, delay: int = 0) -> Dates:
-        """Tables by step for a run that trades a decision ``delay`` dates later."""
+        """Tables by step, for a run that may trade later than it decides.
+
+        Args:
+            steps: Steps to the horizon.
+            delay: Dates from decision to trade.
+        """
         rolls, expiries = self.plan(steps)
         every = np.arange(steps)
 
@@ -78,9 +106,20 @@ class ToHorizon(AbstractSchedule):
 
 @dataclass(frozen=True)
 class Rolled(AbstractSchedule):
-    """A contract of ``tenor`` steps, closed and opened anew every ``roll`` steps.
+    """A contract of one tenor, closed and opened anew at equal intervals.
 
-    Raises ``ValueError`` unless roll is a whole number from 1 to tenor.
+    Args:
+        tenor: Steps from a roll to the expiry.
+        roll: Steps from one roll to the next, at most the tenor.
+
+    Raises:
+        ValueError: Unless both are whole and 1 <= roll <= tenor.
+
+    Example:
+        >>> import mcengine as mc
+        >>> rolls, expiries = mc.instrument.Rolled(tenor=3, roll=2).plan(steps=5)
+        >>> rolls.nonzero()[0], expiries
+        (array([0, 2, 4]), array([3, 3, 5, 5, 7]))
     """
 
     tenor: int
@@ -100,9 +139,19 @@ class Rolled(AbstractSchedule):
 
 @dataclass(frozen=True)
 class RollSchedule(AbstractSchedule):
-    """On date ``rolls[i]`` what is held is sold and an option expiring on date ``expiries[i]`` bought.
+    """On date ``rolls[i]`` what is held is sold and a contract that expires on date ``expiries[i]`` is bought.
 
-    Raises ``ValueError`` unless the rolls rise from 0, and the expiries too, each later than its roll.
+    Args:
+        rolls: Indices of the roll dates, rising from 0.
+        expiries: Indices of the expiries, rising, each later than its roll.
+
+    Raises:
+        ValueError: For other dates.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.instrument.RollSchedule(rolls=(0, 21), expiries=(63, 84)).longest(steps=252)
+        63
     """
 
     rolls: tuple[int, ...]
@@ -131,10 +180,23 @@ class RollSchedule(AbstractSchedule):
 
     @classmethod
     def listed(cls, start: str, steps: int, *, months: int = 1, tenor: int = 3) -> "RollSchedule":
-        """Rolls on listed expiries (third Fridays) ``months`` apart, into the listed expiry ``tenor`` months after each.
+        """Rolls on listed expiries (third Fridays) into later listed ones; one step is a weekday.
 
-        One step is a weekday from ``start`` ("2024-01-02") on; at the start the option is bought that expires ``tenor`` months after the month's
-        own expiry, or after the next if that one has passed.
+        At the start the contract is bought that expires ``tenor`` months after the month's own expiry, or after the next if that one has passed.
+
+        Args:
+            start: First date, such as "2024-01-02".
+            steps: Weekdays to the horizon.
+            months: From one roll to the next, at most the tenor.
+            tenor: Months from a roll to its expiry.
+
+        Raises:
+            ValueError: Unless 1 <= months <= tenor.
+
+        Example:
+            >>> import mcengine as mc
+            >>> mc.instrument.RollSchedule.listed("2024-01-02", steps=60, months=1, tenor=3)
+            RollSchedule(rolls=(0, 13, 33, 53), expiries=(53, 78, 98, 123))
         """
         if not 1 <= months <= tenor:
             raise ValueError(f"RollSchedule.months: expected a whole number from 1 to tenor = {tenor}, got {months}")

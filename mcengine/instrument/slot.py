@@ -21,14 +21,31 @@ COST_CLASSES = ("underlying", "option", "linear")
 
 
 class Mark(NamedTuple):
-    """What one unit is worth, and those of its Greeks that the book needs, by name."""
+    """What one unit of a slot is worth.
+
+    Args:
+        price: Currency.
+        greeks: Of one unit, by name: those that the book needs (see ``Greeks``).
+    """
 
     price: Scalar
     greeks: dict[str, Any]
 
 
 class Position(NamedTuple):
-    """``units`` held, on ``terms``, in a ``state``, and their ``mark``; of the underlying only units."""
+    """What a slot holds; of the underlying only units.
+
+    Args:
+        units: Held, negative if short.
+        terms: On which the contract was opened, such as its strike.
+        state: Of the contract, such as the price last settled at.
+        mark: Price and Greeks of one unit.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.instrument.Position(units=2.0, terms=95.0)
+        Position(units=2.0, terms=95.0, state=(), mark=())
+    """
 
     units: Scalar
     terms: Any = ()
@@ -37,7 +54,7 @@ class Position(NamedTuple):
 
 
 class AbstractSlot(abc.ABC):
-    """One contract in the loop, on one asset unless it says otherwise."""
+    """What a book can hold: one contract at a time, on one asset unless a class says otherwise."""
 
     asset: str
     cost_class: ClassVar[str]
@@ -53,34 +70,92 @@ class AbstractSlot(abc.ABC):
         return (self.asset,)
 
     def validate(self, where: str, setting: Any) -> None:  # noqa: B027  (most slots fit every study)
-        """Raise ``ValueError`` where it does not fit the study; ``where`` is what the message begins with."""
+        """Check that the slot fits a study.
+
+        Args:
+            where: What an error message begins with.
+            setting: The study's ``policy.Setting``.
+
+        Raises:
+            ValueError: Where it does not fit.
+        """
 
     def terms(self, quotes: Quotes, life: Life) -> Any:
-        """What it is opened on where the rule does not say."""
+        """Terms on which it is opened where the rule does not choose them.
+
+        Args:
+            quotes: By asset, today.
+            life: Dates of the contract to be opened.
+        """
         return ()
 
     def open(self, terms: Any, quotes: Quotes, life: Life) -> Any:
-        """State of a contract opened now."""
+        """State of a contract opened now.
+
+        Args:
+            terms: On which it is opened.
+            quotes: By asset, today.
+            life: Its dates.
+        """
         return ()
 
     @abc.abstractmethod
     def settle(self, held: Position, quotes: Quotes, row: Any, life: Life) -> tuple[Any, Scalar]:
-        """(state, cash that the units held pay) on the date after a step: income, variation margin, payoff."""
+        """Income, variation margin or payoff on the date after a step.
+
+        Args:
+            held: Units, terms and state on the date before.
+            quotes: By asset, on this date.
+            row: The step's ``interest`` and ``income`` by asset, and whether it is the ``last``.
+            life: Dates of the contract.
+
+        Returns:
+            (state, cash that the units held pay, currency).
+        """
 
     @abc.abstractmethod
     def price(self, terms: Any, state: Any, quotes: Quotes, pricers: Mapping[str, Any], life: Life) -> Scalar:
-        """Worth of one unit now, currency."""
+        """Worth of one unit now, after settlement.
+
+        Args:
+            terms: On which it was opened.
+            state: Of the contract.
+            quotes: By asset, on this date.
+            pricers: By asset, with correlations and rate (see ``joint``).
+            life: Dates of the contract.
+
+        Returns:
+            Currency.
+        """
 
     def by_name(self, terms: Any) -> dict[str, Any]:
-        """Terms by name, for traces."""
+        """Terms by name, for traces.
+
+        Args:
+            terms: Of one contract.
+        """
         return {}
 
     def notional(self, quotes: Quotes) -> Scalar:
-        """What one unit moves like, currency: for costs and limits."""
+        """Notional of one unit, for costs and limits.
+
+        Args:
+            quotes: By asset, today.
+
+        Returns:
+            Currency.
+        """
         return quotes[self.asset].spot
 
     def margin(self, quotes: Quotes) -> Scalar:
-        """Margin that one unit, long or short, must post, currency."""
+        """Margin that one unit, long or short, must post.
+
+        Args:
+            quotes: By asset, today.
+
+        Returns:
+            Currency.
+        """
         return 0.0
 
 

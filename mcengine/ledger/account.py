@@ -21,7 +21,15 @@ Marker: TypeAlias = Callable[[dict[str, Position], dict[str, Life]], dict[str, M
 
 
 class Account(NamedTuple):
-    """What is carried from date to date: cash and wealth in currency, positions by slot, ``costs`` paid so far by name."""
+    """What a book carries from date to date.
+
+    Args:
+        cash: Currency.
+        held: Positions by slot.
+        wealth: Cash and positions at their marks, currency.
+        high_water: Highest wealth so far, currency.
+        costs: Paid so far by name, currency.
+    """
 
     cash: Scalar
     held: dict[str, Position]
@@ -57,17 +65,37 @@ def open_account(wealth: Scalar, slots: Slots, quotes: Quotes, cost: AbstractCos
 
 
 def prices(held: Mapping[str, Position], slots: Slots, quotes: Quotes) -> dict[str, Scalar]:
-    """Price of a unit of what is held, by slot."""
+    """Price of one unit of what is held.
+
+    Args:
+        held: Positions by slot.
+        slots: By name.
+        quotes: By asset, today.
+
+    Returns:
+        Currency, by slot.
+    """
     return {name: quotes[slot.asset].spot if isinstance(slot, Underlying) else held[name].mark.price for name, slot in slots.items()}  # type: ignore[union-attr]
 
 
 def trade(
     account: Account, target: Target, offered: Mapping[str, Position], rolled: Mapping[str, Scalar], slots: Slots, quotes: Quotes, cost: AbstractCost
 ) -> tuple[Account, Trade]:
-    """(the account holding ``target``, what was traded).
+    """Trade to a target and pay for it.
 
-    Where a slot has ``rolled``, what is held is closed at its mark and the ``offered`` contract opened at its own; else the difference in units is
-    traded.
+    Where a slot rolls, what is held is closed at its mark and the contract offered is opened at its own; else the difference in units is traded.
+
+    Args:
+        account: Before the trade.
+        target: Units wanted by slot.
+        offered: What each slot would open, with its mark; underlyings are left out.
+        rolled: Whether each slot opens what it offers.
+        slots: By name.
+        quotes: By asset, today.
+        cost: What the trade costs.
+
+    Returns:
+        (the account holding the target, the trade).
     """
     made = order(account.held, target, offered, rolled, slots, quotes)
     cash, held = account.cash, {}
@@ -89,7 +117,16 @@ def trade(
 def order(
     held: Mapping[str, Position], target: Target, offered: Mapping[str, Position], rolled: Mapping[str, Scalar], slots: Slots, quotes: Quotes
 ) -> Trade:
-    """The trade that leads from what is held to ``target``; arguments as of ``trade``."""
+    """The trade that leads from what is held to a target, before it is made.
+
+    Args:
+        held: Positions by slot.
+        target: Units wanted by slot.
+        offered: What each slot would open, with its mark; underlyings are left out.
+        rolled: Whether each slot opens what it offers.
+        slots: By name.
+        quotes: By asset, today.
+    """
     legs, dt = {}, 0.0
     for name, slot in slots.items():
         old, units, quote = held[name], target[name], quotes.get(slot.asset)
@@ -109,7 +146,13 @@ def order(
 
 
 def chosen(roll: Scalar, new: Position, old: Position) -> Position:
-    """The new contract where a slot has rolled, else the old."""
+    """The new contract where a slot rolls, else the old one.
+
+    Args:
+        roll: Whether it rolls.
+        new: What it would open.
+        old: What it holds.
+    """
     return jax.tree.map(lambda a, b: a if a is b else jnp.where(roll, a, b), new, old)
 
 

@@ -14,9 +14,18 @@ from mcengine.pricing import Quote
 
 @dataclass(frozen=True)
 class Leg:
-    """One slot's part in a trade: units ``closed`` and ``opened``, none negative. A change of units on unchanged terms is all in ``opened``.
+    """One slot's part in a trade. A change of units on unchanged terms is all in ``opened``; no amount is negative.
 
-    ``closed_value`` and ``opened_value`` are what those units are worth (currency, none negative), ``notional`` what one of them moves like.
+    Args:
+        slot: What is traded.
+        closed: Units closed.
+        opened: Units opened.
+        closed_value: Worth of the units closed, currency.
+        opened_value: Worth of the units opened, currency.
+        notional: Of one unit, currency.
+        quote: Of its asset; None for a contract on the rate.
+        closed_mark: Price and Greeks of one unit closed; empty for an underlying.
+        opened_mark: Price and Greeks of one unit opened; empty for an underlying.
     """
 
     slot: AbstractSlot
@@ -25,7 +34,7 @@ class Leg:
     closed_value: Scalar
     opened_value: Scalar
     notional: Scalar
-    quote: Quote | None  # of its asset; none for a contract on the rate
+    quote: Quote | None
     closed_mark: Mark | tuple[()]
     opened_mark: Mark | tuple[()]
 
@@ -40,7 +49,7 @@ class Leg:
         return self.opened if self.slot.schedule is None else self.closed + self.opened
 
     def vega(self) -> Scalar:
-        """Vega of all that is traded, on one volatility, none negative."""
+        """Vega of all units traded, currency for a volatility of 1 a year, none negative."""
         closed, opened = (sum(abs(v) for v in mark.greeks["vega"].values()) for mark in (self.closed_mark, self.opened_mark))  # type: ignore[union-attr]
         return self.closed * closed + self.opened * opened
 
@@ -58,7 +67,11 @@ class Trade:
     dt: Scalar
 
     def of(self, *cost_classes: str) -> list[Leg]:
-        """The legs of these cost classes."""
+        """The legs of some cost classes.
+
+        Args:
+            cost_classes: Among ``instrument.slot.COST_CLASSES``.
+        """
         return [leg for leg in self.legs.values() if leg.slot.cost_class in cost_classes]
 
     @property
@@ -94,7 +107,7 @@ class Holding:
 
 
 class AbstractCost(abc.ABC):
-    """A cost reports what it takes by name; a verb that is not overridden is free."""
+    """A cost of trading or holding, reported by name; a method that is not overridden costs nothing."""
 
     names: ClassVar[tuple[str, ...]]
     """All it ever reports."""
@@ -104,16 +117,34 @@ class AbstractCost(abc.ABC):
     """Whether trading s times as much costs s times as much; else the units that an overlay can pay for are found by iteration."""
 
     def on_trade(self, trade: Trade) -> dict[str, Scalar]:
-        """Cost of a trade by name, currency."""
+        """Cost of a trade.
+
+        Args:
+            trade: What is traded on one date.
+
+        Returns:
+            Currency, by name.
+        """
         return {}
 
     def on_hold(self, holding: Holding) -> dict[str, Scalar]:
-        """Cost of a step by name, currency."""
+        """Cost of what was held over a step.
+
+        Args:
+            holding: Positions, prices and cash at its end.
+
+        Returns:
+            Currency, by name.
+        """
         return {}
 
 
 def total_cost(costs: Mapping[str, Scalar]) -> Scalar:
-    """Sum over names, currency."""
+    """Sum of costs.
+
+    Args:
+        costs: By name, currency.
+    """
     return sum(costs.values(), start=0.0)
 
 

@@ -11,7 +11,20 @@ from mcengine.statistics import Estimate, Figure
 
 
 def figures(study: AbstractStudy, floor: float, books: Iterable[str] | None = None, benchmark: str | None = "unhedged") -> dict[str, Figure]:
-    """Figures of the table by ``book/key`` (``engine.METRICS``), to be read from a result or streamed through a long run (``run(figures=...)``)."""
+    """Figures of the table, to be read from a result or streamed through a long run (``run(figures=...)``).
+
+    Args:
+        study: What is simulated.
+        floor: Fraction of the starting wealth.
+        books: Names of the policies; None for all.
+        benchmark: Policy that returns are compared with; None for no comparison.
+
+    Returns:
+        By ``book/key`` (see ``engine.METRICS``).
+
+    Raises:
+        ValueError: For a book that the study does not have.
+    """
     chosen = _chosen(study, books)
     if benchmark is not None and benchmark not in study.books:
         raise ValueError(f"benchmark: unknown book {benchmark!r}{near(benchmark, study.books)}")
@@ -42,9 +55,20 @@ def table(
     benchmark: str | None = "unhedged",
     estimate: Callable[[Result, Figure, str], Estimate] | None = None,
 ) -> Any:
-    """A pandas table of Estimates, one row a book, one column a figure; the annualised return and, over several years, the lowest
-    yearly 20th percentile are added. Cells that have no meaning (the benchmark's difference to itself) are missing. ``estimate(result, figure,
-    name)`` reads a figure, by default ``result.estimate``.
+    """Return, protection, risk and cost of each policy, every figure an Estimate.
+
+    The annualised return is added and, over several years, the lowest yearly 20th percentile. Cells that have no meaning (the benchmark's difference
+    to itself) are missing.
+
+    Args:
+        result: Of a run.
+        floor: Fraction of the starting wealth.
+        books: Names of the policies; None for all.
+        benchmark: Policy that returns are compared with.
+        estimate: ``estimate(result, figure, name)`` reads a figure; None for ``result.estimate``.
+
+    Returns:
+        A pandas table of Estimates, one row a book, one column a figure.
     """
     import pandas as pd
 
@@ -66,7 +90,16 @@ def table(
 
 
 def binding(estimates: Any, floor: float, *, probability: float = 0.005) -> list[str]:
-    """For each policy whether the 20th percentile, the end or any day tests the floor: plain sentences, each with its error."""
+    """What tests the floor of each policy: the 20th percentile, the end, any day, or nothing.
+
+    Args:
+        estimates: The table of ``objective.table``.
+        floor: Fraction of the starting wealth.
+        probability: Limit on the probability of any day below the floor.
+
+    Returns:
+        A sentence for each policy, with the errors.
+    """
     lines = []
     for book, row in estimates.iterrows():
         p20 = row["p20_lowest_year"] if "p20_lowest_year" in row else row["p20"]

@@ -30,14 +30,26 @@ _PULL_BACK = np.linspace(1.0, 0.0, 11)
 
 @dataclass(frozen=True)
 class Fit:
-    """The fitted ``study``, the one it started from, and what happened on the way."""
+    """A fitted study, and what happened on the way.
+
+    Args:
+        study: With the fitted numbers.
+        before: The study it started from.
+        names: Of the fitted numbers.
+        rows: Of each step loss, what is maximised, what is constrained, price and every fitted number.
+        chosen: Share of the way from the start to the optimiser's end.
+        value: What is maximised, on the validation paths.
+        constraint: What is limited, on the validation paths.
+        limit: Of the constraint.
+        timings: Seconds, by name.
+    """
 
     study: Study
     before: Study
     names: tuple[str, ...]
     rows: list[dict[str, float]]
-    chosen: float  # how far along the way from the start to the optimiser's end
-    value: Estimate  # on the validation paths
+    chosen: float
+    value: Estimate
     constraint: Estimate
     limit: float
     timings: dict[str, float]
@@ -63,7 +75,14 @@ class Fit:
 
 
 def default_names(study: Study) -> list[str]:
-    """Trainable numbers of the policy that can move: not terms, and not at the end of their range (a tolerance of 0 means no band)."""
+    """Numbers of the policy that a fit moves by default: not terms, and not at the end of their range (a tolerance of 0 means no band).
+
+    Args:
+        study: Whose policy is to be fitted.
+
+    Returns:
+        Dotted names.
+    """
     names = []
     for name in trainable(study):
         if name.startswith("policy."):
@@ -89,12 +108,25 @@ def fit(
     journal: Callable[[Callable[[], Any]], Any] | None = None,
     progress: bool | None = None,
 ) -> Fit:
-    """Fit the policy of ``study`` (one policy) to ``objective``.
+    """Fit the numbers of a rule to an objective under its constraint.
 
-    ``train`` names the numbers that move (by default all but contract terms: the floor never moves unless named). ``price`` is where the
-    constraint's price starts, in return for one unit of probability. ``width`` smooths the rule's gates, as a fraction of wealth.
-    A ``journal`` (``engine.Journal``) keeps every gradient and validation, so that a fit that was killed goes on with the same bits.
-    Raises ``ValueError`` for unknown names or when nothing can move.
+    Args:
+        study: Of one policy.
+        objective: What is maximised and limited, such as ``FloorProtection``.
+        steps: Of the optimiser.
+        paths: Of each step.
+        learning_rate: Of Adam, in the unconstrained numbers.
+        price: At the start, of the constraint: return for one unit of probability.
+        price_rate: By which the price grows in a step, for a breach of twice its limit.
+        train: Dotted names of the numbers that move; None for ``default_names``.
+        width: Smooths the rule's gates, as a fraction of wealth.
+        validation_paths: On which the hard constraint is checked.
+        seed: Of the random numbers.
+        journal: An ``engine.Journal`` that keeps every gradient and validation, so that a fit that was killed goes on with the same bits.
+        progress: Whether to show a bar; None for on a terminal only.
+
+    Raises:
+        ValueError: For unknown names, or where nothing can move.
     """
     started = time.perf_counter()
     for name, value in (("steps", steps), ("paths", paths), ("validation_paths", validation_paths)):

@@ -66,23 +66,59 @@ class AbstractStage(abc.ABC):
         return {}
 
     def validate(self, setting: Setting) -> None:  # noqa: B027  (most stages fit every study)
-        """Raise ``ValueError`` when the stage does not fit the study."""
+        """Check that the stage fits a study.
+
+        Args:
+            setting: The study's assets, dates and slots.
+
+        Raises:
+            ValueError: Where it does not fit.
+        """
 
     def start(self, seen: Seen) -> Any:
-        """Memory before the first date."""
+        """Memory before the first date.
+
+        Args:
+            seen: The first date.
+
+        Returns:
+            A pytree of scalars, carried from date to date.
+        """
         return ()
 
     def terms(self, seen: Seen, memory: Any) -> dict[str, Any]:
-        """Terms that its slots offer today, by slot, where they are not the slot's own; read on the slot's roll dates only."""
+        """Terms that its slots offer today, where they are not the slot's own; read on roll dates only.
+
+        Args:
+            seen: What is known today.
+            memory: From the date before.
+
+        Returns:
+            Terms by slot.
+        """
         return {}
 
     @abc.abstractmethod
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
-        """(units wanted by slot, memory for the next date)."""
+        """Change the target.
+
+        Args:
+            target: Units wanted so far by slot.
+            seen: What is known today.
+            memory: From the date before.
+
+        Returns:
+            (units wanted by slot, memory for the next date).
+        """
 
 
 def positive_ratio(numerator: Scalar, denominator: Scalar) -> Scalar:
-    """numerator / denominator, 0 where the denominator is not positive; finite derivatives."""
+    """numerator / denominator, 0 where the denominator is not positive; its derivatives are finite.
+
+    Args:
+        numerator: Any number.
+        denominator: Any number.
+    """
     alive = denominator > 0.0
     return jnp.where(alive, numerator / jnp.where(alive, denominator, 1.0), 0.0)
 

@@ -23,7 +23,11 @@ AFTER: dict[Kind, tuple[Kind, ...]] = {
 
 @model
 class Chain(AbstractStage):
-    """Stages by name, acting in order; of the kind of the first. Made by ``chain``."""
+    """Stages that act in order, each on the target of the one before; of the kind of the first. Made by ``chain``.
+
+    Args:
+        stages: By name.
+    """
 
     stages: dict[str, Any] = number(flat=True)
 

@@ -15,13 +15,18 @@ WIDER = 10.0
 
 @model
 class Drift(AbstractTrigger):
-    """Fires on the first date, and when sum |target - held| over the sleeve exceeds ``tolerance`` as a fraction of wealth.
+    """Fires on the first date, and when sum |target - held| over the sleeve exceeds a fraction of wealth.
 
     Smoothed by ``Study.width`` w, the step is wider than other gates, up to ``WIDER`` w, until it is half as wide as the tolerance. In one narrower
     than a third of it, what is held overshoots its target, |d held' / d held| = |1 - g - x g'(x)| > 1: derivatives grow day by day.
 
     Args:
         tolerance: Fraction of wealth.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.policy.Rebalance(mc.policy.AnyOf(mc.policy.Drift(tolerance=0.05), mc.policy.Not(mc.policy.Drift(0.01)))).kind
+        'filter'
     """
 
     tolerance: Scalar = number(default=0.01, low=0.0)

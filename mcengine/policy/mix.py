@@ -10,13 +10,14 @@ from mcengine.policy.seen import Seen
 
 @model
 class Mix(AbstractStage):
-    """``Mix(equity=.6, bond=.3)``: weights by asset; those not named get none. A sum above 1 needs ``leverage``.
+    """Constant mix: fixed fractions of wealth, w_i V in asset i, the rest in cash; assets not named get none.
 
-    Without options w_i V is held in asset i; overlays make room for what their options are worth (see ``Fund``).
+    Overlays make room for what their options are worth (see ``Fund``).
 
     Args:
-        weights: Fraction of wealth by asset, or each by name.
+        weights: Fraction of wealth by asset.
         leverage: Most that the weights may be in sum, in absolute value.
+        named: Weights by name, beside those of ``weights``.
 
     Raises:
         ValueError: For weights beyond the leverage, or of an asset that the market lacks.

@@ -20,46 +20,107 @@ Weights = Mapping[str, Scalar]
 
 
 def unhedged(weights: Weights) -> Chain:
-    """The mix alone: benchmark A."""
+    """The mix alone: benchmark A.
+
+    Args:
+        weights: Fraction of wealth by asset.
+    """
     return chain(Mix(dict(weights)))
 
 
 def static_put(weights: Weights, floor: Scalar, coverage: Scalar = 1.0, asset: str = "equity") -> Chain:
-    """The mix and puts on its equity sleeve, bought at the start: benchmark B."""
+    """The mix and puts on one of its assets, bought at the start: benchmark B.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        floor: Strike as a fraction of the spot at the start.
+        coverage: Puts for each unit of the asset held.
+        asset: The asset insured.
+    """
     return chain(Mix(dict(weights)), StaticPut(floor, coverage, asset))
 
 
 def rolled_put(weights: Weights, moneyness: Scalar, coverage: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity") -> Chain:
-    """The mix and shorter puts on its equity sleeve, rolled."""
+    """The mix and shorter puts on one of its assets, rolled.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        moneyness: Strike as a fraction of the spot on the roll date.
+        coverage: Puts for each unit of the asset held.
+        tenor: Steps from a roll to the expiry.
+        roll: Steps from one roll to the next, at most the tenor.
+        asset: The asset insured.
+    """
     return chain(Mix(dict(weights)), RolledPut(moneyness, coverage, tenor, roll, asset))
 
 
 def delta_put(weights: Weights, delta: Scalar, coverage: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity") -> Chain:
-    """The mix and puts of one delta on its equity sleeve, rolled."""
+    """The mix and puts of one delta on one of its assets, rolled.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        delta: Of the put bought, without its sign.
+        coverage: Puts for each unit of the asset held.
+        tenor: Steps from a roll to the expiry.
+        roll: Steps from one roll to the next, at most the tenor.
+        asset: The asset insured.
+    """
     return chain(Mix(dict(weights)), DeltaPut(delta, coverage, tenor, roll, asset))
 
 
 def stop_loss(weights: Weights, floor: Scalar, buffer: Scalar = 0.0) -> Chain:
-    """The mix until it meets the floor's present value, then cash."""
+    """The mix until it meets the floor's present value, then cash.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        floor: Fraction of the starting wealth, due at the horizon.
+        buffer: Fraction of the floor's present value by which it sells early.
+    """
     return chain(Mix(dict(weights)), StopLoss(floor, buffer))
 
 
 def cppi(weights: Weights, floor: Scalar, multiplier: Scalar = 4.0, tolerance: Scalar = 0.0) -> Chain:
-    """The mix scaled to a multiple of the cushion."""
+    """The mix scaled to a multiple of the cushion.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        floor: Fraction of the starting wealth, due at the horizon.
+        multiplier: Of the cushion.
+        tolerance: Of the no-trade band, fraction of wealth.
+    """
     return chain(Mix(dict(weights)), Cppi(floor, multiplier), Band(tolerance))
 
 
 def vol_target_cppi(
     weights: Weights, floor: Scalar, target: Scalar = 0.10, halflife: Scalar = 20.0, multiplier: Scalar = 4.0, tolerance: Scalar = 0.01
 ) -> Chain:
-    """The mix at a volatility target, then scaled to a multiple of the cushion, traded outside a band."""
+    """The mix at a volatility target, then scaled to a multiple of the cushion, traded outside a band.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        floor: Fraction of the starting wealth, due at the horizon.
+        target: Volatility a year.
+        halflife: Of the weights of past returns, steps.
+        multiplier: Of the cushion.
+        tolerance: Of the no-trade band, fraction of wealth.
+    """
     return chain(Mix(dict(weights)), VolTarget(target, halflife), Cppi(floor, multiplier), Band(tolerance))
 
 
 def hedged_put(
     weights: Weights, moneyness: Scalar, ratio: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity", through: str = "underlying"
 ) -> Chain:
-    """The mix and rolled puts on its equity sleeve whose delta is hedged, so that what they leave is gamma and vega."""
+    """The mix and rolled puts on one of its assets whose delta is hedged, so that what they leave is gamma and vega.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        moneyness: Strike as a fraction of the spot on the roll date.
+        ratio: Share of the delta that is hedged.
+        tenor: Steps from a roll to the expiry.
+        roll: Steps from one roll to the next, at most the tenor.
+        asset: The asset insured.
+        through: "underlying", "forward" or "future".
+    """
     put = RolledPut(moneyness, 1.0, tenor, roll, asset)
     return chain(Mix(dict(weights)), put, DeltaHedge(ratio, asset=asset, through=through))
 
@@ -67,13 +128,31 @@ def hedged_put(
 def forward_overlay(
     weights: Weights, ratio: Scalar = -0.5, tenor: int = 63, roll: int = 63, asset: str = "equity", through: str = "forward"
 ) -> Chain:
-    """The mix with part of its equity exposure sold forward."""
+    """The mix with part of one asset's exposure sold forward.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        ratio: Forwards for each unit of the asset; negative sells them.
+        tenor: Steps from a roll to the delivery.
+        roll: Steps from one roll to the next, at most the tenor.
+        asset: The asset overlaid.
+        through: "forward" or "future".
+    """
     return chain(Mix(dict(weights)), ForwardOverlay(ratio, asset, through, tenor=tenor, roll=roll))
 
 
 def contract_overlay(
     weights: Weights, contract: Any, coverage: Scalar = 1.0, asset: str = "equity", roll: int = 63, approximate: bool = False
 ) -> Chain:
-    """The mix and any contract on its equity sleeve, written on fractions of the spot and rolled when it expires."""
+    """The mix and any contract on one of its assets, written on fractions of the spot and rolled when it expires.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        contract: Its expiry in years from each roll, its strikes and barriers as fractions of the spot then.
+        coverage: Contracts for each unit of the asset held; negative sells them.
+        asset: The asset covered.
+        roll: Steps from one roll to the next, as long as the contract lives.
+        approximate: Whether a formula that is not exact for the market may mark it.
+    """
     overlay = ContractOverlay(contract, coverage, asset, schedule=Rolled(roll, roll), approximate=approximate)
     return chain(Mix(dict(weights)), overlay)

@@ -30,6 +30,11 @@ class StaticPut(AbstractStage):
 
     Raises:
         ValueError: For an asset that the market lacks.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.policy.chain(mc.policy.Mix(equity=1.0), mc.policy.StaticPut(floor=0.9)).slots()
+        {'put': OptionSlot(kind='put', asset='equity', schedule=ToHorizon(), restrikes=False)}
     """
 
     floor: Scalar = number(above=0.0, term=True)

@@ -59,6 +59,11 @@ class Band(AbstractStage):
 
     Args:
         tolerance: Fraction of wealth.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.policy.chain(mc.policy.Mix(equity=0.6), mc.policy.Band(tolerance=0.02)).stages["band"]
+        Band(tolerance=0.02)
     """
 
     tolerance: Scalar = number(default=0.01, low=0.0)

@@ -15,24 +15,33 @@ from mcengine.pricing import Quote
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known at one date. Amounts in currency; ``held``, ``offered``, ``prices`` and ``dates`` by slot.
+    """What is known at one date. Amounts in currency.
 
     Args:
-        step: Index of the date; ``time`` in years.
+        step: Index of the date.
+        time: Years from the start.
         dt: Years of one step.
         horizon: Index of the last date.
         quotes: By asset.
-        prices: Of a unit of what is held.
-        held: Positions before today's trade.
-        offered: What each slot would open today; on a date that is no roll, what is held.
-        dates: Of each slot but the underlyings.
-        rolled: Whether each slot opens what it offers, for whatever units are wanted.
+        prices: Of one unit of what is held, by slot.
+        held: Positions before today's trade, by slot.
         wealth: Cash and positions at their marks.
+        cash: Before today's trade.
+        start_wealth: Wealth at the start.
+        high_water: Highest wealth so far.
         costs: Paid so far, by name.
         risky: Slots of the sleeve: the market's assets.
         width: Of every gate; 0 for the rule as it is.
+        slots: By name, underlyings included.
+        dates: Of each slot but the underlyings.
         signals: Values by name.
-        target: Units wanted so far, for triggers.
+        events: Steps to each announced event, by name.
+        needs: Greeks that marks carry.
+        cost: What trades cost.
+        price_of: Price of one unit of a slot on some terms, its asset's spot moved; read by ``price``.
+        offered: What each slot would open today; on a date that is no roll, what is held.
+        rolled: Whether each slot opens what it offers, for whatever units are wanted.
+        target: Units wanted so far by slot, for triggers.
     """
 
     step: Scalar
@@ -52,7 +61,7 @@ class Seen:
     slots: Mapping[str, AbstractSlot]
     dates: Mapping[str, Dates]
     signals: Mapping[str, Any]
-    events: Mapping[str, Scalar]  # steps to each
+    events: Mapping[str, Scalar]
     needs: tuple[str, ...]
     cost: AbstractCost
     price_of: Callable[[str, Any, Scalar], Scalar]
@@ -66,30 +75,66 @@ class Seen:
         return self.step == 0
 
     def discount(self, to: Scalar) -> Scalar:
-        """Value now of 1 paid at date ``to``."""
+        """Value now of 1 paid at a later date.
+
+        Args:
+            to: Index of that date.
+        """
         return next(iter(self.quotes.values())).discount(to)
 
     def rolls(self, slot: str) -> Scalar:
-        """Whether a slot opens a new contract today."""
+        """Whether a slot opens a new contract today.
+
+        Args:
+            slot: Its name.
+        """
         return self.dates[slot].rolls if self.rolled is None else self.rolled[slot]
 
     def price(self, slot: str, terms: Any, move: Scalar = 0.0) -> Scalar:
-        """Price of a unit on ``terms`` if opened today, its asset's spot moved by ``move`` (currency)."""
+        """Price of one unit if opened today.
+
+        Args:
+            slot: Its name.
+            terms: On which it would be opened.
+            move: Of its asset's spot, currency.
+
+        Returns:
+            Currency.
+        """
         return self.price_of(slot, terms, move)
 
     def on_offer(self, slot: str) -> Position:
-        """The contract that units wanted today are units of."""
+        """The contract that units wanted today are units of.
+
+        Args:
+            slot: Its name.
+        """
         assert self.offered is not None
         return chosen(self.rolls(slot), self.offered[slot], self.held[slot])
 
     def trading_cost(self, target: Target) -> Scalar:
-        """Cost of the trade that leads from what is held to ``target``, of its slots alone."""
+        """Cost of the trade that leads from what is held to a target, of its slots alone.
+
+        Args:
+            target: Units wanted by slot.
+
+        Returns:
+            Currency.
+        """
         slots = {name: self.slots[name] for name in target}
         made = order(self.held, target, self.offered or {}, self.rolled or {}, slots, self.quotes)
         return total_cost(self.cost.on_trade(made))
 
     def ask(self, slot: str, units: Scalar) -> Scalar:
-        """What holding ``units`` of a slot's offer takes today, costs included: negative where selling brings something in."""
+        """What holding a slot's offer takes today, costs included.
+
+        Args:
+            slot: Its name.
+            units: Wanted, negative to sell.
+
+        Returns:
+            Currency, negative where selling brings something in.
+        """
         return units * self.on_offer(slot).mark.price + self.trading_cost({slot: units})  # type: ignore[union-attr]
 
     def greeks(self, target: Target | None = None, *, of: tuple[str, ...] | None = None) -> Greeks:
@@ -110,6 +155,9 @@ class Seen:
     def until(self, event: str) -> Scalar:
         """Steps to an announced event, 0 on its date, negative once it has passed.
 
+        Args:
+            event: Its name in the market.
+
         Raises:
             ValueError: For an event that the market does not announce.
         """
@@ -118,19 +166,42 @@ class Seen:
         return self.events[event]
 
     def sleeve(self, target: Target) -> Scalar:
-        """Value of the underlyings of a target's sleeve."""
+        """Value of the underlyings of a target.
+
+        Args:
+            target: Units by slot.
+
+        Returns:
+            Currency.
+        """
         return sum((target[name] * self.prices[name] for name in self.risky), start=0.0)
 
     def floor_value(self, floor: Scalar) -> Scalar:
-        """Present value of ``floor`` times the starting wealth, due at the horizon."""
+        """Present value of a floor due at the horizon.
+
+        Args:
+            floor: Fraction of the starting wealth.
+
+        Returns:
+            Currency.
+        """
         return floor * self.start_wealth * self.discount(self.horizon)
 
     def scale(self, target: Target, factor: Scalar) -> Target:
-        """The target with its sleeve multiplied; the rest goes to cash."""
+        """The target with its sleeve multiplied; the rest goes to cash.
+
+        Args:
+            target: Units by slot.
+            factor: Of the sleeve.
+        """
         return target | {name: target[name] * factor for name in self.risky}
 
     def wanting(self, target: Target) -> "Seen":
-        """The same, with the target that a trigger may look at."""
+        """The same date, with the target that a trigger may look at.
+
+        Args:
+            target: Units wanted so far by slot.
+        """
         return replace(self, target=target)
 
     def drift(self) -> Scalar:

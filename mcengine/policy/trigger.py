@@ -26,15 +26,37 @@ class AbstractTrigger(abc.ABC):
         return {}
 
     def validate(self, setting: Setting) -> None:  # noqa: B027  (most triggers fit every study)
-        """Raise ``ValueError`` when it does not fit the study."""
+        """Check that the trigger fits a study.
+
+        Args:
+            setting: The study's assets, dates and slots.
+
+        Raises:
+            ValueError: Where it does not fit.
+        """
 
     def start(self, seen: Seen) -> Any:
-        """Memory before the first date."""
+        """Memory before the first date.
+
+        Args:
+            seen: The first date.
+
+        Returns:
+            A pytree of scalars, carried from date to date.
+        """
         return ()
 
     @abc.abstractmethod
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
-        """(weight in [0, 1], memory for the next date). ``seen.target`` is what the stages before want."""
+        """Whether it fires today.
+
+        Args:
+            seen: What is known today; its ``target`` is what the stages before want.
+            memory: From the date before.
+
+        Returns:
+            (weight in [0, 1], memory for the next date).
+        """
 
 
 @model

@@ -8,10 +8,17 @@ from mcengine.report.run_folder import read_json
 
 
 def collect(folder: str | Path) -> Any:
-    """One pandas row for each finished run in ``folder`` or anywhere below it; unfinished runs are left out.
+    """The finished runs below a folder as one table; unfinished ones are left out.
 
-    Columns: the configuration by dotted key, with the chosen option for each group (``policy``); the metrics, an Estimate as two columns
-    (``mean_return`` and ``mean_return_error``); ``provenance.*``. Raises ``ValueError`` when there is no such folder.
+    Args:
+        folder: Searched with all folders below it.
+
+    Returns:
+        A pandas table, one row a run: the configuration by dotted key, with the chosen option for each group (``policy``); the metrics, an Estimate
+        as two columns (``mean_return`` and ``mean_return_error``); ``provenance.*``.
+
+    Raises:
+        ValueError: Where there is no such folder.
     """
     import pandas as pd
 

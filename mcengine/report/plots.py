@@ -27,7 +27,11 @@ _SHOWN = 200_000
 
 
 def colour(book: str) -> str:
-    """The policy's colour, whatever floor its book's name ends in."""
+    """A policy's colour, whatever floor its book's name ends in.
+
+    Args:
+        book: Name of the policy.
+    """
     policy = book.split(" ")[0]
     return COLOURS.get(policy) or _OTHERS[sum(map(ord, policy)) % len(_OTHERS)]
 
@@ -37,7 +41,16 @@ def _title(book: str) -> str:
 
 
 def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -> Any:
-    """Distribution of final wealth, a row a policy; what lies below the floor is red."""
+    """Distribution of final wealth, a row a policy; what lies below the floor is red.
+
+    Args:
+        result: Of a run.
+        floor: Fraction of the starting wealth.
+        books: Names of the policies; None for all.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     books = list(books or result.books)
     shown = _SHOWN - _SHOWN % result.sampling.size
     samples = {book: np.asarray(result[book]["wealth"][:shown], np.float64) for book in books}
@@ -72,7 +85,15 @@ def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -
 
 
 def plot_protection_cost(table: Any, floor: float) -> Any:
-    """Mean return given up against what it buys: P(any day below the floor), and the mean loss of the worst 5 %; an error bar each way."""
+    """Mean return given up against what it buys: P(any day below the floor), and the mean loss of the worst 5 %; an error bar each way.
+
+    Args:
+        table: Of ``objective.table``.
+        floor: Fraction of the starting wealth.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     figure, axes = _figure((10.0, 5.0), columns=2, sharey=True)
     panels = {"breach_any_day": f"P(below {floor:g} on any day), %", "cvar_95": "mean loss of the worst 5 % of paths, % of wealth"}
     for axis, (column, label) in zip(axes, panels.items(), strict=True):
@@ -95,7 +116,17 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
 
 
 def plot_fan(trace: Any, books: Sequence[str], worst: Mapping[str, Sequence[int]], floor: float) -> Any:
-    """Bands of wealth over time from the traced paths that are nobody's worst, and each book's worst paths over them."""
+    """Bands of wealth over time from the traced paths that are nobody's worst, and each book's worst paths over them.
+
+    Args:
+        trace: Of ``engine.trace``.
+        books: Names of the policies, a panel each.
+        worst: Ids of the worst paths by book.
+        floor: Fraction of the starting wealth.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     marked = {path for paths in worst.values() for path in paths}
     figure, axes = _figure((5.0 * len(books), 4.6), columns=len(books), sharey=True)
     for axis, book in zip(axes, books, strict=True):
@@ -124,7 +155,17 @@ def plot_fan(trace: Any, books: Sequence[str], worst: Mapping[str, Sequence[int]
 
 
 def plot_exposure(trace: Any, path: int, books: Sequence[str], floor: float) -> Any:
-    """Wealth and exposure of several books along one path."""
+    """Wealth and exposure of several books along one path.
+
+    Args:
+        trace: Of ``engine.trace``.
+        path: Its id.
+        books: Names of the policies.
+        floor: Fraction of the starting wealth.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     one = trace.loc[path]
     time = one["time"].to_numpy()
     figure, axes = _figure((9.0, 6.4), rows=2, sharex=True)
@@ -147,7 +188,15 @@ def plot_exposure(trace: Any, path: int, books: Sequence[str], floor: float) -> 
 
 
 def plot_fit(history: Any, limit: float) -> Any:
-    """A fit by step: what is maximised, what is constrained and its limit, the constraint's price, every fitted number over its start."""
+    """A fit by step: what is maximised, what is constrained and its limit, the constraint's price, every fitted number over its start.
+
+    Args:
+        history: Of ``optimise.Fit``.
+        limit: Of what is constrained.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     figure, axes = _figure((9.5, 6.0), rows=2, columns=2, sharex=True)
     maximised, constrained = (metric(key) for key in history.columns[1:3])
     panels = (

@@ -13,7 +13,11 @@ PACKAGES = ("mcengine", "jax", "jaxlib", "numpy", "optax", "pandas", "hydra-core
 
 
 def provenance() -> dict[str, Any]:
-    """Code, versions, machine and compiler flags of this process."""
+    """Code, versions, machine and compiler flags of this process.
+
+    Returns:
+        JSON values by name.
+    """
     import jax
 
     return {

@@ -13,10 +13,17 @@ SKEWS = (0.0, 1.0, 1.5)
 
 
 def put_dearness(quotes: Quotes, *, moneyness: float = 0.76, skews: tuple[float, ...] = SKEWS) -> Any:
-    """One row an expiry (pandas): a put's price over that at the volatility at the money, as quoted and on ``SurfacePricer`` at each skew.
+    """A put's price over that at the volatility at the money, as quoted and on ``SurfacePricer`` at each skew.
 
-    ``moneyness`` is strike over forward; the surface is given the quoted volatility at the money. Expiries are left out that have no quotes on both
-    sides, or for which the surface is not stated.
+    Expiries are left out that have no quotes on both sides, or for which the surface is not stated.
+
+    Args:
+        quotes: Of one underlying's options; the surface is given their volatility at the money.
+        moneyness: Strike over forward.
+        skews: Multiples of the surface's fitted slope.
+
+    Returns:
+        A pandas table, one row an expiry.
     """
     import pandas as pd
 

@@ -26,13 +26,25 @@ _STATE = ("begun.json", "config.yaml", "metrics.json")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """A folder and the verbs that fill it; ``resumable`` where it holds blocks of this very run."""
+    """A folder and the methods that fill it.
+
+    Args:
+        path: Of the folder.
+        resumable: Whether it holds finished blocks of this very run.
+    """
 
     path: Path
     resumable: bool = False
 
     def is_finished(self, config: Mapping[str, Any]) -> bool:
-        """Whether this very configuration was run here to its end. Raises ``ValueError`` when another one was."""
+        """Whether this very configuration was run here to its end.
+
+        Args:
+            config: The resolved configuration.
+
+        Raises:
+            ValueError: Where another one was.
+        """
         if not (self.path / "metrics.json").is_file():
             return False
         if read_json(self.path / "provenance.json").get("config") != as_json(config):
@@ -48,7 +60,11 @@ class RunFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """While no other process fills the folder; where the system has locks. Raises ``ValueError`` when one does."""
+        """Lock the folder against other processes, where the system has locks.
+
+        Raises:
+            ValueError: Where another process is at work in it.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / ".lock").open("a") as handle:
             try:
@@ -61,9 +77,14 @@ class RunFolder:
             yield
 
     def begin(self, config_text: str, facts: Mapping[str, Any] | None = None) -> dict[str, bytes]:
-        """Write the resolved configuration, and ``facts`` as begun.json; a run that was finished here is so no longer.
+        """Write the resolved configuration; a run that was finished here is so no longer.
 
-        What these files held before is given back, for ``restore``.
+        Args:
+            config_text: As yaml.
+            facts: Written as begun.json.
+
+        Returns:
+            What these files held before, for ``restore``.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         before = {name: (self.path / name).read_bytes() for name in _STATE if (self.path / name).is_file()}
@@ -73,12 +94,21 @@ class RunFolder:
         return before
 
     def restore(self, before: Mapping[str, bytes]) -> None:
-        """The run that was here before another was begun and refused."""
+        """Put back the run that was here before another was begun and refused.
+
+        Args:
+            before: What ``begin`` returned.
+        """
         for name, content in before.items():
             (self.path / name).write_bytes(content)
 
     def write_table(self, name: str, table: Any) -> None:
-        """A pandas table as csv; a column of Estimates becomes two, value and error."""
+        """Write a table as csv; a column of Estimates becomes two, value and error.
+
+        Args:
+            name: Of the file, without its ending.
+            table: A pandas table.
+        """
         import pandas as pd
 
         columns: dict[Any, Any] = {}
@@ -92,11 +122,22 @@ class RunFolder:
         pd.DataFrame(columns, index=table.index).to_csv(self.path / f"{name}.csv")
 
     def write_picture(self, name: str, figure: Any) -> None:
-        """A matplotlib figure as png."""
+        """Write a picture as png.
+
+        Args:
+            name: Of the file, without its ending.
+            figure: A matplotlib ``Figure``.
+        """
         figure.savefig(self.path / f"{name}.png", dpi=150)
 
     def finish(self, config: Mapping[str, Any], metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-        """provenance.json with ``facts`` (``report.provenance()`` of the run's start, seed, timings), then metrics.json: the run is done."""
+        """Write provenance.json, then metrics.json: the run is done.
+
+        Args:
+            config: The resolved configuration.
+            metrics: Estimates and numbers, by name.
+            facts: ``report.provenance()`` of the run's start, seed, timings.
+        """
         _write_atomically(self.path / "provenance.json", _text({**facts, "config": config}))
         _write_atomically(self.path / "metrics.json", _text(metrics))
 

@@ -9,12 +9,12 @@ from mcengine.statistics import Estimate
 
 
 def text(table: Any, *, name: Callable[[str], str] = str, missing: str = "") -> str:
-    """Every Estimate of a table, figures down by their labels and books across.
+    """A table of Estimates as text, figures down by their labels and policies across.
 
     Args:
-        table: A row a book, a column a figure, as ``objective.table`` gives it.
-        name: Shortens a book's name.
-        missing: What stands where there is no value.
+        table: Of ``objective.table``, one row a book.
+        name: Shortens the names of books.
+        missing: Written where there is no Estimate.
     """
     heads = ["", *(name(str(book)) for book in table.index)]
     lines = [heads]
@@ -27,12 +27,20 @@ def text(table: Any, *, name: Callable[[str], str] = str, missing: str = "") -> 
 
 
 def metrics(row: Mapping[str, Any]) -> dict[str, Estimate]:
-    """The figures of one book that have a value, for metrics.json."""
+    """The figures of one book that have a value, for metrics.json.
+
+    Args:
+        row: Of ``objective.table``.
+    """
     return {str(name): value for name, value in row.items() if isinstance(value, Estimate)}
 
 
 def cell(estimate: Estimate) -> str:
-    """Value ± error with two digits of the error, four decimals at most: a constant carries rounding as its error."""
+    """Value ± error with two digits of the error, four decimals at most: a constant carries rounding as its error.
+
+    Args:
+        estimate: Any.
+    """
     if not math.isfinite(estimate.error) or estimate.error == 0.0:
         return str(estimate)
     digits = min(4, max(0, 1 - math.floor(math.log10(estimate.error))))
@@ -40,12 +48,21 @@ def cell(estimate: Estimate) -> str:
 
 
 def per_cent(estimate: Estimate) -> str:
-    """A fraction in per cent, with its error."""
+    """A fraction in per cent, with its error.
+
+    Args:
+        estimate: Of a fraction.
+    """
     return f"{cell(estimate.scaled(100.0))} %"
 
 
 def verdict(what: str, difference: Estimate) -> str:
-    """Whether a paired difference is more than its error, in a sentence."""
+    """Whether a paired difference is more than its error, in a sentence.
+
+    Args:
+        what: Name of the figure.
+        difference: Of a fraction, after less before.
+    """
     size = per_cent(difference)
     if abs(difference.value) <= 2.0 * difference.error:
         return f"The {what} changes by {size}: within the error, nothing was gained or lost that these paths can show."

@@ -34,7 +34,15 @@ _PILOT_FIRST = 1 << 40  # ids of the pilot runs here: those that fitted coeffici
 
 @dataclass(frozen=True)
 class Reduced:
-    """``study`` is to be run in place of the one given; ``estimate`` reads figures of its results. ``note`` says what was done."""
+    """A study to be run in place of the one given, and how to read its results.
+
+    Args:
+        method: One of ``METHODS``.
+        study: To be run.
+        note: What was done, in words.
+        controls: Fitted control variates by figure.
+        breach: Of importance sampling, the breach it goes for.
+    """
 
     method: str
     study: Study
@@ -43,12 +51,25 @@ class Reduced:
     breach: Breach | None = None
 
     def check(self, result: Any) -> None:
-        """Raise ``ValueError`` where the weights of a run of importance sampling have degenerated on its kept paths."""
+        """Check the weights of a run of importance sampling.
+
+        Args:
+            result: Of the study.
+
+        Raises:
+            ValueError: Where they have degenerated on its kept paths.
+        """
         if self.breach is not None:
             weights(result, self.breach.floor, self.breach.book, self.breach.event).check()
 
     def estimate(self, result: Any, figure: Figure, name: str) -> Estimate:
-        """A figure with its error, with the gains taken out where a control was fitted for its name."""
+        """A figure with its error, hedge gains taken out where a control was fitted for it.
+
+        Args:
+            result: Of the study.
+            figure: What to estimate.
+            name: Of the figure.
+        """
         return self.controls[name].estimate(result) if name in self.controls else result.estimate(figure, name)
 
 
@@ -64,10 +85,21 @@ def reduce(
     pilot: int = 32_768,
     seed: int = 0,
 ) -> "Reduced":
-    """The study with one of ``METHODS``, or with what ``choose`` finds best for ``figures[figure]`` (``method="auto"``).
+    """The study with one method of variance reduction.
 
-    ``floor``, ``book`` and ``event`` say which breach importance sampling goes for. Pilot runs are of ``pilot`` paths. Raises ``ValueError`` for
-    an unknown method or figure, and for a method that the study does not allow.
+    Args:
+        study: What is to be simulated.
+        method: One of ``METHODS``, or "auto" for what ``choose`` finds best for one figure.
+        figures: Figures by name; controls are fitted for each.
+        floor: Fraction of the starting wealth, for importance sampling.
+        book: Whose breach importance sampling goes for; None for the last.
+        event: "any_day" or "end", when the breach counts.
+        figure: Name of the figure that "auto" chooses for.
+        pilot: Paths of each pilot run.
+        seed: Of the pilot runs.
+
+    Raises:
+        ValueError: For an unknown method or figure, or a method that the study does not allow.
     """
     if method == "auto":
         if figure is None or figure not in figures:
@@ -94,12 +126,20 @@ def reduce(
 
 @dataclass(frozen=True)
 class Candidate:
-    """One method on the pilot: its estimate, seconds a million paths, and ``gain``, error^2 x time of plain paths over its own."""
+    """One method on the pilot.
+
+    Args:
+        method: One of ``METHODS``.
+        estimate: Of the figure; None where the method was refused.
+        seconds: For a million paths.
+        gain: Error^2 x time of plain paths over its own; infinite where plain paths saw nothing, and so have no error.
+        refused: Why, in words.
+    """
 
     method: str
     estimate: Estimate | None = None
     seconds: float = 0.0
-    gain: float = 0.0  # infinite where plain paths saw nothing, and so have no error to compare with
+    gain: float = 0.0
     refused: str = ""
 
     def __str__(self) -> str:
@@ -112,7 +152,14 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Choice:
-    """What ``choose`` found: ``best``, every candidate, and in words why. ``reduced`` is to be run."""
+    """The best method and what was measured of each; printed, it says why.
+
+    Args:
+        reduced: The study to be run, by the best method.
+        candidates: Every method that was tried.
+        name: Of the figure.
+        options: Study, pilot and seed of the comparison.
+    """
 
     reduced: Reduced
     candidates: tuple[Candidate, ...]
@@ -120,7 +167,11 @@ class Choice:
     options: Mapping[str, Any]
 
     def reduced_for(self, figures: Mapping[str, Figure]) -> Reduced:
-        """The same method for other figures as well; its note holds the whole comparison."""
+        """The same method for other figures as well; its note holds the whole comparison.
+
+        Args:
+            figures: By name.
+        """
         chosen = self.reduced
         if chosen.method == "control":
             chosen = reduce(self.options["study"], "control", figures=figures, pilot=self.options["pilot"], seed=self.options["seed"])
@@ -149,10 +200,23 @@ def choose(
     seed: int = 0,
     methods: Sequence[str] = METHODS,
 ) -> Choice:
-    """Measure every method on a pilot run of ``pilot`` paths and take the least error^2 x time for ``figure``.
+    """Measure every method on a pilot run and take the most efficient estimator of a figure (smallest error^2 x time).
 
-    Importance sampling is tried for a probability with a ``floor`` given. A method that the study refuses, or that shows no error, is listed
-    and left. Fewer than 1.2 times less is no reason to leave plain paths: pilots tell no finer.
+    A method that the study refuses, or that shows no error, is listed and left. Plain paths are left for a gain of 1.2 or more: pilots tell no finer.
+
+    Args:
+        study: What is to be simulated.
+        figure: What to estimate.
+        name: Of the figure.
+        floor: Fraction of the starting wealth; importance sampling is tried for a probability where it is given.
+        book: Whose breach importance sampling goes for; None for the last.
+        event: "any_day" or "end", when the breach counts.
+        pilot: Paths of each pilot run.
+        seed: Of the pilot runs.
+        methods: Those tried, among ``METHODS``.
+
+    Raises:
+        ValueError: For an unknown method, or a study that does not run on plain paths.
     """
     unknown = [m for m in methods if m not in METHODS]
     if unknown:

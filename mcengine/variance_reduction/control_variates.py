@@ -44,9 +44,12 @@ def gains(study: Study, outcomes: Outcomes) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Control:
-    """``coefficients`` of the gains for one figure, and the ``ratio`` of its variance without them to that with them on pilot paths.
+    """A control variate for one figure: its hedge gains and their coefficients.
 
-    Below ``LEAST`` the figure is read as it is: what explains nothing is left out.
+    Args:
+        figure: What is estimated.
+        coefficients: Of the gains, [gains].
+        ratio: The figure's variance without the gains over that with them, on pilot paths; below ``LEAST`` they are left out.
     """
 
     figure: Figure
@@ -54,7 +57,14 @@ class Control:
     ratio: float
 
     def estimate(self, result: Any) -> Estimate:
-        """The figure of a run of the recording study, with the gains taken out. Raises ``ValueError`` unless every path was kept."""
+        """The figure with the gains taken out.
+
+        Args:
+            result: Of the study that records gains.
+
+        Raises:
+            ValueError: Unless every path was kept.
+        """
         if result.kept < result.paths:
             raise ValueError(f"control: expected a run of which every path is kept, got {result.kept:,} of {result.paths:,}; raise keep")
         if self.ratio < LEAST:
@@ -62,7 +72,13 @@ class Control:
         return self.of(result.outcomes, gains(result.study, result.outcomes), result.study.sampling)
 
     def of(self, outcomes: Outcomes, columns: np.ndarray, sampling: Any) -> Estimate:
-        """The figure of these outcomes with these gains."""
+        """The figure of given outcomes with given gains taken out.
+
+        Args:
+            outcomes: ``{book: {outcome: array [paths]}}``.
+            columns: Gains, [paths, gains].
+            sampling: How the paths depend on each other.
+        """
         x, figure = self.figure.fixed(outcomes)(outcomes), self.figure
         explained = (columns * self.coefficients).sum(axis=1)
         inside = estimate.mean(_influence(figure, x) - explained, sampling)

@@ -38,7 +38,13 @@ _ELITES = 4096
 
 @dataclass(frozen=True)
 class Breach:
-    """``book``'s wealth over its start below ``floor``, on any date (``event="any_day"``) or at the end (``"end"``)."""
+    """A book's wealth below a floor.
+
+    Args:
+        floor: Fraction of the starting wealth.
+        book: Name of the policy.
+        event: "any_day", or "end" for the horizon only.
+    """
 
     floor: float
     book: str
@@ -46,7 +52,17 @@ class Breach:
 
     @staticmethod
     def of(study: Study, floor: float, book: str | None = None, event: str = "any_day") -> "Breach":
-        """The breach of a study's book, by default its last one. Raises ``ValueError`` for what the study does not have."""
+        """The breach of a study's book.
+
+        Args:
+            study: Whose book it is.
+            floor: Fraction of the starting wealth.
+            book: Name of the policy; None for the last.
+            event: "any_day", or "end" for the horizon only.
+
+        Raises:
+            ValueError: For what the study does not have.
+        """
         name = list(study.books)[-1] if book is None else book
         if name not in study.books:
             raise ValueError(f"book: unknown book {name!r}{near(name, study.books)}")
@@ -60,14 +76,27 @@ class Breach:
         return f"P({self.book} below {self.floor:g} {'on any day' if self.event == 'any_day' else 'at the end'})"
 
     def values(self, outcomes: Any) -> np.ndarray:
-        """Per path, what is below the floor on a breach."""
+        """What is below the floor on a breach, over the starting wealth.
+
+        Args:
+            outcomes: ``{book: {outcome: array [paths]}}``.
+
+        Returns:
+            Array [paths].
+        """
         return np.asarray(outcomes[self.book]["lowest" if self.event == "any_day" else "wealth"])
 
 
 @dataclass(frozen=True)
 class Weights:
-    """How a sample is weighted. ``effective`` is (sum w)^2 / sum w^2 of all ``paths``, ``effective_tail`` that of the breaching ones,
-    ``largest`` the greatest share of the estimate on one path; ``mean`` should be 1 within its error.
+    """How a sample is weighted.
+
+    Args:
+        paths: Number of paths.
+        mean: Of the weights, which should be 1 within its error.
+        effective: (sum w)^2 / sum w^2 of all paths.
+        effective_tail: The same of the breaching ones.
+        largest: Greatest share of the estimate on one path.
     """
 
     paths: int
@@ -77,7 +106,11 @@ class Weights:
     largest: float
 
     def check(self) -> None:
-        """Raise ``ValueError`` where the weights have degenerated, so that neither value nor error can be trusted."""
+        """Check that value and error can be trusted.
+
+        Raises:
+            ValueError: Where the weights have degenerated.
+        """
         if not self.effective_tail >= LEAST_EFFECTIVE or not self.largest <= MOST_SHARE:
             raise ValueError(
                 f"importance sampling: expected breaching paths worth at least {LEAST_EFFECTIVE:.0f} equal ones and none with more than "
@@ -87,7 +120,17 @@ class Weights:
 
 
 def weights(result: Any, floor: float, book: str | None = None, event: str = "any_day") -> Weights:
-    """The weights of a run whose noise is ``Shifted``, seen from a breach."""
+    """The weights of a run on shifted noise, seen from a breach.
+
+    Args:
+        result: Of a study whose noise is ``Shifted``.
+        floor: Fraction of the starting wealth.
+        book: Name of the policy; None for the last.
+        event: "any_day", or "end" for the horizon only.
+
+    Raises:
+        ValueError: For a run without weights.
+    """
     breach = Breach.of(result.study, floor, book, event)
     if "log_weight" not in result.outcomes["market"]:
         raise ValueError("weights: expected a run of shifted noise, got one without weights")
@@ -107,7 +150,13 @@ def _weights(outcomes: Any, breach: Breach, sampling: Any) -> tuple[Estimate, We
 class Importance:
     """A study on shifted noise, and what its last pilot run says of it.
 
-    ``gain`` is the variance of plain Monte Carlo over that of this estimator, path for path.
+    Args:
+        study: To be run.
+        breach: Which the noise is shifted towards.
+        shift: Added to the normals of each step, [pieces, factors].
+        probability: Of the breach, on the pilot.
+        weights: Of the pilot.
+        levels: Floors that led to the breach's, fractions of the starting wealth.
     """
 
     study: Study
@@ -119,6 +168,7 @@ class Importance:
 
     @property
     def gain(self) -> float:
+        """Variance of plain Monte Carlo over that of this estimator, path for path."""
         p, variance = self.probability.value, self.probability.error**2 * self.weights.paths
         return p * (1.0 - p) / variance if variance > 0.0 else math.nan
 
@@ -141,11 +191,20 @@ def find(
     paths: int = 16_384,
     seed: int = 0,
 ) -> Importance:
-    """The study on shifted noise for P(``book`` below ``floor``); on a drift constant over each of ``pieces`` equal spans.
+    """The study on noise shifted towards a floor breach.
 
-    ``defensive`` is the share of paths left as they are: it keeps other figures usable and costs the breach about that share.
-    ``paths`` are run at each of about two steps a level on the pilot stream. Raises ``ValueError`` when no shift reaches the floor, or
-    when the weights degenerate (see ``Weights.check``).
+    Args:
+        study: What is to be simulated.
+        floor: Fraction of the starting wealth.
+        book: Name of the policy; None for the last.
+        event: "any_day", or "end" for the horizon only.
+        pieces: Equal spans of steps on each of which the shift is constant.
+        defensive: Share of paths left as they are; it keeps other figures usable and costs the breach about that share.
+        paths: Of each pilot run, about two for every level.
+        seed: Of the pilot runs.
+
+    Raises:
+        ValueError: Where no shift reaches the floor, or the weights degenerate (see ``Weights.check``).
     """
     breach = Breach.of(study, floor, book, event)
     if isinstance(pieces, bool) or not isinstance(pieces, int | np.integer) or not 1 <= pieces <= study.steps:
