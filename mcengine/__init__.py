@@ -25,12 +25,15 @@ from mcengine._model import Scalar, model, number, replace, static  # noqa: E402
 from mcengine._runtime import set_precision  # noqa: E402
 from mcengine.config import load, load_config  # noqa: E402
 from mcengine.engine import Result, Study, grid, price  # noqa: E402
+from mcengine.engine.recorder import AbstractRecorder, Day  # noqa: E402
 from mcengine.report import collect  # noqa: E402
 from mcengine.statistics import Estimate  # noqa: E402
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AbstractRecorder",
+    "Day",
     "Estimate",
     "Result",
     "Scalar",

@@ -47,7 +47,7 @@ def test_every_yaml_builds(group, option):
 def test_keys_are_argument_names(group, option):
     node = composed(group, option)
     known = set(inspect.signature(get_object(node._target_)).parameters)
-    assert set(node) - {"_target_"} <= known
+    assert set(node) - {"_target_", "_args_"} <= known
 
 
 @pytest.mark.parametrize("name", PRIMARY)

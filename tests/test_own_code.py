@@ -93,6 +93,7 @@ class TestTargets:
             "mcengine.policy.presets.cppi",
             "mcengine.calibrate.fit_history",
             "mcengine.Study",
+            "mcengine.engine.recorder.Wealth",
             "optax.adam",
             "optax.nadam",
             "optax.contrib.prodigy",
@@ -447,5 +448,5 @@ def stop(seen):
 
 def test_typed_and_public():
     assert (Path(mc.__file__).parent / "py.typed").is_file()
-    assert {"Scalar", "model", "number", "replace", "static"} <= set(mc.__all__)
+    assert {"AbstractRecorder", "Day", "Scalar", "model", "number", "replace", "static"} <= set(mc.__all__)
     assert config.load is mc.load

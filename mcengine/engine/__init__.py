@@ -1,6 +1,6 @@
 """One path, blocks of paths, results."""
 
-from mcengine.engine import hosts
+from mcengine.engine import hosts, recorder
 from mcengine.engine.base import AbstractStudy
 from mcengine.engine.checkpoint import DiskFullError
 from mcengine.engine.gradient import BatchGradient
@@ -33,6 +33,7 @@ __all__ = [
     "identity",
     "payoffs",
     "price",
+    "recorder",
     "run",
     "sample",
     "trace",

@@ -2,6 +2,7 @@
 
 from mcengine.instrument import Target, gate
 from mcengine.policy import presets
+from mcengine.policy.above import Above
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.contract_overlay import ContractOverlay
@@ -20,6 +21,7 @@ from mcengine.policy.vol_target import VolTarget
 from mcengine.policy.when import When
 
 __all__ = [
+    "Above",
     "AbstractStage",
     "AbstractTrigger",
     "AllOf",

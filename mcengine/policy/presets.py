@@ -1,9 +1,12 @@
 """Named policies. Each is only a chain; ``weights`` is the mix it protects."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from mcengine._model import Scalar
+from mcengine.instrument import Rolled
 from mcengine.policy.chain import Chain, chain
+from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.forward_overlay import ForwardOverlay
@@ -61,6 +64,16 @@ def hedged_put(
     return chain(Mix(dict(weights)), put, DeltaHedge(ratio, asset=asset, through=through))
 
 
-def forward_overlay(weights: Weights, ratio: Scalar = -0.5, tenor: int = 63, roll: int = 63, asset: str = "equity") -> Chain:
+def forward_overlay(
+    weights: Weights, ratio: Scalar = -0.5, tenor: int = 63, roll: int = 63, asset: str = "equity", through: str = "forward"
+) -> Chain:
     """The mix with part of its equity exposure sold forward."""
-    return chain(Mix(dict(weights)), ForwardOverlay(ratio, asset, tenor=tenor, roll=roll))
+    return chain(Mix(dict(weights)), ForwardOverlay(ratio, asset, through, tenor=tenor, roll=roll))
+
+
+def contract_overlay(
+    weights: Weights, contract: Any, coverage: Scalar = 1.0, asset: str = "equity", roll: int = 63, approximate: bool = False
+) -> Chain:
+    """The mix and any contract on its equity sleeve, written on fractions of the spot and rolled when it expires."""
+    overlay = ContractOverlay(contract, coverage, asset, schedule=Rolled(roll, roll), approximate=approximate)
+    return chain(Mix(dict(weights)), overlay)

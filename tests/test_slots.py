@@ -1,0 +1,253 @@
+"""Slots: what a book can hold. Payoffs path by path, fair prices, what is refused; a new kind is a new row of ``KINDS``."""
+
+import math
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import mcengine as mc
+from mcengine._model import Scalar, model, number, static
+from mcengine.engine import recorder
+from mcengine.engine.book import Book, Now
+from mcengine.instrument import Barrier, ContractSlot, Digital, ForwardSlot, FutureSlot, OptionSlot, Rolled, ToHorizon
+from mcengine.policy import AbstractStage
+from mcengine.statistics import estimate
+
+STEPS, RATE, DIVIDEND, ERRORS = 12, 0.03, 0.015, 4.0
+DT = 1.0 / STEPS
+
+
+@model
+class HoldOne(AbstractStage):
+    """``units`` of one slot, all else in cash: bought on each roll date and held until the next."""
+
+    slot: Any
+    units: Scalar = number()
+    name: str = static(default="held")
+
+    kind: ClassVar[str] = "allocator"
+
+    def slots(self):
+        return {self.name: self.slot}
+
+    def act(self, target, seen, memory):
+        return target | {self.name: jnp.where(seen.rolls(self.name), self.units, target[self.name])}, memory
+
+
+@pytest.fixture(scope="module")
+def market():
+    """Two lognormal assets under Q, a bond option's rate known."""
+    equity = mc.market.GBM(spot=100.0, sigma=0.2, drift=RATE, dividend=DIVIDEND)
+    other = mc.market.GBM(spot=50.0, sigma=0.3, drift=RATE)
+    return mc.market.Market({"equity": equity, "other": other}, {"equity-other": 0.4}, rate=RATE)
+
+
+def contract(cls, /, **terms):
+    return ContractSlot(cls(**terms), ToHorizon())
+
+
+BARRIER = {"kind": "put", "direction": "down", "effect": "out", "strike": 100.0, "barrier": 80.0, "expiry": 1.0, "asset": "equity"}
+KINDS = {
+    "option": (OptionSlot("put", "equity"), 1e-2),
+    "rolled_option": (OptionSlot("call", "equity", Rolled(tenor=4, roll=3)), 1e-2),
+    "forward": (ForwardSlot("equity"), 1e-2),
+    "rolled_forward": (ForwardSlot("equity", Rolled(tenor=4, roll=4)), 1e-2),
+    "future": (FutureSlot("equity"), 1e-2),
+    "rolled_future": (FutureSlot("equity", Rolled(tenor=5, roll=3)), 1e-2),
+    "barrier": (contract(Barrier, **BARRIER), 1e-2),
+    "rolled_barrier": (
+        ContractSlot(Barrier(**BARRIER | {"strike": 1.0, "barrier": 0.9, "expiry": 0.25}), Rolled(tenor=3, roll=3), relative=True),
+        1e-2,
+    ),
+    "digital": (contract(Digital, kind="put", strike=95.0, expiry=1.0, asset="equity"), 0.5),
+    "asian": (contract(mc.instrument.Asian, kind="call", strike=100.0, expiry=1.0, average="geometric", fixings=4, asset="equity"), 1e-2),
+    "spread": (contract(mc.instrument.Spread, kind="call", strike=40.0, expiry=1.0, first="equity", second="other"), 1e-2),
+    "future_option": (contract(mc.instrument.FutureOption, kind="put", strike=100.0, expiry=0.75, delivery=1.0, asset="equity"), 1e-2),
+    "variance_swap": (contract(mc.instrument.VarianceSwap, strike=0.04, expiry=1.0, asset="equity"), 1.0),
+}
+TENORS = {"future_option": Rolled(tenor=9, roll=9)}
+KINDS = {name: (mc.replace(slot, schedule=TENORS.get(name, slot.schedule)), units) for name, (slot, units) in KINDS.items()}
+BOOKS = {name: HoldOne(slot, units) for name, (slot, units) in KINDS.items()}
+
+
+@pytest.fixture(scope="module")
+def study(market):
+    return mc.Study(market, BOOKS, steps=STEPS, recorders=(recorder.Wealth(), recorder.Trading()))
+
+
+@pytest.fixture(scope="module")
+def result(study):
+    return study.run(65_536, seed=4, progress=False)
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_fair_book_earns_the_rate(result, name):
+    """E[e^{-rT} V_T] = V_0 under Q whatever is held; and what is held matters."""
+    wealth = result[name]["wealth"]
+    one = estimate.mean(wealth).scaled(math.exp(-RATE))
+    assert abs(one.z(1.0)) < ERRORS, one
+    assert wealth.std() > 1e-4
+
+
+def test_a_fair_book_on_a_rate_that_moves(market):
+    """A bond option and a forward under Vasicek, where cash and discounts depend on the path: E[V_T / B_T] = V_0."""
+    rate = mc.market.Vasicek(rate=0.03, kappa=0.5, theta=0.04, sigma=0.02)
+    moving = mc.market.Market(dict(market.assets), market.correlation, rate=rate).risk_neutral()
+    bond = contract(mc.instrument.BondOption, kind="call", strike=0.98, expiry=0.5, maturity=1.0)
+    held = {"bond_option": HoldOne(mc.replace(bond, schedule=Rolled(tenor=6, roll=6)), 20.0), "forward": HoldOne(ForwardSlot("equity"), 1e-2)}
+    books = held | {"cash": HoldOne(ForwardSlot("equity"), 0.0)}
+    result = mc.Study(moving, books, steps=STEPS, recorders=(recorder.Wealth(),)).run(65_536, seed=5, progress=False)
+    for name in held:
+        ratio = result[name]["wealth"] / result["cash"]["wealth"]
+        assert abs(estimate.mean(ratio).z(1.0)) < ERRORS, name
+        assert ratio.std() > 1e-2
+
+
+@pytest.fixture(scope="module")
+def traced(study):
+    """(equity spots [paths, dates], wealth by book) in float64."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        table = study.trace(range(48), seed=2)
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    return lambda name: table[name].to_numpy().reshape(-1, STEPS + 1)
+
+
+GROWN = math.exp(RATE)
+
+
+class TestPathByPath:
+    """V_T = (V_0 - units x price) e^{rT} + units x payoff, from the traced spots alone."""
+
+    def test_forward(self, traced):
+        spot, wealth = traced("equity.spot")[:, -1], traced("forward.wealth")[:, -1]
+        agreed = 100.0 * math.exp(RATE - DIVIDEND)
+        np.testing.assert_allclose(wealth, GROWN + 1e-2 * (spot - agreed), rtol=1e-12)
+
+    def test_future(self, traced):
+        """Daily settlement: each change of F(t) = S e^{(r - q)(T - t)} earns interest from its own date on."""
+        dates = np.arange(STEPS + 1) * DT
+        future = traced("equity.spot") * np.exp((RATE - DIVIDEND) * (1.0 - dates))
+        gains = np.diff(future, axis=1) * np.exp(RATE * (1.0 - dates[1:]))
+        np.testing.assert_allclose(traced("future.wealth")[:, -1], GROWN + 1e-2 * gains.sum(axis=1), rtol=1e-12)
+        np.testing.assert_array_equal(traced("future.held.price"), 0.0)
+
+    def test_digital(self, traced):
+        spot, price = traced("equity.spot")[:, -1], traced("digital.held.price")
+        paid = 0.5 * (spot <= 95.0)
+        assert 0 < paid.sum() < 0.5 * len(paid)
+        bought = 1.0 - (traced("digital.wealth")[:, -1] - paid) / GROWN  # units x price, the same on every path
+        np.testing.assert_allclose(bought, bought[0], rtol=1e-11)
+        d2 = (math.log(100.0 / 95.0) + RATE - DIVIDEND - 0.02) / 0.2
+        assert bought[0] == pytest.approx(0.5 * math.exp(-RATE) * 0.5 * math.erfc(d2 / math.sqrt(2.0)), rel=1e-9)
+        assert np.all(price[:, 1:-1] > 0.0)
+
+    def test_a_barrier_put_dies(self, traced):
+        """Watched between dates by the bridge: what is paid is the weight of survival times the payoff, what is marked falls with it."""
+        spot = traced("equity.spot")
+        x, variance = np.log(spot / 80.0), 0.04 * DT
+        inside = (x[:, :-1] > 0.0) & (x[:, 1:] > 0.0)
+        alive = np.prod(np.where(inside, -np.expm1(-2.0 * np.maximum(x[:, :-1] * x[:, 1:], 0.0) / variance), 0.0), axis=1)
+        assert (alive == 0.0).any()
+        assert (alive > 0.9).any()
+        paid = 1e-2 * alive * np.maximum(100.0 - spot[:, -1], 0.0)
+        bought = 1.0 - (traced("barrier.wealth")[:, -1] - paid) / GROWN
+        np.testing.assert_allclose(bought, bought[0], rtol=1e-9)
+        asset = mc.market.GBM(spot=100.0, sigma=0.2, dividend=DIVIDEND)
+        price = mc.greeks.value(Barrier(**BARRIER), mc.market.Market({"equity": asset}, rate=RATE))
+        assert bought[0] == pytest.approx(1e-2 * float(price), rel=1e-5)
+
+    def test_a_relative_contract_is_written_on_the_spot_of_its_day(self, traced):
+        """The knocked-out price is homogeneous in spot, strike and barrier: on each roll date a contract costs the same share of the spot."""
+        spot, written = traced("equity.spot"), traced("rolled_barrier.held.written_on_equity")
+        for date in range(STEPS):
+            np.testing.assert_allclose(written[:, date + 1], spot[:, date - date % 3], rtol=1e-12)
+        np.testing.assert_array_equal(traced("rolled_barrier.held.expiry")[0, 1:], 3 * (np.arange(STEPS) // 3) + 3)
+
+
+class TestGeneralities:
+    """All kinds at once, in one book with everything: scale, delay, history, day by day."""
+
+    def test_wealth_has_no_scale(self, study, float64):
+        """A thousandfold of wealth with a thousandfold of units is a thousandfold of everything, to rounding."""
+        large = mc.replace(study, wealth=1e3, policy={name: mc.replace(book, units=1e3 * book.units) for name, book in BOOKS.items()})
+        one, other = (s.run(64, block=64, devices=1, progress=False) for s in (study, large))
+        for name in KINDS:
+            np.testing.assert_allclose(other[name]["wealth"], one[name]["wealth"], rtol=1e-12, err_msg=name)
+            np.testing.assert_allclose(other[name]["turnover"], one[name]["turnover"], rtol=1e-11, atol=1e-15, err_msg=name)
+
+    def test_the_same_bits_for_blocks_devices_and_traces(self, study, result):
+        """An average's formula sums over dates, in an order that is the compiler's: to rounding."""
+        small = study.run(256, seed=4, block=64, devices=1, progress=False)
+        traced = mc.engine.trace(study, [0, 7, 99], seed=4)
+        for name in KINDS:
+            whole, rounding = np.asarray(result[name]["wealth"]), 3e-7 if name == "asian" else 0.0
+            np.testing.assert_allclose(small[name]["wealth"], whole[:256], rtol=rounding, err_msg=name)
+            last = traced[f"{name}.wealth"].to_numpy().reshape(3, -1)[:, -1]
+            np.testing.assert_allclose(last.astype(np.float32), whole[[0, 7, 99]], rtol=rounding, err_msg=name)
+
+    def test_delayed_a_book_is_still_fair(self, study):
+        """Trades a date later at that date's prices: nothing is earned, and contracts keep the expiry they were chosen for."""
+        late = mc.replace(study, delay=1).run(32_768, seed=6, progress=False)
+        for name in KINDS:
+            assert abs(estimate.mean(late[name]["wealth"]).scaled(math.exp(-RATE)).z(1.0)) < ERRORS, name
+
+    def test_day_by_day_by_hand(self, study, market, float64):
+        """The object that the engine scans, driven from outside: after every trade and every mark wealth is cash and positions, to 1e-12."""
+        calendar = study.calendar
+        ready = market.prepare(calendar)
+        draws = np.random.default_rng(1).standard_normal((STEPS, ready.n_factors))
+        pricers = {**market.pricers(), **market.correlation, "rate": market.rate}
+        books = {name: Book(study, policy, pricers, ready.times[1]) for name, policy in BOOKS.items()}
+        states, tables = ready.start(), {name: book.dates() for name, book in books.items()}
+        at = lambda tree, step: jax.tree.map(lambda table: jnp.asarray(table[step]), tree)  # noqa: E731
+        held = {name: book.open(Now(0, ready.quotes(states, 0), {}, at(tables[name], 0))) for name, book in books.items()}
+        for step in range(STEPS):
+            quotes = ready.quotes(states, step)
+            after = {n: book.decide_and_trade(held[n], Now(step, quotes, {}, at(tables[n], step))) for n, book in books.items()}
+            for name, (state, *_) in after.items():
+                assert worth(state.account, quotes) == pytest.approx(float(state.account.wealth), rel=1e-12), (name, step)
+            row = at(ready.rows, step) | {"last": step == STEPS - 1}
+            states = ready.step(states, row, tuple(draws[step]))
+            quotes = ready.quotes(states, step + 1)
+            for name, (state, *made) in after.items():
+                now = Now(step + 1, quotes, {}, at(tables[name], step))
+                held[name] = books[name].end(held[name], state, tuple(made), row, now)
+                assert worth(held[name].account, quotes) == pytest.approx(float(held[name].account.wealth), rel=1e-12), (name, step)
+
+
+def worth(account, quotes):
+    value = float(account.cash)
+    for name, one in account.held.items():
+        value += float(one.units) * float(one.mark.price if one.mark else quotes[name].spot)
+    return value
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("cls", "terms", "message"),
+        [
+            (Digital, {"kind": "put", "strike": 1.0, "expiry": 0.5, "asset": "equity"}, r"that lives as long as .* 12 steps .*, got Digital of 0.5"),
+            (Digital, {"kind": "put", "strike": 1.0, "expiry": 1.0, "asset": "equty"}, "unknown asset 'equty' of Digital; did you mean equity"),
+            (mc.instrument.FixedLookback, {"kind": "call", "strike": 100.0, "expiry": 1.0, "asset": "equity"}, "that draws no numbers of its own"),
+            (mc.instrument.Basket, {"kind": "put", "strike": 75.0, "expiry": 1.0, "weights": {"equity": 0.5, "other": 0.5}}, "is an approximation"),
+        ],
+    )
+    def test_a_contract_that_does_not_fit(self, market, cls, terms, message):
+        with pytest.raises(ValueError, match=message):
+            mc.Study(market, HoldOne(contract(cls, **terms), 1.0), steps=STEPS)
+
+    def test_a_future_under_a_stochastic_rate(self, market):
+        moving = mc.replace(market, rate=mc.market.Vasicek(rate=0.03, kappa=0.5, theta=0.03, sigma=0.01))
+        with pytest.raises(ValueError, match="held: expected a market whose rate is known for a future"):
+            mc.Study(moving, HoldOne(FutureSlot("equity"), 1.0), steps=STEPS)
+
+    @pytest.mark.parametrize(("tenor", "roll"), [(5, 6), (5.5, 5), (5, 0)])
+    def test_dates(self, tenor, roll):
+        with pytest.raises(ValueError, match="roll: expected whole numbers of steps, roll from 1 to tenor"):
+            Rolled(tenor, roll)
