@@ -92,8 +92,7 @@ def test_each_is_one_module_one_yaml_and_one_row():
     ],
 )
 def test_a_row_is_made_of_its_module(here, weights, name, kind):
-    row = eval(ROWS[name], vars(importlib.import_module(name)))
-    made = row(weights) if name == "covered_call" else row()
+    made = eval(ROWS[name], {**vars(importlib.import_module(name)), "weights": weights})
     assert isinstance(made[0] if name == "swap" else made, kind)
 
 
