@@ -6,26 +6,23 @@ Assets of model ``regime_gbm`` share hidden regimes, found together, and have a 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mcengine._model import replace
-from mcengine._spelling import near
 from mcengine.calibrate import curve, garch, jumps, reverting, stochastic_volatility
-from mcengine.calibrate.asset_fit import MINIMUM, Fit, bond_prices, check_enough, ewma_volatility, log_prices
+from mcengine.calibrate.asset_fit import Fit, check_enough, ewma_volatility, log_prices
+from mcengine.calibrate.inputs import RATES, Known, choose_models, of_file, of_shipped
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
 from mcengine.engine import correlations
-from mcengine.history import Prices, read_prices, shipped
+from mcengine.history import Prices
 from mcengine.market import Market
 from mcengine.statistics import Estimate
 
-MODELS = ("gbm", "heston", "merton", "kou", "bates", "gjr_garch", "schwartz", "regime_gbm")
-RATES = ("vasicek", "hull_white")
 _BLOCK, _DRAWS, _SEED = 63, 200, 1
-_SHIPPED_MODELS = {"equity": "heston", "bond": "gbm", "commodity": "schwartz"}
 
 
 @dataclass(frozen=True)
@@ -110,14 +107,10 @@ def fit_prices(
     number, or vasicek (the shortest of ``yields``) or hull_white (all of them): ``yields`` gives the maturity in years of columns of yields in
     percent. ``dividends`` a year by asset; ``regimes`` how many of them; ``innovations`` of gjr_garch, normal or t; ``say`` is told how it goes.
     """
-    table, implied, dividends, yields, models = _inputs(data, columns, start, end, implied, dividends, rate, yields, models, model)
-    used_as = set(implied.values()) | set(yields)
-    names = [n for n in table.frame.columns if n not in used_as]
-    chosen = _choose(names, dict(models), model, table, implied)
-    for given, what in ((implied, "implied"), (dividends, "dividends")):
-        for name in given:
-            if name not in names:
-                raise ValueError(f"{what}.{name}: expected one of the assets{near(name, names)}")
+    given, span = Known(dict(implied or {}), dict(dividends or {}), dict(yields or {}), dict(models or {})), (start, end)
+    table, known = of_shipped(columns, span, rate, given, model, implied is None) if data is None else of_file(data, columns, span, rate, given)
+    chosen = choose_models(table, known, model)
+    names = list(chosen)
     frame, dt, rows = table.frame, 1.0 / table.days_per_year, len(table.frame)
     for name in names:
         check_enough(name, chosen[name], rows, table.days_per_year)
@@ -126,98 +119,29 @@ def fit_prices(
     for name in names:
         if chosen[name] != "regime_gbm":
             say(f"{name}: {chosen[name]} from {rows:,} rows")
-            fits[name] = _fit_one(name, chosen[name], frame, dt, implied.get(name), dividends.get(name, 0.0), innovations)
+            fits[name] = _fit_one(name, chosen[name], frame, dt, known, innovations)
     hidden = [n for n in names if chosen[n] == "regime_gbm"]
     found = None
     if hidden:
         say(f"{', '.join(hidden)}: {regimes} regimes from {rows:,} rows")
-        found = fit_regimes({n: frame[n].to_numpy() for n in hidden}, dt, count=regimes, dividends=dividends)
-    interest, fitted_curve, notes = _rate(rate, yields, table, dt, fits, say)
+        found = fit_regimes({n: frame[n].to_numpy() for n in hidden}, dt, count=regimes, dividends=known.dividends)
+    interest, fitted_curve, notes = _rate(rate, known.yields, table, dt, fits, say)
     units = {n: fits[n].unit for n in names if n in fits} | _hidden_units(found, hidden, frame)
     units = {n: units[n] for n in names}
     if interest is not None and not isinstance(interest, float):
-        units["rate"] = fits["rate"].unit if "rate" in fits else _changes(frame, yields, dt)
+        units["rate"] = fits["rate"].unit if "rate" in fits else _changes(frame, known.yields, dt)
     pairs = _correlations(units)
     market, distance = _market(names, fits, found, pairs, interest)
     if distance > 0.0:
         notes.append(f"the pairs' correlations make no positive definite matrix: the nearest was taken, {distance:.2g} away")
     notes = [*table.notes, *notes, f"{table.days_per_year:.1f} rows a year; errors of correlations by a block bootstrap ({_BLOCK}-row blocks)"]
-    notes += (
-        [f"{n}: {note}" for n, fit in fits.items() for note in fit.notes]
-        + (found.notes if found else [])
-        + (fitted_curve.notes if fitted_curve else [])
-    )
+    notes += [f"{n}: {note}" for n, fit in fits.items() for note in fit.notes]
+    notes += [note for one in (found, fitted_curve) if one is not None for note in one.notes]
     return MarketFit(market, fits, found, fitted_curve, pairs, table, notes)
 
 
-def _inputs(
-    data: Any, columns: Any, start: Any, end: Any, implied: Any, dividends: Any, rate: Any, yields: Any, models: Any, model: Any
-) -> tuple[Prices, dict[str, str], dict[str, float], dict[str, float], dict[str, str]]:
-    """(table of all columns used, implied, dividends, yields, models), of the shipped history or the user's."""
-    if data is not None:
-        implied, yields, dividends, models = dict(implied or {}), dict(yields or {}), dict(dividends or {}), dict(models or {})
-        if rate in RATES and not yields:
-            raise ValueError(f"yields: expected the maturity in years of each column of yields for rate={rate}, such as {{DGS3MO: 0.25}}, got none")
-        wanted = None if columns is None else list(dict.fromkeys([*columns, *implied.values(), *yields]))
-        table = read_prices(data, start=start, end=end, columns=wanted, reserved={f.name for f in fields(Market)})
-        called = {title: name for name, title in table.titles.items()}  # headings serve as well as names
-        known = list(table.titles)
-
-        def column(given: str, what: str) -> str:
-            name = called.get(str(given), str(given))
-            if name not in known:
-                raise ValueError(f"{what}: the file has no column {given!r}{near(name, known)}")
-            return name
-
-        return (
-            table,
-            {column(k, "implied"): column(v, "implied") for k, v in implied.items()},
-            {column(k, "dividends"): v for k, v in dividends.items()},
-            {column(k, "yields"): v for k, v in yields.items()},
-            {column(k, "models"): v for k, v in models.items()},
-        )
-    names = list(columns or shipped.COLUMNS)
-    for name in names:
-        if name not in shipped.COLUMNS:
-            raise ValueError(f"columns: the shipped history has {', '.join(shipped.COLUMNS)}, got {name!r}")
-    dividends = {"equity": shipped.DIVIDEND} | dict(dividends or {}) if "equity" in names else dict(dividends or {})
-    yields = dict(yields or (shipped.YIELDS if rate in RATES else {}))
-    models = (_SHIPPED_MODELS if model is None else {}) | dict(models or {})
-    seen = "equity" in names and models.get("equity", model) in ("heston", "bates") and implied is None
-    needed = dict.fromkeys([*(shipped.COLUMNS[n] for n in names), *(["vix"] if seen else []), *yields, "ust3m"])
-    history = shipped.load(None, start=start, end=end, columns=tuple(needed))
-    frame = history.frame
-    out = frame[[]].copy()
-    for name in names:
-        out[name] = bond_prices(frame, shipped.COLUMNS["bond"]) if name == "bond" else frame[shipped.COLUMNS[name]]
-    for extra in (["vix"] if seen else []) + list(yields):
-        out[extra] = frame[extra]
-    notes = list(history.notes)
-    if rate is None:
-        out.attrs["bill"] = float(np.log1p(frame["ust3m"].iloc[-1] / 100.0))
-    if "equity" in names:
-        notes.append(f"equity is a price index: a dividend yield of {dividends['equity']:.1%} is added to its drift and paid into the account")
-    unknown = [n for n in models if n not in shipped.COLUMNS]
-    if unknown:
-        raise ValueError(f"models: unknown asset {unknown[0]!r}{near(unknown[0], names)}")
-    models = {n: m for n, m in models.items() if n in names}
-    return Prices(out, dict(shipped.COLUMNS), notes), {"equity": "vix"} if seen else dict(implied or {}), dividends, yields, models
-
-
-def _choose(names: list[str], models: dict[str, str], model: str | None, table: Prices, implied: Mapping[str, str]) -> dict[str, str]:
-    if not names:
-        raise ValueError("data: expected at least one column of prices beside yields and implied volatilities, got none")
-    for name, chosen in [*models.items(), *([("model", model)] if model is not None else [])]:
-        if name not in names and name != "model":
-            raise ValueError(f"models: unknown asset {name!r}{near(name, names)}")
-        if chosen not in MODELS:
-            raise ValueError(f"models.{name}: expected one of {', '.join(MODELS)}, got {chosen!r}")
-    enough = len(table.frame) >= 1.5 * MINIMUM["heston"] and table.days_per_year >= 200.0
-    usual = model or ("heston" if enough else "gbm")
-    return {n: models.get(n, usual) for n in names}
-
-
-def _fit_one(name: str, model: str, frame: Any, dt: float, quoted: str | None, dividend: float, innovations: str) -> Fit:
+def _fit_one(name: str, model: str, frame: Any, dt: float, known: Known, innovations: str) -> Fit:
+    quoted, dividend = known.implied.get(name), known.dividends.get(name, 0.0)
     prices = frame[name].to_numpy(float)
     if np.ptp(prices) == 0.0:
         raise ValueError(f"{name}: expected prices that move, got {prices[0]:g} in every row")

@@ -99,6 +99,21 @@ def payoffs(
     if block is None:
         block = default_block(noise, calendar.steps, market.n_factors)
     block = program.padded(paths, block, devices)
+    arguments = program.as_arrays((market, dict(instruments), calendar, noise))
+    executable = _compiled(arguments, key, block, devices)
+    gathered = _Gathered(Layout(noise.sampling, first), min(paths, int(keep)))
+    timings: dict[str, float] = {"compile_seconds": executable.seconds}
+    clock, (numbers, placed_key) = time.perf_counter(), program.placed((arguments, key), devices)
+    call = lambda i: executable.call(*numbers, placed_key, i)  # noqa: E731
+    for start, (paid, last) in program.blocks(call, range(first, first + paths), block * devices, timings):
+        gathered.add(start - first, paid, last)
+    timings["run_seconds"] = time.perf_counter() - clock
+    estimates = {name: one.mean(paths) for name, one in gathered.sums.items()}
+    return Payoffs(estimates, gathered.cash, gathered.prices, paths, gathered.kept, timings)
+
+
+def _compiled(arguments: tuple[Any, ...], key: Any, block: int, devices: int) -> program.Compiled:
+    """The program that follows ``arguments`` (market, contracts, calendar, noise) along ``block`` paths on every device."""
 
     def fn(market: Market, instruments: Any, calendar: Calendar, noise: Any, key: Any, first: Any) -> Any:
         def on_device(market: Market, instruments: Any, calendar: Calendar, noise: Any, key: Any, first: Any) -> Any:
@@ -113,30 +128,33 @@ def payoffs(
 
         return program.over_devices(on_device, devices)(market, instruments, calendar, noise, key, first)
 
-    arguments = program.as_arrays((market, dict(instruments), calendar, noise))
-    executable = program.compiled(("payoffs", block, devices), fn, *arguments, key, program.words(0))
-    size, kept = block * devices, min(paths, int(keep))
-    layout, sums = Layout(noise.sampling, first), dict[str, Sums]()
-    cash: dict[str, np.ndarray] = {}
-    prices: dict[str, np.ndarray] = {}
-    timings: dict[str, float] = {"compile_seconds": executable.seconds}
-    clock, placed = time.perf_counter(), program.placed((arguments, key), devices)
-    for start, (paid, last) in program.blocks(lambda i: executable.call(*placed[0], placed[1], i), range(first, first + paths), size, timings):
-        at, count = start - first, min(size, first + paths - start)
-        piece = Piece(layout, at, count, None)
+    return program.compiled(("payoffs", block, devices), fn, *arguments, key, program.words(0))
+
+
+class _Gathered:
+    """What blocks leave: ``sums`` of every contract's cash, and of the first ``kept`` paths the ``cash`` and the last ``prices``."""
+
+    def __init__(self, layout: Layout, kept: int) -> None:
+        self.layout, self.kept = layout, kept
+        self.sums: dict[str, Sums] = {}
+        self.cash: dict[str, np.ndarray] = {}
+        self.prices: dict[str, np.ndarray] = {}
+
+    def add(self, at: int, paid: Mapping[str, np.ndarray], last: Mapping[str, np.ndarray]) -> None:
+        """The block after the first ``at`` paths."""
+        count = len(next(iter(paid.values())))
+        piece = Piece(self.layout, at, count, None)
         for name, values in paid.items():
             if not np.isfinite(np.sum(values, dtype=np.float64)):
-                raise ArithmeticError(f"{name}: not a finite number on paths {(first + at + np.flatnonzero(~np.isfinite(values)))[:10].tolist()}")
-            if name not in sums:
-                sums[name] = Sums(layout, float(np.mean(values, dtype=np.float64)), 2)
-            sums[name].add(values, piece)
-        stored = max(0, min(count, kept - at))
-        for into, columns in ((cash, paid), (prices, last)) if stored else ():
+                ids = self.layout.first + at + np.flatnonzero(~np.isfinite(values))
+                raise ArithmeticError(f"{name}: not a finite number on paths {ids[:10].tolist()}")
+            if name not in self.sums:
+                self.sums[name] = Sums(self.layout, float(np.mean(values, dtype=np.float64)), 2)
+            self.sums[name].add(values, piece)
+        stored = max(0, min(count, self.kept - at))
+        for into, columns in ((self.cash, paid), (self.prices, last)) if stored else ():
             for name, values in columns.items():
-                into.setdefault(name, np.empty(kept, values.dtype))[at : at + stored] = values[:stored]
-
-    timings["run_seconds"] = time.perf_counter() - clock
-    return Payoffs({name: one.mean(paths) for name, one in sums.items()}, cash, prices, paths, kept, timings)
+                into.setdefault(name, np.empty(self.kept, values.dtype))[at : at + stored] = values[:stored]
 
 
 def market_of(instrument: Any, asset: Any, rate: Scalar = 0.0) -> Market:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar
 from mcengine.pricing import BlackPricer, Calendar, Quote
-from mcengine.pricing.closed_forms import implied_deviation
+from mcengine.pricing.closed_forms import implied_total_volatility
 
 Formula: TypeAlias = Literal["pricer", "lognormal", "approximate", "none"]
 FORMULAS: tuple[Formula, ...] = ("pricer", "lognormal", "approximate", "none")
@@ -79,7 +79,7 @@ def total_volatility(pricer: Any, quote: Quote, date: Scalar) -> Scalar:
     total = total_variance(pricer, quote, date)
     if total is None:
         forward = quote.forward(date)
-        return implied_deviation(pricer.option("call", forward, date, quote), forward, quote.discount(date))
+        return implied_total_volatility(pricer.option("call", forward, date, quote), forward, quote.discount(date))
     alive = total > 0.0
     return quote.bumped_volatility(jnp.where(alive, jnp.sqrt(jnp.where(alive, total, 1.0)), 0.0), date)
 

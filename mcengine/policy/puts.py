@@ -10,7 +10,7 @@ from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import AbstractSchedule, AbstractSlot, OptionSlot, Rolled, Target
 from mcengine.policy.base import AbstractStage, Kind, Setting, validate_asset
 from mcengine.policy.seen import Seen
-from mcengine.pricing.closed_forms import implied_deviation
+from mcengine.pricing.closed_forms import implied_total_volatility
 
 
 def covered(target: Target, seen: Seen, slot: str, asset: str, coverage: Scalar) -> Target:
@@ -154,7 +154,7 @@ class DeltaPut(AbstractStage):
     def _strike(self, seen: Seen) -> Scalar:
         quote, expiry = seen.quotes[self.asset], seen.dates[self.slot].chosen.expiry
         forward, discount = quote.forward(expiry), quote.discount(expiry)
-        deviation = implied_deviation(seen.price(self.slot, forward), forward, discount)
+        deviation = implied_total_volatility(seen.price(self.slot, forward), forward, discount)
         # -delta = -(D F/S) N(-d1)
         share = jnp.clip(self.delta * quote.spot / (discount * forward), 1e-4, 1.0 - 1e-4)
         log_strike = jnp.log(forward) + deviation * ndtri(share) + 0.5 * deviation * deviation

@@ -51,7 +51,7 @@ def digital(kind: str, forward: Scalar, strike: Scalar, total_volatility: Scalar
     return discount * inside * (forward if pays == "asset" else 1.0)
 
 
-def implied_deviation(price: Scalar, forward: Scalar, discount: Scalar) -> Scalar:
+def implied_total_volatility(price: Scalar, forward: Scalar, discount: Scalar) -> Scalar:
     """The total volatility of an option struck at its forward: C = D F (2 N(s/2) - 1), so s = 2 N^{-1}((1 + C/(D F))/2)."""
     share = price / (discount * forward)
     alive = share > 0.0
