@@ -19,7 +19,7 @@ from mcengine import _targets, config
 
 ROOT = Path(__file__).resolve().parent.parent
 BLOCKS = re.findall(r"```(?:python|yaml)\n# (.*?)\n(.*?)```", (ROOT / ".github" / "CONTRIBUTING.md").read_text(), re.DOTALL)
-FILES = {name: body for name, body in BLOCKS if name.endswith((".py", ".yaml"))}
+FILES = {name: body for name, body in BLOCKS if re.fullmatch(r"[\w/]+\.(py|yaml)", name)}
 ROWS = dict(re.findall(r'^"(\w+)": (.*),$', "\n".join(body for name, body in BLOCKS if name.startswith("a row")), re.MULTILINE))
 MODULES = [name.removesuffix(".py") for name in FILES if name.endswith(".py")]
 PATHS, STEPS = 64, 12
