@@ -88,7 +88,7 @@ class Barrier(AbstractContract):
         if self.rebate_paid == "expiry":
             return _State(now, alive), jnp.where(due, alive * vanilla + (1.0 - alive) * self.rebate, 0.0)
         # Hit between two dates, paid on average in their middle; on a date, paid then.
-        early = jnp.sqrt(quote.discounts[quote.step - 1] / quote.discounts[quote.step]) if self.watch == "continuous" else 1.0
+        early = jnp.sqrt(quote.growth()) if self.watch == "continuous" else 1.0
         return _State(now, alive), jnp.where(due, alive * vanilla, 0.0) + (state.alive - alive) * self.rebate * early
 
     def price(self, state: _State, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:

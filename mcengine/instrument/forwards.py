@@ -69,7 +69,7 @@ class Future(AbstractContract):
         quote, date = quotes[self.asset], date_of(self.expiry, calendar)
         price, alive, due = self._price(quotes, calendar), step <= date, step == date
         gain = jnp.where(alive, price - state.settled, 0.0)
-        growth = quote.discounts[quote.step - 1] / quote.discounts[quote.step]
+        growth = quote.growth()
         before = state.balance * growth + gain
         call = jnp.where(alive & (before < self.maintenance * state.posted), state.posted - before, 0.0)
         after, owed = before + call, state.owed * growth

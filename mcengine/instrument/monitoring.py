@@ -31,8 +31,7 @@ def point(quote: Quote) -> Point:
 def step_variance(before: Point, now: Point, quote: Quote, calendar: Calendar) -> Scalar:
     """Variance of the log price over the step that ended now, announced events included."""
     own = 0.5 * (before.variance + now.variance) * (calendar.years / calendar.steps)
-    events = 0.0 if quote.events is None else quote.events[quote.step] - quote.events[quote.step - 1]
-    return own + events
+    return own + quote.event_variance_now()
 
 
 def survives(before: Scalar, now: Scalar, level: Scalar, variance: Scalar, side: float) -> Scalar:

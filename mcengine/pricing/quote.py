@@ -66,7 +66,8 @@ class Quote:
     ``curve(spot, years)`` is the forward of an asset that has its own law of it, and whose ``carry`` then is not read.
 
     ``rate`` is the path's short rate where it is stochastic. ``events[j]`` is the variance that announced events bring up to date j, ``sides`` are
-    those with two. ``extra`` is for a model and its own pricer. ``bump`` is none but while a Greek is taken.
+    those with two. ``extra`` is for a model and its own pricer. ``bump`` is none but while a Greek is taken;
+    ``origin`` is the date from which a contract's view counts (see ``since``).
     """
 
     spot: Scalar
@@ -81,6 +82,7 @@ class Quote:
     sides: Sides | None = None
     extra: Any = None
     bump: Bump | None = None
+    origin: Scalar | None = None
 
     def bumped(self, spot: Scalar = 0.0, *, volatility: Scalar | None = None, rate: Scalar | None = None, years: Scalar | None = None) -> "Quote":
         """The same view with spot, implied volatility, rate and time moved: every Greek is a derivative by one of them, at 0.
@@ -101,33 +103,36 @@ class Quote:
 
     def since(self, opened: Scalar, unit: Scalar = 1.0) -> "Quote":
         """The view of a contract that counts dates from the date ``opened`` on, and prices in units of ``unit`` (currency)."""
-        last = self.times.shape[0] - 1
+        curve = self.curve
+        scaled = None if curve is None else lambda spot, years: curve(spot * unit, years) / unit
+        return replace(self, spot=self.spot / unit, step=self.step - opened, origin=opened, curve=scaled)
 
-        def counted(table: Scalar) -> Scalar:
-            padded = jnp.concatenate([table, jnp.broadcast_to(table[last], (last + 1,))])
-            return jax.lax.dynamic_slice_in_dim(padded, jnp.clip(opened, 0, last), last + 1)
+    def _read(self, table: Scalar, dates: Scalar | slice) -> Scalar:
+        """Rows of a table by date, at dates as the view counts them."""
+        if self.origin is None:
+            return table[dates]
+        if isinstance(dates, slice):
+            padded = jnp.concatenate([table, jnp.broadcast_to(table[-1], table.shape)])
+            return jax.lax.dynamic_slice_in_dim(padded, dates.start + self.origin, dates.stop - dates.start)
+        return table[jnp.clip(dates + self.origin, 0, table.shape[0] - 1)]
 
-        curve, sides = self.curve, self.sides
-        return replace(
-            self,
-            spot=self.spot / unit,
-            step=self.step - opened,
-            discounts=counted(self.discounts),
-            carry=counted(self.carry),
-            curve=None if curve is None else lambda spot, years: curve(spot * unit, years) / unit,
-            events=None if self.events is None else counted(self.events),
-            sides=None if sides is None else sides._replace(time=sides.time - self.times[jnp.clip(opened, 0, last)]),
-        )
+    def growth(self) -> Scalar:
+        """What cash has earned over the step that ends now, as today's curve has it."""
+        return self._read(self.discounts, self.step - 1) / self._read(self.discounts, self.step)
+
+    def event_variance_now(self) -> Scalar:
+        """Variance of the log-return that announced events have brought at the end of the step that ends now."""
+        return 0.0 if self.events is None else self._read(self.events, self.step) - self._read(self.events, self.step - 1)
 
     def years(self, to: Scalar) -> Scalar:
         """Years from now to date ``to``; 0 for a date that has passed."""
-        left = self.times[to] - self.times[self.step]
+        left = self._read(self.times, to) - self._read(self.times, self.step)
         alive = left > 0.0
         return left * alive if self.bump is None else (left - self.bump.years) * alive
 
     def discount(self, to: Scalar) -> Scalar:
         """Value now of 1 paid at date ``to``."""
-        today = self.discounts[to] / self.discounts[self.step]
+        today = self._read(self.discounts, to) / self._read(self.discounts, self.step)
         if self.bump is not None:
             today = today * jnp.exp(self.bump.years * self._rate_ahead(self.discounts) - self.bump.rate * self.years(to))
         return today if self.rate is None else today * self.rate.factor(self.years(to))
@@ -136,15 +141,16 @@ class Quote:
         """Forward price for date ``to``."""
         if self.curve is not None:
             return self.curve(self.spot, self.years(to))
-        grown = self.spot * (self.carry[to] / self.carry[self.step])
+        grown = self.spot * (self._read(self.carry, to) / self._read(self.carry, self.step))
         if self.bump is not None:
             grown = grown * jnp.exp(self.bump.years * self._rate_ahead(self.carry) + self.bump.rate * self.years(to))
         return grown if self.rate is None else grown / self.rate.factor(self.years(to))
 
     def _rate_ahead(self, table: Scalar) -> Scalar:
         """Rate a year at which a table by date falls over the coming step; 0 on its last date."""
-        following = jnp.minimum(self.step + 1, table.shape[0] - 1)
-        return jnp.log(table[self.step] / table[following]) / (self.times[1] - self.times[0])
+        now = self.step if self.origin is None else self.step + self.origin
+        following = jnp.minimum(now + 1, table.shape[0] - 1)
+        return jnp.log(table[now] / table[following]) / (self.times[1] - self.times[0])
 
     def bumped_volatility(self, total: Scalar, to: Scalar) -> Scalar:
         """A ``total`` volatility, vol sqrt(T), to date ``to`` with the bump of volatility over the years to it."""
@@ -165,14 +171,14 @@ class Quote:
         """Variance of the log-return that announced events bring between now and date ``to``, beside the model's own; 0 without events."""
         if self.events is None:
             return 0.0
-        return jnp.maximum(self.events[to] - self.events[self.step], 0.0)
+        return jnp.maximum(self._read(self.events, to) - self._read(self.events, self.step), 0.0)
 
     def outcomes(self, to: Scalar) -> list[Outcome]:
         """All that announced events may bring between now and date ``to``, beside the model's own moves; they depend on the date alone."""
         variance = self.event_variance(to)
         if self.sides is None:
             return [Outcome(1.0, 1.0, variance)]
-        ahead = (self.times[self.step] < self.sides.time) & (self.sides.time < self.times[to])
+        ahead = (self._read(self.times, self.step) < self.sides.time) & (self.sides.time < self._read(self.times, to))
         spread = ahead * self.sides.probability * (1.0 - self.sides.probability) * (self.sides.up - self.sides.down) ** 2
         kept = jax.lax.top_k(spread, min(SIDES_KEPT, len(spread)))[1]
         out = [Outcome(1.0, 1.0, jnp.maximum(variance - jnp.sum(spread[kept]), 0.0))]
