@@ -1,6 +1,8 @@
-"""The README's Python runs as printed, and every notebook runs and is the twin of its text."""
+"""The README's Python runs as printed, links lead somewhere, commands are ones that exist; every notebook runs and is the twin of its text."""
 
 import re
+import shlex
+from itertools import product
 from pathlib import Path
 
 import jupytext
@@ -8,8 +10,15 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import mcengine as mc
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PAGES = sorted([ROOT / "README.md", *(ROOT / ".github").glob("*.md"), *ROOT.glob("[a-z]*/README.md"), *ROOT.glob("mcengine/**/SOURCES.md")])
+COMMAND = re.compile(r"^ *python experiments/(\w+)\.py *(.*)$", re.MULTILINE)
+COMMANDS = sorted({(name, *shlex.split(words, comments=True)) for page in PAGES for name, words in COMMAND.findall(page.read_text())})
+WORDS = 900
+"""Most that the README may have, code included: a page."""
 
 
 @pytest.fixture
@@ -26,9 +35,77 @@ def test_the_ten_lines_of_the_readme_run_as_printed(small, capsys):
     assert "difference" in printed
 
 
-def test_the_readme_s_pictures_exist():
-    for picture in re.findall(r"!\[[^]]*\]\(([^)]+)\)", (ROOT / "README.md").read_text()):
-        assert (ROOT / picture).is_file(), picture
+def test_the_readme_is_a_page():
+    assert len((ROOT / "README.md").read_text().split()) <= WORDS
+
+
+def test_the_readme_names_every_room():
+    named = set(re.findall(r"`(\w+)/`", (ROOT / "README.md").read_text()))
+    assert {file.parent.name for file in ROOT.glob("mcengine/*/__init__.py")} <= named
+
+
+def without_code(text):
+    return re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+
+
+def anchors(text):
+    """Of headings, as they are linked to: lower case, words joined by hyphens."""
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[str(p.relative_to(ROOT)) for p in PAGES])
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\[[^]]*\]\(([^)\s]+)\)", without_code(page.read_text())):
+        if link.startswith("https://"):
+            continue
+        where, _, anchor = link.partition("#")
+        target = page.parent / where if where else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target.read_text()), link
+
+
+def test_every_make_target_that_is_named_exists():
+    text = "\n".join(page.read_text() for page in PAGES)
+    named = set(re.findall(r"^ +make (\w+)", text, re.MULTILINE)) | set(re.findall(r"`make (\w+)`", text))
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert {"run", "test", "quick", "bench"} <= named <= targets
+
+
+@pytest.fixture
+def composed(monkeypatch):
+    """``composed(name, arguments)`` checks the flags of a command and composes its configuration, for each combination of a sweep."""
+    monkeypatch.syspath_prepend(str(ROOT / "experiments"))
+    import _command_line
+
+    def check(name, arguments):
+        line = _command_line.read([word for word in arguments if word not in ("--config-dir", "mine", "policy=my_rule", "policy=covered_call")])
+        values = [[f"{o.partition('=')[0]}={v}" for v in o.partition("=")[2].split(",")] if line.multirun else [o] for o in line.overrides]
+        for overrides in product(*values):
+            mc.load_config(list(overrides), name)
+
+    return check
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=map(" ".join, COMMANDS))
+def test_a_command_exists_with_its_options(composed, command):
+    """As in the page; a folder of the user's own and what is in it are left out."""
+    name, *arguments = command
+    assert (ROOT / "experiments" / f"{name}.py").is_file()
+    composed(name, arguments)
+
+
+def test_every_experiment_has_its_command():
+    scripts = {file.stem for file in (ROOT / "experiments").glob("*.py") if not file.stem.startswith("_")}
+    assert scripts == {name for name, *_ in COMMANDS}
+
+
+def test_a_command_that_does_not_exist_is_found(composed):
+    with pytest.raises(ValueError, match=r"unknown key 'policy\.multiplierr'"):
+        composed("hedge", ["policy=cppi", "policy.multiplierr=5"])
+    with pytest.raises(ValueError, match="unknown policy 'cpi'"):
+        composed("hedge", ["-m", "policy=cppi,cpi"])
+    with pytest.raises(ValueError, match="unrecognized arguments: --no-flag"):
+        composed("hedge", ["--no-flag"])
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=[p.stem for p in NOTEBOOKS])
