@@ -22,10 +22,17 @@ def one_kernel(values: Sequence[Any]) -> tuple[jax.Array, ...]:
 
     On a CPU they get one reader, a maximum over two copies of each, so that all is fused into it; the compiler takes the copies out at its last
     stage. Nothing else that XLA lets one write reads several values and gives them all back. Other backends put a ``barrier``
-    before them. Which backend it is, is asked as the program is traced.
+    before them. Which of the two a program has is settled when it is lowered, for the platform it is lowered for: one exported for a GPU
+    on a machine that has none is the program of a GPU.
     """
-    if len(values) < 2 or jax.default_backend() != "cpu":
-        return barrier(values)
+    return tuple(jax.lax.platform_dependent(*values, cpu=_read_together, default=_barrier)) if len(values) > 1 else barrier(values)
+
+
+def _read_together(*values: jax.Array) -> tuple[jax.Array, ...]:
     lowest = tuple(jnp.asarray(-jnp.inf if jnp.issubdtype(v.dtype, jnp.floating) else jnp.iinfo(v.dtype).min, v.dtype) for v in values)
     copies = tuple(jax.lax.broadcast(v, (2,)) for v in values)
     return tuple(jax.lax.reduce(copies, lowest, lambda a, b: tuple(map(jnp.maximum, a, b)), (0,)))
+
+
+def _barrier(*values: jax.Array) -> tuple[jax.Array, ...]:
+    return barrier(values)

@@ -26,6 +26,7 @@ from mcengine.noise import (
     threefry2x32,
     uniform_from_words,
 )
+from mcengine.noise.bit_generators import _philox_by_halves
 from mcengine.noise.normal import log_float32, normals_by_box_muller_float64
 
 K = 4.5  # some hundred figures are tested: one in 1,500 families exceeds it by chance
@@ -46,6 +47,11 @@ def test_philox_known_answers(counter, key, expected):
     """Random123, kat_vectors: philox4x32 10."""
     words = philox4x32(tuple(map(np.uint32, counter)), tuple(map(np.uint32, key)))
     assert " ".join(f"{int(w):08x}" for w in words) == expected
+
+
+def test_philox_has_the_same_words_without_64_bit_products():
+    words = np.random.default_rng(0).integers(0, 1 << 32, (6, 1 << 16), dtype=np.uint32)
+    np.testing.assert_array_equal(jax.jit(_philox_by_halves)(*words), philox4x32(tuple(words[:4]), tuple(words[4:])))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ Both pass BigCrush; equal counters and keys give equal words on every machine, w
 vectors in the tests hold.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import jax
@@ -23,7 +25,7 @@ def _word(value: int) -> np.uint32:
     return np.uint32(value & 0xFFFFFFFF)
 
 
-def _multiply(a: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
+def _multiply_wide(a: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
     """High and low word of ``a * m``, the high one by a 64-bit product (``lax.mulhi`` does not compile inside ``shard_map``, JAX 0.10).
 
     The low word is a product of its own: taken from the wide one, that would have two readers and be stored, eight bytes a path.
@@ -34,21 +36,42 @@ def _multiply(a: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
     return high, a * _word(m)
 
 
+def _multiply_by_halves(a: jax.Array, m: int) -> tuple[jax.Array, jax.Array]:
+    """High and low word of ``a * m`` by 32-bit products of 16-bit halves: no sum leaves 32 bits (Warren, "Hacker's Delight", section 8-2)."""
+    half, mask = np.uint32(16), np.uint32(0xFFFF)
+    upper, lower = a >> half, a & mask
+    m_upper, m_lower = _word(m >> 16), _word(m & 0xFFFF)
+    middle = upper * m_lower + ((lower * m_lower) >> half)
+    carried = lower * m_upper + (middle & mask)
+    return upper * m_upper + (middle >> half) + (carried >> half), a * _word(m)
+
+
 def philox4x32(counter: tuple[Word, Word, Word, Word], key: tuple[Word, Word]) -> tuple[Word, Word, Word, Word]:
     """Four random words from a counter and a key: Philox4x32, 10 rounds (Salmon, Moraes, Dror & Shaw, SC 2011).
+
+    A product's high word comes from 64-bit arithmetic on a CPU, where it is one instruction; from 32-bit arithmetic on other platforms, some of
+    which have no other. The words are the same.
 
     Args:
         counter: Four uint32 words, of shapes that broadcast.
         key: Two uint32 words.
     """
-    x0, x1, x2, x3 = (jnp.asarray(c, jnp.uint32) for c in counter)
-    k0, k1 = jnp.asarray(key[0], jnp.uint32), jnp.asarray(key[1], jnp.uint32)
+    words = (jnp.asarray(word, jnp.uint32) for word in (*counter, *key))
+    return jax.lax.platform_dependent(*words, cpu=_philox_wide, default=_philox_by_halves)
+
+
+def _philox(multiply: Callable[[jax.Array, int], tuple[jax.Array, jax.Array]], *words: jax.Array) -> tuple[Word, Word, Word, Word]:
+    x0, x1, x2, x3, k0, k1 = words
     for i in range(10):
-        high0, low0 = _multiply(x0, _PHILOX_M[0])
-        high1, low1 = _multiply(x2, _PHILOX_M[1])
+        high0, low0 = multiply(x0, _PHILOX_M[0])
+        high1, low1 = multiply(x2, _PHILOX_M[1])
         r0, r1 = k0 + _word(i * _PHILOX_W[0]), k1 + _word(i * _PHILOX_W[1])
         x0, x1, x2, x3 = high1 ^ x1 ^ r0, low1, high0 ^ x3 ^ r1, low0
     return x0, x1, x2, x3
+
+
+# By name, once: JAX finds the traced branches of an earlier call by the function.
+_philox_wide, _philox_by_halves = partial(_philox, _multiply_wide), partial(_philox, _multiply_by_halves)
 
 
 def threefry2x32(counter: tuple[Word, Word], key: tuple[Word, Word]) -> tuple[Word, Word]:
