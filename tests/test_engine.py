@@ -9,8 +9,9 @@ import pytest
 
 import mcengine as mc
 from mcengine._model import Scalar, model, number, parameters, replace, with_parameters
-from mcengine.engine import program, recorder
+from mcengine.engine import recorder
 from mcengine.engine.path import Simulation
+from mcengine.engine.prepared import PreparedStudy
 from mcengine.engine.trace import outcomes as traced_outcomes
 from mcengine.noise import Path, make_key, path_ids
 from mcengine.pricing import BlackPricer
@@ -124,7 +125,7 @@ class TestCompilation:
         """
         if jax.default_backend() != "cpu":
             pytest.skip("reads the text of the CPU program")
-        text = program.forward(study, make_key(3), block=BLOCK, devices=1).text()
+        text = PreparedStudy(study, make_key(3)).forward(BLOCK, 1).text()
         once = 10 * 4 + study.market.n_factors
         assert 0.5 * once < text.count(" xor(") < 1.5 * once
         assert [part.count(" xor(") > 30 for part in text.split("\n\n")].count(True) == 1

@@ -14,6 +14,7 @@ import mcengine as mc
 from mcengine import config as configuration
 from mcengine._model import parameters, replace
 from mcengine.engine import program
+from mcengine.engine.prepared import PreparedStudy
 from mcengine.noise import make_key
 
 BLOCK = 1 << 16
@@ -70,8 +71,7 @@ def check_runs_elsewhere(text, count):
 def default_programs(programs):
     """The default study's: every policy at every floor."""
     config = configuration.load_config()
-    ready, _ = program.tabulated(configuration.study(config, default_books(config)))
-    program.forward(ready, make_key(0), block=BLOCK, devices=1)
+    PreparedStudy(configuration.study(config, default_books(config)), make_key(0)).forward(BLOCK, 1)
     return programs
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import mcengine as mc
 from mcengine.engine import memory, program
+from mcengine.engine.prepared import PreparedStudy
 from mcengine.noise import make_key
 
 
@@ -31,11 +32,11 @@ def test_what_is_no_size(study, bad):
 
 
 def test_a_block_fits_the_budget_and_changes_nothing(study):
-    key, devices = make_key(0), program.check_devices(None)
-    whole, block = memory.fit_block(study, key, paths=10**6, devices=devices, block=None, memory=None)
+    prepared, devices = PreparedStudy(study, make_key(0)), program.check_devices(None)
+    whole, block = memory.fit_block(prepared, paths=10**6, devices=devices, block=None, memory=None)
     need = memory.needed(whole, devices)
-    fitted, smaller = memory.fit_block(study, key, paths=10**6, devices=devices, block=None, memory=0.3 * need)
-    assert block == program.default_block(program.carried(study, key))
+    fitted, smaller = memory.fit_block(prepared, paths=10**6, devices=devices, block=None, memory=0.3 * need)
+    assert block == program.default_block(prepared.carried_bytes)
     assert smaller % program.PAD == 0
     assert 0.2 * block < smaller < 0.31 * block  # as much as fits, not merely something small
     assert memory.needed(fitted, devices) <= 0.3 * need
@@ -55,12 +56,13 @@ def test_what_cannot_fit_is_refused_in_one_sentence(study):
 CODE = """
 import mcengine as mc
 from mcengine.engine import memory
+from mcengine.engine.prepared import PreparedStudy
 def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024
 market = mc.market.Market({"equity": mc.market.GBM(1.0, sigma=0.2, drift=0.05)}, rate=0.02)
 study = mc.Study(market, mc.policy.Mix(equity=1.0), steps=64, noise=mc.noise.Sobol(32, "bridge"))
 size = 1 << 20
-program, _ = memory.fit_block(study, mc.noise.make_key(0), paths=size, devices=1, block=size, memory=None)
+program, _ = memory.fit_block(PreparedStudy(study, mc.noise.make_key(0)), paths=size, devices=1, block=size, memory=None)
 before = peak()
 study.run(size, devices=1, block=size, keep=64, super_block=64, progress=False)
 print(peak() - before, memory.needed(program, 1))

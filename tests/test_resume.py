@@ -18,8 +18,9 @@ from killed_run import digest, study
 
 import mcengine as mc
 from mcengine._model import replace, with_parameters
-from mcengine.engine import Journal, checkpoint, program
+from mcengine.engine import Journal, checkpoint
 from mcengine.engine.memory import check_super_block, default_super_block
+from mcengine.engine.prepared import PreparedStudy
 from mcengine.engine.stop import StopRule, Until
 
 PATHS, KEPT, SIZE = 2000, 900, 256
@@ -75,13 +76,13 @@ class Counting:
 
 def counted(monkeypatch):
     """Blocks that are computed from now on."""
-    forward, calls = program.forward, []
+    forward, calls = PreparedStudy.forward, []
 
     def counting(*arguments, **options):
         made = forward(*arguments, **options)
         return dataclasses.replace(made, call=Counting(made.call, calls))
 
-    monkeypatch.setattr(program, "forward", counting)
+    monkeypatch.setattr(PreparedStudy, "forward", counting)
     return calls
 
 

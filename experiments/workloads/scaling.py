@@ -16,6 +16,7 @@ import mcengine as mc
 from mcengine._model import parameters, with_parameters
 from mcengine._runtime import cores
 from mcengine.engine import program
+from mcengine.engine.prepared import PreparedStudy
 from mcengine.noise import make_key
 from workloads import study_book
 from workloads.basket8 import contracts
@@ -91,20 +92,19 @@ def _rate(task: Mapping[str, Any], paths: int, repeats: int) -> dict[str, float]
 def tangents(bench: Bench) -> dict[str, float]:
     """Time of the mean wealth with one and with four forward tangents over the time without, same paths; blocks by what a path then carries."""
     study = study_book.hedged_study(bench.config)
-    devices, key = program.check_devices(bench.config.engine.devices), make_key(bench.config.seed)
+    devices, prepared = program.check_devices(bench.config.engine.devices), PreparedStudy(study, make_key(bench.config.seed))
     paths = max(64, int(bench.config.paths * float(bench.settings("scaling").tangent_share)) // 64 * 64)
-    known, carried = parameters(study), program.carried(study, key)
+    known, carried = parameters(study), prepared.carried_bytes
     runners = []
     for count in (0, 1, 4):
         names = TANGENTS[:count]
         start = time.perf_counter()
         block = program.padded(paths, bench.config.engine.block or program.default_block((1 + count) * carried), devices)
-        call = _tangent_program(study, names, block, devices, key)
+        call = _tangent_program(prepared, names, block, devices)
         values = {name: jnp.asarray(known[name], jnp.result_type(float)) for name in names}
-        numbers = program.as_arrays(study)
 
-        def once(call: Any = call, values: Any = values, numbers: Any = numbers, size: int = block * devices) -> Any:
-            return [jax.tree.map(np.asarray, call(values, numbers, key, program.words(at))) for at in range(0, paths, size)][-1]
+        def once(call: Any = call, values: Any = values, size: int = block * devices) -> Any:
+            return [jax.tree.map(np.asarray, call(values, prepared.numbers, prepared.key, program.words(at))) for at in range(0, paths, size)][-1]
 
         runner = Runner(f"{count} tangents", once, paths, paths, time.perf_counter() - start)
         runner.warm_up()
@@ -114,7 +114,7 @@ def tangents(bench: Bench) -> dict[str, float]:
     return {"1": runners[1].median / plain, "4": runners[2].median / plain, "forward_path_years_per_second": paths * float(study.years) / plain}
 
 
-def _tangent_program(study: mc.Study, names: tuple[str, ...], block: int, devices: int, key: Any) -> Any:
+def _tangent_program(prepared: PreparedStudy, names: tuple[str, ...], block: int, devices: int) -> Any:
     def on_device(values: Any, study: Any, key: Any, first: Any) -> Any:
         ids = program.local_ids(first, block)
 
@@ -134,5 +134,5 @@ def _tangent_program(study: mc.Study, names: tuple[str, ...], block: int, device
     def fn(values: Any, study: Any, key: Any, first: Any) -> Any:
         return program.over_devices(on_device, devices)(values, study, key, first)
 
-    start = {name: jnp.asarray(parameters(study)[name], jnp.result_type(float)) for name in names}
-    return program.compiled(("tangents", names, block, devices), fn, start, program.as_arrays(study), key, program.words(0)).call
+    start = {name: jnp.asarray(parameters(prepared.study)[name], jnp.result_type(float)) for name in names}
+    return program.compiled(("tangents", names, block, devices), fn, start, prepared.numbers, prepared.key, program.words(0)).call

@@ -128,7 +128,7 @@ class BatchGradient:
         dtype = jnp.result_type(float)
         numbers = {name: np.asarray(values[name], dtype) for name in self.names}
         if self._placed[0] is not study:
-            self._placed = (study, program.placed(study, self.devices))
+            self._placed = (study, program.placed(program.as_arrays(study), self.devices))
         first = program.words(batch * self.paths)
         (value, more), slopes = self.compiled.call(numbers, self._placed[1], key, first, program.as_arrays(extra))
         return value, more, slopes

@@ -14,6 +14,7 @@ from mcengine._model import with_parameters
 from mcengine.engine import program
 from mcengine.engine.base import AbstractStudy
 from mcengine.engine.checks import check_paths
+from mcengine.engine.prepared import PreparedStudy
 from mcengine.engine.result import Result
 from mcengine.noise import make_key
 
@@ -37,13 +38,13 @@ def grid(
     Raises:
         ValueError: For an unknown name, a value out of its range, or lengths that differ.
     """
-    paths, devices, key = check_paths(paths), program.check_devices(None), make_key(seed, stream)
+    paths, devices, prepared = check_paths(paths), program.check_devices(None), PreparedStudy(study, make_key(seed, stream))
     study.sampling.check_run(paths, first)
     lengths = {name: len(v) for name, v in values.items()}
     if len(set(lengths.values())) != 1 or 0 in lengths.values():
         raise ValueError(f"grid: expected as many values of each parameter, got {lengths}")
     points = [with_parameters(study, {name: v[k] for name, v in values.items()}) for k in range(next(iter(lengths.values())))]
-    block = program.default_block(program.carried(points[0], key)) // len(points)
+    block = program.default_block(prepared.carried_bytes) // len(points)
     block = program.padded(paths, max(program.PAD, block), devices)
     stacked = {name: np.asarray(v, jnp.result_type(float)) for name, v in values.items()}
 
@@ -55,13 +56,13 @@ def grid(
 
         return program.over_devices(on_device, devices)(stacked, study, key, first)
 
-    numbers = program.as_arrays(study)
-    executable = program.compiled(("grid", block, devices, tuple(values)), fn, stacked, numbers, key, program.words(0))
+    arguments = (stacked, prepared.numbers, prepared.key)
+    executable = program.compiled(("grid", block, devices, tuple(values)), fn, *arguments, program.words(0))
     size = block * devices
     blocks = []
     for at in range(0, paths, size):
         count = min(size, paths - at)
-        outcomes = executable.call(stacked, numbers, key, program.words(first + at))
+        outcomes = executable.call(*arguments, program.words(first + at))
         blocks.append(jax.tree.map(np.asarray, outcomes) if count == size else jax.tree.map(lambda x, n=count: np.asarray(x)[:n], outcomes))
     whole = jax.tree.map(lambda *parts: np.concatenate(parts), *blocks)
     timings = {"compile_seconds": executable.seconds}

@@ -16,7 +16,7 @@ import numpy as np
 
 from mcengine._runtime import set_precision
 from mcengine.engine import program
-from mcengine.engine.base import AbstractStudy
+from mcengine.engine.prepared import PreparedStudy
 
 _END = np.array([0xFFFFFFFF, 0xFFFFFFFF], np.uint32)
 
@@ -49,29 +49,27 @@ def start(coordinator: str, processes: int, process: int) -> None:
 
 
 @contextmanager
-def together(executable: program.Compiled, study: AbstractStudy, key: np.ndarray, block: int, devices: int) -> Iterator[Callable[..., Any]]:
+def together(executable: program.Compiled, prepared: PreparedStudy, block: int, devices: int) -> Iterator[Callable[..., Any]]:
     """A study's program on its numbers; where its devices are of several hosts, all of them answer a call.
 
     Args:
         executable: The compiled program.
-        study: What is simulated.
-        key: Of the random numbers, as ``noise.make_key`` gives it.
+        prepared: What is simulated, with the key of its random numbers.
         block: Paths a device handles at a time.
         devices: Number of devices of all hosts.
 
     Yields:
         ``call(first)``: outcomes of a block from the path id ``first`` on.
     """
+    arguments = prepared.tabulated, prepared.key
     if devices <= len(jax.local_devices()):
-        numbers, key = program.placed(study, devices), program.placed(key, devices)
+        numbers, key = program.placed(arguments, devices)
         yield lambda first: executable.call(numbers, key, first)
         return
-    _send((jax.config.jax_enable_x64, study, key, block, devices))  # type: ignore[attr-defined]
-
-    numbers = program.as_arrays(study)
+    _send((jax.config.jax_enable_x64, *arguments, block, devices))  # type: ignore[attr-defined]
 
     def call(first: np.ndarray) -> Any:
-        return _gather(executable.call(numbers, key, _broadcast(first)))
+        return _gather(executable.call(*arguments, _broadcast(first)))
 
     try:
         yield call
@@ -83,9 +81,10 @@ def _follow() -> None:
     while (command := _receive()) is not None:
         wide, study, key, block, devices = command
         set_precision("float64" if wide else "float32")
-        executable, numbers = program.forward(study, key, block=block, devices=devices), program.as_arrays(study)
+        prepared = PreparedStudy(study, key)
+        executable = prepared.forward(block, devices)
         while not np.array_equal(first := _broadcast(np.zeros(2, np.uint32)), _END):
-            _gather(executable.call(numbers, key, first))
+            _gather(executable.call(prepared.tabulated, key, first))
 
 
 def _gather(arrays: Any) -> Any:

@@ -9,11 +9,9 @@ import re
 from typing import Any
 
 import jax
-import numpy as np
 
 from mcengine.engine import program
-from mcengine.engine.base import AbstractStudy
-from mcengine.noise import path_ids
+from mcengine.engine.prepared import PreparedStudy
 
 TABLE_BYTES = {"cpu": 8 << 20}
 """Of a noise's table on one device, where no block is asked for: near a core's caches (twice as fast as eight times that); elsewhere 1 GiB."""
@@ -53,20 +51,14 @@ def default_block(noise: Any, steps: int, factors: int, carried: int = 0) -> int
     return block if table == 0 else max(program.PAD, min(block, TABLE_BYTES.get(jax.default_backend(), 1 << 30) // table))
 
 
-def width(study: AbstractStudy, key: Any) -> int:
-    """Bytes of one path's outcomes."""
-    columns = jax.eval_shape(lambda s, k: program.simulate_block(s, k, path_ids(0, 1)), program.as_arrays(study), key)
-    return sum(leaf.dtype.itemsize for leaf in jax.tree.leaves(columns))
-
-
-def host_bytes(study: AbstractStudy, key: Any, paths: int, kept: int, super_block: int) -> float:
+def host_bytes(prepared: PreparedStudy, paths: int, kept: int, super_block: int) -> float:
     """Host memory outside the device blocks: ``kept`` outcomes and the super-block buffer (0: the default size), bytes.
 
     Nothing of that is in a GPU's memory.
     """
     if jax.default_backend() != "cpu":
         return 0.0
-    size = width(study, key)
+    study, size = prepared.study, prepared.outcome_bytes
     buffer = super_block or default_super_block(size, study.steps * len(study.books), study.sampling.unit)
     return float(size) * (kept + min(paths, buffer))
 
@@ -101,7 +93,7 @@ def budget(memory: Any) -> float | None:
 
 
 def fit_block(
-    study: AbstractStudy, key: np.ndarray, *, paths: int, devices: int, block: int | None, memory: Any, on_host: float = 0.0
+    prepared: PreparedStudy, *, paths: int, devices: int, block: int | None, memory: Any, on_host: float = 0.0
 ) -> tuple[program.Compiled, int]:
     """(the compiled program, paths it handles on each device). ``on_host`` are bytes of the budget that blocks cannot have.
 
@@ -109,12 +101,13 @@ def fit_block(
     """
     limit, asked = budget(memory), block is not None
     if block is None:
-        block = default_block(study.noise, study.steps, study.market.n_factors, program.carried(study, key))
+        study = prepared.study
+        block = default_block(study.noise, study.steps, study.market.n_factors, prepared.carried_bytes)
     size = program.padded(paths, block, devices)
     if limit is not None and on_host >= limit:
         raise ValueError(f"memory: {format_bytes(limit)} cannot hold the outcomes that are kept, {format_bytes(on_host)}; lower keep or raise memory")
     for _ in range(_TRIES):
-        executable = program.forward(study, key, block=size, devices=devices)
+        executable = prepared.forward(size, devices)
         need = needed(executable, devices)
         if limit is None or on_host + need <= limit:
             return executable, size

@@ -15,9 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from mcengine._model import replace
 from mcengine.engine.base import AbstractStudy
-from mcengine.engine.path import Simulation, optioned, pricers
+from mcengine.engine.path import Simulation
 from mcengine.noise import Path
 
 PAD = 64
@@ -101,19 +100,6 @@ def simulate_block(study: AbstractStudy, key: jax.Array, ids: Path, **options: A
     return jax.vmap(lambda high, low: simulation.path(key, Path(high, low), **options))(*ids)
 
 
-def carried(study: AbstractStudy, key: Any) -> int:
-    """Bytes a path carries from step to step."""
-
-    def start(study: AbstractStudy, key: jax.Array) -> Any:
-        simulation, path = Simulation(study), Path(jnp.uint32(0), jnp.uint32(0))
-        return simulation.start(path, study.noise.begin(key, path, study.steps, study.market.n_factors))
-
-    known = _identity("carried", study)
-    if known not in _carried:
-        _carried[known] = sum(leaf.dtype.itemsize * leaf.size for leaf in jax.tree.leaves(jax.eval_shape(start, as_arrays(study), key)))
-    return _carried[known]
-
-
 @lru_cache(maxsize=64)
 def mesh(devices: int) -> jax.sharding.Mesh:
     """The first ``devices`` devices of this host; all devices of all hosts where more are asked for than this one has."""
@@ -146,10 +132,9 @@ def mean_over_devices(tree: Any) -> Any:
 
 
 _cache: dict[Any, Compiled] = {}
-_carried: dict[Any, int] = {}
 
 
-def _identity(name: Any, *arguments: Any) -> Any:
+def signature(name: Any, *arguments: Any) -> Any:
     """What a program depends on: its name, and the structure of its arguments."""
     leaves, tree = jax.tree.flatten(arguments)
     shapes = tuple((np.shape(leaf), str(jax.dtypes.canonicalize_dtype(jnp.result_type(leaf)))) for leaf in leaves)
@@ -158,12 +143,12 @@ def _identity(name: Any, *arguments: Any) -> Any:
 
 def compiled(name: Any, fn: Callable[..., Any], *arguments: Any) -> Compiled:
     """``fn`` compiled for arguments of this structure; found again by ``name`` and structure, not by ``fn``."""
-    identity = _identity(name, *arguments)
-    if identity not in _cache:
+    known = signature(name, *arguments)
+    if known not in _cache:
         start = time.perf_counter()
         call = jax.jit(fn, compiler_options=compiler_options()).lower(*arguments).compile()
-        _cache[identity] = Compiled(call, time.perf_counter() - start)
-    return _cache[identity]
+        _cache[known] = Compiled(call, time.perf_counter() - start)
+    return _cache[known]
 
 
 def as_arrays(tree: Any) -> Any:
@@ -173,8 +158,8 @@ def as_arrays(tree: Any) -> Any:
 
 
 def placed(tree: Any, devices: int) -> Any:
-    """``as_arrays`` on every device of the mesh: laid there once, not at every call (which takes some 50 us a leaf)."""
-    return jax.device_put(as_arrays(tree), NamedSharding(mesh(devices), PartitionSpec()))
+    """Arrays on every device of the mesh: laid there once, not at every call (which takes some 50 us a leaf)."""
+    return jax.device_put(tree, NamedSharding(mesh(devices), PartitionSpec()))
 
 
 def blocks(call: Callable[[Any], Any], ids: range, size: int, timings: dict[str, float]) -> Iterator[tuple[int, Any]]:
@@ -199,25 +184,3 @@ def blocks(call: Callable[[Any], Any], ids: range, size: int, timings: dict[str,
             yield take()
     while pending:
         yield take()
-
-
-def tabulated(study: AbstractStudy) -> tuple[AbstractStudy, float]:
-    """(the study with the tables made that its pricers read, seconds of compiling).
-
-    Made once a run, not once a block, and by a program of their own: they are the same bits in whatever program reads them. The market's
-    parameters no longer reach them, so this is not for derivatives.
-    """
-    found = study.pricers or study.market.pricers()
-    if not any(hasattr(found[asset], "prepare") for asset in optioned(study)):
-        return study, 0.0
-    executable = compiled("tables", pricers, as_arrays(study))
-    return replace(study, pricers=jax.tree.map(np.asarray, executable.call(as_arrays(study)))), executable.seconds
-
-
-def forward(study: AbstractStudy, key: np.ndarray, *, block: int, devices: int) -> Compiled:
-    """The program of a run."""
-
-    def fn(study: AbstractStudy, key: jax.Array, first: jax.Array) -> Any:
-        return over_devices(lambda s, k, f: simulate_block(s, k, local_ids(f, block)), devices)(study, key, first)
-
-    return compiled(("forward", block, devices), fn, as_arrays(study), key, words(0))

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path as FilePath
 from typing import Any
 
-import jax
-import numpy as np
 from tqdm import tqdm
 
 from mcengine.engine import hosts, program
@@ -19,9 +17,10 @@ from mcengine.engine.identity import identity
 from mcengine.engine.memory import budget, check_super_block, fit_block, host_bytes
 from mcengine.engine.metrics import default_figures
 from mcengine.engine.not_finite import check_finite
+from mcengine.engine.prepared import PreparedStudy
 from mcengine.engine.result import Result
 from mcengine.engine.stop import StopRule, Until
-from mcengine.noise import make_key, path_ids
+from mcengine.noise import make_key
 from mcengine.statistics.figure import Figure
 
 
@@ -78,7 +77,7 @@ def run(
     """
     check_ids([first])
     rule = StopRule(study.available(check_paths(paths), first), until, seconds)
-    devices, key = program.check_devices(devices, everywhere=True), make_key(seed, stream)
+    devices, prepared = program.check_devices(devices, everywhere=True), PreparedStudy(study, make_key(seed, stream))
     sampling = study.sampling
     sampling.check_run(rule.paths, first)
     keeps = check_keep(keep, rule.paths, sampling)
@@ -86,7 +85,7 @@ def run(
     program.padded(rule.paths, program.PAD if block is None else block, devices)
     budget(memory)
     figures = dict(figures or {})
-    stop_figures = _stop_figures(study, key, rule, figures)
+    stop_figures = _stop_figures(prepared, rule, figures)
     store: InMemory | OnDisk = InMemory()
     if folder is not None:
         this = identity(study, seed=seed, stream=stream, first=first, keep=keeps, figures=figures)
@@ -97,11 +96,10 @@ def run(
 
     def blocks(start: int, stop: int) -> Iterator[tuple[int, Any]]:
         with clock.paused():
-            ready, seconds_before = program.tabulated(study)
-            on_host = 0.0 if memory is None else host_bytes(study, key, rule.paths, kept if folder is None else 0, size)
-            executable, fits = fit_block(ready, key, paths=rule.paths, devices=devices, block=block, memory=memory, on_host=on_host)
-        timings["compile_seconds"] = executable.seconds + seconds_before
-        with hosts.together(executable, ready, key, fits, devices) as call:
+            on_host = 0.0 if memory is None else host_bytes(prepared, rule.paths, kept if folder is None else 0, size)
+            executable, fits = fit_block(prepared, paths=rule.paths, devices=devices, block=block, memory=memory, on_host=on_host)
+        timings["compile_seconds"] = executable.seconds + prepared.table_seconds
+        with hosts.together(executable, prepared, fits, devices) as call:
             for at, values in program.blocks(call, range(first + start, first + stop), fits * devices, timings):
                 check_finite(study, values, at, seed, stream)
                 yield at - first, values
@@ -113,12 +111,11 @@ def run(
     return result
 
 
-def _stop_figures(study: AbstractStudy, key: np.ndarray, rule: StopRule, figures: Mapping[str, Figure]) -> list[str]:
+def _stop_figures(prepared: PreparedStudy, rule: StopRule, figures: Mapping[str, Figure]) -> list[str]:
     """Names of the figures whose error the rule asks for."""
     if rule.until is None:
         return []
-    columns = jax.eval_shape(lambda s, k: program.simulate_block(s, k, path_ids(0, 1)), program.as_arrays(study), key)
-    return rule.until.names(default_figures(study.books, columns) | dict(figures))
+    return rule.until.names(default_figures(prepared.study.books, prepared.columns) | dict(figures))
 
 
 class _Clock:

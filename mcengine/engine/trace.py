@@ -9,6 +9,7 @@ import numpy as np
 from mcengine.engine import program
 from mcengine.engine.checks import check_ids
 from mcengine.engine.path import tied
+from mcengine.engine.prepared import PreparedStudy
 from mcengine.noise import Path, make_key, split_ids
 
 
@@ -17,15 +18,14 @@ def _run(study: Any, ids: Sequence[int], seed: int, stream: str) -> tuple[Any, A
     padding = (-len(wanted)) % program.PAD
     padded = np.concatenate([wanted, np.repeat(wanted[-1:], padding)])
     high, low = split_ids(padded)
-    key = make_key(seed, stream)
+    prepared = PreparedStudy(study, make_key(seed, stream))
 
     def fn(study: Any, key: jax.Array, high: jax.Array, low: jax.Array) -> Any:
         return program.over_devices(lambda s, k, h, w: program.simulate_block(s, k, Path(h, w), trace=True), 1)(study, key, high, low)
 
-    study, _ = program.tabulated(study)
-    numbers = program.as_arrays(study)
-    call = program.compiled(("trace", len(padded)), fn, numbers, key, high, low).call
-    outcomes, first, records = jax.tree.map(lambda a: np.asarray(a)[: len(wanted)], call(numbers, key, high, low))
+    arguments = (prepared.tabulated, prepared.key, high, low)
+    call = program.compiled(("trace", len(padded)), fn, *arguments).call
+    outcomes, first, records = jax.tree.map(lambda a: np.asarray(a)[: len(wanted)], call(*arguments))
     return outcomes, first, records
 
 
