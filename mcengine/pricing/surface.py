@@ -77,7 +77,7 @@ class SurfacePricer:
         total = self.level * years - (now - self.level) * jnp.expm1(-self.kappa * years) / self.kappa
         return total / self.vix_over_atm**2
 
-    def total_variance(self, moneyness: Scalar, years: Scalar, variance: Scalar) -> Scalar:
+    def implied_variance(self, moneyness: Scalar, years: Scalar, variance: Scalar) -> Scalar:
         """Total variance w(k, T) of a strike.
 
         Args:
@@ -106,7 +106,7 @@ class SurfacePricer:
         discount = quote.discount(expiry)
 
         def price(growth: Scalar, more: Scalar) -> Scalar:
-            w = self.total_variance(-jnp.log(forward * growth / strike), jnp.where(alive, years, 1.0), quote.variance) + more
+            w = self.implied_variance(-jnp.log(forward * growth / strike), jnp.where(alive, years, 1.0), quote.variance) + more
             return black(kind, forward * growth, strike, quote.bumped_volatility(jnp.sqrt(w) * alive, expiry), discount)
 
         return quote.over_events(expiry, price)
@@ -131,4 +131,4 @@ class SurfacePricer:
         far = float(np.log(strike / forward) / np.sqrt(float(self.at_the_money(vix**2, years))))
         if abs(far) > WIDEST:
             raise ValueError(f"strike: expected one within {WIDEST:g} standard deviations of the forward {forward:g}, got {strike:g}, {far:.1f} away")
-        return float(np.sqrt(float(self.total_variance(np.log(strike / forward), years, vix**2)) / years))
+        return float(np.sqrt(float(self.implied_variance(np.log(strike / forward), years, vix**2)) / years))
