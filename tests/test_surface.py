@@ -35,7 +35,7 @@ def fitted(dax):
     """By days: (forward, strikes, quoted volatilities, VIX that fits this maturity, volatilities of the surface)."""
     surface, out = SurfacePricer(), {}
     with jax.enable_x64(True):
-        volatility = jax.jit(lambda k, t, v: jnp.sqrt(surface.total_variance(k, t, v) / t))
+        volatility = jax.jit(lambda k, t, v: jnp.sqrt(surface.implied_variance(k, t, v) / t))
         for days in np.unique(dax["days"]):
             here = dax["days"] == days
             years = days / 365.0
@@ -101,7 +101,7 @@ def test_vix_sets_the_level_at_thirty_days():
     for vix in (0.12, 0.2, 0.35, 0.5):
         assert float(surface.at_the_money(vix**2, years)) == pytest.approx((vix / 1.1) ** 2 * years, rel=1e-12)
         k = np.linspace(-12.0, 8.0, 4001) * vix * np.sqrt(years)
-        w = np.asarray(jax.vmap(lambda k, v=vix: surface.total_variance(k, years, v**2))(k))
+        w = np.asarray(jax.vmap(lambda k, v=vix: surface.implied_variance(k, years, v**2))(k))
         put = reference.black("put", 1.0, np.exp(k), np.sqrt(w))
         money = np.where(k < 0.0, put, put + 1.0 - np.exp(k)) * np.exp(-k)
         assert np.sqrt(2.0 / years * np.trapezoid(money, k)) == pytest.approx(vix, rel=0.02)
@@ -126,7 +126,7 @@ def test_without_skew_it_is_black():
 def test_no_arbitrage_in_strike_or_time(skew):
     """Durrleman's density is positive and total variance rises, for VIX from 8 to 90, a week to three years."""
     surface = SurfacePricer(skew=skew)
-    w = lambda k, t, v: surface.total_variance(k, t, v)  # noqa: E731
+    w = lambda k, t, v: surface.implied_variance(k, t, v)  # noqa: E731
     first, second = jax.grad(w), jax.grad(jax.grad(w))
 
     def density(k, t, v):

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number
 from mcengine.market import short_rate
 from mcengine.market.base import AbstractAsset
-from mcengine.pricing import Quote, black
 from mcengine.pricing.black import root
+from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
 
 
 class _Row(NamedTuple):
@@ -77,21 +77,15 @@ class BondIndex(AbstractAsset):
 
 
 @model
-class BondIndexPricer:
+class BondIndexPricer(AbstractVanillaPricer):
     """Black on the forward I/P(t,T), lognormal with variance sigma^2 int_0^T (B(M) - B(s))^2 ds, the bond to expiry taken out."""
 
     kappa: Scalar = number(above=0.0)
     sigma: Scalar = number(low=0.0)
     maturity: Scalar = number(above=0.0)
 
-    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        years = quote.years(expiry)
+    def total_volatility(self, option: Vanilla) -> tuple[Scalar, tuple[Scalar, ...]]:
         b = short_rate.duration(self.kappa, self.maturity)
-        crossed = b * (b * years - 2.0 * short_rate.lag(self.kappa, years))
-        own = self.sigma**2 * crossed + short_rate.bond_variance(self.kappa, self.sigma, years)
-        forward, discount = quote.forward(expiry), quote.discount(expiry)
-
-        def price(growth: Scalar, more: Scalar) -> Scalar:
-            return black(kind, forward * growth, strike, quote.bumped_volatility(root(own + more), expiry), discount)
-
-        return quote.over_events(expiry, price)
+        crossed = b * (b * option.years - 2.0 * short_rate.lag(self.kappa, option.years))
+        own = self.sigma**2 * crossed + short_rate.bond_variance(self.kappa, self.sigma, option.years)
+        return root(own + option.event_variance), ()

@@ -10,8 +10,10 @@ from mcengine._model import Scalar, model, number
 from mcengine._spelling import near
 from mcengine.history.days import DAYS_PER_YEAR, Days, Series
 from mcengine.noise import Path
-from mcengine.pricing import Calendar, Pricer, Quote, black
+from mcengine.pricing import Calendar, Pricer, Quote
+from mcengine.pricing.black import root
 from mcengine.pricing.quote import AffineRate
+from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
 
 START = 100.0
 """Spot of every asset at the start of every path."""
@@ -32,15 +34,13 @@ def check_price_paths(what: str) -> NoReturn:
 
 
 @model
-class QuotedVariance:
+class QuotedVariance(AbstractVanillaPricer):
     """Black at the variance quoted on the day: the volatility index at every strike and expiry."""
 
     scale: Scalar = number(default=1.0, above=0.0, term=True)
 
-    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        total = self.scale * quote.variance * quote.years(expiry)
-        total_volatility = jnp.sqrt(jnp.where(total > 0.0, total, 1.0)) * (total > 0.0)
-        return black(kind, quote.forward(expiry), strike, quote.bumped_volatility(total_volatility, expiry), quote.discount(expiry))
+    def total_volatility(self, option: Vanilla) -> tuple[Scalar, tuple[Scalar, ...]]:
+        return root(self.scale * option.variance * option.years), ()
 
 
 class AbstractHistory(abc.ABC):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
+from jax.tree_util import Partial
 
 from mcengine._model import Scalar, model, number, replace
 from mcengine.market.base import AbstractStandaloneAsset
@@ -81,7 +82,7 @@ class Schwartz(AbstractStandaloneAsset):
         return jnp.exp(jnp.exp(-self.kappa * years) * jnp.log(spot) + self._curve(years))
 
     def forward_curve(self) -> Callable[[Scalar, Scalar], Scalar]:
-        return self.forward
+        return Partial(Schwartz.forward, self)  # its numbers are seen where a price is differentiated
 
     def _curve(self, years: Scalar) -> Scalar:
         """ln F(tau) - e^{-kappa tau} ln S."""

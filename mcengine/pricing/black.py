@@ -43,11 +43,15 @@ def black(kind: str, forward: Scalar, strike: Scalar, total_volatility: Scalar, 
     """
     if kind not in KINDS:
         raise ValueError(f"kind: expected 'call' or 'put', got {kind!r}")
+    return signed_black(1.0 if kind == "call" else -1.0, forward, strike, total_volatility, discount)
+
+
+def signed_black(sign: Scalar, forward: Scalar, strike: Scalar, total_volatility: Scalar, discount: Scalar) -> Scalar:
+    """The same, of a call where ``sign`` is 1, of a put where it is -1."""
     alive = total_volatility > 0.0
     safe = jnp.where(alive, total_volatility, 1.0)
     d1 = jnp.log(forward / strike) / safe + 0.5 * safe
     d2 = d1 - safe
-    sign = 1.0 if kind == "call" else -1.0
     value = sign * (forward * normal_cdf(sign * d1) - strike * normal_cdf(sign * d2))
     return discount * jnp.where(alive, value, jnp.maximum(sign * (forward - strike), 0.0))
 

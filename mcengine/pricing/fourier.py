@@ -13,10 +13,11 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
 from mcengine.pricing import characteristic, cosine, smile
-from mcengine.pricing.black import KINDS, black
+from mcengine.pricing.black import KINDS
 from mcengine.pricing.calendar import Calendar
 from mcengine.pricing.precise import precise
 from mcengine.pricing.quote import Quote
+from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
 
 TERMS = 4096
 _NOTHING = 1e-10
@@ -66,7 +67,7 @@ class AbstractLaw:
         """Which tail is heavier, from -1 (the left) to 1."""
         return 0.0
 
-    def state(self, quote: Quote) -> Scalar:
+    def state(self, quote: Quote | Vanilla) -> Scalar:
         """Variance a year now under Q.
 
         Args:
@@ -152,25 +153,22 @@ class AbstractLaw:
 
 
 @model
-class Tabulated:
+class Tabulated(AbstractVanillaPricer):
     """A law and its table on a calendar."""
 
     law: Any
     table: smile.Smile
 
-    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        """Price now; ``expiry`` is the index of a calendar date common to all paths."""
-        years = quote.years(expiry)
-        alive = years > 0.0
-        variance, forward = self.law.state(quote), quote.forward(expiry)
-        total = jnp.maximum(self.law.expected(variance, jnp.where(alive, years, 1.0)), _NOTHING)
-        unit, discount = jax.lax.rsqrt(total), quote.discount(expiry)
+    def total_volatility(self, option: Vanilla) -> tuple[Scalar, tuple[Scalar, ...]]:
+        alive, variance = option.years > 0.0, self.law.state(option)
+        total = jnp.maximum(self.law.expected(variance, jnp.where(alive, option.years, 1.0)), _NOTHING)
+        place = self.table.place(-jnp.log(option.forward / option.strike) * jax.lax.rsqrt(total), variance)
+        ratio = smile.polynomial(option.row, *place) + option.shift
+        return jnp.sqrt(total * ratio * ratio + option.event_variance) * alive, place
 
-        def price(growth: Scalar, more: Scalar) -> Scalar:
-            ratio = self.table.ratio(expiry - quote.step, -jnp.log(forward * growth / strike) * unit, variance)
-            return black(kind, forward * growth, strike, quote.bumped_volatility(jnp.sqrt(total * ratio * ratio + more) * alive, expiry), discount)
-
-        return quote.over_events(expiry, price)
+    def split(self, quote: Quote, to: Scalar) -> tuple[Any, Any]:
+        rows = jnp.tensordot(quote.ahead(self.table.spread, to), self.table.knots, 1)
+        return Tabulated(self.law, jax.lax.stop_gradient(self.table._replace(knots=(), spread=()))), rows
 
 
 def _cir(variance: Scalar, years: Scalar, kappa: Scalar, theta: Scalar) -> Scalar:
@@ -223,7 +221,7 @@ class HestonPricer(AbstractLaw):
     def lean(self) -> Scalar:
         return jnp.clip(2.0 * self.rho, -1.0, 1.0)
 
-    def state(self, quote: Quote) -> Scalar:
+    def state(self, quote: Quote | Vanilla) -> Scalar:
         return self.premium * quote.variance
 
 
@@ -276,7 +274,7 @@ class BatesPricer(AbstractLaw):
     def lean(self) -> Scalar:
         return self.heston.lean
 
-    def state(self, quote: Quote) -> Scalar:
+    def state(self, quote: Quote | Vanilla) -> Scalar:
         return self.heston.state(quote)
 
 

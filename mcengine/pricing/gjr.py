@@ -16,11 +16,12 @@ import numpy as np
 
 from mcengine._model import Scalar, model, number
 from mcengine.pricing import smile
-from mcengine.pricing.black import black, normal_cdf, root
+from mcengine.pricing.black import normal_cdf, root
 from mcengine.pricing.calendar import Calendar
 from mcengine.pricing.fourier import Tabulated
 from mcengine.pricing.precise import precise
 from mcengine.pricing.quote import Quote
+from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
 
 _NODES, _SIZE = 32, (16, 10)
 """Of the variance, day by day; of the table, moneyness and variance."""
@@ -36,7 +37,7 @@ _WAVES = np.exp(np.arange(np.log(2e-3), np.log(2500.0), 0.05))
 
 
 @model
-class GJRPricer:
+class GJRPricer(AbstractVanillaPricer):
     """``omega`` (a variance a year), ``alpha``, ``gamma`` and ``beta`` of P; under Q innovations are less by ``shift``, variances times ``premium``.
 
     Black at the mean variance expected to expiry; once prepared for the days of a run the smile too, to 1e-4 of spot up to a year (8e-5 measured,
@@ -63,7 +64,7 @@ class GJRPricer:
         """Long-run variance a year under Q."""
         return jnp.maximum(self.premium * self.omega / (1.0 - self.persistence), 1e-4)
 
-    def state(self, quote: Quote) -> Scalar:
+    def state(self, quote: Quote | Vanilla) -> Scalar:
         """Variance of the coming day under Q, a year."""
         return self.premium * quote.variance
 
@@ -76,13 +77,8 @@ class GJRPricer:
         """Variance of the log price from now to the date ``expiry``, that of announced events included."""
         return self.expected(self.state(quote), quote.years(expiry)) + quote.event_variance(expiry)
 
-    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        own, forward, discount = self.expected(self.state(quote), quote.years(expiry)), quote.forward(expiry), quote.discount(expiry)
-
-        def price(growth: Scalar, more: Scalar) -> Scalar:
-            return black(kind, forward * growth, strike, quote.bumped_volatility(root(own + more), expiry), discount)
-
-        return quote.over_events(expiry, price)
+    def total_volatility(self, option: Vanilla) -> tuple[Scalar, tuple[Scalar, ...]]:
+        return root(self.expected(self.state(option), option.years) + option.event_variance), ()
 
     def prepare(self, calendar: Calendar) -> Tabulated:
         """The pricer of a run on these dates, which are days."""

@@ -3,13 +3,13 @@
 ``BlackPricer`` has constant variance; ``fourier`` has those of laws known by their characteristic function, ``surface`` one of quoted volatilities.
 """
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from mcengine._model import Scalar, model, number
-from mcengine.pricing.black import black, root
+from mcengine.pricing.black import root
 from mcengine.pricing.calendar import Calendar
 from mcengine.pricing.quote import Quote
+from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
 
 
 class Pricer(Protocol):
@@ -37,21 +37,8 @@ def prepared(pricer: Any, calendar: Calendar) -> Pricer:
     return pricer.prepare(calendar) if hasattr(pricer, "prepare") else pricer
 
 
-def options(pricer: Pricer, kinds: Sequence[str], strikes: Sequence[Scalar], expiries: Sequence[Scalar], quote: Quote) -> list[Scalar]:
-    """Prices now of several options on one asset, currency [options].
-
-    Args:
-        pricer: The asset's pricer.
-        kinds: call or put, one an option.
-        strikes: Currency, one an option.
-        expiries: Indices of calendar dates, one an option.
-        quote: What the market shows of the asset now.
-    """
-    return [pricer.option(kind, strike, expiry, quote) for kind, strike, expiry in zip(kinds, strikes, expiries, strict=True)]
-
-
 @model
-class BlackPricer:
+class BlackPricer(AbstractVanillaPricer):
     """Black's formula with a constant variance, and that of announced events.
 
     Args:
@@ -67,10 +54,5 @@ class BlackPricer:
 
     variance: Scalar = number(low=0.0)
 
-    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        own, forward, discount = self.variance * quote.years(expiry), quote.forward(expiry), quote.discount(expiry)
-
-        def price(growth: Scalar, more: Scalar) -> Scalar:
-            return black(kind, forward * growth, strike, quote.bumped_volatility(root(own + more), expiry), discount)
-
-        return quote.over_events(expiry, price)
+    def total_volatility(self, option: Vanilla) -> tuple[Scalar, tuple[Scalar, ...]]:
+        return root(self.variance * option.years + option.event_variance), ()

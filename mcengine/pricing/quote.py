@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.tree_util import Partial
 
 from mcengine._model import Scalar
 
@@ -32,8 +33,7 @@ class Outcome(NamedTuple):
     variance: Scalar
 
 
-@dataclass(frozen=True)
-class AffineRate:
+class AffineRate(NamedTuple):
     """A short rate that has left its forward curve by ``deviation`` x: bonds are P(0,T)/P(0,t) exp(-B x - B^2 y/2), B = (1 - e^{-kappa (T-t)})/kappa,
     ``variance`` y(t) that of x seen from today.
     """
@@ -46,6 +46,28 @@ class AffineRate:
         """Price of a bond of that many years over what today's curve makes it."""
         b = -jnp.expm1(-self.kappa * years) / self.kappa
         return jnp.exp(-b * (self.deviation + 0.5 * b * self.variance))
+
+
+class Expiries(NamedTuple):
+    """What a quote shows of dates ahead [dates] that is the same for all paths: today's curves, and what announced events may bring.
+
+    Args:
+        years: To each date.
+        discount: Value now of 1 paid then, as today's curve has it.
+        carry: Forward over spot, as today's curve has it.
+        bump: Added to the total volatility to each date; none without a bump.
+        probability: Of each outcome of events [dates, outcomes].
+        growth: Of the forward in it.
+        event_variance: Of the log about it.
+    """
+
+    years: Scalar
+    discount: Scalar
+    carry: Scalar
+    bump: Scalar | None
+    probability: Scalar
+    growth: Scalar
+    event_variance: Scalar
 
 
 class Bump(NamedTuple):
@@ -69,7 +91,7 @@ class Quote:
         times: Years from today [dates].
         discounts: Value today of 1 paid at each date [dates].
         carry: Forward of each date over the spot today [dates].
-        curve: Forward by (spot, years) of an asset with a law of its own for it; ``carry`` is then not read.
+        curve: Forward by (spot, years) of an asset with a law of its own for it, a pytree of its numbers; ``carry`` is then not read.
         rate: The path's short rate where it is stochastic.
         events: Variance that announced events bring up to each date [dates].
         sides: Announced events with an up and a down side.
@@ -124,7 +146,7 @@ class Quote:
             unit: Price of one unit, currency.
         """
         curve = self.curve
-        scaled = None if curve is None else lambda spot, years: curve(spot * unit, years) / unit
+        scaled = None if curve is None else Partial(_in_units, curve, unit)
         return replace(self, spot=self.spot / unit, step=self.step - opened, origin=opened, curve=scaled)
 
     def _read(self, table: Scalar, dates: Scalar | slice) -> Scalar:
@@ -160,10 +182,15 @@ class Quote:
         Args:
             to: Index of the date.
         """
-        today = self._read(self.discounts, to) / self._read(self.discounts, self.step)
-        if self.bump is not None:
-            today = today * jnp.exp(self.bump.years * self._rate_ahead(self.discounts) - self.bump.rate * self.years(to))
+        today = self._discount(to)
         return today if self.rate is None else today * self.rate.factor(self.years(to))
+
+    def _discount(self, to: Scalar) -> Scalar:
+        """As today's curve has it."""
+        today = self._read(self.discounts, to) / self._read(self.discounts, self.step)
+        if self.bump is None:
+            return today
+        return today * jnp.exp(self.bump.years * self._rate_ahead(self.discounts) - self.bump.rate * self.years(to))
 
     def forward(self, to: Scalar) -> Scalar:
         """Forward price for a date, currency.
@@ -173,10 +200,15 @@ class Quote:
         """
         if self.curve is not None:
             return self.curve(self.spot, self.years(to))
-        grown = self.spot * (self._read(self.carry, to) / self._read(self.carry, self.step))
-        if self.bump is not None:
-            grown = grown * jnp.exp(self.bump.years * self._rate_ahead(self.carry) + self.bump.rate * self.years(to))
+        grown = self.spot * self._carry(to)
         return grown if self.rate is None else grown / self.rate.factor(self.years(to))
+
+    def _carry(self, to: Scalar) -> Scalar:
+        """Forward over spot, as today's curve has it."""
+        grown = self._read(self.carry, to) / self._read(self.carry, self.step)
+        if self.bump is None:
+            return grown
+        return grown * jnp.exp(self.bump.years * self._rate_ahead(self.carry) + self.bump.rate * self.years(to))
 
     def _rate_ahead(self, table: Scalar) -> Scalar:
         """Rate a year at which a table by date falls over the coming step; 0 on its last date."""
@@ -191,10 +223,26 @@ class Quote:
             total: Volatility x sqrt(years to the date).
             to: Index of the date.
         """
-        if self.bump is None:
-            return total
+        return total if self.bump is None else total + self._volatility_bump(to)
+
+    def _volatility_bump(self, to: Scalar) -> Scalar:
+        assert self.bump is not None
         years = self.years(to)
-        return total + self.bump.volatility * jnp.sqrt(jnp.where(years > 0.0, years, 1.0)) * (years > 0.0)
+        return self.bump.volatility * jnp.sqrt(jnp.where(years > 0.0, years, 1.0)) * (years > 0.0)
+
+    def expiries(self, to: Scalar) -> Expiries:
+        """What depends on dates alone, for several at once.
+
+        Args:
+            to: Indices of dates [dates].
+        """
+
+        def outcomes(date: Scalar) -> tuple[Scalar, ...]:
+            found = self.outcomes(date)
+            return tuple(jnp.stack([jnp.asarray(x, jnp.result_type(float)) for x in column]) for column in zip(*found, strict=True))
+
+        bump = None if self.bump is None else self._volatility_bump(to)
+        return Expiries(self.years(to), self._discount(to), self._carry(to), bump, *jax.vmap(outcomes)(to))
 
     def ahead(self, table: Scalar, to: Scalar) -> Scalar:
         """Row of a table by steps ahead, for those from now to a date; between two rows while time is bumped.
@@ -248,3 +296,8 @@ class Quote:
             price: Function of (growth of the forward, variance of events).
         """
         return sum(o.probability * price(o.growth, o.variance) for o in self.outcomes(to))
+
+
+def _in_units(curve: Callable[[Scalar, Scalar], Scalar], unit: Scalar, spot: Scalar, years: Scalar) -> Scalar:
+    """The forward in units of a price, from the spot in these."""
+    return curve(spot * unit, years) / unit

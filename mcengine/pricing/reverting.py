@@ -7,12 +7,13 @@ With theta = 0 it is that of an Ornstein-Uhlenbeck log price of reversion kappa 
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
-from mcengine.pricing.black import black, root
+from mcengine.pricing.black import root
 from mcengine.pricing.quote import Quote
+from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
 
 
 @model
-class RevertingPricer:
+class RevertingPricer(AbstractVanillaPricer):
     """``kappa`` a rate a year, ``theta`` a variance a year under P, ``premium`` p of implied over expected variance."""
 
     kappa: Scalar = number(above=0.0)
@@ -21,17 +22,11 @@ class RevertingPricer:
 
     def total_variance(self, quote: Quote, expiry: Scalar) -> Scalar:
         """Variance of the log price from now to the date ``expiry``, that of announced events included."""
-        return self._own(quote, expiry) + quote.event_variance(expiry)
+        return self._own(quote.variance, quote.years(expiry)) + quote.event_variance(expiry)
 
-    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        own, forward, discount = self._own(quote, expiry), quote.forward(expiry), quote.discount(expiry)
+    def total_volatility(self, option: Vanilla) -> tuple[Scalar, tuple[Scalar, ...]]:
+        return root(self._own(option.variance, option.years) + option.event_variance), ()
 
-        def price(growth: Scalar, more: Scalar) -> Scalar:
-            return black(kind, forward * growth, strike, quote.bumped_volatility(root(own + more), expiry), discount)
-
-        return quote.over_events(expiry, price)
-
-    def _own(self, quote: Quote, expiry: Scalar) -> Scalar:
-        years = quote.years(expiry)
+    def _own(self, variance: Scalar, years: Scalar) -> Scalar:
         fade = -jnp.expm1(-self.kappa * years) / self.kappa
-        return self.premium * (self.theta * years + (quote.variance - self.theta) * fade)
+        return self.premium * (self.theta * years + (variance - self.theta) * fade)

@@ -10,12 +10,13 @@ are Lewis' integral ("Option valuation under stochastic volatility", 2000) less 
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
 from mcengine._model import Scalar
@@ -40,59 +41,72 @@ class Smile(NamedTuple):
     scale: Scalar
     top: Scalar
 
-    def ratio(self, left: Scalar, x: Scalar, variance: Scalar) -> Scalar:
-        """r at standardised moneyness ``x``, ``left`` steps before expiry."""
-        bent = x * jax.lax.rsqrt(x * x + _BEND * _BEND)
+    def place(self, x: Scalar, variance: Scalar) -> tuple[Scalar, Scalar]:
+        """Where in the table standardised moneyness ``x`` and ``variance`` are, each from -1 to 1."""
+        bent = x * lax.rsqrt(x * x + _BEND * _BEND)
         first = (2.0 * bent - self.low - self.high) / (self.high - self.low)
         second = 2.0 / self.top * variance / (variance + self.scale) - 1.0
-        shares = self.spread[jnp.clip(left, 0, self.spread.shape[0] - 1)]
-        row = jnp.tensordot(shares, self.knots, 1)  # the same for all paths: once a step
-        return polynomial(row, jnp.clip(first, -1.0, 1.0), jnp.clip(second, -1.0, 1.0))
+        return jnp.clip(first, -1.0, 1.0), jnp.clip(second, -1.0, 1.0)
 
 
 def chebyshev(x: Scalar, count: int) -> list[Scalar]:
     """T_0(x) ... T_{count-1}(x)."""
-    out = [jnp.ones_like(x), x]
+    out, twice = [lax.full_like(x, 1.0), x], 2.0 * x
     while len(out) < count:
-        out.append(2.0 * x * out[-1] - out[-2])
+        out.append(lax.sub(lax.mul(twice, out[-1]), out[-2]))
     return out[:count]
 
 
 def _slopes(x: Scalar, values: list[Scalar]) -> list[Scalar]:
     """T_i'(x) from T_i(x): T_{i+1}' = 2 T_i + 2 x T_i' - T_{i-1}'."""
-    out = [jnp.zeros_like(x), jnp.ones_like(x)]
+    out, two = [lax.full_like(x, 0.0), lax.full_like(x, 1.0)], lax.full_like(x, 2.0)
     while len(out) < len(values):
-        out.append(2.0 * (values[len(out) - 1] + x * out[-1]) - out[-2])
+        out.append(lax.sub(lax.mul(two, lax.add(values[len(out) - 1], lax.mul(x, out[-1]))), out[-2]))
     return out[: len(values)]
 
 
 @jax.custom_jvp
 def polynomial(coefficients: Scalar, x: Scalar, y: Scalar) -> Scalar:
     """sum c_ij T_i(x) T_j(y), ``coefficients`` [X, Y] common to all paths: written out, in scalars, it becomes one kernel with all around it."""
-    return _dot(chebyshev(x, coefficients.shape[0]), _inner(coefficients, chebyshev(y, coefficients.shape[1])))
+    return _dot(chebyshev(x, coefficients.shape[0]), _inner(_written_out(coefficients), chebyshev(y, coefficients.shape[1])))
 
 
-def _inner(coefficients: Scalar, second: list[Scalar]) -> list[Scalar]:
-    return [_dot(jnp.unstack(row), second) for row in jnp.unstack(coefficients)]
+def _written_out(coefficients: Scalar) -> list[list[Scalar]]:
+    return [list(jnp.unstack(row)) for row in jnp.unstack(coefficients)]
 
 
-def _dot(a: Any, b: Any) -> Scalar:
-    return sum(x * y for x, y in zip(a, b, strict=True))
+def _inner(rows: list[list[Scalar]], second: list[Scalar]) -> list[Scalar]:
+    return [_dot(row, second) for row in rows]
+
+
+def _dot(a: list[Scalar], b: list[Scalar]) -> Scalar:
+    # By lax: this is traced some hundred times a price.
+    return reduce(lax.add, map(lax.mul, a, b))
+
+
+def bilinear(coefficients: Scalar, x: Scalar, y: Scalar) -> Scalar:
+    """The same sum as a product of matrices: over many paths its derivative by the coefficients is one product as well, not a sum for each."""
+    return _waves(x, coefficients.shape[0]) @ (coefficients @ _waves(y, coefficients.shape[1]))
+
+
+def _waves(x: Scalar, count: int) -> Scalar:
+    """T_0(x) ... T_{count-1}(x), an array."""
+    return lax.scan(lambda two, _: ((two[1], 2.0 * x * two[1] - two[0]), two[0]), (jnp.ones_like(x), x), length=count)[1]
 
 
 def _polynomial_jvp(primals: tuple[Scalar, ...], tangents: tuple[Any, ...]) -> tuple[Scalar, Scalar]:
     """Only what moves is differentiated: a delta costs little more than the price."""
     coefficients, x, y = primals
     moved, dx, dy = (None if isinstance(t, SymbolicZero) else t for t in tangents)
-    first, second = chebyshev(x, coefficients.shape[0]), chebyshev(y, coefficients.shape[1])
-    slope = jnp.zeros_like(x)
+    rows, first, second = _written_out(coefficients), chebyshev(x, coefficients.shape[0]), chebyshev(y, coefficients.shape[1])
+    inner, slope = _inner(rows, second), jnp.zeros_like(x)
     if dx is not None:
-        slope = slope + _dot(_slopes(x, first), _inner(coefficients, second)) * dx
+        slope = slope + _dot(_slopes(x, first), inner) * dx
     if dy is not None:
-        slope = slope + _dot(first, _inner(coefficients, _slopes(y, second))) * dy
+        slope = slope + _dot(first, _inner(rows, _slopes(y, second))) * dy
     if moved is not None:
-        slope = slope + _dot(first, _inner(moved, second))
-    return polynomial(coefficients, x, y), slope
+        slope = slope + bilinear(moved, x, y)
+    return _dot(first, inner), slope
 
 
 polynomial.defjvp(_polynomial_jvp, symbolic_zeros=True)
@@ -138,6 +152,8 @@ def tabulate(
     ``ratios(x, variance, counts, dt)`` gives r [T, Y, X] so many steps before expiry (``whole``: whole numbers), ``level`` is the law's usual
     variance; ``lean`` in [-1, 1] shifts the range of x, [-5, 5], by 1.5 standard deviations towards the heavier tail.
     """
+    # The nodes stand still where a parameter is differentiated: what the table gives between them does not depend on where they are.
+    level, lean = lax.stop_gradient((level, lean))
     ends = [-5.0 + 1.5 * lean, 5.0 + 1.5 * lean]
     low, high = (e / jnp.sqrt(e * e + _BEND * _BEND) for e in ends)
     bent = 0.5 * (high - low) * nodes(size[0]) + 0.5 * (high + low)

@@ -15,8 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number
-from mcengine.pricing.black import black
-from mcengine.pricing.quote import Quote
+from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
 
 _VIX_YEARS = 30.0 / 365.0
 _LEAST = 1e-8
@@ -28,7 +27,7 @@ WIDEST = 4.5
 
 
 @model
-class SurfacePricer:
+class SurfacePricer(AbstractVanillaPricer):
     """Black at a volatility surface read off VIX: a term structure that reverts, and a slope (Gatheral & Jacquier 2014).
 
     The quote's variance is VIX squared (0.04 for a VIX of 20). Outside the stated range ``option`` goes on by the formula, which stays free of
@@ -77,7 +76,7 @@ class SurfacePricer:
         total = self.level * years - (now - self.level) * jnp.expm1(-self.kappa * years) / self.kappa
         return total / self.vix_over_atm**2
 
-    def total_variance(self, moneyness: Scalar, years: Scalar, variance: Scalar) -> Scalar:
+    def implied_variance(self, moneyness: Scalar, years: Scalar, variance: Scalar) -> Scalar:
         """Total variance w(k, T) of a strike.
 
         Args:
@@ -92,24 +91,10 @@ class SurfacePricer:
         root = jnp.sqrt((place + self.rho) ** 2 + 1.0 - self.rho**2)
         return 0.5 * theta * (1.0 + self.rho * place + root)
 
-    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        """Price now of a European option, currency.
-
-        Args:
-            kind: call or put.
-            strike: Currency.
-            expiry: Index of a calendar date.
-            quote: What the market shows of the asset now.
-        """
-        years, forward = quote.years(expiry), quote.forward(expiry)
-        alive = years > 0.0
-        discount = quote.discount(expiry)
-
-        def price(growth: Scalar, more: Scalar) -> Scalar:
-            w = self.total_variance(-jnp.log(forward * growth / strike), jnp.where(alive, years, 1.0), quote.variance) + more
-            return black(kind, forward * growth, strike, quote.bumped_volatility(jnp.sqrt(w) * alive, expiry), discount)
-
-        return quote.over_events(expiry, price)
+    def total_volatility(self, option: Vanilla) -> tuple[Scalar, tuple[Scalar, ...]]:
+        alive = option.years > 0.0
+        w = self.implied_variance(-jnp.log(option.forward / option.strike), jnp.where(alive, option.years, 1.0), option.variance)
+        return jnp.sqrt(w + option.event_variance) * alive, ()
 
     def volatility(self, strike: float, forward: float, years: float, vix: float) -> float:
         """Implied volatility a year.
@@ -131,4 +116,4 @@ class SurfacePricer:
         far = float(np.log(strike / forward) / np.sqrt(float(self.at_the_money(vix**2, years))))
         if abs(far) > WIDEST:
             raise ValueError(f"strike: expected one within {WIDEST:g} standard deviations of the forward {forward:g}, got {strike:g}, {far:.1f} away")
-        return float(np.sqrt(float(self.total_variance(np.log(strike / forward), years, vix**2)) / years))
+        return float(np.sqrt(float(self.implied_variance(np.log(strike / forward), years, vix**2)) / years))
