@@ -41,7 +41,7 @@ def exported(fn, arguments, platform):
 
 
 def path_loops(text):
-    """The loops over steps, each with all functions that it calls: they have arrays of one value a path."""
+    """Loops over steps, and inside them over contracts, each with all functions that it calls: they have arrays of one value a path."""
     functions = {re.search(r"@([\w.]+)", part)[1]: part for part in re.split(r"(?=func\.func)", text) if part.startswith("func.func")}
 
     def called(part, known):
@@ -59,11 +59,11 @@ def path_loops(text):
     return [loop for loop in found if f"tensor<{BLOCK}x" in loop]
 
 
-def check_runs_elsewhere(text, count):
-    """``count`` loops over steps without 64-bit numbers, and no call to the host nor to anything else outside the program."""
+def check_runs_elsewhere(text, least):
+    """At least so many loops, none with 64-bit numbers, and no call to the host nor to anything else outside the program."""
     loops = path_loops(text)
-    assert len(loops) == count
-    assert [WIDE.findall(loop) for loop in loops] == [[]] * count
+    assert len(loops) >= least
+    assert not [WIDE.findall(loop) for loop in loops if WIDE.search(loop)]
     assert "custom_call" not in text
 
 
