@@ -16,7 +16,7 @@ import mcengine as mc
 from mcengine._model import model, parameters, trainable, with_parameters
 from mcengine.engine import recorder
 from mcengine.engine.path import Simulation
-from mcengine.instrument import Barrier, Digital, Rolled, RollSchedule
+from mcengine.instrument import Barrier, Rolled, RollSchedule
 from mcengine.ledger import Borrow, Exit, Financing, Fixed, HalfSpread, Impact, Margin, Proportional, Total
 from mcengine.market import Ewma, RealisedCorrelation, Trend
 from mcengine.noise import Path
@@ -56,39 +56,43 @@ class BeforeEvent(AbstractStage):
         return seen.scale(target, jnp.where((until > 0) & (until <= 2), 0.5, 1.0)), memory
 
 
-def barrier(tenor):
-    return Barrier("put", "down", "out", strike=0.98, barrier=0.9, expiry=tenor / 252, asset="equity")
-
-
 RULES: dict[str, Any] = {
-    "hedged_put": chain(MIX, PUT, DeltaHedge(0.9)),
-    "hedged_by_forwards": chain(MIX, PUT, DeltaHedge(through="forward", tenor=4, roll=2)),
-    "listed_puts": chain(MIX, RolledPut(0.97, schedule=RollSchedule((0, 3), (4, 7)))),
-    "future_overlay": chain(Mix(equity=0.6, bond=-0.1), ForwardOverlay(-0.5, through="future", tenor=3, roll=3)),
-    "barrier_put": chain(MIX, ContractOverlay(barrier(3), schedule=Rolled(3, 3), approximate=True)),
+    "hedged_put": chain(MIX, RolledPut(0.97, schedule=RollSchedule((0, 3), (4, 7))), DeltaHedge(0.9, through="forward", tenor=4, roll=2)),
+    "future_overlay": chain(MIX, PUT, DeltaHedge(), ForwardOverlay(-0.5, through="future", tenor=3, roll=3)),
     "three_overlays": chain(
         MIX,
         VolTarget(0.1, halflife=3.0),
         StaticPut(0.95, 0.5),
         PUT,
-        ContractOverlay(Digital("put", 0.97, expiry=2 / 252, pays="asset", asset="equity"), 0.1, schedule=Rolled(2, 2), approximate=True),
+        ContractOverlay(Barrier("put", "down", "out", 0.98, 0.9, 3 / 252, "equity"), schedule=Rolled(3, 3), approximate=True),
     ),
     "when": chain(MIX, When(AnyOf(Above(Ewma("equity", 3.0), 0.15), Drift(0.5)), Cppi(0.97, 8.0)), Rebalance(Drift(0.002))),
     "all_of": chain(MIX, When(AllOf(Above(Trend("equity", 4.0), -0.01), Not(Above(RealisedCorrelation("equity", "bond"), 0.03))), PUT)),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
 }
-HISTORICAL = ("hedged_put", "barrier_put", "when")
+HISTORICAL = ("hedged_put", "three_overlays", "when")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
+FORMULAS = ("three_overlays",)
+"""Rules that hold contracts marked by formulas of their own."""
+
 COSTS = Total(
-    HalfSpread(5e-4, 1e-4, 0.005, 2e-4), Fixed(1e-7), Impact(100.0), Financing(0.01), Borrow(0.005), Margin(0.005), Exit(Proportional(5e-4, 0.01))
+    HalfSpread(5e-4, 1e-4, 0.005, 1e-4), Fixed(1e-7), Impact(100.0), Financing(0.01), Borrow(0.005), Margin(0.005), Exit(Proportional(5e-4, 0.01))
 )
+COSTLY = chain(Mix(equity=1.3, bond=-0.1, leverage=1.5), PUT, ForwardOverlay(-0.5, through="future", tenor=3, roll=3))
+"""Levered, short and on margin: what every cost is paid on."""
+
 RECORDERS = (recorder.Wealth(), recorder.Trading())
 
 
 @pytest.fixture(scope="module")
 def study(gbm_market):
-    return mc.Study(gbm_market, RULES, costs=COSTS, steps=STEPS, years=STEPS / 252, recorders=RECORDERS)
+    return mc.Study(gbm_market, RULES, costs=Proportional(5e-4, 0.01), steps=STEPS, years=STEPS / 252, recorders=RECORDERS)
+
+
+@pytest.fixture(scope="module")
+def costly(study):
+    return mc.replace(study, policy={"costly": COSTLY}, costs=COSTS)
 
 
 @pytest.fixture(scope="module")
@@ -97,24 +101,27 @@ def result(study):
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_it_runs_and_pays(result, study, name):
+def test_it_runs_and_pays(result, name):
     assert np.isfinite(result[name]["wealth"]).all()
     assert result[name]["wealth"].std() > 1e-3
-    assert {f"cost_{kind}" for kind in study.costs.names} <= set(result[name])
-    assert (result[name]["cost_exit"] > 0.0).all()
+    assert (result[name]["cost_underlying"] > 0.0).all()
 
 
 class TestBits:
     def test_blocks_and_devices(self, study, result):
-        small = study.run(256, seed=3, block=64, devices=1, progress=False)
-        apart = {name: int((small[name]["wealth"] != result[name]["wealth"][:256]).sum()) for name in RULES}
-        assert not any(apart.values()), apart
+        """A contract's formula, a sum of products, may be rounded otherwise as the compiler fuses it: to rounding on another number of devices."""
+        for devices, marked in ((2, 0.0), (1, 3e-7)):
+            small = study.run(256, seed=3, block=64, devices=devices, progress=False)
+            for name in RULES:
+                rounding = marked if name in FORMULAS else 0.0
+                np.testing.assert_allclose(small[name]["wealth"], result[name]["wealth"][:256], rtol=rounding, err_msg=name)
 
     def test_trace(self, study, result):
         table = study.trace([5, 77], seed=3)
         for name in RULES:
             last = table[f"{name}.wealth"].to_numpy().reshape(2, -1)[:, -1]
-            np.testing.assert_array_equal(last.astype(np.float32), result[name]["wealth"][[5, 77]], err_msg=name)
+            rounding = 3e-7 if name in FORMULAS else 0.0
+            np.testing.assert_allclose(last.astype(np.float32), result[name]["wealth"][[5, 77]], rtol=rounding, err_msg=name)
 
 
 @pytest.fixture(scope="module")
@@ -146,12 +153,11 @@ def test_nothing_is_seen_early(influence, name):
     assert np.all(jacobian.max(axis=0)[~later] > 0.0)
 
 
-@pytest.mark.parametrize("market", ["replay", "bootstrap"])
+@pytest.mark.parametrize("market", ["Replay", "Bootstrap"])
 def test_on_history(study, market):
     """Unchanged on days as they were and resampled, delayed by a date as a back-test has it."""
-    made = getattr(mc.market, market.capitalize()).from_history(
-        assets={"equity": {"column": "spx", "volatility": "vix"}, "bond": {"column": "ust10y", "kind": "yield"}}
-    )
+    assets = {"equity": {"column": "spx", "volatility": "vix"}, "bond": {"column": "ust10y", "kind": "yield"}}
+    made = getattr(mc.market, market).from_history(assets=assets)
     past = mc.replace(study, market=made, delay=1, policy={name: RULES[name] for name in HISTORICAL})
     outcome = past.run(256, progress=False, keep=1e9)
     for name in HISTORICAL:
@@ -159,38 +165,45 @@ def test_on_history(study, market):
         assert 0.5 < outcome[name]["lowest"].min() < 1.0
 
 
-def test_wealth_has_no_scale(study, float64):
+def test_wealth_has_no_scale(study, costly, float64):
     """Ten times the wealth, ticket fees and market volume are ten times everything, to rounding."""
     scaled = {"wealth": 10.0, "costs.fixed.fee": 1e-6, "costs.fixed.least": 1e-8, "costs.impact.volume": 1000.0}
-    one, ten = (s.run(64, block=64, devices=1, progress=False) for s in (study, with_parameters(study, scaled)))
-    for name in RULES:
-        np.testing.assert_allclose(ten[name]["wealth"], one[name]["wealth"], rtol=1e-12, err_msg=name)
+    for one, other in ((study, {"wealth": 10.0}), (costly, scaled)):
+        small, large = (s.run(64, block=64, devices=1, progress=False) for s in (one, with_parameters(one, other)))
+        for name in one.books:
+            np.testing.assert_allclose(large[name]["wealth"], small[name]["wealth"], rtol=1e-12, err_msg=name)
 
 
-def test_derivatives_are_those_of_the_smooth_program(study, float64):
-    """By every number of every rule, against central differences over the same 64 paths; ticket fees are left out, whose steps have no derivative."""
-    smooth = with_parameters(mc.replace(study, width=WIDTH), {"costs.fixed.fee": 0.0})
+@pytest.mark.parametrize("which", ["study", "costly"])
+def test_derivatives_are_those_of_the_smooth_program(which, request, float64):
+    """By every number of every rule and cost, against central differences over the same 64 paths; a ticket's fee moves by steps and has none."""
+    smooth = mc.replace(request.getfixturevalue(which), width=WIDTH)
+    if which == "costly":
+        smooth = with_parameters(smooth, {"costs.fixed.fee": 0.0})
     names = [n for n in trainable(smooth) if n.startswith(("policy.", "costs.")) and ".fixed." not in n]
-    assert len(names) > 25
-    books = list(RULES)
+    assert len(names) > 10
+    books = list(smooth.books)
 
     def loss(outcomes, extra):
         return sum(outcomes[book]["wealth"] for book in books), {}
 
-    gradient = mc.engine.BatchGradient(smooth, loss, names, batch=64, block=64, devices=1, label="family")
+    gradient = mc.engine.BatchGradient(smooth, loss, names, batch=64, block=64, devices=1, label=f"family {which}")
     known = parameters(smooth)
-    key = mc.noise.make_key(3, "test")
-    slopes = gradient({n: known[n] for n in names}, smooth, key, 0)[2]
+    slopes = gradient({n: known[n] for n in names}, smooth, mc.noise.make_key(3, "test"), 0)[2]
     total = lambda s: sum(np.mean(s.run(64, seed=3, block=64, devices=1, progress=False)[b]["wealth"]) for b in books)  # noqa: E731
-    flat = []
     for name in names:
-        bump = 1e-5 * max(abs(float(known[name])), 0.1)
+        bump = 1e-6 * max(abs(float(known[name])), 0.1)  # costs have a kink where a trade turns: few paths are that near
         up, down = (total(with_parameters(smooth, {name: float(known[name]) + sign * bump})) for sign in (1.0, -1.0))
         numeric, own = (up - down) / (2.0 * bump), float(slopes[name])
         assert math.isfinite(own), name
+        assert own != 0.0, name
         assert own == pytest.approx(numeric, rel=1e-4, abs=1e-8), name
-        flat += [name] if own == 0.0 else []
-    assert not flat
+
+
+@pytest.mark.parametrize("kind", COSTS.names)
+def test_every_cost_is_paid(costly, kind):
+    outcome = costly.run(64, seed=3, block=64, devices=1, progress=False)["costly"]
+    assert (outcome[f"cost_{kind}"] > 0.0).all()
 
 
 def test_what_is_seen_of_announced_events(gbm_market):

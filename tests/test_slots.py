@@ -171,25 +171,16 @@ class TestPathByPath:
 
 
 class TestGeneralities:
-    """All kinds at once, in one book with everything: scale, delay, history, day by day."""
+    """All kinds at once: bits, delay, day by day."""
 
-    def test_wealth_has_no_scale(self, study, float64):
-        """A thousandfold of wealth with a thousandfold of units is a thousandfold of everything, to rounding."""
-        large = mc.replace(study, wealth=1e3, policy={name: mc.replace(book, units=1e3 * book.units) for name, book in BOOKS.items()})
-        one, other = (s.run(64, block=64, devices=1, progress=False) for s in (study, large))
-        for name in KINDS:
-            np.testing.assert_allclose(other[name]["wealth"], one[name]["wealth"], rtol=1e-12, err_msg=name)
-            np.testing.assert_allclose(other[name]["turnover"], one[name]["turnover"], rtol=1e-11, atol=1e-15, err_msg=name)
-
-    def test_the_same_bits_for_blocks_devices_and_traces(self, study, result):
-        """What a future option pays is K less a product, which the compiler may round once or twice: to rounding."""
-        small = study.run(256, seed=4, block=64, devices=1, progress=False)
-        traced = mc.engine.trace(study, [0, 7, 99], seed=4)
-        for name in KINDS:
-            whole, rounding = np.asarray(result[name]["wealth"]), 3e-7 if name == "future_option" else 0.0
-            np.testing.assert_allclose(small[name]["wealth"], whole[:256], rtol=rounding, err_msg=name)
-            last = traced[f"{name}.wealth"].to_numpy().reshape(3, -1)[:, -1]
-            np.testing.assert_allclose(last.astype(np.float32), whole[[0, 7, 99]], rtol=rounding, err_msg=name)
+    def test_the_same_bits_for_blocks_and_devices(self, study, result):
+        """A contract's formula, a sum of products, may be rounded otherwise as the compiler fuses it: to rounding on another number of devices."""
+        whole = {name: np.asarray(result[name]["wealth"]) for name in KINDS}
+        formula = {name for name, (slot, _) in KINDS.items() if isinstance(slot, ContractSlot)}
+        for devices, marked in ((2, 0.0), (1, 3e-7)):
+            small = study.run(256, seed=4, block=64, devices=devices, progress=False)
+            for name in KINDS:
+                np.testing.assert_allclose(small[name]["wealth"], whole[name][:256], rtol=marked * (name in formula), err_msg=name)
 
     def test_delayed_a_book_is_still_fair(self, study):
         """Trades a date later at that date's prices: nothing is earned, and contracts keep the expiry they were chosen for."""
