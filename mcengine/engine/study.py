@@ -80,7 +80,7 @@ class Study(AbstractStudy):
         if "market" in self.books:
             raise ValueError("Study.policy: expected another name than 'market', under which a result keeps the last prices")
         if not isinstance(self.costs, AbstractCost):
-            raise ValueError(f"Study.costs: expected a cost such as Proportional, or a Total of several, got {type(self.costs).__name__}")
+            raise ValueError(f"Study.costs: expected a cost such as Proportional, or a Total of several, got {self.costs!r}")
         for policy in self.books.values():
             if not isinstance(policy, AbstractStage) or policy.kind != "allocator":
                 raise ValueError(f"Study.policy: expected an allocator or a chain that starts with one, got {type(policy).__name__}")

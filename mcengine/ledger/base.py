@@ -48,10 +48,10 @@ class Leg:
         """Units traded, closed and opened."""
         return self.opened if self.slot.schedule is None else self.closed + self.opened
 
-    def vega(self) -> Scalar:
-        """Vega of all units traded, currency for a volatility of 1 a year, none negative."""
+    def vegas(self) -> tuple[Scalar, Scalar]:
+        """Vega of a unit closed and of a unit opened, on one volatility, none negative."""
         closed, opened = (sum(abs(v) for v in mark.greeks["vega"].values()) for mark in (self.closed_mark, self.opened_mark))  # type: ignore[union-attr]
-        return self.closed * closed + self.opened * opened
+        return closed, opened
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from mcengine.ledger.base import AbstractCost, Leg, Trade
 
 @model
 class HalfSpread(AbstractCost):
-    """Underlyings, forwards and futures pay a share of their value or notional; options ``max(volatility x vega, floor x units)``.
+    """Underlyings, forwards and futures pay a share of their value or notional; options ``max(volatility x vega, floor x spot)`` a unit.
 
     Args:
         underlying: Share of the value of underlyings traded.
@@ -34,4 +34,5 @@ class HalfSpread(AbstractCost):
         return {"underlying": self.underlying * spot, "linear": self.linear_rate * notional, "option": options}
 
     def _option(self, leg: Leg) -> Scalar:
-        return jnp.maximum(self.volatility * leg.vega(), self.floor * leg.units * leg.notional)
+        closed, opened = (jnp.maximum(self.volatility * vega, self.floor * leg.notional) for vega in leg.vegas())
+        return leg.closed * closed + leg.opened * opened

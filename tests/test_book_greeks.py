@@ -1,0 +1,174 @@
+"""Greeks of a book: against closed forms under Black and against bumps of 2 % under a table and a surface; finite where payoffs bend."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+import mcengine as mc
+from mcengine.engine import recorder
+from mcengine.instrument import GREEKS, Call, ContractSlot, ForwardSlot, FutureSlot, Life, OptionSlot, Position, Underlying, marks, totals
+from mcengine.pricing import BlackPricer, Calendar, HestonPricer, SurfacePricer, prepared
+
+SPOT, RATE, DIVIDEND, SIGMA = 100.0, 0.03, 0.015, 0.2
+CALENDAR = Calendar(1.0, 252)
+BOOK = {"put": ("put", 95.0, 63, 2.0), "call": ("call", 105.0, 126, -1.0), "deep": ("put", 70.0, 252, 5.0), "near": ("call", 100.0, 21, 0.5)}
+
+
+def view(step=0, variance=SIGMA**2, spot=SPOT):
+    times = CALENDAR.times()
+    discounts = jnp.exp(-RATE * times)
+    return {"equity": mc.pricing.Quote(spot, variance, step, times, discounts, jnp.exp(-DIVIDEND * times) / discounts)}
+
+
+def held(book=BOOK):
+    slots = {name: OptionSlot(kind, "equity") for name, (kind, *_) in book.items()}
+    positions = {name: Position(units, jnp.asarray(strike)) for name, (_, strike, _, units) in book.items()}
+    lives = {name: Life(0, jnp.int32(expiry)) for name, (_, _, expiry, _) in book.items()}
+    return slots, positions, lives
+
+
+def greeks(pricer, quotes, book=BOOK, wanted=GREEKS[:5]):
+    slots, positions, lives = held(book)
+    found = marks(slots, positions, quotes, {"equity": pricer}, lives, wanted)
+    return totals(slots, {n: p.units for n, p in positions.items()}, found, wanted)
+
+
+def worth(pricer, quotes, book=BOOK):
+    slots, positions, lives = held(book)
+    return sum(p.units * marks(slots, positions, quotes, {"equity": pricer}, lives)[n].price for n, p in positions.items())
+
+
+def closed_form(kind, strike, expiry):
+    """(delta, gamma, vega, theta, rho) of Black & Scholes with a dividend yield."""
+    t = expiry / 252
+    d1 = (math.log(SPOT / strike) + (RATE - DIVIDEND + 0.5 * SIGMA**2) * t) / (SIGMA * math.sqrt(t))
+    d2, sign = d1 - SIGMA * math.sqrt(t), 1.0 if kind == "call" else -1.0
+    q, r = math.exp(-DIVIDEND * t), math.exp(-RATE * t)
+    theta = -SPOT * q * norm.pdf(d1) * SIGMA / (2.0 * math.sqrt(t))
+    theta += sign * (DIVIDEND * SPOT * q * norm.cdf(sign * d1) - RATE * strike * r * norm.cdf(sign * d2))
+    return (
+        sign * q * norm.cdf(sign * d1),
+        q * norm.pdf(d1) / (SPOT * SIGMA * math.sqrt(t)),
+        SPOT * q * norm.pdf(d1) * math.sqrt(t),
+        theta,
+        sign * strike * t * r * norm.cdf(sign * d2),
+    )
+
+
+def test_closed_form(float64):
+    """Four options under Black, to 1e-5."""
+    book = greeks(BlackPricer(SIGMA**2), view())
+    known = np.sum([units * np.array(closed_form(kind, strike, expiry)) for kind, strike, expiry, units in BOOK.values()], axis=0)
+    found = [book.delta["equity"], book.gamma["equity"], book.vega["equity"], book.theta, book.rho]
+    np.testing.assert_allclose([float(x) for x in found], known, rtol=1e-5)
+
+
+PRICERS = ("table", "surface")
+
+
+def made(name):
+    return SurfacePricer() if name == "surface" else prepared(HestonPricer(2.0, 0.04, 0.5, -0.7), CALENDAR)
+
+
+@pytest.mark.parametrize("name", PRICERS)
+def test_against_bumps(name, float64):
+    """Delta and gamma by bumps of 2 % of the spot, vega by two points of volatility; a table's slope is as good as the table, 1e-4 of spot."""
+    pricer, wanted = made(name), ("delta", "gamma", "vega", "rho", "theta")
+    book = greeks(pricer, view(), wanted=wanted)
+    up, mid, down = (float(worth(pricer, view(spot=SPOT + h))) for h in (2.0, 0.0, -2.0))
+    units = sum(abs(u) for *_, u in BOOK.values())
+    assert float(book.delta["equity"]) == pytest.approx((up - down) / 4.0, abs=5e-3 * units)
+    assert float(book.gamma["equity"]) == pytest.approx((up - 2.0 * mid + down) / 4.0, abs=5e-3 * units)
+    moved = lambda **by: {"equity": view()["equity"].bumped(**by)}  # noqa: E731
+    for greek, by, size in (("rho", "rate", 1e-3), ("theta", "years", 1e-4)):
+        high, low = (float(worth(pricer, moved(**{by: sign * size}))) for sign in (1.0, -1.0))
+        assert float(getattr(book, greek)) == pytest.approx((high - low) / (2.0 * size), rel=1e-3), greek
+    high, low = (float(worth(pricer, moved(volatility=sign * 0.02))) for sign in (1.0, -1.0))
+    assert float(book.vega["equity"]) == pytest.approx((high - low) / 0.04, rel=0.02)
+    # A day's decay is the price a day later: the table of one day less, to the change of theta over it.
+    later = float(worth(pricer, view(step=1)))
+    assert float(book.theta) / 252 == pytest.approx(later - mid, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["black", *PRICERS])
+@pytest.mark.parametrize(("strike", "expiry", "variance"), [(100.0, 0, 0.04), (100.0, 63, 0.0), (100.0, 0, 0.0), (90.0, 0, 0.04), (110.0, 63, 0.0)])
+def test_finite_where_payoffs_bend(name, strike, expiry, variance, float64):
+    """At expiry, at the strike, at no volatility."""
+    pricer = BlackPricer(variance) if name == "black" else made(name)
+    found = greeks(pricer, view(variance=variance), {"option": ("put", strike, expiry, 1.0)})
+    assert all(np.isfinite(np.asarray(x)).all() for x in jax.tree.leaves(found.values))
+    if name == "black":
+        assert float(found.gamma["equity"]) == pytest.approx(0.0, abs=1e-12)
+        # Discounted intrinsic value moves with the forward: no delta out of the money, nearly one in it.
+        inside = strike > SPOT * math.exp((RATE - DIVIDEND) * expiry / 252)
+        assert float(found.delta["equity"]) == pytest.approx(-inside, abs=0.02 + 0.5 * (strike == SPOT))
+
+
+def test_linear_slots_and_pairs(float64):
+    """An asset has a delta of 1, a forward e^{-qT}, a future e^{(r-q)T}; an exchange option's cross-gamma is Margrabe's (REFERENCES)."""
+    pairs = {"one": mc.market.GBM(spot=100.0, sigma=0.2), "two": mc.market.GBM(spot=100.0, sigma=0.3)}
+    market = mc.market.Market(pairs, {"one-two": 0.5})
+    calendar = Calendar(1.0, 1)
+    ready = market.prepare(calendar)
+    quotes = ready.quotes(ready.start(), 0)
+    slot = ContractSlot(mc.instrument.Exchange("one", "two", 1.0))
+    life = {"swap": Life(0, jnp.int32(1))}
+    pricers = {**market.pricers(), **market.correlation}
+    found = marks({"swap": slot}, {"swap": Position(1.0, {}, ())}, quotes, pricers, life, ("delta", "gamma", "cross_gamma"))["swap"]
+    assert float(found.price) == pytest.approx(10.52431578, rel=1e-8)
+    assert float(found.greeks["cross_gamma"]["one-two"]) == pytest.approx(-0.01494723867, rel=1e-8)
+
+    quotes = view()
+    for slot, delta in ((ForwardSlot("equity"), math.exp(-DIVIDEND)), (FutureSlot("equity"), math.exp(RATE - DIVIDEND))):
+        life = Life(0, jnp.int32(252))
+        terms = slot.terms(quotes, life)
+        one = Position(1.0, terms, slot.open(terms, quotes, life))
+        mark = marks({"slot": slot}, {"slot": one}, quotes, {}, {"slot": life}, ("delta", "gamma"))["slot"]
+        assert float(mark.price) == pytest.approx(0.0, abs=1e-12)
+        assert float(mark.greeks["delta"]["equity"]) == pytest.approx(delta, rel=1e-12)
+    alone = totals({"equity": Underlying("equity")}, {"equity": 3.0}, {"equity": ()}, ("delta",))
+    assert float(alone.delta["equity"]) == 3.0
+
+
+class Delta(recorder.AbstractRecorder):
+    """The book's delta at the horizon's eve, in units of the asset."""
+
+    needs = ("delta",)
+
+    def start(self, day):
+        return jnp.zeros_like(day.account.wealth)
+
+    def step(self, state, day):
+        return jnp.where(day.step == day.steps - 1, day.greeks.delta["equity"], state)
+
+    def finish(self, state, day):
+        return {"delta": state}
+
+
+def test_a_recorder_asks_and_what_nobody_asked_for_is_named(gbm_market, weights):
+    """Hedged, the put's delta and that of its hedge cancel; the mix's own stays."""
+    policy = mc.policy.chain(mc.policy.Mix(weights), mc.policy.RolledPut(0.98, tenor=6, roll=4), mc.policy.DeltaHedge())
+    study = mc.Study(gbm_market, policy, steps=12, recorders=(recorder.Wealth(), Delta()))
+    delta = study.run(64, seed=1, progress=False)["policy"]["delta"]
+    table = study.trace(range(4), seed=1)
+    held = table["equity.units"].to_numpy().reshape(4, -1) + table["delta_hedge.units"].to_numpy().reshape(4, -1)
+    option = (table["rolled_put.units"] * table["rolled_put.delta.equity"]).to_numpy().reshape(4, -1)
+    np.testing.assert_allclose(delta[:4], (held + option)[:, -2], rtol=1e-5)
+    with pytest.raises(ValueError, match=r"greeks.vega: expected it in the ``needs`` of the stage, cost or recorder that reads it, got \['delta'\]"):
+        _ = greeks(BlackPricer(0.04), view(), wanted=("delta",)).vega
+
+
+def test_options_are_marked_by_one_slot_or_by_many_alike(float64):
+    """Together and alone: the same prices and Greeks."""
+    pricer, (slots, positions, lives) = BlackPricer(SIGMA**2), held()
+    together = marks(slots, positions, view(), {"equity": pricer}, lives, ("delta", "vega"))
+    for name in BOOK:
+        alone = marks({name: slots[name]}, {name: positions[name]}, view(), {"equity": pricer}, {name: lives[name]}, ("delta", "vega"))[name]
+        np.testing.assert_allclose(jax.tree.leaves(together[name]), jax.tree.leaves(alone), rtol=1e-12)
+    one = Call(105.0, 0.5, "equity")
+    price = float(one.price((), view(), {"equity": pricer}, CALENDAR))
+    assert float(together["call"].price) == pytest.approx(price, rel=1e-12)
