@@ -8,7 +8,8 @@ PFHEDGE := .venv-pfhedge
 
 # Tests of a few seconds a file: what compiles little. The others are in `make test`.
 QUICK := $(addprefix tests/test_,$(addsuffix .py,\
-	calibrate_files closed_forms config control_variates correlation estimate history imports ledger model objective own_code report runtime statistics))
+	calibrate_files closed_forms config control_variates correlation costs estimate history imports ledger model objective own_code report runtime \
+	statistics))
 
 .PHONY: run quick test lint types unit campaign bench bench-torch bench-pfhedge notebooks setup constraints clean
 

@@ -101,7 +101,7 @@ def test_refused(make, message):
 
 
 def test_a_study_asks_for_a_cost(gbm_market):
-    with pytest.raises(ValueError, match="Study.costs: expected a cost such as Proportional, or a Total of several, got .*0.001"):
+    with pytest.raises(ValueError, match=r"Study.costs: expected a cost such as Proportional, or a Total of several, got .*0.001"):
         mc.Study(gbm_market, Mix(equity=1.0), costs=0.001)
 
 
