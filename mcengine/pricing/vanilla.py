@@ -171,7 +171,7 @@ def _evaluate(moving: tuple[int, ...], strikes: tuple[Scalar, ...], path: Any, d
 
 
 @jax.custom_jvp
-def _prices(strikes: tuple[Scalar, ...], path: Any, dated: Any) -> tuple[Scalar, ...]:
+def _by_rule(strikes: tuple[Scalar, ...], path: Any, dated: Any) -> tuple[Scalar, ...]:
     prices, _, _ = _evaluate((), strikes, path, dated)
     return tuple(prices[n] for n in range(len(strikes)))
 
@@ -194,4 +194,5 @@ def _rule(primals: Any, tangents: Any) -> tuple[tuple[Scalar, ...], tuple[Scalar
     return tuple(prices[n] for n in range(len(moves))), tuple(out)
 
 
-_prices.defjvp(_rule, symbolic_zeros=True)
+_by_rule.defjvp(_rule, symbolic_zeros=True)
+_prices = jax.jit(_by_rule)  # traced once with its rule, however often it is asked for
