@@ -36,3 +36,14 @@ def _read_together(*values: jax.Array) -> tuple[jax.Array, ...]:
 
 def _barrier(*values: jax.Array) -> tuple[jax.Array, ...]:
     return barrier(values)
+
+
+@jax.custom_jvp
+def in_one_kernel(values: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+    """``one_kernel`` of values that are differentiated: their derivatives are left to the compiler."""
+    return one_kernel(values)
+
+
+@in_one_kernel.defjvp
+def _tangents(primals: tuple[Any], tangents: tuple[Any]) -> tuple[Any, Any]:
+    return in_one_kernel(*primals), tangents[0]

@@ -19,6 +19,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
+from mcengine._kernel import in_one_kernel
 from mcengine._model import Scalar
 
 _T, _T_INTEGER, _Z = 10, 14, 192
@@ -99,14 +100,16 @@ def _polynomial_jvp(primals: tuple[Scalar, ...], tangents: tuple[Any, ...]) -> t
     coefficients, x, y = primals
     moved, dx, dy = (None if isinstance(t, SymbolicZero) else t for t in tangents)
     rows, first, second = _written_out(coefficients), chebyshev(x, coefficients.shape[0]), chebyshev(y, coefficients.shape[1])
-    inner, slope = _inner(rows, second), jnp.zeros_like(x)
+    inner = _inner(rows, second)
+    parts = [_dot(first, inner)]
     if dx is not None:
-        slope = slope + _dot(_slopes(x, first), inner) * dx
+        parts.append(_dot(_slopes(x, first), inner))
     if dy is not None:
-        slope = slope + _dot(first, _inner(rows, _slopes(y, second))) * dy
-    if moved is not None:
-        slope = slope + bilinear(moved, x, y)
-    return _dot(first, inner), slope
+        parts.append(_dot(first, _inner(rows, _slopes(y, second))))
+    value, *slopes = in_one_kernel(tuple(parts))
+    moves = [t for t in (dx, dy) if t is not None]
+    slope = sum((s * t for s, t in zip(slopes, moves, strict=True)), start=jnp.zeros_like(x))
+    return value, slope if moved is None else slope + bilinear(moved, x, y)
 
 
 polynomial.defjvp(_polynomial_jvp, symbolic_zeros=True)
