@@ -3,13 +3,19 @@
 call = D [F N(d1) - K N(d2)],  put = D [K N(-d2) - F N(-d1)],  d1 = ln(F/K)/s + s/2,  d2 = d1 - s,  s = vol sqrt(T).
 """
 
+from functools import partial
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+from jax.custom_derivatives import SymbolicZero
 
 from mcengine._model import Scalar
 
 KINDS = ("call", "put")
 _SQRT_HALF = 0.7071067811865476
+_DENSITY = 0.3989422804014327
+"""N'(0)."""
 
 
 def normal_cdf(x: Scalar) -> Scalar:
@@ -46,14 +52,48 @@ def black(kind: str, forward: Scalar, strike: Scalar, total_volatility: Scalar, 
     return signed_black(1.0 if kind == "call" else -1.0, forward, strike, total_volatility, discount)
 
 
+@jax.jit
 def signed_black(sign: Scalar, forward: Scalar, strike: Scalar, total_volatility: Scalar, discount: Scalar) -> Scalar:
     """The same, of a call where ``sign`` is 1, of a put where it is -1."""
-    alive = total_volatility > 0.0
-    safe = jnp.where(alive, total_volatility, 1.0)
+    forward, strike, total_volatility, discount = (jnp.asarray(x, jnp.result_type(float)) for x in (forward, strike, total_volatility, discount))
+    return _by_rule(sign, forward, strike, total_volatility, discount)
+
+
+@jax.custom_jvp
+def _by_rule(sign: Scalar, forward: Scalar, strike: Scalar, total_volatility: Scalar, discount: Scalar) -> Scalar:
+    first, second, _ = _probabilities(sign, forward, strike, total_volatility)
+    value = sign * (forward * first - strike * second)
+    return discount * jnp.where(total_volatility > 0.0, value, jnp.maximum(sign * (forward - strike), 0.0))
+
+
+def _probabilities(sign: Scalar, forward: Scalar, strike: Scalar, total_volatility: Scalar) -> tuple[Scalar, Scalar, Scalar]:
+    """(N(sign d1), N(sign d2), d1)."""
+    safe = jnp.where(total_volatility > 0.0, total_volatility, 1.0)
     d1 = jnp.log(forward / strike) / safe + 0.5 * safe
-    d2 = d1 - safe
-    value = sign * (forward * normal_cdf(sign * d1) - strike * normal_cdf(sign * d2))
-    return discount * jnp.where(alive, value, jnp.maximum(sign * (forward - strike), 0.0))
+    return normal_cdf(sign * d1), normal_cdf(sign * (d1 - safe)), d1
+
+
+@partial(_by_rule.defjvp, symbolic_zeros=True)
+def _slopes(primals: tuple[Scalar, ...], tangents: tuple[Any, ...]) -> tuple[Scalar, Scalar]:
+    """d price = D [sign N(sign d1) dF - sign N(sign d2) dK + F N'(d1) ds] + price/D dD: fewer operations than the chain rule, whose terms cancel."""
+    sign, forward, strike, total_volatility, discount = primals
+    alive = total_volatility > 0.0
+    first, second, d1 = _probabilities(sign, forward, strike, total_volatility)
+    paid = sign * (forward - strike)
+    chance = jnp.where(paid == 0.0, 0.5, jnp.where(paid > 0.0, 1.0, 0.0))  # of what is not random: at the strike, half
+    undiscounted = jnp.where(alive, sign * (forward * first - strike * second), jnp.maximum(paid, 0.0))
+    by = (
+        lambda: discount * sign * jnp.where(alive, first, chance),
+        lambda: -discount * sign * jnp.where(alive, second, chance),
+        lambda: discount * jnp.where(alive, forward * _DENSITY * jnp.exp(-0.5 * d1 * d1), 0.0),
+        lambda: undiscounted,
+    )
+    price = discount * undiscounted
+    total = jnp.zeros_like(price)
+    for slope, tangent in zip(by, tangents[1:], strict=True):
+        if not isinstance(tangent, SymbolicZero):
+            total = total + slope() * tangent
+    return price, total
 
 
 def root(total: Scalar) -> Scalar:
