@@ -90,6 +90,7 @@ def test_over_a_step(quotes, name, last, float64):
     ("make", "message"),
     [
         (lambda: Total(Proportional(), "fee"), "Total: expected costs such as Proportional, got str"),
+        (lambda: Exit(0.01), "Exit.cost: expected a cost such as Proportional, got float"),
         (lambda: Financing(-0.1), "Financing.spread: expected a number not below 0"),
         (lambda: Impact(0.0), "Impact.volume: expected a number above 0"),
         (lambda: HalfSpread(1.5), "HalfSpread.underlying: expected a number below 1"),
@@ -126,6 +127,16 @@ COSTS = {
     "tickets": Total(Proportional(0.0, 0.02), Fixed(1e-4)),
     "by_vega": HalfSpread(0.0, 0.0, 0.01, 1e-4),
 }
+
+
+def test_what_has_expired_is_not_closed_at_a_cost(plain_market):
+    """A put that ends at the horizon is settled there; the mix alone pays its way out."""
+    rule = chain(Mix(equity=1.0), StaticPut(1.1))
+    table = mc.Study(plain_market, rule, costs=Exit(Proportional(0.0, 0.1)), steps=4).trace(range(4))
+    assert (table["cost_exit"] == 0.0).all()
+    paid = mc.Study(plain_market, rule, costs=Exit(Proportional(0.01, 0.1)), steps=4).trace(range(4))
+    last = paid.groupby("path").last()
+    np.testing.assert_allclose(last["cost_exit"], 0.01 * last["equity.units"] * last["equity.spot"], rtol=1e-5)
 
 
 class TestFunding:

@@ -60,6 +60,11 @@ class TestChain:
             ((Mix(equity=1.0), Band(0.1), Cppi(0.9)), "chain: expected the scaler Cppi before the filter Band, got it after"),
             ((Mix(equity=1.0), DeltaHedge(), StaticPut(0.9)), "chain: expected the overlay StaticPut before the hedge DeltaHedge, got it after"),
             ((Mix(equity=1.0), Band(0.1), When(Drift(0.1), Mix(equity=0.5))), "chain: expected the allocator When before the filter Band"),
+            ((Mix(equity=1.0), StaticPut(0.9), When(Drift(0.1), Mix(equity=0.5))), "the allocator When before the overlay StaticPut"),
+            ((Mix(equity=1.0), Band(0.1), StaticPut(0.9)), "chain: expected the overlay StaticPut before the filter Band, got it after"),
+            ((Mix(equity=1.0), chain(Cppi(0.9), Band(0.1)), Cppi(0.8)), "chain: expected the scaler Cppi before the filter Chain, got it after"),
+            ((Mix(equity=1.0), chain(StaticPut(0.9), DeltaHedge())), "chain: expected hedges after the overlays .* got one inside Chain"),
+            ((When(Drift(0.1), Mix(equity=1.0)), StaticPut(0.9)), "chain: expected an allocator that acts on every date before overlays, got When"),
         ],
     )
     def test_the_order_is_checked(self, stages, message):
@@ -79,10 +84,16 @@ class TestChain:
         with pytest.raises(ValueError, match="policy: no stage 'cpi'; did you mean cppi"):
             rule["cpi"]
 
-    def test_overlays_are_funded_after_the_last_of_them(self):
-        rule = chain(Mix(equity=1.0), StaticPut(0.9), chain(StaticPut(0.8, slot="low"), DeltaHedge(slot="one")), DeltaHedge(), Band(0.1))
+    def test_overlays_are_funded_once_after_the_last_of_them(self):
+        rule = chain(Mix(equity=1.0), StaticPut(0.9), chain(StaticPut(0.8, slot="low")), DeltaHedge(), Band(0.1))
         assert list(rule.stages) == ["mix", "static_put", "chain", "fund", "delta_hedge", "band"]
         assert list(chain(StaticPut(0.9), DeltaHedge()).stages) == ["static_put", "delta_hedge"]
+        outer = chain(chain(Mix(equity=1.0), StaticPut(0.9)), Band(0.1))
+        assert list(outer.stages) == ["chain", "fund", "band"]
+        assert list(outer["chain"].stages) == ["mix", "static_put"]
+        rung = chain(Mix(equity=1.0), When(Drift(0.1), chain(Mix(equity=0.5), StaticPut(0.9))))
+        assert list(rung.stages) == ["mix", "when", "fund"]
+        assert list(rung["when"].stage.stages) == ["mix", "static_put"]
 
 
 class TestRefusals:

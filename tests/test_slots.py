@@ -231,12 +231,57 @@ def worth(account, quotes):
     return account.wealth - value
 
 
+@model
+class DailyStrike(AbstractStage):
+    """Calls struck anew at the money on every date, beside puts of another slot."""
+
+    kind: ClassVar[str] = "overlay"
+
+    def slots(self):
+        return {"daily": OptionSlot("call", "equity", Rolled(6, 6), restrikes=True)}
+
+    def act(self, target, seen, memory):
+        return target | {"daily": 0.001}, memory
+
+
+def test_a_slot_that_restrikes_leaves_others_alone(market):
+    rule = mc.policy.chain(mc.policy.Mix(equity=0.5), DailyStrike(), mc.policy.RolledPut(0.95, tenor=6, roll=6))
+    table = mc.Study(market, rule, steps=STEPS, costs=mc.ledger.Proportional(0.0, 0.01)).trace([0])
+    spot, daily, put = (table[c].to_numpy() for c in ("equity.spot", "daily.strike", "rolled_put.strike"))
+    np.testing.assert_allclose(daily[1:], spot[:-1], rtol=1e-6)
+    np.testing.assert_allclose(put[1:], 0.95 * np.repeat(spot[[0, 6]], 6), rtol=1e-6)
+    assert (np.diff(table["cost_option"]) > 0.0).all()
+
+
+def test_what_has_expired_is_not_bought_again(market):
+    dates = mc.instrument.RollSchedule((0, 6), (2, 8))
+    rule = mc.policy.chain(mc.policy.Mix(equity=0.5), mc.policy.ForwardOverlay(-0.5, schedule=dates))
+    units = mc.Study(market, rule, steps=STEPS).trace([0])["forward.units"].to_numpy()
+    assert (units[[1, 7]] < 0.0).all()
+    np.testing.assert_array_equal(units[[2, 3, 4, 5, 6, 8, 9, 10, 11, 12]], 0.0)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [("terms", "terms: unknown slot 'hold'; did you mean held"), ("target", "target: unknown slot 'hold'")]
+)
+def test_a_stage_that_misspells_its_slot(market, given, message):
+    class Misspelt(HoldOne):
+        def terms(self, seen, memory):
+            return {"hold": 1.0} if given == "terms" else {}
+
+        def act(self, target, seen, memory):
+            return target | {"hold": 1.0}, memory
+
+    with pytest.raises(ValueError, match=message):
+        mc.Study(market, model(Misspelt)(OptionSlot("put", "equity"), 1.0), steps=STEPS).run(64, progress=False)
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("cls", "terms", "message"),
         [
             (Digital, {"kind": "put", "strike": 1.0, "expiry": 0.5, "asset": "equity"}, r"that lives as long as .* 12 steps .*, got Digital of 0.5"),
-            (Digital, {"kind": "put", "strike": 1.0, "expiry": 1.0, "asset": "equty"}, "unknown asset 'equty' of Digital; did you mean equity"),
+            (Digital, {"kind": "put", "strike": 1.0, "expiry": 1.0, "asset": "equty"}, "held: unknown asset 'equty'; did you mean equity"),
             (mc.instrument.FixedLookback, {"kind": "call", "strike": 100.0, "expiry": 1.0, "asset": "equity"}, "that draws no numbers of its own"),
             (mc.instrument.Basket, {"kind": "put", "strike": 75.0, "expiry": 1.0, "weights": {"equity": 0.5, "other": 0.5}}, "is an approximation"),
         ],

@@ -49,6 +49,8 @@ def test_weights(trigger, weight, float64):
     ("make", "message"),
     [
         (lambda: AnyOf(), "AnyOf: expected at least one trigger, got none"),
+        (lambda: AllOf(Drift(0.1), 0.5), "AllOf: expected a trigger such as Drift, got float"),
+        (lambda: Not(Cppi(0.9)), "Not.trigger: expected a trigger such as Drift, got Cppi"),
         (lambda: When(0.5, Cppi(0.9)), "When.trigger: expected a trigger such as Drift, got float"),
         (lambda: When(Drift(0.1), "cppi"), "When.stage: expected a stage, got str"),
         (lambda: Rebalance(Cppi(0.9)), "Rebalance.trigger: expected a trigger such as Drift, got Cppi"),
@@ -72,6 +74,9 @@ def test_two_signals_of_one_name(gbm_market):
     quick, slow = (When(Above(Ewma("equity", halflife), 0.2), Cppi(0.9)) for halflife in (5.0, 50.0))
     with pytest.raises(ValueError, match=r"signals.ewma_equity: expected one signal of this name, got .*; give one a name of its own"):
         mc.Study(gbm_market, {"a": chain(Mix(equity=1.0), quick), "b": chain(Mix(equity=1.0), slow)}, steps=STEPS)
+    both = AnyOf(Above(Ewma("equity", 5.0), 0.3), Above(Ewma("equity", 60.0), 0.2))
+    with pytest.raises(ValueError, match=r"signals.ewma_equity: expected one signal of this name"):
+        mc.Study(gbm_market, chain(Mix(equity=1.0), When(both, Cppi(0.9))), steps=STEPS)
     mc.Study(gbm_market, chain(Mix(equity=1.0), quick, When(Above(Ewma("equity", 50.0), 0.2, name="slow"), Cppi(0.8))), steps=STEPS)
 
 
@@ -87,6 +92,7 @@ def books(gbm_market, weights):
         "half": chain(mix, When(Fixed(0.5), Cppi(0.95, 3.0))),
         "band": chain(mix, Band(0.02)),
         "rebalance": chain(mix, Rebalance(Drift(0.02))),
+        "bought_once": chain(mix, Rebalance(Fixed(0.0))),
         "put": chain(mix, put),
         "put_always": chain(mix, When(Fixed(1.0), put)),
         "put_never": chain(mix, When(Fixed(0.0), put)),
@@ -113,6 +119,12 @@ def books(gbm_market, weights):
 )
 def test_rules_that_are_one(books, one, other):
     np.testing.assert_allclose(books(f"{one}.wealth"), books(f"{other}.wealth"), rtol=1e-13)
+
+
+def test_the_first_date_trades_whatever_fires(books):
+    units = books("bought_once.equity.units")
+    assert (units[:, 1] > 0.0).all()
+    np.testing.assert_array_equal(units[:, 1:], np.repeat(units[:, 1:2], STEPS, axis=1))
 
 
 def test_units_blend(books):

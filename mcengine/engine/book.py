@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
+from mcengine._spelling import near
 from mcengine.engine.base import AbstractStudy
 from mcengine.engine.recorder import Day
 from mcengine.instrument import GREEKS, AbstractSlot, Dates, Life, Mark, Position, Quotes, Target, Underlying, groups, marks
@@ -52,6 +53,9 @@ def book_slots(policy: AbstractStage, assets: tuple[str, ...]) -> dict[str, Abst
 def book_needs(study: AbstractStudy, policy: AbstractStage) -> tuple[str, ...]:
     """Greeks that the marks of a book carry: those that its rule, the costs or a recorder ask for."""
     asked = {*policy.needs, *study.costs.needs, *(name for recorder in study.recorders for name in getattr(recorder, "needs", ()))}
+    for name in asked:
+        if name not in GREEKS:
+            raise ValueError(f"needs: unknown Greek {name!r}{near(name, GREEKS)}")
     return tuple(name for name in GREEKS if name in asked)
 
 
@@ -90,12 +94,11 @@ class Book:
         account, pending = state.account, state.pending
         if not self.study.delay:
             seen, decided, memory, offered = self._decide(account, state.memory, now)
-            account, made = trade(account, decided.units, offered, seen.rolled or {}, self.slots, now.quotes, self.study.costs)
+            account, made = trade(account, self._alive(decided.units, now), offered, seen.rolled or {}, self.slots, now.quotes, self.study.costs)
             return BookState(account, memory, pending, state.recorded), made, _sleeve(seen, account)
         assert isinstance(pending, Pending)
         offered, rolled = self._offer(account, pending.terms, now, traded=True)
-        alive = {n: jnp.where(now.dates[n].held.expiry > now.step, u, 0.0) if n in self.contracts else u for n, u in pending.units.items()}
-        account, made = trade(account, alive, offered, rolled, self.slots, now.quotes, self.study.costs)
+        account, made = trade(account, self._alive(pending.units, now), offered, rolled, self.slots, now.quotes, self.study.costs)
         seen, decided, memory, _ = self._decide(account, state.memory, now)
         return BookState(account, memory, decided, state.recorded), made, _sleeve(seen, account)
 
@@ -122,10 +125,15 @@ class Book:
         day = self._day(state.account, {}, state.account, None, 0.0, self.horizon)
         return {k: v for r, one in zip(self.study.recorders, state.recorded, strict=True) for k, v in r.finish(one, day).items()}
 
+    def _alive(self, units: Target, now: Now) -> Target:
+        """Units wanted, none of what has expired."""
+        return {n: jnp.where(now.dates[n].held.expiry > now.step, u, 0.0) if n in self.contracts else u for n, u in units.items()}
+
     def _decide(self, account: Account, memory: Any, now: Now) -> tuple[Seen, Pending, Any, dict[str, Position]]:
         """(what was seen, what is wanted, memory, what was offered)."""
         seen = self._seen(account, now)
         wanted = self.policy.terms(seen, memory)
+        _check_names("terms", wanted, self.contracts)
         own = {n: slot.terms(now.quotes, now.dates[n].chosen) for n, slot in self.contracts.items() if n not in wanted}
         terms = {n: _like(account.held[n].terms, wanted.get(n, own.get(n))) for n in self.contracts}
         offered, rolled = self._offer(account, terms, now)
@@ -133,6 +141,7 @@ class Book:
         start = {n: one.units for n, one in account.held.items()}
         start |= {n: jnp.where(now.dates[n].rolls, 0.0, start[n]) for n in self.contracts}
         target, memory = self.policy.act(start, seen, memory)
+        _check_names("target", target, start)
         units = {n: _like(one.units, {**start, **target}[n]) for n, one in account.held.items()}
         return seen, Pending(units, terms), memory, offered
 
@@ -150,8 +159,9 @@ class Book:
 
             if any(slot.restrikes for slot in group.values()):
                 found = price()
-                for n in group:
-                    rolls[n] = rolls[n] | (terms[n] != account.held[n].terms)
+                for n in (name for name, slot in group.items() if slot.restrikes):
+                    changes = jax.tree.map(jnp.not_equal, terms[n], account.held[n].terms)
+                    rolls[n] = jax.tree.reduce(jnp.logical_or, changes, rolls[n])
             else:
                 # Kept whole on the way back, where what the price is made of is many.
                 some = jnp.any(jnp.stack([jnp.asarray(flag) for flag in rolls.values()]))
@@ -215,6 +225,12 @@ class Book:
 
 def _sleeve(seen: Seen, account: Account) -> Scalar:
     return sum((account.held[name].units * seen.prices[name] for name in seen.risky), start=0.0)
+
+
+def _check_names(what: str, given: Any, known: Any) -> None:
+    for name in given:
+        if name not in known:
+            raise ValueError(f"{what}: unknown slot {name!r}{near(name, known)}")
 
 
 def _like(held: Any, new: Any) -> Any:

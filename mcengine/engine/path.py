@@ -26,7 +26,7 @@ def pricers(study: AbstractStudy) -> dict[str, Any]:
 
 def optioned(study: AbstractStudy) -> set[str]:
     """Assets on which some book holds options or other contracts that pricers price."""
-    return {asset for policy in study.books.values() for slot in policy.slots().values() if slot.premium for asset in slot.assets}
+    return {asset for policy in study.books.values() for slot in policy.slots().values() if slot.cost_class == "option" for asset in slot.assets}
 
 
 def tied(books: Mapping[str, Any]) -> dict[str, AbstractSignal]:
@@ -36,7 +36,7 @@ def tied(books: Mapping[str, Any]) -> dict[str, AbstractSignal]:
     """
     by_name: dict[str, list[Any]] = {}
     for policy in books.values():
-        for name, signal in policy.signals().items():
+        for name, signal in policy.signals():
             by_name.setdefault(name, []).append(signal)
     return {name: same[0] if len(same) == 1 else jax.tree.map(lambda *x: sum(x) / len(x), *same) for name, same in by_name.items()}
 

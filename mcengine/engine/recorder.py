@@ -148,7 +148,8 @@ class _Trades(NamedTuple):
 
 @dataclass(frozen=True)
 class Trading(AbstractRecorder):
-    """``turnover`` (underlyings traded over wealth, summed), mean ``exposure`` (sleeve over wealth), costs by kind over starting wealth."""
+    """``turnover`` (underlyings traded, and notional of forwards and futures, over wealth, summed), mean
+    ``exposure`` (sleeve over wealth), costs by kind over starting wealth."""
 
     def start(self, day: Day) -> _Trades:
         zero = jnp.zeros_like(day.account.wealth)

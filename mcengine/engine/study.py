@@ -109,7 +109,7 @@ class Study(AbstractStudy):
     def _check_signals(self) -> None:
         known: dict[str, Any] = {}
         for policy in self.books.values():
-            for name, signal in policy.signals().items():
+            for name, signal in policy.signals():
                 for asset in signal.assets:
                     if asset not in self.market.assets:
                         raise ValueError(f"signals.{name}: unknown asset {asset!r}{near(asset, self.market.assets)}")

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import jax
 import numpy as np
 
-from mcengine._model import Scalar, model, near, static
+from mcengine._model import Scalar, model, static
 from mcengine.instrument.base import check_formula, date_of
 from mcengine.instrument.schedule import AbstractSchedule, Life, ToHorizon
 from mcengine.instrument.slot import AbstractSlot, Position, Quotes
@@ -49,10 +49,8 @@ class ContractSlot(AbstractSlot):
         return tuple(self.contract.assets)
 
     def validate(self, where: str, setting: Any) -> None:
+        AbstractSlot.validate(self, where, setting)
         name = type(self.contract).__name__
-        for asset in self.assets:
-            if asset not in setting.assets:
-                raise ValueError(f"{where}: unknown asset {asset!r} of {name}{near(asset, setting.assets)}")
         if self.contract.n_uniforms:
             raise ValueError(f"{where}: expected a contract that draws no numbers of its own, got {name}")
         check_formula(self.contract, setting.market, approximate=self.approximate)

@@ -63,6 +63,7 @@ class FutureSlot(AbstractSlot):
     premium: ClassVar[bool] = False
 
     def validate(self, where: str, setting: Any) -> None:
+        AbstractSlot.validate(self, where, setting)
         if setting.stochastic_rate:
             raise ValueError(f"{where}: expected a market whose rate is known for a future, got a stochastic one; take a forward")
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from mcengine._model import Scalar, model, static
+from mcengine._spelling import near
 from mcengine.instrument.schedule import AbstractSchedule, Life
 from mcengine.pricing import Quote
 
@@ -69,7 +70,7 @@ class AbstractSlot(abc.ABC):
         """The assets its price reads."""
         return (self.asset,)
 
-    def validate(self, where: str, setting: Any) -> None:  # noqa: B027  (most slots fit every study)
+    def validate(self, where: str, setting: Any) -> None:
         """Check that the slot fits a study.
 
         Args:
@@ -79,6 +80,11 @@ class AbstractSlot(abc.ABC):
         Raises:
             ValueError: Where it does not fit.
         """
+        for asset in self.assets:
+            if asset not in setting.assets:
+                raise ValueError(f"{where}: unknown asset {asset!r}{near(asset, setting.assets)}")
+        if self.cost_class not in COST_CLASSES:
+            raise ValueError(f"{where}: expected a cost class {', '.join(COST_CLASSES)}, got {self.cost_class!r}")
 
     def terms(self, quotes: Quotes, life: Life) -> Any:
         """Terms on which it is opened where the rule does not choose them.

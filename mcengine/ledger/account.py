@@ -127,11 +127,10 @@ def order(
         slots: By name.
         quotes: By asset, today.
     """
-    legs, dt = {}, 0.0
+    legs, times = {}, next(iter(quotes.values())).times
     for name, slot in slots.items():
         old, units, quote = held[name], target[name], quotes.get(slot.asset)
         change, notional = jnp.abs(units - old.units), slot.notional(quotes)
-        dt = next(iter(quotes.values())).times[1] - next(iter(quotes.values())).times[0]
         if isinstance(slot, Underlying):
             value = change * quotes[slot.asset].spot
             legs[name] = Leg(slot, 0.0, change, 0.0, value, notional, quote, (), ())
@@ -142,7 +141,7 @@ def order(
         opened_value = jnp.where(roll, jnp.abs(units) * jnp.abs(new.mark.price), change * jnp.abs(today))  # type: ignore[union-attr]
         marks = old.mark, chosen(roll, new, old).mark
         legs[name] = Leg(slot, closed, opened, closed_value, opened_value, notional, quote, *marks)
-    return Trade(legs, dt)
+    return Trade(legs, times[1] - times[0])
 
 
 def chosen(roll: Scalar, new: Position, old: Position) -> Position:
@@ -177,7 +176,9 @@ def advance(account: Account, row: Any, dates: Mapping[str, Dates], slots: Slots
         held[name] = account.held[name]._replace(state=state)
     marks = marker({name: one for name, one in held.items() if name in lives}, lives)
     held |= {name: held[name]._replace(mark=found) for name, found in marks.items()}
-    paid_for = cost.on_hold(_holding(account, held, row, slots, quotes))
+    step = next(iter(quotes.values())).step
+    units = {n: jnp.where(lives[n].expiry == step, 0.0, one.units) if n in lives else one.units for n, one in held.items()}
+    paid_for = cost.on_hold(_holding(account, held, units, row, slots, quotes))
     if paid_for:
         cash = cash - total_cost(paid_for)
     value = jnp.zeros_like(cash)
@@ -185,16 +186,16 @@ def advance(account: Account, row: Any, dates: Mapping[str, Dates], slots: Slots
         if isinstance(slot, Underlying):
             value = value + held[name].units * quotes[slot.asset].spot
             continue
-        due = lives[name].expiry == quotes[next(iter(quotes))].step
-        held[name] = held[name]._replace(units=jnp.where(due, 0.0, held[name].units))
+        held[name] = held[name]._replace(units=units[name])
         value = value + held[name].units * held[name].mark.price  # type: ignore[union-attr]
     wealth = cash + value
     return Account(cash, held, wealth, jnp.maximum(account.high_water, wealth), added(account.costs, paid_for))
 
 
-def _holding(account: Account, held: Mapping[str, Position], row: Any, slots: Slots, quotes: Quotes) -> Holding:
+def _holding(account: Account, held: Mapping[str, Position], left: Target, row: Any, slots: Slots, quotes: Quotes) -> Holding:
+    """``left`` are the units that have not expired."""
     nothing = {name: jnp.zeros_like(account.cash) for name in slots}
-    closing = order(held, nothing, held, dict.fromkeys(slots, False), slots, quotes)
+    closing = order({name: one._replace(units=left[name]) for name, one in held.items()}, nothing, held, dict.fromkeys(slots, False), slots, quotes)
     margins = {name: slot.margin(quotes) for name, slot in slots.items()}
     return Holding(slots, held, prices(held, slots, quotes), margins, account.cash, closing.dt, row["last"], closing)
 

@@ -150,4 +150,7 @@ def total_cost(costs: Mapping[str, Scalar]) -> Scalar:
 
 def added(so_far: Mapping[str, Scalar], paid: Mapping[str, Scalar]) -> dict[str, Scalar]:
     """Costs so far with what is paid now; names not reported stay."""
+    unknown = sorted(set(paid) - set(so_far))
+    if unknown:
+        raise ValueError(f"costs: expected names {', '.join(so_far)}, got {', '.join(unknown)}; add them to the cost's names")
     return {name: value + paid[name] if name in paid else value for name, value in so_far.items()}

@@ -18,6 +18,11 @@ class Exit(AbstractCost):
 
     cost: Any
 
+    def canonical(self) -> dict[str, Any]:
+        if not isinstance(self.cost, AbstractCost):
+            raise ValueError(f"Exit.cost: expected a cost such as Proportional, got {type(self.cost).__name__}")
+        return {}
+
     names: ClassVar[tuple[str, ...]] = ("exit",)
 
     @property

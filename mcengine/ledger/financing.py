@@ -26,7 +26,7 @@ class Financing(AbstractCost):
 
 @model
 class Borrow(AbstractCost):
-    """``fee`` a year on the value of underlyings held short.
+    """``fee`` a year on the value of each underlying that is short, a hedge's slot and the sleeve taken together.
 
     Args:
         fee: A year, simple over a step.
@@ -37,11 +37,13 @@ class Borrow(AbstractCost):
     names: ClassVar[tuple[str, ...]] = ("borrow",)
 
     def on_hold(self, holding: Holding) -> dict[str, Scalar]:
-        short = [
-            jnp.maximum(-holding.held[name].units, 0.0) * holding.prices[name]
-            for name, slot in holding.slots.items()
-            if slot.cost_class == "underlying"
-        ]
+        net: dict[str, Scalar] = {}
+        worth: dict[str, Scalar] = {}
+        for name, slot in holding.slots.items():
+            if slot.cost_class == "underlying":
+                net[slot.asset] = net.get(slot.asset, 0.0) + holding.held[name].units
+                worth[slot.asset] = holding.prices[name]
+        short = [jnp.maximum(-units, 0.0) * worth[asset] for asset, units in net.items()]
         return {"borrow": self.fee * holding.dt * sum(short, start=0.0)}
 
 

@@ -14,7 +14,7 @@ class Fixed(AbstractCost):
 
     Args:
         fee: Currency a trade.
-        least: Trades of less than this notional are none, currency: rounding is not a trade.
+        least: Trades of at most this notional are none, currency; in single precision rounding is 1e-7 of wealth.
     """
 
     fee: Scalar = number(default=0.0, low=0.0)

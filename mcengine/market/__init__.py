@@ -18,7 +18,7 @@ from mcengine.market.regime_gbm import RegimeGBM
 from mcengine.market.regimes import Regimes, from_transition
 from mcengine.market.replay import Replay
 from mcengine.market.schwartz import Schwartz
-from mcengine.market.signal import AbstractSignal, Ewma, RealisedCorrelation, Trend
+from mcengine.market.signal import AbstractSignal, Ewma, RealisedCorrelation, Signals, Trend
 from mcengine.market.stress import Stress
 from mcengine.market.vasicek import Vasicek
 
@@ -46,6 +46,7 @@ __all__ = [
     "Replay",
     "Scenario",
     "Schwartz",
+    "Signals",
     "Stress",
     "Trend",
     "Vasicek",

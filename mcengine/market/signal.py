@@ -5,7 +5,7 @@ A new one: one class, one line in ``__init__``, one row in the family's test tab
 
 import abc
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 
@@ -49,6 +49,10 @@ class AbstractSignal(abc.ABC):
         Args:
             memory: Memory of the date.
         """
+
+
+Signals: TypeAlias = tuple[tuple[str, AbstractSignal], ...]
+"""Names and signals that a stage or a trigger reads."""
 
 
 def _decay(halflife: Scalar) -> Scalar:

@@ -4,7 +4,7 @@ from typing import Any
 
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import gate
-from mcengine.market import AbstractSignal
+from mcengine.market import AbstractSignal, Signals
 from mcengine.policy.seen import Seen
 from mcengine.policy.trigger import AbstractTrigger
 
@@ -24,7 +24,7 @@ class Above(AbstractTrigger):
     Example:
         >>> import mcengine as mc
         >>> spike = mc.policy.Above(mc.market.Ewma("equity"), level=0.3)
-        >>> list(spike.signals())
+        >>> [name for name, _ in spike.signals()]
         ['ewma_equity']
     """
 
@@ -37,8 +37,8 @@ class Above(AbstractTrigger):
             raise ValueError(f"Above.signal: expected a signal such as Ewma, got {type(self.signal).__name__}")
         return {"name": self.name or "_".join((type(self.signal).__name__.lower(), *self.signal.assets))}
 
-    def signals(self) -> dict[str, AbstractSignal]:
-        return {self.name: self.signal}
+    def signals(self) -> Signals:
+        return ((self.name, self.signal),)
 
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
         return gate(seen.signals[self.name] - self.level, seen.width), memory

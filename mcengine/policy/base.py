@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar
 from mcengine._spelling import near
 from mcengine.instrument import AbstractSlot, Target
-from mcengine.market import AbstractSignal
+from mcengine.market import Signals
 from mcengine.policy.seen import Seen
 
 Kind: TypeAlias = Literal["allocator", "scaler", "overlay", "hedge", "filter"]
@@ -61,9 +61,9 @@ class AbstractStage(abc.ABC):
         """Slots this stage trades beside the underlyings, by name."""
         return {}
 
-    def signals(self) -> dict[str, AbstractSignal]:
-        """Signals it reads, by name; stages that name the same one share it."""
-        return {}
+    def signals(self) -> Signals:
+        """(name, signal) of each that it reads; all that name the same one share it."""
+        return ()
 
     def validate(self, setting: Setting) -> None:  # noqa: B027  (most stages fit every study)
         """Check that the stage fits a study.

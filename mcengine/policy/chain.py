@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from mcengine._model import model, number
+from mcengine._model import model, number, replace
 from mcengine._spelling import near, numbered
 from mcengine.instrument import AbstractSlot, Target
-from mcengine.market import AbstractSignal
+from mcengine.market import Signals
 from mcengine.policy.base import AbstractStage, Kind, Setting
 from mcengine.policy.fund import Fund
 from mcengine.policy.seen import Seen
 from mcengine.policy.when import When
 
 AFTER: dict[Kind, tuple[Kind, ...]] = {
-    "allocator": ("filter", "hedge", "scaler", "overlay"),
-    "scaler": ("filter",),
-    "overlay": ("hedge",),
-    "hedge": (),
+    "allocator": ("filter", "hedge", "overlay"),
+    "scaler": ("filter", "hedge", "overlay"),
+    "overlay": ("filter", "hedge"),
+    "hedge": ("filter",),
     "filter": (),
 }
 """Kinds that a stage may not follow: it would undo what they did, or they would not have seen what it does."""
@@ -47,8 +47,8 @@ class Chain(AbstractStage):
     def slots(self) -> dict[str, AbstractSlot]:
         return {name: slot for stage in self.stages.values() for name, slot in stage.slots().items()}
 
-    def signals(self) -> dict[str, AbstractSignal]:
-        return shared([signal for stage in self.stages.values() for signal in stage.signals().items()])
+    def signals(self) -> Signals:
+        return tuple(pair for stage in self.stages.values() for pair in stage.signals())
 
     def validate(self, setting: Setting) -> None:
         for stage in self.stages.values():
@@ -70,7 +70,7 @@ class Chain(AbstractStage):
 def chain(*stages: AbstractStage) -> Chain:
     """Compose stages of any kind, chains included; a stage met twice is named with a number.
 
-    A chain that starts with an allocator pays for its overlays together: ``Fund`` is added after the last of them.
+    A chain that starts with an allocator pays for its overlays together: ``Fund`` is added after the last of them, and taken out of chains inside.
 
     Args:
         stages: In the order in which they act: an allocator where there is one, scalers, overlays, hedges; a filter last of what it filters.
@@ -97,32 +97,55 @@ def chain(*stages: AbstractStage) -> Chain:
     twice = sorted({name for name in slots if slots.count(name) > 1})
     if twice:
         raise ValueError(f"chain: expected each slot in one stage, got {', '.join(twice)} twice; give one a slot name of its own")
-    overlays = [k for k, stage in enumerate(stages) if _buys(stage)]
-    if stages[0].kind == "allocator" and overlays and not any(isinstance(stage, Fund) for stage in stages):
-        stages = (*stages[: overlays[-1] + 1], Fund(), *stages[overlays[-1] + 1 :])
-    return Chain(numbered(stages))
+    return Chain(numbered(_funded(stages)))
 
 
-def _buys(stage: AbstractStage) -> bool:
-    return any(slot.premium for slot in stage.slots().values())
+def _funded(stages: tuple[Any, ...]) -> tuple[Any, ...]:
+    """With one ``Fund`` after the last overlay, where the chain starts with an allocator: the outermost chain pays for all."""
+    stages = tuple(_unfunded(stage) for stage in stages if not isinstance(stage, Fund))
+    overlays = [k for k, stage in enumerate(stages) if "overlay" in kinds(stage)]
+    if stages[0].kind != "allocator" or not overlays:
+        return stages
+    last = overlays[-1]
+    if "hedge" in kinds(stages[last]):
+        raise ValueError(
+            f"chain: expected hedges after the overlays and what pays for them, got one inside {type(stages[last]).__name__}; put it after"
+        )
+    if isinstance(stages[0], When):
+        raise ValueError("chain: expected an allocator that acts on every date before overlays, got When")
+    return (*stages[: last + 1], Fund(), *stages[last + 1 :])
+
+
+def _unfunded(stage: Any) -> Any:
+    if isinstance(stage, When):
+        return replace(stage, stage=_unfunded(stage.stage))
+    if isinstance(stage, Chain):
+        return Chain({name: _unfunded(one) for name, one in stage.stages.items() if not isinstance(one, Fund)})
+    return stage
+
+
+def kinds(stage: Any) -> tuple[Kind, ...]:
+    """Kinds of a stage and of all inside it, in the order in which they act.
+
+    Args:
+        stage: Any stage; a ``Fund`` has none.
+    """
+    if isinstance(stage, When):
+        return kinds(stage.stage)
+    if isinstance(stage, Chain):
+        return tuple(kind for one in stage.stages.values() for kind in kinds(one))
+    return () if isinstance(stage, Fund) else (stage.kind,)
 
 
 def _check_order(stages: tuple[AbstractStage, ...]) -> None:
-    """An allocator under a trigger or in a chain that starts with one may stand anywhere before the filters: it acts when it is asked to."""
+    """Every kind against all before it; an allocator comes first, or under a trigger."""
+    before: list[tuple[Kind, str]] = []
     for k, stage in enumerate(stages):
-        before = [other.kind for other in stages[:k]]
-        barred = AFTER["scaler"] if isinstance(stage, When) and stage.kind == "allocator" else AFTER[stage.kind]
+        name = type(stage).__name__
         if stage.kind == "allocator" and k and not isinstance(stage, When):
-            raise ValueError(f"chain: expected an allocator first, or under a When, got {type(stage).__name__} after {type(stages[k - 1]).__name__}")
-        wrong = [other for other in before if other in barred]
-        if wrong:
-            name = type(stages[before.index(wrong[0])]).__name__
-            raise ValueError(f"chain: expected the {stage.kind} {type(stage).__name__} before the {wrong[0]} {name}, got it after")
-
-
-def shared(signals: list[tuple[str, AbstractSignal]]) -> dict[str, AbstractSignal]:
-    """Signals by name; of two with one name the first. ``Study`` refuses two that differ."""
-    out: dict[str, AbstractSignal] = {}
-    for name, signal in signals:
-        out.setdefault(name, signal)
-    return out
+            raise ValueError(f"chain: expected an allocator first, or under a When, got {name} after {type(stages[k - 1]).__name__}")
+        for kind in kinds(stage):
+            wrong = next(((other, whose) for other, whose in before if other in AFTER[kind]), None)
+            if wrong is not None:
+                raise ValueError(f"chain: expected the {kind} {name} before the {wrong[0]} {wrong[1]}, got it after")
+        before += [(kind, name) for kind in kinds(stage)]

@@ -15,7 +15,7 @@ WIDER = 10.0
 
 @model
 class Drift(AbstractTrigger):
-    """Fires on the first date, and when sum |target - held| over the sleeve exceeds a fraction of wealth.
+    """Fires when sum |target - held| over the sleeve exceeds a fraction of wealth.
 
     Smoothed by ``Study.width`` w, the step is wider than other gates, up to ``WIDER`` w, until it is half as wide as the tolerance. In one narrower
     than a third of it, what is held overshoots its target, |d held' / d held| = |1 - g - x g'(x)| > 1: derivatives grow day by day.
@@ -35,4 +35,4 @@ class Drift(AbstractTrigger):
         band = self.tolerance * seen.wealth
         width = seen.width * seen.start_wealth
         width = jnp.maximum(width, jnp.minimum(0.5 * band, WIDER * width))
-        return jnp.where(seen.first, 1.0, gate(seen.drift() - band, width)), memory
+        return gate(seen.drift() - band, width), memory

@@ -11,8 +11,11 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model
 from mcengine.instrument import Target
-from mcengine.policy.base import AbstractStage, Kind
+from mcengine.policy.base import AbstractStage, Kind, positive_ratio
 from mcengine.policy.seen import Seen
+
+LEAST = 1e-6
+"""Of s: where what is kept is worth more than there is, next to nothing else is held."""
 
 ITERATIONS = 4
 """Of s, where costs are not proportional: each is smaller than the last by the cost over the wealth, some thousandth."""
@@ -20,7 +23,8 @@ ITERATIONS = 4
 
 @model
 class Fund(AbstractStage):
-    """Stands after the overlays of a chain; ``chain`` puts it there. Costs of the sleeve's own trades are paid in cash."""
+    """Stands after the overlays of a chain; ``chain`` puts it there. The target before it is stated for all the wealth there
+    is, as allocators state it. Costs of the sleeve's own trades are paid in cash."""
 
     kind: ClassVar[Kind] = "overlay"
 
@@ -36,7 +40,9 @@ class Fund(AbstractStage):
             return {name: jnp.where(seen.rolls(name), target[name] * factor, target[name]) for name in bought}
 
         closing = seen.trading_cost(scaled(0.0))
-        left, factor = seen.wealth - kept - closing, 1.0
+        left = seen.wealth - kept - closing
+        factor: Scalar = 1.0
         for _ in range(1 if seen.cost.linear else ITERATIONS):
-            factor = left / (seen.wealth + fresh + (seen.trading_cost(scaled(factor)) - closing) / factor)
+            factor = positive_ratio(left, seen.wealth + fresh + (seen.trading_cost(scaled(factor)) - closing) / factor)
+            factor = jnp.maximum(factor, LEAST)
         return seen.scale(target, factor) | scaled(factor), memory

@@ -2,18 +2,20 @@
 
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
+
 from mcengine._model import Scalar, model, number
 from mcengine.instrument import Target
-from mcengine.market import AbstractSignal
+from mcengine.market import Signals
 from mcengine.policy.base import AbstractStage, Kind, Setting
 from mcengine.policy.drift import Drift
 from mcengine.policy.seen import Seen
-from mcengine.policy.trigger import AbstractTrigger
+from mcengine.policy.trigger import check_trigger
 
 
 @model
 class Rebalance(AbstractStage):
-    """Trades the sleeve to its target as far as ``trigger`` fires: held + w (target - held). Other slots pass through.
+    """Trades the sleeve to its target on the first date, and as far as ``trigger`` fires: held + w (target - held). Other slots pass through.
 
     Args:
         trigger: When to trade; ``AnyOf``, ``AllOf`` and ``Not`` combine several.
@@ -27,15 +29,14 @@ class Rebalance(AbstractStage):
     kind: ClassVar[Kind] = "filter"
 
     def canonical(self) -> dict[str, Any]:
-        if not isinstance(self.trigger, AbstractTrigger):
-            raise ValueError(f"Rebalance.trigger: expected a trigger such as Drift, got {type(self.trigger).__name__}")
+        check_trigger("Rebalance.trigger", self.trigger)
         return {}
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.trigger.needs
 
-    def signals(self) -> dict[str, AbstractSignal]:
+    def signals(self) -> Signals:
         return self.trigger.signals()
 
     def validate(self, setting: Setting) -> None:
@@ -46,6 +47,7 @@ class Rebalance(AbstractStage):
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
         weight, memory = self.trigger.fires(seen.wanting(target), memory)
+        weight = jnp.where(seen.first, 1.0, weight)
         kept = {}
         for name in seen.risky:
             held = seen.held[name].units

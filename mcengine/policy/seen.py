@@ -39,7 +39,7 @@ class Seen:
         needs: Greeks that marks carry.
         cost: What trades cost.
         price_of: Price of one unit of a slot on some terms, its asset's spot moved; read by ``price``.
-        offered: What each slot would open today; on a date that is no roll, what is held.
+        offered: What each slot would open today, on roll dates alone with a price of its own; see ``on_offer``.
         rolled: Whether each slot opens what it offers, for whatever units are wanted.
         target: Units wanted so far by slot, for triggers.
     """

@@ -1,4 +1,4 @@
-"""Stop-loss: out of everything, for good, on the first date on which wealth is at the floor's present value."""
+"""Stop-loss: out of the sleeve, for good, on the first date on which wealth is at the floor's present value."""
 
 from typing import ClassVar
 

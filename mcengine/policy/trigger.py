@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
 from mcengine._spelling import numbered
-from mcengine.market import AbstractSignal
+from mcengine.market import Signals
 from mcengine.policy.base import Setting
 from mcengine.policy.seen import Seen
 
@@ -21,9 +21,9 @@ class AbstractTrigger(abc.ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     """Greeks it reads."""
 
-    def signals(self) -> dict[str, AbstractSignal]:
-        """Signals it reads, by name."""
-        return {}
+    def signals(self) -> Signals:
+        """(name, signal) of each that it reads."""
+        return ()
 
     def validate(self, setting: Setting) -> None:  # noqa: B027  (most triggers fit every study)
         """Check that the trigger fits a study.
@@ -59,6 +59,17 @@ class AbstractTrigger(abc.ABC):
         """
 
 
+def check_trigger(where: str, trigger: Any) -> None:
+    """Raise ``ValueError`` for what is no trigger.
+
+    Args:
+        where: What the message begins with.
+        trigger: What was given.
+    """
+    if not isinstance(trigger, AbstractTrigger):
+        raise ValueError(f"{where}: expected a trigger such as Drift, got {type(trigger).__name__}")
+
+
 @model
 class Not(AbstractTrigger):
     """Fires when ``trigger`` does not.
@@ -69,11 +80,15 @@ class Not(AbstractTrigger):
 
     trigger: Any
 
+    def canonical(self) -> dict[str, Any]:
+        check_trigger("Not.trigger", self.trigger)
+        return {}
+
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         return self.trigger.needs
 
-    def signals(self) -> dict[str, AbstractSignal]:
+    def signals(self) -> Signals:
         return self.trigger.signals()
 
     def validate(self, setting: Setting) -> None:
@@ -93,6 +108,8 @@ class _Several(AbstractTrigger):
     def __init__(self, *triggers: AbstractTrigger) -> None:
         if not triggers:
             raise ValueError(f"{type(self).__name__}: expected at least one trigger, got none")
+        for trigger in triggers:
+            check_trigger(type(self).__name__, trigger)
         object.__setattr__(self, "triggers", numbered(triggers))
         self.__post_init__()  # type: ignore[attr-defined]
 
@@ -100,8 +117,8 @@ class _Several(AbstractTrigger):
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         return tuple(dict.fromkeys(name for trigger in self.triggers.values() for name in trigger.needs))
 
-    def signals(self) -> dict[str, AbstractSignal]:
-        return {name: signal for trigger in self.triggers.values() for name, signal in trigger.signals().items()}
+    def signals(self) -> Signals:
+        return tuple(pair for trigger in self.triggers.values() for pair in trigger.signals())
 
     def validate(self, setting: Setting) -> None:
         for trigger in self.triggers.values():

@@ -4,17 +4,18 @@ from typing import Any
 
 from mcengine._model import model
 from mcengine.instrument import AbstractSlot, Target
-from mcengine.market import AbstractSignal
+from mcengine.market import Signals
 from mcengine.policy.base import AbstractStage, Kind, Setting
 from mcengine.policy.seen import Seen
-from mcengine.policy.trigger import AbstractTrigger
+from mcengine.policy.trigger import check_trigger
 
 
 @model
 class When(AbstractStage):
     """Units are blended: target + w (what the stage makes of it - target), w the trigger's weight. Both keep their memories on every date.
 
-    A slot whose stage does not act keeps what is held until it expires or its roll date comes, and is then empty.
+    As far as the trigger does not fire the target is what the stages before made it; a slot of the stage then keeps the units held until they expire
+    or its roll date comes, and is empty after. An overlay buys on its roll dates only, whenever the trigger fires.
 
     Args:
         trigger: When to act.
@@ -25,7 +26,7 @@ class When(AbstractStage):
 
     Example:
         >>> import mcengine as mc
-        >>> mc.policy.When(mc.policy.Drift(0.05), mc.policy.Cppi(floor=0.9)).kind
+        >>> mc.policy.When(mc.policy.Above(mc.market.Ewma("equity"), level=0.3), mc.policy.Cppi(floor=0.9)).kind
         'scaler'
     """
 
@@ -33,8 +34,7 @@ class When(AbstractStage):
     stage: Any
 
     def canonical(self) -> dict[str, Any]:
-        if not isinstance(self.trigger, AbstractTrigger):
-            raise ValueError(f"When.trigger: expected a trigger such as Drift, got {type(self.trigger).__name__}")
+        check_trigger("When.trigger", self.trigger)
         if not isinstance(self.stage, AbstractStage):
             raise ValueError(f"When.stage: expected a stage, got {type(self.stage).__name__}")
         return {}
@@ -50,8 +50,8 @@ class When(AbstractStage):
     def slots(self) -> dict[str, AbstractSlot]:
         return self.stage.slots()
 
-    def signals(self) -> dict[str, AbstractSignal]:
-        return {**self.stage.signals(), **self.trigger.signals()}
+    def signals(self) -> Signals:
+        return (*self.stage.signals(), *self.trigger.signals())
 
     def validate(self, setting: Setting) -> None:
         self.trigger.validate(setting)
