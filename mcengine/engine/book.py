@@ -15,7 +15,7 @@ from mcengine._spelling import near
 from mcengine.engine.base import AbstractStudy
 from mcengine.engine.recorder import Day
 from mcengine.instrument import GREEKS, AbstractSlot, Dates, Life, Mark, Position, Quotes, Target, Underlying, groups, marks
-from mcengine.instrument.marks import moved_spot
+from mcengine.instrument.marks import moved
 from mcengine.ledger import Account, Trade, advance, open_account, prices, trade
 from mcengine.policy import AbstractStage, Seen
 
@@ -195,8 +195,7 @@ class Book:
 
         def price_of(slot: str, terms: Any, move: Scalar) -> Scalar:
             kind, life = self.slots[slot], now.dates[slot].chosen
-            moved = moved_spot(quotes, kind.asset, move)
-            return kind.price(terms, kind.open(terms, quotes, life), moved, self.pricers, life)
+            return kind.price(terms, kind.open(terms, quotes, life), moved(quotes, spots={kind.asset: move}), self.pricers, life)
 
         return Seen(
             step=now.step,

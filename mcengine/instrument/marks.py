@@ -89,12 +89,12 @@ def _together(
 ) -> dict[str, Mark]:
     names, first = list(slots), next(iter(slots.values()))
 
-    def price(moved: Quotes) -> list[Scalar]:
+    def price(shown: Quotes) -> list[Scalar]:
         if isinstance(first, OptionSlot):
             kinds = [slot.kind for slot in slots.values()]  # type: ignore[attr-defined]
             strikes, expiries = [held[n].terms for n in names], [lives[n].expiry for n in names]
-            return options(pricers[first.asset], kinds, strikes, expiries, moved[first.asset])
-        return [slot.price(held[n].terms, held[n].state, moved, pricers, lives[n]) for n, slot in slots.items()]
+            return options(pricers[first.asset], kinds, strikes, expiries, shown[first.asset])
+        return [slot.price(held[n].terms, held[n].state, shown, pricers, lives[n]) for n, slot in slots.items()]
 
     values, by_name = _derivatives(price, first.assets, quotes, wanted)
     return {n: Mark(values[i], jax.tree.map(lambda x, i=i: x[i], by_name, is_leaf=lambda x: isinstance(x, list))) for i, n in enumerate(names)}
@@ -109,7 +109,7 @@ def _derivatives(
     out: dict[str, Any] = {name: {} for name in wanted if name not in ("theta", "rho")}
     values = None
     for asset in assets if {"delta", "gamma"} & set(wanted) else ():
-        along = lambda x, a=asset: price(_moved(quotes, spots={a: x}))  # noqa: E731
+        along = lambda x, a=asset: price(moved(quotes, spots={a: x}))  # noqa: E731
         if "gamma" in wanted:
             (values, delta), (_, out["gamma"][asset]) = slope(lambda x, fn=along: jax.jvp(fn, (x,), (jnp.ones_like(x),)))
         else:
@@ -117,13 +117,13 @@ def _derivatives(
         if "delta" in wanted:
             out["delta"][asset] = delta
     for asset in assets if "vega" in wanted else ():
-        values, out["vega"][asset] = slope(lambda x, a=asset: price(_moved(quotes, volatilities={a: x})))
+        values, out["vega"][asset] = slope(lambda x, a=asset: price(moved(quotes, volatilities={a: x})))
     for name, move in (("theta", "years"), ("rho", "rate")):
         if name in wanted:
-            values, out[name] = slope(lambda x, m=move: price(_moved(quotes, **{m: x})))
+            values, out[name] = slope(lambda x, m=move: price(moved(quotes, **{m: x})))
     for i, a in enumerate(assets if "cross_gamma" in wanted else ()):
         for b in assets[i + 1 :]:
-            both = lambda x, y, a=a, b=b: price(_moved(quotes, spots={a: x, b: y}))  # noqa: E731
+            both = lambda x, y, a=a, b=b: price(moved(quotes, spots={a: x, b: y}))  # noqa: E731
             _, (_, out["cross_gamma"][f"{a}-{b}"]) = slope(lambda x, f=both: slope(lambda y: f(x, y)))
     return price(quotes) if values is None else values, out
 
@@ -157,7 +157,7 @@ def totals(slots: Mapping[str, AbstractSlot], units: Mapping[str, Scalar], marks
     return Greeks(out)
 
 
-def _moved(
+def moved(
     quotes: Quotes,
     spots: Mapping[str, Scalar] | None = None,
     volatilities: Mapping[str, Scalar] | None = None,
@@ -165,13 +165,8 @@ def _moved(
     years: Scalar | None = None,
 ) -> dict[str, Quote]:
     """Quotes moved: spots and volatilities by asset, the rate and time of all."""
-    spots, volatilities, moved = spots or {}, volatilities or {}, dict(quotes)
+    spots, volatilities, out = spots or {}, volatilities or {}, dict(quotes)
     for name, quote in quotes.items():
         if name in spots or name in volatilities or rate is not None or years is not None:
-            moved[name] = quote.bumped(spots.get(name, 0.0), volatility=volatilities.get(name), rate=rate, years=years)
-    return moved
-
-
-def moved_spot(quotes: Quotes, asset: str, move: Scalar) -> dict[str, Quote]:
-    """Quotes with one asset's spot moved, currency."""
-    return _moved(quotes, spots={asset: move})
+            out[name] = quote.bumped(spots.get(name, 0.0), volatility=volatilities.get(name), rate=rate, years=years)
+    return out

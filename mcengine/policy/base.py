@@ -50,23 +50,18 @@ class Setting:
         return bool(getattr(self.market.rate, "n_factors", 0)) or not hasattr(self.market, "scenarios")
 
 
-class AbstractStage(abc.ABC):
-    """One part of a rule. Most stages need only ``act``."""
+class AbstractPart:
+    """What stages and triggers have in common: Greeks and signals they read, and a memory. Most override none of it."""
 
-    kind: ClassVar[Kind]
     needs: ClassVar[tuple[str, ...]] = ()
     """Greeks it reads, among ``instrument.GREEKS``."""
-
-    def slots(self) -> dict[str, AbstractSlot]:
-        """Slots this stage trades beside the underlyings, by name."""
-        return {}
 
     def signals(self) -> Signals:
         """(name, signal) of each that it reads; all that name the same one share it."""
         return ()
 
-    def validate(self, setting: Setting) -> None:  # noqa: B027  (most stages fit every study)
-        """Check that the stage fits a study.
+    def validate(self, setting: Setting) -> None:
+        """Check that it fits a study.
 
         Args:
             setting: The study's assets, dates and slots.
@@ -85,6 +80,16 @@ class AbstractStage(abc.ABC):
             A pytree of scalars, carried from date to date.
         """
         return ()
+
+
+class AbstractStage(AbstractPart, abc.ABC):
+    """One part of a rule. Most stages need only ``act``."""
+
+    kind: ClassVar[Kind]
+
+    def slots(self) -> dict[str, AbstractSlot]:
+        """Slots this stage trades beside the underlyings, by name."""
+        return {}
 
     def terms(self, seen: Seen, memory: Any) -> dict[str, Any]:
         """Terms that its slots offer today, where they are not the slot's own; read on roll dates only.

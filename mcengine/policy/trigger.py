@@ -4,47 +4,19 @@ Any of several fires with 1 - prod(1 - w), all with prod w, not with 1 - w: smoo
 """
 
 import abc
-from typing import Any, ClassVar
+from typing import Any
 
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
 from mcengine._spelling import numbered
 from mcengine.market import Signals
-from mcengine.policy.base import Setting
+from mcengine.policy.base import AbstractPart, Setting
 from mcengine.policy.seen import Seen
 
 
-class AbstractTrigger(abc.ABC):
+class AbstractTrigger(AbstractPart, abc.ABC):
     """Fires or not at a date, from what is seen at it and before. A new one: one file, one line in ``__init__``, one row in the test table."""
-
-    needs: ClassVar[tuple[str, ...]] = ()
-    """Greeks it reads."""
-
-    def signals(self) -> Signals:
-        """(name, signal) of each that it reads."""
-        return ()
-
-    def validate(self, setting: Setting) -> None:  # noqa: B027  (most triggers fit every study)
-        """Check that the trigger fits a study.
-
-        Args:
-            setting: The study's assets, dates and slots.
-
-        Raises:
-            ValueError: Where it does not fit.
-        """
-
-    def start(self, seen: Seen) -> Any:
-        """Memory before the first date.
-
-        Args:
-            seen: The first date.
-
-        Returns:
-            A pytree of scalars, carried from date to date.
-        """
-        return ()
 
     @abc.abstractmethod
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
