@@ -107,8 +107,8 @@ def _ratios(law: GJRPricer, x: Scalar, variance: Scalar, counts: np.ndarray, dt:
 
 def _transforms(law: GJRPricer, u: Scalar, variance: Scalar, counts: np.ndarray) -> Scalar:
     """phi [T, Y, U] over so many days from variances a year."""
-    scale = 4.0 * law.level
-    top = smile.top(law.level)
+    level = jax.lax.stop_gradient(law.level)  # nodes stand still, as in ``smile``
+    scale, top = 4.0 * level, smile.top(level)
     y = 0.5 * top * (smile.nodes(_NODES) + 1.0)
     v = scale * y / (1.0 - y)
     offset = _STEP * np.arange(-_REACH, _REACH + 1)
