@@ -7,14 +7,15 @@ they were given (JAX itself would sort a dict's keys); fields made with ``static
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeAlias, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
 
+from mcengine import _kinds
 from mcengine._spelling import near
 
-Scalar: TypeAlias = Any
+Scalar: TypeAlias = Annotated[Any, float]
 """A number of one path: a Python float, a NumPy or JAX scalar, or a tracer."""
 
 T = TypeVar("T")
@@ -70,12 +71,12 @@ def _is_static(field: dataclasses.Field) -> bool:
 def _as_numbers(value: Any, where: str) -> Any:
     if isinstance(value, bool | str):
         raise ValueError(f"{where}: expected a number, got {value!r}")
+    if _kinds.is_plain(value) and not isinstance(value, int | float | list | tuple | Mapping):
+        raise ValueError(f"{where}: expected a number, got {_kinds.shown(value)}")
     if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
         value = np.asarray(value)  # a computed number is checked like a given one
     if isinstance(value, int | float | np.generic | np.ndarray | list | tuple) and not hasattr(value, "_fields"):
-        plain = np.asarray(value)
-        if plain.dtype.kind not in "fiu":
-            raise ValueError(f"{where}: expected numbers, got {value!r}")
+        plain = _kinds.as_array(value, where)
         return plain.astype(np.float64)
     if isinstance(value, Mapping):
         return {name: _as_numbers(item, f"{where}.{name}") for name, item in value.items()}
@@ -113,7 +114,11 @@ def is_concrete(tree: Any) -> bool:
 
 
 def _normalise(self: Any) -> None:
-    name = type(self).__name__
+    name, given = type(self).__name__, _kinds.kinds(type(self))
+    for field in dataclasses.fields(self):
+        value = getattr(self, field.name)
+        if value is not None or field.default is not None:
+            _kinds.check(value, given.get(field.name, Any), f"{name}.{field.name}")
     canonical = getattr(self, "canonical", None)
     if canonical is not None:
         for field_name, value in canonical().items():

@@ -145,7 +145,7 @@ def test_unknown_configuration():
     ("override", "message"),
     [
         ("weights.equity=0.9", r"^Mix.weights: expected at most leverage = 1 in sum .*, got 1.3$"),
-        ("+policy.foo=3", "unexpected keyword argument 'foo'"),
+        ("+policy.foo=3", r"^policy.foo: vol_target_cppi has no such argument; did you mean floor\?$"),
         ("policy._target_=mcengine.policy.presets.none_such", "none_such"),
         ("policy.weights=${nothing}", "nothing"),
     ],
