@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mcengine import _kinds
+from mcengine._kinds import check_kind, kinds, shown
 from mcengine._spelling import near
 
 OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {
@@ -16,7 +16,7 @@ OPTIONS: dict[str, tuple[str, Callable[[Any], bool]]] = {
 """Keys of a node, beside ``_target_``, that are no argument: what each may be. The last two are Hydra's, with no meaning here."""
 
 
-def check(call: Callable[..., Any], node: Mapping[Any, Any], where: str = "") -> None:
+def check_arguments(call: Callable[..., Any], node: Mapping[Any, Any], where: str = "") -> None:
     """Check what a node gives to a class or function.
 
     Args:
@@ -30,17 +30,17 @@ def check(call: Callable[..., Any], node: Mapping[Any, Any], where: str = "") ->
     at = f"{where}." if where else ""
     for option, (expected, fits) in OPTIONS.items():
         if option in node and not fits(node[option]):
-            raise ValueError(f"{at}{option}: expected {expected}, got {_kinds.shown(node[option])}")
+            raise ValueError(f"{at}{option}: expected {expected}, got {shown(node[option])}")
     try:
         known = inspect.signature(call).parameters.values()
     except ValueError:  # of something written in C
         return
-    hints = _kinds.kinds(call.__init__ if isinstance(call, type) else call)  # type: ignore[misc]
+    hints = kinds(call.__init__ if isinstance(call, type) else call)  # type: ignore[misc]
     name = getattr(call, "__name__", str(call))
     listed = list(node.get("_args_", ()))
     placed = _placed(known, listed, name, at)
     for index, (key, item) in enumerate(zip(placed, listed, strict=True)):
-        _kinds.check(item, hints.get(key, Any), f"{at}_args_[{index}]")
+        check_kind(item, hints.get(key, Any), f"{at}_args_[{index}]")
     named = [p.name for p in known if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
     others = [p.name for p in known if p.kind is p.VAR_KEYWORD]
     for key in [key for key in node if key != "_target_" and key not in OPTIONS]:
@@ -48,7 +48,7 @@ def check(call: Callable[..., Any], node: Mapping[Any, Any], where: str = "") ->
             raise ValueError(f"{at}{key}: expected one value, got one in _args_ too")
         if not isinstance(key, str) or not (key in named or others):
             raise ValueError(f"{at}{key}: {name} has no such argument{near(key, named)}")
-        _kinds.check(node[key], hints.get(key if key in named else others[0], Any), f"{at}{key}")
+        check_kind(node[key], hints.get(key if key in named else others[0], Any), f"{at}{key}")
     needed = [p.name for p in known if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     missing = [key for key in needed if key not in node and key not in placed]
     if missing and not node.get("_partial_"):

@@ -8,7 +8,7 @@ import math
 import numbers
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, time
 from functools import cache
 from pathlib import PurePath
@@ -28,7 +28,7 @@ _MANY: dict[Any, str] = {float: "numbers", int: "whole numbers", bool: "truth va
 
 
 @cache
-def kinds(call: Callable[..., Any]) -> dict[str, Any]:
+def kinds(call: Any) -> dict[str, Any]:
     """Annotations by name: of a function's arguments, of a class's fields."""
     try:
         return typing.get_type_hints(call, include_extras=True)
@@ -52,7 +52,7 @@ def as_array(value: Any, where: str) -> np.ndarray:
     raise ValueError(f"{where}: expected numbers, got {shown(value)}")
 
 
-def check(value: Any, kind: Any, where: str) -> None:
+def check_kind(value: Any, kind: Any, where: str) -> None:
     """Check plain data by an annotation.
 
     Args:
@@ -78,10 +78,10 @@ def check(value: Any, kind: Any, where: str) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise ValueError(f"{where}: expected names, which are text, got {shown(key)}")
-            check(item, get_args(kind)[1], f"{where}.{key}")
+            check_kind(item, get_args(kind)[1], f"{where}.{key}")
     elif isinstance(value, list | tuple) and get_args(kind):
         for index, item in enumerate(value):
-            check(item, get_args(kind)[0], f"{where}[{index}]")
+            check_kind(item, get_args(kind)[0], f"{where}[{index}]")
 
 
 def check_keys(given: Mapping[Any, Any], known: Mapping[str, Any], where: str = "") -> None:
@@ -99,7 +99,7 @@ def check_keys(given: Mapping[Any, Any], known: Mapping[str, Any], where: str = 
         name = f"{where}.{key}" if where else str(key)
         if key not in known:
             raise ValueError(f"unknown key {name!r}{near(key, known)}")
-        check(item, known[key], name)
+        check_kind(item, known[key], name)
 
 
 def words(kind: Any) -> str:
@@ -146,15 +146,16 @@ def _several(kind: Any) -> str:
 
 
 def _check_union(value: Any, members: tuple[Any, ...], kind: Any, where: str) -> None:
-    fitting = [member for member in members if _outer(value, _bare(member))]
-    if not fitting:
-        raise ValueError(f"{where}: expected {words(kind)}, got {shown(value)}")
-    for number, member in enumerate(fitting, 1):
-        try:
-            return check(value, member, where)
-        except ValueError:
-            if number == len(fitting):
-                raise
+    refused = ValueError(f"{where}: expected {words(kind)}, got {shown(value)}")
+    for member in members:
+        if _outer(value, _bare(member)):
+            try:
+                check_kind(value, member, where)
+            except ValueError as error:
+                refused = error
+            else:
+                return
+    raise refused
 
 
 def _outer(value: Any, kind: Any) -> bool:
@@ -184,7 +185,7 @@ def _is(value: Any, kind: Any) -> bool:
     if kind is float:
         return isinstance(value, numbers.Number) and not isinstance(value, bool) if is_plain(value) else hasattr(value, "dtype")
     if kind is int:
-        return isinstance(value, numbers.Integral) and not isinstance(value, bool) and abs(value) < _LARGEST
+        return isinstance(value, int | np.integer) and not isinstance(value, bool) and abs(int(value)) < _LARGEST
     return isinstance(value, kind) or (kind is bool and type(value).__name__ == "bool")  # NumPy's own too
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar, dataclass_transform
 import jax
 import numpy as np
 
-from mcengine import _kinds
+from mcengine._kinds import as_array, is_plain, shown
 from mcengine._spelling import near
 
 Scalar: TypeAlias = Annotated[Any, float]
@@ -71,12 +71,12 @@ def _is_static(field: dataclasses.Field) -> bool:
 def _as_numbers(value: Any, where: str) -> Any:
     if isinstance(value, bool | str):
         raise ValueError(f"{where}: expected a number, got {value!r}")
-    if _kinds.is_plain(value) and not isinstance(value, int | float | list | tuple | Mapping):
-        raise ValueError(f"{where}: expected a number, got {_kinds.shown(value)}")
+    if is_plain(value) and not isinstance(value, int | float | list | tuple | Mapping):
+        raise ValueError(f"{where}: expected a number, got {shown(value)}")
     if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
         value = np.asarray(value)  # a computed number is checked like a given one
     if isinstance(value, int | float | np.generic | np.ndarray | list | tuple) and not hasattr(value, "_fields"):
-        plain = _kinds.as_array(value, where)
+        plain = as_array(value, where)
         return plain.astype(np.float64)
     if isinstance(value, Mapping):
         return {name: _as_numbers(item, f"{where}.{name}") for name, item in value.items()}
@@ -114,11 +114,7 @@ def is_concrete(tree: Any) -> bool:
 
 
 def _normalise(self: Any) -> None:
-    name, given = type(self).__name__, _kinds.kinds(type(self))
-    for field in dataclasses.fields(self):
-        value = getattr(self, field.name)
-        if value is not None or field.default is not None:
-            _kinds.check(value, given.get(field.name, Any), f"{name}.{field.name}")
+    name = type(self).__name__
     canonical = getattr(self, "canonical", None)
     if canonical is not None:
         for field_name, value in canonical().items():

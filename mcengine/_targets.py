@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from mcengine import _arguments
+from mcengine._arguments import OPTIONS, check_arguments
 from mcengine._spelling import near
 
 Modules: TypeAlias = Iterable[str | ModuleType]
@@ -36,12 +36,12 @@ def build(node: Any, where: str = "", allow: Modules = ()) -> Any:
     Nothing is called before every target is resolved and every argument checked. With ``_partial_: true`` a ``functools.partial`` in place of a call.
 
     Raises:
-        ValueError: What ``check`` refuses.
+        ValueError: What ``check_nodes`` refuses.
     """
-    return _built(node, check(node, where, allow))
+    return _built(node, check_nodes(node, where, allow))
 
 
-def check(node: Any, where: str = "", allow: Modules = ()) -> dict[str, Callable[..., Any]]:
+def check_nodes(node: Any, where: str = "", allow: Modules = ()) -> dict[str, Callable[..., Any]]:
     """Resolve every target of a node at any depth, and check the arguments that it is given by name and by annotation.
 
     Args:
@@ -58,7 +58,7 @@ def check(node: Any, where: str = "", allow: Modules = ()) -> dict[str, Callable
     """
     calls = {target: resolve(target, at, allow) for at, target, _ in _nodes(node, where)}
     for at, target, inner in _nodes(node, where):
-        _arguments.check(calls[target], inner, at)
+        check_arguments(calls[target], inner, at)
     return calls
 
 
@@ -205,7 +205,7 @@ def _built(node: Any, calls: Mapping[str, Callable[..., Any]]) -> Any:
     if "_target_" not in node:
         return {key: _built(item, calls) for key, item in node.items()}
     call, positional = calls[str(node["_target_"])], _built(node.get("_args_", []), calls)
-    named = {key: _built(item, calls) for key, item in node.items() if key != "_target_" and key not in _arguments.OPTIONS}
+    named = {key: _built(item, calls) for key, item in node.items() if key != "_target_" and key not in OPTIONS}
     return functools.partial(call, *positional, **named) if node.get("_partial_") else call(*positional, **named)
 
 

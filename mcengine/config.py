@@ -4,18 +4,17 @@
 imported on first use, and what it raises leaves here as a ``ValueError`` with the one line a user can act on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from mcengine._config_dir import CONF, check_folder
 from mcengine._spelling import near
-from mcengine._targets import Modules, build, is_own, resolve, targets
+from mcengine._targets import Modules, build, check_nodes, is_own, resolve, targets
 from mcengine.engine.source import source
-
-CONF = Path(__file__).resolve().parent.parent / "conf"
-"""Beside the package in a checkout, which is how mcengine is installed."""
 
 
 def load_config(overrides: Sequence[str] | None = None, name: str = "study", config_dir: str | Path | None = None) -> Any:
@@ -27,7 +26,8 @@ def load_config(overrides: Sequence[str] | None = None, name: str = "study", con
         config_dir: A folder of configurations of one's own by group: its ``policy/mine.yaml`` is ``policy=mine``.
 
     Raises:
-        ValueError: An unknown key or option, with the near names; a ``config_dir`` that ``check_folder`` refuses.
+        ValueError: An unknown key or option, with the near names; a setting of another kind than its reader takes; a ``config_dir`` that
+            cannot be used.
 
     Example:
         >>> import mcengine as mc
@@ -35,33 +35,42 @@ def load_config(overrides: Sequence[str] | None = None, name: str = "study", con
         >>> mc.load(config.policy).stages["cppi"]
         Cppi(floor=0.9, multiplier=5, leverage=1, exposure='scale')
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     if config_dir is not None:
         check_folder(Path(config_dir))
     try:
-        return _compose(list(overrides or []), name, config_dir)
-    except (HydraException, OmegaConfBaseException) as error:
+        config = _compose(list(overrides or []), name, config_dir)
+        check(config, name)
+    except unreadable() as error:
         raise ValueError(explain(error, list(overrides or []), name, config_dir)) from None
+    return config
 
 
-def check_folder(folder: Path) -> None:
-    """Check a folder of configurations.
+def check(config: Any, name: str, *, nodes: bool = False) -> None:
+    """Check every setting by name and by type, before anything is built.
 
     Args:
-        folder: A ``config_dir``.
+        config: A configuration.
+        name: Of the experiment.
+        nodes: Whether to check too what has a ``_target_``; ``load`` does.
 
     Raises:
-        ValueError: For no folder, or one with a file that is never read or that changes settings of Hydra itself.
+        ValueError: A key that nothing reads, with the near names, or a value of another kind than its reader takes.
     """
-    if not folder.is_dir():
-        raise ValueError(f"--config-dir: expected a folder of configurations, got {folder} which is none")
-    for file in sorted(folder.rglob("*.yaml")):
-        if (CONF / file.relative_to(folder)).is_file():
-            raise ValueError(f"--config-dir: {file} is hidden by mcengine's own of that name; give it another")
-        if "hydra" in file.relative_to(folder).parts[:-1] or _sets_hydra(file.read_text(encoding="utf-8")):
-            raise ValueError(f"--config-dir: {file} has settings of Hydra itself, which only the command line may give, as hydra.<key>=<value>")
+    from mcengine._settings import check_settings
+
+    given = plain(config)
+    check_settings(given, _known(name), name)
+    if nodes:
+        check_nodes(given)
+
+
+def unreadable() -> tuple[type[Exception], ...]:
+    """What Hydra, OmegaConf and their yaml raise for what they cannot read."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError  # type: ignore[import-untyped]
+
+    return HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, RecursionError
 
 
 def load(node: Any, allow: Modules = ()) -> Any:
@@ -87,7 +96,9 @@ def load(node: Any, allow: Modules = ()) -> Any:
     except OmegaConfBaseException as error:
         raise ValueError(str(error).splitlines()[0]) from None
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise ValueError(" ".join(str(error).splitlines())) from error
+        raise ValueError(" ".join(str(error).split())) from error
+    except RecursionError:
+        raise ValueError("expected nodes that end, got one nested too deep or in a circle") from None
 
 
 def sources(config: Any) -> dict[str, Any]:
@@ -249,6 +260,8 @@ def explain(error: BaseException, overrides: Sequence[str], name: str, config_di
     from hydra.errors import MissingConfigException, OverrideParseException
 
     text = str(error)
+    if isinstance(error, RecursionError):
+        return "an override or a configuration is nested too deep, or in a circle"
     if text.startswith("Ambiguous value"):
         override = text.splitlines()[0].rpartition("argument ")[2]
         return f"{override}: several values need -m, which makes one run of each; a list is written key=[a,b]"
@@ -282,14 +295,12 @@ def _near_keys(key: str, known: Sequence[str]) -> str:
 
 def _keys(overrides: Sequence[str], name: str, config_dir: str | Path | None) -> list[str]:
     """Every key of the configuration, groups included; without the overrides where they do not compose."""
-    from hydra.errors import HydraException
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
     for attempt in (list(overrides), []):
         try:
             container = OmegaConf.to_container(_compose(attempt, name, config_dir), resolve=False)
-        except (HydraException, OmegaConfBaseException):
+        except unreadable():
             continue
         assert isinstance(container, dict)
         known = list(flat({str(k): v for k, v in container.items()}))
@@ -298,8 +309,15 @@ def _keys(overrides: Sequence[str], name: str, config_dir: str | Path | None) ->
     return []
 
 
+@cache
+def _known(name: str) -> tuple[str, ...]:
+    """Top-level keys of an experiment's configuration."""
+    return tuple(_compose([], name, None))
+
+
 def _compose(overrides: list[str], name: str, config_dir: str | Path | None) -> Any:
     from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
 
     if not CONF.is_dir():
         raise ValueError(f"load_config: expected the configurations at {CONF}; install mcengine from a checkout (pip install -e .)")
@@ -308,24 +326,9 @@ def _compose(overrides: list[str], name: str, config_dir: str | Path | None) -> 
     if config_dir is not None:
         folder = str(Path(config_dir).absolute()).replace("'", "\\'")
         overrides = [*overrides, f"hydra.searchpath=['file://{folder}']"]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(config_name=name, overrides=overrides)
-
-
-def _sets_hydra(text: str) -> bool:
-    """Whether a yaml file has the key ``hydra``, is packaged there, or has it among its defaults."""
-    import re
-
-    import yaml  # type: ignore[import-untyped]
-
-    def keys(tree: Any) -> Iterator[str]:
-        for key, value in tree.items() if isinstance(tree, dict) else ():
-            yield from (re.split(r"\W", str(value)) if key == "defaults" else ())
-            yield str(key).partition(".")[0]
-            yield from keys(value)
-
+    opened, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None  # a notebook's or the experiment's own
     try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return False  # Hydra says what is wrong with it, where it is asked for
-    return "hydra" in keys(tree) or bool(re.search(r"^\s*#\s*@package\s.*\bhydra\b", text, re.MULTILINE))
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose(config_name=name, overrides=overrides)
+    finally:
+        GlobalHydra.instance().hydra = opened

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine import _kinds
+from mcengine._kinds import as_array
 from mcengine._model import Scalar
 
 Target: TypeAlias = Annotated[Any, Mapping[str, float] | Sequence[Sequence[float]] | None]
@@ -40,7 +40,7 @@ def to_pairs(correlation: Any, names: Sequence[str]) -> dict[str, Any]:
                 raise ValueError(f"correlation: expected pairs of {', '.join(names)} written first-second, got {first}-{second}")
             pairs[key] = value
         return pairs
-    matrix = _kinds.as_array(correlation, "correlation")
+    matrix = as_array(correlation, "correlation")
     n = len(names)
     if matrix.shape != (n, n):
         raise ValueError(f"correlation: expected a {n} x {n} matrix for {', '.join(names)}, got shape {matrix.shape}")
