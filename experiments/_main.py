@@ -1,7 +1,8 @@
 """What every experiment shares: Hydra around a task, errors as one line, a run folder that is complete or gone.
 
-A task is ``task(config, folder) -> (metrics, timings)``. Exit codes: 0 done, 2 input that was refused or no room on the disk, 3 a path that was
-not finite, 130 interrupted. A run that stops half-way keeps its finished blocks and says how to go on.
+A task is ``task(config, folder) -> (metrics, timings)``. Exit codes: 0 done, 2 input that was refused, no room on the disk, or what nobody foresaw
+(its traceback is in the run folder), 3 a path that was not finite, 130 interrupted. A run that stops half-way keeps its finished blocks and says how
+to go on.
 The last line on standard output is the run folder; of a sweep, the sweep's folder after one for each run.
 """
 
@@ -18,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import _bug
 import _command_line
 import _resume
 import jax
@@ -53,6 +55,9 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
         return int(done.code or 0)
     except ValueError as error:
         _say(str(error))
+        return REFUSED
+    except Exception as error:
+        _say(_bug.told(error, script(name, CommandLine([], False, None, [], []), arguments)))
         return REFUSED
 
 
@@ -119,10 +124,13 @@ class _Jobs:
         except (ValueError, OmegaConfBaseException) as error:
             code, stopped = REFUSED, False
             _say(str(error))
+        except Exception as error:
+            code = REFUSED
+            _say(_bug.told(error, command, path))
         finally:
             if not ours:
                 self.old.update({path.absolute(), path.absolute().parent})
-            done = (path / "metrics.json").is_file()
+            done = (path / "metrics.json").is_file() or (path / _bug.LOG).is_file()
             if not done and path.absolute() not in self.old and not (stopped and RunFolder(path).has_blocks):
                 shutil.rmtree(path, ignore_errors=True)
         self.codes.append(code)
@@ -130,7 +138,7 @@ class _Jobs:
     def _finish(self, config: Any, path: Path, choices: dict[str, str], command: str, overrides: list[str]) -> None:
         start = time.perf_counter()
         logging.getLogger("jax").setLevel(logging.ERROR)  # what it says about accelerators it did not find is no concern of a study
-        prepare(config)
+        prepare(config, self.name)
         resolved = {**configuration.plain(config), **configuration.sources(config)}
         folder = RunFolder(path, _resume.resumable(RunFolder(path), resolved))
         if folder.is_finished(resolved):
@@ -213,23 +221,19 @@ def check_floor(study: mc.Study, floor: Any) -> None:
     validate_floor("floor", floor, study.discount)
 
 
-def prepare(config: Any) -> None:
-    """Check what every experiment takes, set the precision, and shrink the run where MC_SMALL asks for it."""
+def prepare(config: Any, name: str) -> None:
+    """Check every setting and every node by name and by type, set the precision, and shrink the run where MC_SMALL asks for it."""
     from omegaconf import OmegaConf
 
+    configuration.check(config, name, nodes=True)
     for key in ("paths", "test_paths"):
         if key in config:
             configuration.number(config, key)
             config[key] = check_paths(config[key])
     for key in ("seed", "steps", "delay"):
         config[key] = configuration.integer(config, key)
-    floors = config.get("floors", [0.5])
-    if not hasattr(floors, "index") or not floors or not all(isinstance(f, int | float) and not isinstance(f, bool) for f in floors):
-        raise ValueError(f"floors: expected at least one number, as [0.7,0.9], got {floors!r}")
-    if not isinstance(config.plots, bool):
-        raise ValueError(f"plots: expected true or false, got {config.plots!r}")
-    if not hasattr(config.weights, "items"):
-        raise ValueError(f"weights: expected a weight by asset, such as {{equity: 0.6}}, got {config.weights!r}")
+    if not config.get("floors", [0.5]):
+        raise ValueError("floors: expected at least one number, as [0.7,0.9], got []")
     _runtime.set_precision(config.precision)
     if os.environ.get("MC_SMALL") == "1":
         for key, most in SMALL.items():
@@ -260,13 +264,11 @@ def trace(config: Any, folder: RunFolder, study: mc.Study) -> tuple[dict[str, An
 def _hydra(name: str, task: Callable[[Any], None], line: CommandLine, more: Sequence[str]) -> None:
     """``hydra.main`` on this command line and ``more`` overrides; what it would print as an error is raised as a ``ValueError`` of one line."""
     import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
     arguments, sys.argv = sys.argv, [f"{name}.py", *line.overrides, *more, *line.hydra]
     try:
         hydra.main(config_path=str(configuration.CONF), config_name=name, version_base="1.3")(task)()
-    except (HydraException, OmegaConfBaseException) as error:
+    except configuration.unreadable() as error:
         overrides = [a for a in line.overrides if "=" in a and not a.startswith("hydra.")]
         raise ValueError(configuration.explain(error, overrides, name, line.config_dir)) from None
     finally:
@@ -307,7 +309,8 @@ def _folder(given: Path | None, parent: Path) -> Iterator[tuple[Path, set[Path]]
     try:
         yield root, old
     finally:
-        if root.absolute() not in old and not any(root.rglob("metrics.json")) and not RunFolder(root).has_blocks:
+        done = any(root.rglob("metrics.json")) or any(root.rglob(_bug.LOG))
+        if root.absolute() not in old and not done and not RunFolder(root).has_blocks:
             shutil.rmtree(root, ignore_errors=True)
             for parent in (root.parent, root.parent.parent) if given is None else ():
                 if not any(parent.iterdir()):

@@ -25,6 +25,7 @@ _LARGEST = 1 << 63
 _SHOWN = 80  # characters of a value that a message repeats
 _WORDS: dict[Any, str] = {float: "a number", int: "a whole number", bool: "true or false", str: "text", type(None): "nothing", PurePath: "text"}
 _MANY: dict[Any, str] = {float: "numbers", int: "whole numbers", bool: "truth values", str: "texts"}
+_AS: dict[Any, str] = {float: "[0.7,0.9]", int: "[1,2]", str: "[a,b]"}
 
 
 @cache
@@ -114,7 +115,7 @@ def words(kind: Any) -> str:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"{_several(inner[1])} by name, as {{equity: ...}}"
     if isinstance(origin, type) and issubclass(origin, Iterable):
-        return f"a list of {_several(inner[0])}, as [...]"
+        return f"a list of {_several(inner[0])}, as {_AS.get(_bare(inner[0]), '[[1,0],[0,1]]')}"
     if isinstance(kind, type) and issubclass(kind, PurePath):
         return "text"
     name = str(getattr(kind, "__name__", kind)).removeprefix("Abstract")
@@ -175,7 +176,9 @@ def _outer(value: Any, kind: Any) -> bool:
         return isinstance(value, Mapping) and "_target_" not in value
     if issubclass(origin, Iterable) and origin.__module__ in ("builtins", "collections.abc"):
         return isinstance(value, list | tuple) or not is_plain(value)
-    return not origin.__module__.startswith("mcengine") or not is_plain(value) or (isinstance(value, Mapping) and "_target_" in value)
+    if not origin.__module__.startswith("mcengine") or (isinstance(value, Mapping) and "_target_" in value):
+        return True
+    return isinstance(value, origin) if getattr(origin, "_is_runtime_protocol", True) else not is_plain(value)
 
 
 def _is(value: Any, kind: Any) -> bool:

@@ -125,6 +125,8 @@ def _normalise(self: Any) -> None:
             continue
         if value is None:
             raise ValueError(f"{name}.{field.name}: expected a number, got nothing")
+        if field.type == Scalar and (isinstance(value, Mapping) or dataclasses.is_dataclass(value) or callable(value)):
+            raise ValueError(f"{name}.{field.name}: expected a number, got {shown(value)}")
         value = _as_numbers(value, f"{name}.{field.name}")
         object.__setattr__(self, field.name, value)
         _check_bounds(value, field.metadata.get("bounds", {}), f"{name}.{field.name}")

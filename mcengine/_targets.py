@@ -33,12 +33,12 @@ _named = [word.strip() for word in os.environ.get("MC_CODE", "").split(",") if w
 def build(node: Any, where: str = "", allow: Modules = ()) -> Any:
     """What a node of plain dicts and lists describes: ``_target_`` called with its other keys (and ``_args_``), the innermost first.
 
-    Nothing is called before every target is resolved and every argument checked. With ``_partial_: true`` a ``functools.partial`` in place of a call.
+    Nothing is called before every target is resolved and every argument checked; what a node has built is checked once more as an argument. With ``_partial_: true`` a ``functools.partial`` in place of a call.
 
     Raises:
         ValueError: What ``check_nodes`` refuses.
     """
-    return _built(node, check_nodes(node, where, allow))
+    return _built(node, where, check_nodes(node, where, allow))
 
 
 def check_nodes(node: Any, where: str = "", allow: Modules = ()) -> dict[str, Callable[..., Any]]:
@@ -197,15 +197,18 @@ def _nodes(node: Any, where: str) -> Iterator[tuple[str, str, Mapping[str, Any]]
             yield from _nodes(item, _key(where, key))
 
 
-def _built(node: Any, calls: Mapping[str, Callable[..., Any]]) -> Any:
+def _built(node: Any, where: str, calls: Mapping[str, Callable[..., Any]]) -> Any:
     if isinstance(node, list | tuple):
-        return [_built(item, calls) for item in node]
+        return [_built(item, f"{where}[{index}]", calls) for index, item in enumerate(node)]
     if not isinstance(node, Mapping):
         return node
+    inner = {key: _built(item, _key(where, key), calls) for key, item in node.items()}
     if "_target_" not in node:
-        return {key: _built(item, calls) for key, item in node.items()}
-    call, positional = calls[str(node["_target_"])], _built(node.get("_args_", []), calls)
-    named = {key: _built(item, calls) for key, item in node.items() if key != "_target_" and key not in OPTIONS}
+        return inner
+    call = calls[str(node["_target_"])]
+    check_arguments(call, inner, where)
+    named = {key: item for key, item in inner.items() if key != "_target_" and key not in OPTIONS}
+    positional = inner.get("_args_", [])
     return functools.partial(call, *positional, **named) if node.get("_partial_") else call(*positional, **named)
 
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from mcengine._config_dir import CONF, check_folder
+from mcengine._kinds import shown
 from mcengine._spelling import near
 from mcengine._targets import Modules, build, check_nodes, is_own, resolve, targets
+from mcengine._yaml import problem
 from mcengine.engine.source import source
 
 
@@ -258,21 +260,28 @@ def explain(error: BaseException, overrides: Sequence[str], name: str, config_di
     import re
 
     from hydra.errors import MissingConfigException, OverrideParseException
+    from yaml import YAMLError
 
     text = str(error)
     if isinstance(error, RecursionError):
         return "an override or a configuration is nested too deep, or in a circle"
+    if isinstance(error, YAMLError):
+        return f"a configuration is not yaml: {problem(error)}"
+    if "Config group override must be" in f"{text}{error.__cause__}":
+        group = next((g for g, _, value in (o.partition("=") for o in overrides) if (CONF / g).is_dir() and not value.isidentifier()), "a group")
+        return f"{group}: expected the name of a configuration in conf/{group}, got no text; an option of it is {group}.<key>=<value>"
     if text.startswith("Ambiguous value"):
         override = text.splitlines()[0].rpartition("argument ")[2]
         return f"{override}: several values need -m, which makes one run of each; a list is written key=[a,b]"
     if isinstance(error, OverrideParseException):
-        return f"cannot read the override {error.override!r}: {text.splitlines()[0]}"
+        return f"cannot read the override {shown(error.override)}: {text.splitlines()[0][:200]}"
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"unknown {group} {option!r}{near(option, error.options)}"
     unknown = re.search(r"Could not (?:override|delete from config|append to config)[^']*'([^']+)'", text)
     if unknown is None:
-        return ": ".join(part.splitlines()[0] for part in (text, str(error.__cause__ or "")) if part)
+        where = str(getattr(error, "full_key", None) or "")
+        return ": ".join(part.splitlines()[0] for part in (where, text, str(error.__cause__ or "")) if part)
     key = unknown.group(1)
     inner = re.search(r"full_key: (\S+)", str(error.__cause__ or ""))
     key = inner.group(1) if inner else key

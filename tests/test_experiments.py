@@ -99,7 +99,7 @@ REFUSED = [
     ("market.assets.bond.sigma=-1", "GBM.sigma: expected a number not below 0, got -1"),
     ("floor=1.2", "expected a floor whose present value is below the starting wealth, got 1.2"),
     ("weights.equity=0.9", "Mix.weights: expected at most leverage = 1 in sum (the rest is cash), got 1.3"),
-    ("weights=3", "weights: expected a weight by asset"),
+    ("weights=3", "weights: expected numbers by name, as {equity: ...}, got 3"),
     ("market=history data=missing.csv", "missing.csv"),
     ("precision=float16", "precision: expected 'float32' or 'float64', got 'float16'"),
     ("steps=1.5", "steps: expected a whole number, got 1.5"),
@@ -129,13 +129,13 @@ def test_refusals(script, capsys, tmp_path, override, message):
     [
         ("hedge", ["floor=1.5", "policy=static_put"], "floor: expected a floor whose present value is below the starting wealth, got 1.5 worth 1.4"),
         ("hedge", ["engine=gpu"], "engine: expected a gpu that JAX can use (extra cuda12 or cuda13), got only cpu"),
-        ("hedge", ["engine.keep=abc"], "keep: expected a number of paths of at least 1, got 'abc'"),
+        ("hedge", ["engine.keep=abc"], "engine.keep: expected a number, got 'abc'"),
         ("hedge", ["weights={equity:0.6,gold:0.1}"], "unknown key 'weights.gold'; known: equity, bond, commodity"),
-        ("study", ["floors=0.9"], "floors: expected at least one number, as [0.7,0.9], got 0.9"),
+        ("study", ["floors=0.9"], "floors: expected a list of numbers, as [0.7,0.9], got 0.9"),
         ("study", ["floors=[]"], "floors: expected at least one number, as [0.7,0.9], got []"),
         ("study", ["floors=[0.7,1.2]"], "got 1.2 worth 1.1"),
         ("optimise", ["optimise.steps=0"], "optimise.steps: expected a whole number of at least 1, got 0"),
-        ("optimise", ["optimise.paths=1.5"], "optimise.paths: expected a whole number of at least 1, got 1.5"),
+        ("optimise", ["optimise.paths=1.5"], "optimise.paths: expected a whole number, got 1.5"),
     ],
 )
 def test_other_refusals(script, capsys, tmp_path, name, words, message):

@@ -10,7 +10,7 @@ from mcengine.market import correlation as corr
 from mcengine.market import events as on_dates
 from mcengine.market.base import AbstractAsset
 from mcengine.market.discretised import PreparedMarket
-from mcengine.market.rate import FlatRate
+from mcengine.market.rate import FlatRate, Rate
 from mcengine.market.regimes import Regimes
 from mcengine.pricing import Calendar, Pricer
 
@@ -47,7 +47,7 @@ class Market:
 
     assets: Annotated[dict[str, Any], Mapping[str, AbstractAsset]] = number(flat=True)
     correlation: corr.Target = None
-    rate: Annotated[Any, float | FlatRate] = 0.0
+    rate: Annotated[Any, float | Rate] = 0.0
     regimes: Annotated[Any, Regimes | None] = None
     events: Annotated[Any, Mapping[str, on_dates.Event] | None] = None
     scenarios: Annotated[Any, Mapping[str, on_dates.Scenario] | None] = None
