@@ -85,6 +85,9 @@ def _run(task: Task, name: str, line: CommandLine) -> int:
         except KeyboardInterrupt:
             _say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root), line) if not line.multirun else ''}")
             return INTERRUPTED
+        if line.multirun and not jobs.codes:
+            _say("--multirun: expected values that make at least one run, got none")
+            return REFUSED
         if line.multirun and any(root.rglob("metrics.json")):
             print(root.resolve(), flush=True)
         return max(jobs.codes, default=0)
@@ -102,7 +105,7 @@ class _Jobs:
         from omegaconf.errors import OmegaConfBaseException
 
         hydra = HydraConfig.get()
-        path, overrides = Path(hydra.runtime.output_dir), list(hydra.overrides.task)
+        path, overrides = Path(hydra.runtime.output_dir), as_written(hydra.overrides.task)
         stopped, ours = True, False  # from outside, and may go on; another process's folder is left alone
         choices = {k: v for k, v in hydra.runtime.choices.items() if not k.startswith("hydra") and "@" not in k}
         command = script(self.name, self.line, overrides)
@@ -123,7 +126,7 @@ class _Jobs:
             _say(f"the disk is full{kept}{_resume.how_to_go_on(self.name, RunFolder(path), self.line)}")
         except (ValueError, OmegaConfBaseException) as error:
             code, stopped = REFUSED, False
-            _say(str(error))
+            _say(configuration.explain(error, overrides, self.name, self.line.config_dir))
         except Exception as error:
             code = REFUSED
             _say(_bug.told(error, command, path))
@@ -156,6 +159,14 @@ class _Jobs:
         timings = {**timings, "total_seconds": time.perf_counter() - start}
         folder.finish(resolved, metrics, {**facts, "timings": timings})
         print(folder.path, flush=True)
+
+
+def as_written(overrides: Any) -> list[str]:
+    """Overrides as they were given: ``seed=${paths}`` is not looked up among them."""
+    from omegaconf import OmegaConf
+
+    written: Any = OmegaConf.to_container(overrides, resolve=False)
+    return list(written)
 
 
 def _join_hosts(name: str, line: CommandLine) -> None:
@@ -268,7 +279,7 @@ def _hydra(name: str, task: Callable[[Any], None], line: CommandLine, more: Sequ
     arguments, sys.argv = sys.argv, [f"{name}.py", *line.overrides, *more, *line.hydra]
     try:
         hydra.main(config_path=str(configuration.CONF), config_name=name, version_base="1.3")(task)()
-    except configuration.unreadable() as error:
+    except (*configuration.unreadable(), RuntimeError, TypeError) as error:  # the last two for settings of Hydra's own
         overrides = [a for a in line.overrides if "=" in a and not a.startswith("hydra.")]
         raise ValueError(configuration.explain(error, overrides, name, line.config_dir)) from None
     finally:

@@ -74,6 +74,8 @@ def check_kind(value: Any, kind: Any, where: str) -> None:
     elif kind is float and isinstance(value, int | float) and not _is_finite(value):
         raise ValueError(f"{where}: expected a finite number, got {shown(value)}")
     elif typing.is_typeddict(kind):
+        if missing := [key for key in kinds(kind) if key in kind.__required_keys__ and key not in value]:
+            raise ValueError(f"{where}.{missing[0]}: expected {words(kinds(kind)[missing[0]])}, got nothing")
         check_keys(value, kinds(kind), where)
     elif isinstance(value, Mapping) and "_target_" not in value and isinstance(origin, type) and issubclass(origin, Mapping):
         for key, item in value.items():

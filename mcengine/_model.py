@@ -132,7 +132,8 @@ def _normalise(self: Any) -> None:
         _check_bounds(value, field.metadata.get("bounds", {}), f"{name}.{field.name}")
     check = getattr(self, "check", None)
     if check is not None and is_concrete(self):
-        check()
+        with np.errstate(all="ignore"):  # a number beyond all sense is refused, or found on the paths
+            check()
 
 
 def _items(field: dataclasses.Field, value: Any) -> Iterator[tuple[str, Any]]:

@@ -34,6 +34,20 @@ class PutOfGreeks(TypedDict):
     expiry: float
 
 
+class Workload(TypedDict, total=False):
+    """One of experiments/benchmark.py."""
+
+    share: float
+    peers: Mapping[str, float]
+    steps: int
+    block: int | None
+    most: float
+    paths: list[float]
+    by_steps: list[int]
+    by_assets: list[int]
+    tangent_share: float
+
+
 class Settings(TypedDict):
     """Of all experiments. A count is a ``float`` here, for 1e6 is one."""
 
@@ -65,6 +79,7 @@ class Settings(TypedDict):
     policies: Mapping[str, AbstractStage]
     objective: FloorProtection
     instrument: AbstractContract
+    workload: Mapping[str, Workload]
     peers: str | list[str]
     repeats: int
     gradient_block: int | None
@@ -84,6 +99,9 @@ GROUPS: dict[str, dict[str, Any]] = {
 }
 GROUPS["engine"] |= {"platform": str | None, "hosts": TypedDict("Hosts", _options(hosts.start)) | None}  # type: ignore[operator]
 
+NEEDED = {"engine": ("hosts", "platform"), "optimise": ("paths",), "variance_reduction": ("method",)}
+"""Options that an experiment reads itself."""
+
 _FITTED = _options(fit_prices, "data", "say")
 
 
@@ -96,10 +114,16 @@ def check_settings(config: Mapping[str, Any], known: Iterable[str], name: str) -
         name: Of the experiment.
 
     Raises:
-        ValueError: A key that nothing reads, with the near names, or a value of another kind than its reader takes.
+        ValueError: A key that nothing reads, with the near names, one that is missing, or a value of another kind than its reader takes.
     """
+    known = list(known)
+    missing = [key for key in known if key not in config]
+    if missing:
+        raise ValueError(f"{missing[0]}: expected a value, which experiments/{name}.py reads, got nothing")
     types = {**kinds(Settings), **(_FITTED if name == "calibrate" else {})}
     check_keys({key: value for key, value in config.items() if key not in GROUPS}, {key: types.get(key, Any) for key in known})
     for group in GROUPS.keys() & config.keys():
         check_kind(config[group], Mapping[str, Any], group)
         check_keys(config[group], GROUPS[group], group)
+        if missing := [key for key in NEEDED[group] if key not in config[group]]:
+            raise ValueError(f"{group}.{missing[0]}: expected a value, which experiments/{name}.py reads, got nothing")

@@ -33,7 +33,8 @@ _named = [word.strip() for word in os.environ.get("MC_CODE", "").split(",") if w
 def build(node: Any, where: str = "", allow: Modules = ()) -> Any:
     """What a node of plain dicts and lists describes: ``_target_`` called with its other keys (and ``_args_``), the innermost first.
 
-    Nothing is called before every target is resolved and every argument checked; what a node has built is checked once more as an argument. With ``_partial_: true`` a ``functools.partial`` in place of a call.
+    Nothing is called before every target is resolved and every argument checked; what a node has built is checked once more. With
+    ``_partial_: true`` a ``functools.partial`` in place of a call.
 
     Raises:
         ValueError: What ``check_nodes`` refuses.

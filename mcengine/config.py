@@ -58,9 +58,14 @@ def check(config: Any, name: str, *, nodes: bool = False) -> None:
     Raises:
         ValueError: A key that nothing reads, with the near names, or a value of another kind than its reader takes.
     """
+    from omegaconf.errors import OmegaConfBaseException
+
     from mcengine._settings import check_settings
 
-    given = plain(config)
+    try:
+        given = plain(config)
+    except OmegaConfBaseException as error:
+        raise ValueError(explain(error, [], name)) from None
     check_settings(given, _known(name), name)
     if nodes:
         check_nodes(given)
@@ -72,7 +77,7 @@ def unreadable() -> tuple[type[Exception], ...]:
     from omegaconf.errors import OmegaConfBaseException
     from yaml import YAMLError  # type: ignore[import-untyped]
 
-    return HydraException, OmegaConfBaseException, YAMLError, UnicodeDecodeError, RecursionError
+    return HydraException, OmegaConfBaseException, YAMLError, ValueError, RecursionError
 
 
 def load(node: Any, allow: Modules = ()) -> Any:
@@ -191,7 +196,7 @@ def integer(config: Any, key: str) -> int:
         ValueError: For anything else, naming the key.
     """
     value = number(config, key)
-    if not value.is_integer():
+    if not (value.is_integer() and abs(value) < 1e18):
         raise ValueError(f"{key}: expected a whole number, got {config[key]!r}")
     return int(config[key])
 
@@ -265,11 +270,17 @@ def explain(error: BaseException, overrides: Sequence[str], name: str, config_di
     text = str(error)
     if isinstance(error, RecursionError):
         return "an override or a configuration is nested too deep, or in a circle"
+    if type(error) is ValueError and not text.startswith("Config group override"):
+        return text
     if isinstance(error, YAMLError):
         return f"a configuration is not yaml: {problem(error)}"
-    if "Config group override must be" in f"{text}{error.__cause__}":
-        group = next((g for g, _, value in (o.partition("=") for o in overrides) if (CONF / g).is_dir() and not value.isidentifier()), "a group")
-        return f"{group}: expected the name of a configuration in conf/{group}, got no text; an option of it is {group}.<key>=<value>"
+    if text.startswith("Config group override") or isinstance(error, TypeError):
+        given = [o.partition("=") for o in overrides]
+        group = next((g for g, _, value in given if g and (CONF / g).is_dir() and (value == "null" or not value.isidentifier())), None)
+        if group is not None:
+            return f"{group}: expected the name of a configuration in conf/{group}, got no text; an option of it is {group}.<key>=<value>"
+    if (there := re.search(r"already at '([^']+)'", text)) is not None:
+        return f"{there.group(1)}: expected without +, for it is there already"
     if text.startswith("Ambiguous value"):
         override = text.splitlines()[0].rpartition("argument ")[2]
         return f"{override}: several values need -m, which makes one run of each; a list is written key=[a,b]"
@@ -278,6 +289,8 @@ def explain(error: BaseException, overrides: Sequence[str], name: str, config_di
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"unknown {group} {option!r}{near(option, error.options)}"
+    if (kept := re.search(r"delete from config. The value of '([^']+)' is (.*) and not", text)) is not None:
+        return f"~{kept.group(1)}: expected its value, {kept.group(2)}, or none"
     unknown = re.search(r"Could not (?:override|delete from config|append to config)[^']*'([^']+)'", text)
     if unknown is None:
         where = str(getattr(error, "full_key", None) or "")
@@ -285,6 +298,8 @@ def explain(error: BaseException, overrides: Sequence[str], name: str, config_di
     key = unknown.group(1)
     inner = re.search(r"full_key: (\S+)", str(error.__cause__ or ""))
     key = inner.group(1) if inner else key
+    if "delete from config" in text and key in _keys([], name, config_dir):
+        return f"~{key}: expected a key that has a value, got one that is null"
     others = [o for o in overrides if o.lstrip("+~").split("=")[0].split("@")[0] != key]
     return f"unknown key {key!r}{_near_keys(key, _keys(others, name, config_dir))}"
 
