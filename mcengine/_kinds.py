@@ -64,11 +64,12 @@ def check_kind(value: Any, kind: Any, where: str) -> None:
     Raises:
         ValueError: It is of another kind; of a mapping or a list, naming the item.
     """
-    kind, origin = _bare(kind), get_origin(_bare(kind))
-    if kind in (Any, None) and kind is not None:
+    kind = _bare(kind)
+    origin, inner = get_origin(kind), get_args(kind)
+    if kind is Any:
         return
     if origin in (Union, types.UnionType):
-        _check_union(value, get_args(kind), kind, where)
+        _check_union(value, inner, kind, where)
     elif not _outer(value, kind):
         raise ValueError(f"{where}: expected {words(kind)}, got {shown(value)}")
     elif kind is float and isinstance(value, int | float) and not _is_finite(value):
@@ -77,14 +78,14 @@ def check_kind(value: Any, kind: Any, where: str) -> None:
         if missing := [key for key in kinds(kind) if key in kind.__required_keys__ and key not in value]:
             raise ValueError(f"{where}.{missing[0]}: expected {words(kinds(kind)[missing[0]])}, got nothing")
         check_keys(value, kinds(kind), where)
-    elif isinstance(value, Mapping) and "_target_" not in value and isinstance(origin, type) and issubclass(origin, Mapping):
+    elif isinstance(value, Mapping) and "_target_" not in value and len(inner) == 2:
         for key, item in value.items():
-            if not isinstance(key, str):
+            if inner[0] is str and not isinstance(key, str):
                 raise ValueError(f"{where}: expected names, which are text, got {shown(key)}")
-            check_kind(item, get_args(kind)[1], f"{where}.{key}")
-    elif isinstance(value, list | tuple) and get_args(kind):
+            check_kind(item, inner[1], f"{where}.{key}")
+    elif isinstance(value, list | tuple) and (len(inner) == 1 or inner[1:] == (Ellipsis,)):
         for index, item in enumerate(value):
-            check_kind(item, get_args(kind)[0], f"{where}[{index}]")
+            check_kind(item, inner[0], f"{where}[{index}]")
 
 
 def check_keys(given: Mapping[Any, Any], known: Mapping[str, Any], where: str = "") -> None:
@@ -107,7 +108,10 @@ def check_keys(given: Mapping[Any, Any], known: Mapping[str, Any], where: str = 
 
 def words(kind: Any) -> str:
     """An annotation in words: ``a list of numbers``."""
-    kind, origin, inner = _bare(kind), get_origin(_bare(kind)), get_args(_bare(kind))
+    kind = _bare(kind)
+    origin, inner = get_origin(kind) or kind, get_args(kind) or (Any, Any)
+    if kind in _WORDS:
+        return _WORDS[kind]
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(words(k) for k in inner if k is not type(None) or len(inner) == 1))
     if origin is Literal:
@@ -121,7 +125,7 @@ def words(kind: Any) -> str:
     if isinstance(kind, type) and issubclass(kind, PurePath):
         return "text"
     name = str(getattr(kind, "__name__", kind)).removeprefix("Abstract")
-    return _WORDS.get(kind, f"{'an' if name[0] in 'AEIOU' else 'a'} {name}, as {{_target_: ...}}")
+    return f"{'an' if name[0] in 'AEIOU' else 'a'} {name}, as {{_target_: ...}}"
 
 
 def shown(value: Any) -> str:
@@ -137,10 +141,10 @@ def shown(value: Any) -> str:
 
 
 def _bare(kind: Any) -> Any:
-    """Of ``Annotated[seen, given]`` what may be given; what the type checker sees is ``seen``."""
+    """Of ``Annotated[Any, kind]`` the kind: the type checker sees any."""
     if get_origin(kind) is Annotated:
-        given = kind.__metadata__[0]
-        return _bare(given if isinstance(given, type) or get_origin(given) is not None else get_args(kind)[0])
+        seen = get_args(kind)[0]
+        return _bare(kind.__metadata__[0] if seen is Any else seen)
     return type(None) if kind is None else kind
 
 

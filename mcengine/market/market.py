@@ -45,7 +45,7 @@ class Market:
         array(0.03)
     """
 
-    assets: Annotated[dict[str, Any], Mapping[str, AbstractAsset]] = number(flat=True)
+    assets: dict[str, AbstractAsset] = number(flat=True)
     correlation: corr.Target = None
     rate: Annotated[Any, float | Rate] = 0.0
     regimes: Annotated[Any, Regimes | None] = None
