@@ -102,10 +102,11 @@ class _Jobs:
 
     def __call__(self, config: Any) -> None:
         from hydra.core.hydra_config import HydraConfig
+        from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
 
         hydra = HydraConfig.get()
-        path, overrides = Path(hydra.runtime.output_dir), as_written(hydra.overrides.task)
+        path, overrides = Path(hydra.runtime.output_dir), list(OmegaConf.to_container(hydra.overrides.task, resolve=False))
         stopped, ours = True, False  # from outside, and may go on; another process's folder is left alone
         choices = {k: v for k, v in hydra.runtime.choices.items() if not k.startswith("hydra") and "@" not in k}
         command = script(self.name, self.line, overrides)
@@ -159,14 +160,6 @@ class _Jobs:
         timings = {**timings, "total_seconds": time.perf_counter() - start}
         folder.finish(resolved, metrics, {**facts, "timings": timings})
         print(folder.path, flush=True)
-
-
-def as_written(overrides: Any) -> list[str]:
-    """Overrides as they were given: ``seed=${paths}`` is not looked up among them."""
-    from omegaconf import OmegaConf
-
-    written: Any = OmegaConf.to_container(overrides, resolve=False)
-    return list(written)
 
 
 def _join_hosts(name: str, line: CommandLine) -> None:
