@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "mcengine"
 ROOMS = (
     ("_spelling",),
     ("statistics",),
-    ("_kernel", "_model", "_runtime", "_targets"),
+    ("_files", "_kernel", "_made", "_model", "_runtime", "_targets"),
     ("noise",),
     ("pricing", "history"),
     ("market",),
