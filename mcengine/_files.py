@@ -58,7 +58,7 @@ def opened(file: Path, mode: str) -> IO[Any]:
     """
     if file.is_symlink():
         raise ValueError(f"{file} is a symbolic link, which is not followed")
-    handle: IO[Any] = open(file, mode, opener=lambda path, flags: os.open(path, flags | _NO_LINK, 0o666))
+    handle: IO[Any] = open(file, mode, opener=lambda path, flags: os.open(path, flags | _NO_LINK, 0o666))  # noqa: SIM115 - the caller's
     found = os.fstat(handle.fileno())
     if not stat.S_ISREG(found.st_mode) or (found.st_nlink > 1 and mode != "rb"):
         handle.close()
@@ -119,7 +119,7 @@ def parse_json(data: bytes, where: str) -> Any:
 
 
 def write(file: Path, data: bytes | str) -> None:
-    """The whole file or none of it, on the device when this returns; in place of a link, never through it. Texts are written as ``hide`` gives them."""
+    """The whole file or none of it, on the device when this returns; in place of a link, never through it. A text is written as ``hide`` gives it."""
     content = hide(data).encode() if isinstance(data, str) else data
     draft = file.with_name(f".{secrets.token_hex(4)}.draft")
     try:

@@ -30,8 +30,6 @@ def make(folder: Path) -> Path:
     new = [parent for parent in reversed(folder.parents) if not parent.exists() and _mkdir(parent)]
     if _mkdir(folder):
         _mark(folder, new)
-    elif not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is there and is no folder")
     return folder
 
 
@@ -94,16 +92,26 @@ def lock(handle: IO[bytes]) -> bool:
     return True
 
 
+def keep(folder: Path) -> None:
+    """What this process made there stays: from now on it is a folder that was there, and nobody's mark."""
+    folder = Path(os.path.realpath(folder))
+    if is_made(folder):
+        with _files.opened(folder / MARK, "r+b") as handle:
+            handle.truncate(0)
+    _made.pop(folder, None)
+    _files.written.difference_update({file for file in _files.written if folder in file.parents})
+
+
 def discard(file: Path) -> None:
     """Remove a file of this process's own, or one that is to be written anew."""
     file.unlink(missing_ok=True)
 
 
 def sign(handle: IO[bytes], folder: Path) -> None:
-    """Put this process's mark where it works: another that made the folder no longer takes it back."""
+    """Put this process's mark where it works in place of another's, who no longer takes the folder back."""
     mark = _made.get(Path(os.path.realpath(folder)), (0, b"", []))[1]
     handle.seek(0)
-    if not mark or handle.read(len(mark) + 1) != mark:
+    if handle.read(len(mark) + 1) not in (b"", mark):
         handle.truncate(0)
         handle.write(_new_mark())
 
