@@ -94,10 +94,11 @@ class _Jobs:
 
     def __call__(self, config: Any) -> None:
         from hydra.core.hydra_config import HydraConfig
+        from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
 
         hydra = HydraConfig.get()
-        path, overrides = Path(hydra.runtime.output_dir), list(hydra.overrides.task)
+        path, overrides = Path(hydra.runtime.output_dir), list(OmegaConf.to_container(hydra.overrides.task, resolve=False))
         stopped = True  # from outside, and may go on
         if self.line.multirun:
             _made.adopt(path, self.root.path, self.root.before)

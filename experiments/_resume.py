@@ -18,6 +18,7 @@ from mcengine.report.run_folder import as_json
 _HOSTS = ("engine.platform", "engine.hosts", *(f"engine.hosts.{key}" for key in ("coordinator", "processes", "process")))
 FREE = ("plots", "paths", "until.metric", "until.error", "seconds", "engine.block", "engine.devices", "engine.memory", *_HOSTS)
 """What may differ in a run that goes on: how far it is to go, and what changes no path's numbers."""
+_LONGEST = 10_000  # characters of an override; its parser takes seconds for more
 
 
 def resumed(name: str, line: CommandLine) -> list[str]:
@@ -97,8 +98,10 @@ def _check(override: str, file: Path) -> None:
     from hydra.errors import HydraException
 
     try:
-        found = OverridesParser.create().parse_override(override)
+        found = None if len(override) > _LONGEST else OverridesParser.create().parse_override(override)
     except (HydraException, RecursionError):
+        found = None
+    if found is None:
         raise ValueError(f"{file} is damaged: overrides: cannot read {override!r:.80}") from None
     if "hydra" in re.split(r"[./@:]", f"{found.key_or_group}@{found.package or ''}"):
         raise ValueError(f"{file} is damaged: it has settings of Hydra itself")

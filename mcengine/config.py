@@ -242,7 +242,8 @@ def saved(config: Any) -> Saved:
         value, raw = node[key], node._get_node(key)
         if heard:
             out.environment[name] = OmegaConf.to_container(value, resolve=True) if isinstance(value, Container) else value
-            out.hidden.update({str(text): f"${{oc.env:{variable}}}" for variable, text in heard.items()} | {str(value): raw._value()})
+            out.hidden.update({str(text): f"${{oc.env:{variable}}}" for variable, text in heard.items()})
+            out.hidden.update({str(value): raw._value()} if "oc.env" in raw._value() else {})
             return raw._value()
         if not isinstance(value, Container):
             return value
