@@ -5,13 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import jax
 import pytest
 
 import mcengine as mc
-from mcengine import config
+from mcengine import _made, config
 from mcengine.report import RunFolder
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
@@ -149,14 +150,22 @@ def test_other_refusals(script, capsys, tmp_path, name, words, message):
 
 
 def test_a_folder_where_another_process_works_is_left_alone(script, capsys, tmp_path, monkeypatch):
-    """Also where it did not exist when this one looked."""
-    looked, too_early = Path.is_dir, [tmp_path / "run"]
+    """Also one that this process made, and another took before it began to work there."""
     with RunFolder(tmp_path / "run").alone():
-        monkeypatch.setattr(Path, "is_dir", lambda self: looked(self) and not (self in too_early and too_early.remove(self) is None))
         assert script("hedge", [*FAST, f"hydra.run.dir={tmp_path}/run"]) == 2
-        monkeypatch.undo()
         assert "another process is at work in it" in capsys.readouterr().err
         assert (tmp_path / "run").is_dir()
+    make, others = _made.make, ExitStack()
+
+    def made_and_taken(folder):
+        others.enter_context(RunFolder(make(folder)).alone())
+        return folder
+
+    monkeypatch.setattr(_made, "make", made_and_taken)
+    with others:
+        assert script("hedge", [*FAST, f"hydra.run.dir={tmp_path}/new"]) == 2
+        assert "another process is at work in it" in capsys.readouterr().err
+        assert (tmp_path / "new").is_dir()
 
 
 def test_a_derivative_that_is_not_finite_names_paths_and_step(script, capsys, tmp_path):
