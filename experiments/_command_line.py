@@ -3,6 +3,7 @@
 Flags work as Hydra documents them, in any place, but for those that are refused by name in ``_REFUSED``.
 """
 
+import re
 import shlex
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -18,6 +19,13 @@ _REFUSED = {
     "config_path": "an experiment reads mcengine's conf/; keep yours in a folder by group and name that by --config-dir",
     "experimental_rerun": "a pickle is not run; a run goes on with resume=<its folder>",
 }
+_HYDRA = {
+    r"[+~]*hydra\.searchpath\b": "hydra.searchpath: name a folder of configurations by --config-dir",
+    r"[+~]*hydra(\.callbacks\b|\.[^=]*_target_|=\s*\{)": "hydra: what Hydra calls is fixed; name a module of your own by --code",
+    r"[^=]*@_?(global_\.)?hydra\b": "hydra: a group of configurations is not for Hydra's own settings",
+    r"\+hydra\.(?!job\.env_set\b)": "hydra: Hydra reads no settings but its own; leave the + out",
+}
+"""Overrides that are refused: what they begin with, and why."""
 _SHOWING = ("help", "hydra_help", "cfg", "resolve", "package", "shell_completion", "info")
 
 
@@ -54,16 +62,20 @@ def read(arguments: Sequence[str]) -> CommandLine:
     parser: ArgumentParser = get_args_parser()
     parser.add_argument("--code", action="append", default=[])
     parser.error = _refuse  # type: ignore[method-assign]
+    for name in _REFUSED:  # also without the value that Hydra wants
+        next(a for a in parser._actions if a.dest == name).nargs = "?"
     found = parser.parse_intermixed_args(list(arguments))
     for name, reason in _REFUSED.items():
-        if getattr(found, name) is not None:
-            raise ValueError(f"--{name.replace('_', '-')}: {reason}")
+        flag = f"--{name.replace('_', '-')}"
+        if getattr(found, name) is not None or any(word.partition("=")[0] == flag for word in arguments):
+            raise ValueError(f"{flag}: {reason}")
     if sum(map(bool, (found.run, found.multirun, found.cfg, found.info, found.shell_completion))) > 1:
         raise ValueError("expected one of --run, --multirun, --cfg, --info and --shell-completion, got several")
     if (found.resolve and not (found.cfg or found.help)) or (found.package and not found.cfg):
         raise ValueError(f"--{'resolve' if found.resolve else 'package'}: expected --cfg beside it, which it is about")
-    if any(o.lstrip("+~").startswith("hydra.searchpath") for o in found.overrides):
-        raise ValueError("hydra.searchpath: name a folder of configurations by --config-dir")
+    for pattern, reason in _HYDRA.items():
+        if any(re.match(pattern, override) for override in found.overrides):
+            raise ValueError(reason)
     if found.config_dir is not None:
         configuration.check_folder(Path(found.config_dir))
     code = [_targets.module_name(name) for given in found.code for name in given.split(",")]

@@ -1,30 +1,32 @@
 """What every experiment shares: Hydra around a task, errors as one line, a run folder that is complete or gone.
 
-A task is ``task(config, folder) -> (metrics, timings)``. Exit codes: 0 done, 2 input that was refused or no room on the disk, 3 a path that was
-not finite, 130 interrupted. A run that stops half-way keeps its finished blocks and says how to go on.
+A task is ``task(config, folder) -> (metrics, timings)``. Exit codes: 0 done, 2 input that was refused, no room on the disk, or what nobody foresaw
+(its traceback is in the run folder), 3 a path that was not finite, 130 interrupted, by Ctrl-C or SIGTERM. A run that stops half-way keeps its
+finished blocks and says how to go on.
 The last line on standard output is the run folder; of a sweep, the sweep's folder after one for each run.
 """
 
 import logging
 import math
 import os
-import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import _bug
 import _command_line
+import _folder
 import _resume
 import jax
 from _command_line import CommandLine, script
 
 import mcengine as mc
-from mcengine import _runtime, _targets
+from mcengine import _files, _made, _runtime, _targets
 from mcengine import config as configuration
 from mcengine.engine.checkpoint import FULL
 from mcengine.engine.checks import check_paths
@@ -34,6 +36,8 @@ from mcengine.report import RunFolder, provenance
 Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, Any]]]
 
 REFUSED, NOT_FINITE, INTERRUPTED = 2, 3, 130
+_SECRET = 4
+"""Characters from which on a text of the environment is hidden wherever it is written; a shorter one is a part of any word."""
 SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024, "optimise.validation_paths": 2048}
 """Under MC_SMALL=1 nothing is larger than this: tests and a first look."""
 
@@ -47,12 +51,18 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
     """One run, or with ``-m`` one for each combination of values; or what a flag such as ``--help`` shows."""
     try:
         line = _command_line.read(arguments)
-        with _targets.allowing(line.code):
+        with _targets.allowing(line.code), _terminable():
             return _show(name, line) if line.shown else _run(task, name, line)
     except SystemExit as done:  # Hydra's, after --help or --version
         return int(done.code or 0)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         _say(str(error))
+        return REFUSED
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
+    except Exception as error:
+        _say(_bug.told(error, script(name, CommandLine([], False, None, [], []), arguments)))
         return REFUSED
 
 
@@ -67,43 +77,43 @@ def _run(task: Task, name: str, line: CommandLine) -> int:
     _join_hosts(name, line)
     if name != "benchmark":  # which times the compiler
         _runtime.cache()
-    key = "hydra.sweep.dir" if line.multirun else "hydra.run.dir"
-    given = [_resume.value(a) for a in line.overrides if a.partition("=")[0] == key]
-    with _folder(Path(given[-1]) if given else None, Path("multirun" if line.multirun else "outputs") / name) as (root, old):
-        jobs = _Jobs(task, name, line, old)
+    with _folder.opened(name, line) as root:
+        jobs = _Jobs(task, name, line, root)
         try:
             with _quiet_hydra():
-                _hydra(name, jobs, line, [] if given else [f"{key}={root}"])
-        except OSError as error:
-            _say(str(error))
-            return REFUSED
+                _hydra(name, jobs, line, [root.override])
         except KeyboardInterrupt:
-            _say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root), line) if not line.multirun else ''}")
+            _say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root.path), line) if not line.multirun else ''}")
             return INTERRUPTED
-        if line.multirun and any(root.rglob("metrics.json")):
-            print(root.resolve(), flush=True)
+        if line.multirun and not jobs.codes:
+            _say("--multirun: expected values that make at least one run, got none")
+            return REFUSED
+        if line.multirun and root.kept:
+            print(root.path, flush=True)
         return max(jobs.codes, default=0)
 
 
 class _Jobs:
     """What Hydra calls for each run. Failures are said and counted, not raised: the rest of a sweep goes on."""
 
-    def __init__(self, task: Task, name: str, line: CommandLine, old: set[Path]) -> None:
-        self.task, self.name, self.line, self.old = task, name, line, old
+    def __init__(self, task: Task, name: str, line: CommandLine, root: _folder.Root) -> None:
+        self.task, self.name, self.line, self.root = task, name, line, root
         self.codes: list[int] = []
 
     def __call__(self, config: Any) -> None:
         from hydra.core.hydra_config import HydraConfig
+        from omegaconf import OmegaConf
         from omegaconf.errors import OmegaConfBaseException
 
         hydra = HydraConfig.get()
-        path, overrides = Path(hydra.runtime.output_dir), list(hydra.overrides.task)
-        stopped, ours = True, False  # from outside, and may go on; another process's folder is left alone
+        path, overrides = Path(hydra.runtime.output_dir), list(OmegaConf.to_container(hydra.overrides.task, resolve=False))
+        stopped = True  # from outside, and may go on
+        if self.line.multirun:
+            _made.adopt(path, self.root.path, self.root.before)
         choices = {k: v for k, v in hydra.runtime.choices.items() if not k.startswith("hydra") and "@" not in k}
         command = script(self.name, self.line, overrides)
         try:
             with RunFolder(path).alone():
-                ours = True
                 self._finish(config, path, {"experiment": self.name, **choices}, command, overrides)
             code = 0
         except mc.engine.NotFiniteError as error:
@@ -118,35 +128,41 @@ class _Jobs:
             _say(f"the disk is full{kept}{_resume.how_to_go_on(self.name, RunFolder(path), self.line)}")
         except (ValueError, OmegaConfBaseException) as error:
             code, stopped = REFUSED, False
-            _say(str(error))
+            _say(configuration.explain(error, overrides, self.name, self.line.config_dir))
+        except Exception as error:
+            code = REFUSED
+            _say(_bug.told(error, command, path))
         finally:
-            if not ours:
-                self.old.update({path.absolute(), path.absolute().parent})
-            done = (path / "metrics.json").is_file()
-            if not done and path.absolute() not in self.old and not (stopped and RunFolder(path).has_blocks):
-                shutil.rmtree(path, ignore_errors=True)
+            folder = RunFolder(path)
+            done = (path / "metrics.json").is_file() or (path / _bug.LOG).is_file()
+            if done or (stopped and folder.has_blocks):
+                self.root.kept = True
+                _made.keep(path)
+            else:
+                _made.remove(path)
         self.codes.append(code)
 
     def _finish(self, config: Any, path: Path, choices: dict[str, str], command: str, overrides: list[str]) -> None:
         start = time.perf_counter()
         logging.getLogger("jax").setLevel(logging.ERROR)  # what it says about accelerators it did not find is no concern of a study
-        prepare(config)
-        resolved = {**configuration.plain(config), **configuration.sources(config)}
-        folder = RunFolder(path, _resume.resumable(RunFolder(path), resolved))
-        if folder.is_finished(resolved):
-            print(f"finished before, skipped: {command}\n{folder.path}", flush=True)
-            return
-        begun = {"experiment": self.name, "flags": self.line.kept, "overrides": overrides, "config": resolved}
-        before = folder.begin(configuration.as_yaml(config), begun)
-        facts = {**provenance(), "seed": config.seed, "choices": choices, "command": command}  # of the code as it was when it started
-        try:
-            metrics, timings = self.task(config, folder)
-        except ValueError:
-            if folder.resumable:
+        prepare(config, self.name)
+        saved, kept = _resume.kept(config, RunFolder(path))
+        hidden = {text: place for text, place in saved.hidden.items() if len(text) >= _SECRET and not _is_number(text)}
+        with _files.hiding(hidden):
+            folder = RunFolder(path, _resume.resumable(RunFolder(path), kept))
+            if folder.is_finished(kept):
+                print(f"finished before, skipped: {command}\n{folder.path}", flush=True)
+                return
+            begun = {"experiment": self.name, "flags": self.line.kept, "overrides": overrides, "config": kept}
+            before = folder.begin(configuration.as_yaml(saved.tree), begun)
+            facts = {**provenance(), "seed": config.seed, "choices": choices, "command": command}  # of the code as it was when it started
+            try:
+                metrics, timings = self.task(config, folder)
+            except Exception:
                 folder.restore(before)
-            raise
-        timings = {**timings, "total_seconds": time.perf_counter() - start}
-        folder.finish(resolved, metrics, {**facts, "timings": timings})
+                raise
+            timings = {**timings, "total_seconds": time.perf_counter() - start}
+            folder.finish(kept, metrics, {**facts, "timings": timings})
         print(folder.path, flush=True)
 
 
@@ -213,23 +229,19 @@ def check_floor(study: mc.Study, floor: Any) -> None:
     validate_floor("floor", floor, study.discount)
 
 
-def prepare(config: Any) -> None:
-    """Check what every experiment takes, set the precision, and shrink the run where MC_SMALL asks for it."""
+def prepare(config: Any, name: str) -> None:
+    """Check every setting and every node by name and by type, set the precision, and shrink the run where MC_SMALL asks for it."""
     from omegaconf import OmegaConf
 
+    configuration.check(config, name, nodes=True)
     for key in ("paths", "test_paths"):
         if key in config:
             configuration.number(config, key)
             config[key] = check_paths(config[key])
     for key in ("seed", "steps", "delay"):
         config[key] = configuration.integer(config, key)
-    floors = config.get("floors", [0.5])
-    if not hasattr(floors, "index") or not floors or not all(isinstance(f, int | float) and not isinstance(f, bool) for f in floors):
-        raise ValueError(f"floors: expected at least one number, as [0.7,0.9], got {floors!r}")
-    if not isinstance(config.plots, bool):
-        raise ValueError(f"plots: expected true or false, got {config.plots!r}")
-    if not hasattr(config.weights, "items"):
-        raise ValueError(f"weights: expected a weight by asset, such as {{equity: 0.6}}, got {config.weights!r}")
+    if not config.get("floors", [0.5]):
+        raise ValueError("floors: expected at least one number, as [0.7,0.9], got []")
     _runtime.set_precision(config.precision)
     if os.environ.get("MC_SMALL") == "1":
         for key, most in SMALL.items():
@@ -260,15 +272,12 @@ def trace(config: Any, folder: RunFolder, study: mc.Study) -> tuple[dict[str, An
 def _hydra(name: str, task: Callable[[Any], None], line: CommandLine, more: Sequence[str]) -> None:
     """``hydra.main`` on this command line and ``more`` overrides; what it would print as an error is raised as a ``ValueError`` of one line."""
     import hydra
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
 
     arguments, sys.argv = sys.argv, [f"{name}.py", *line.overrides, *more, *line.hydra]
     try:
         hydra.main(config_path=str(configuration.CONF), config_name=name, version_base="1.3")(task)()
-    except (HydraException, OmegaConfBaseException) as error:
-        overrides = [a for a in line.overrides if "=" in a and not a.startswith("hydra.")]
-        raise ValueError(configuration.explain(error, overrides, name, line.config_dir)) from None
+    except (*configuration.unreadable(), RuntimeError, TypeError) as error:  # the last two for settings of Hydra's own
+        raise ValueError(configuration.explain(error, _folder.of_task(line), name, line.config_dir)) from None
     finally:
         sys.argv = arguments
 
@@ -288,30 +297,30 @@ def _quiet_hydra() -> Iterator[None]:
 
 
 @contextmanager
-def _folder(given: Path | None, parent: Path) -> Iterator[tuple[Path, set[Path]]]:
-    """(the folder of this run or sweep, those that were there before). One of our making that no run finished in goes at the end."""
-    if given is None:
-        stamp, copy = f"{datetime.now():%Y-%m-%d_%H-%M-%S}", 1
-        root = parent / stamp
-        while True:
-            try:
-                root.mkdir(parents=True)
-                break
-            except FileExistsError:  # another run began within the second
-                copy += 1
-                root = parent / f"{stamp}_{copy}"
-        old: set[Path] = set()
-    else:
-        root = given.absolute()
-        old = {root, *root.iterdir()} if root.is_dir() else set()
+def _terminable() -> Iterator[None]:
+    """SIGTERM is as Ctrl-C, once: while that is answered another is not."""
+
+    def interrupt(*_: Any) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
     try:
-        yield root, old
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not in the main thread, which alone may say so
+        yield
+        return
+    try:
+        yield
     finally:
-        if root.absolute() not in old and not any(root.rglob("metrics.json")) and not RunFolder(root).has_blocks:
-            shutil.rmtree(root, ignore_errors=True)
-            for parent in (root.parent, root.parent.parent) if given is None else ():
-                if not any(parent.iterdir()):
-                    parent.rmdir()
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return text.lower() in ("true", "false", "null", "none")
+    return True
 
 
 def _say(message: str) -> None:

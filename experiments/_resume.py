@@ -1,6 +1,9 @@
 """A run that goes on: from which folder, with which overrides, and that it is the same run."""
 
+import hashlib
+import json
 import re
+import secrets
 import shlex
 from pathlib import Path
 from typing import Any
@@ -10,11 +13,12 @@ from _command_line import CommandLine, script
 from mcengine import config as configuration
 from mcengine.engine.identity import differences, summarise
 from mcengine.report import RunFolder
-from mcengine.report.run_folder import as_json, read_json
+from mcengine.report.run_folder import as_json
 
 _HOSTS = ("engine.platform", "engine.hosts", *(f"engine.hosts.{key}" for key in ("coordinator", "processes", "process")))
 FREE = ("plots", "paths", "until.metric", "until.error", "seconds", "engine.block", "engine.devices", "engine.memory", *_HOSTS)
 """What may differ in a run that goes on: how far it is to go, and what changes no path's numbers."""
+_LONGEST = 10_000  # characters of an override; its parser takes seconds for more
 
 
 def resumed(name: str, line: CommandLine) -> list[str]:
@@ -24,19 +28,18 @@ def resumed(name: str, line: CommandLine) -> list[str]:
         return line.overrides
     if line.multirun:
         raise ValueError("resume: expected one run; a sweep goes on when it is started again with hydra.sweep.dir=<its folder>")
-    folder = Path(given[-1]).absolute()
-    begun = read_json(folder / "begun.json")
+    folder = RunFolder(Path(given[-1]).absolute())
+    begun = folder.begun()
     if not begun:
         raise ValueError(f"resume: expected the folder of a run of experiments/{name}.py, got {given[-1]}")
     if begun["experiment"] != name:
         raise ValueError(f"resume: {given[-1]} is a run of experiments/{begun['experiment']}.py, not of {name}.py")
-    if (flags := begun.get("flags")) and not line.kept:  # a file in a run folder adds no code and no configurations: the command line does
+    if (flags := begun["flags"]) and not line.kept:  # a file in a run folder adds no code and no configurations: the command line does
         raise ValueError(f"resume: the run in {given[-1]} was begun with {shlex.join(flags)}; give that again")
-    if any(re.match(r"-|[+~]*hydra\b|[^=]*@[^=]*\bhydra\b", o) for o in begun["overrides"]):
-        raise ValueError(f"resume: {folder / 'begun.json'} is damaged: it has settings of Hydra itself")
+    for override in begun["overrides"]:
+        _check(override, folder.path / "begun.json")
     rest = [o for o in line.overrides if not o.startswith(("resume=", "hydra.run.dir="))]
-    quoted = str(folder).replace("'", "\\'")
-    return [*begun["overrides"], *rest, f"hydra.run.dir='{quoted}'"]
+    return [*begun["overrides"], *rest, f"hydra.run.dir={quoted(folder.path)}"]
 
 
 def value(override: str) -> str:
@@ -45,19 +48,62 @@ def value(override: str) -> str:
     return found[1:-1].replace("\\'", "'") if found[:1] == found[-1:] == "'" else found
 
 
+def quoted(path: Path | str) -> str:
+    """A path as the value of an override, whatever is in its name."""
+    text = re.sub(r"(\\*)'", r"\1\1\\'", str(path))
+    text = re.sub(r"\\+$", lambda end: 2 * end[0], text).replace("${", "\\${")
+    return f"'{text}'"
+
+
+def kept(config: Any, folder: RunFolder) -> tuple[configuration.Saved, dict[str, Any]]:
+    """(the configuration as it may be kept, what says which run it is): sources of code included, and of what the environment gave a hash.
+
+    The hash is salted and slow to try: what is in the environment may be a secret.
+    """
+    saved = configuration.saved(config)
+    values = {key: found for key, found in saved.environment.items() if key not in FREE}
+    before = folder.begun().get("config", {}).get("environment") if values else None
+    salt = before.get("salt") if isinstance(before, dict) else None
+    salt = salt if isinstance(salt, str) else secrets.token_hex(8)
+    environment = {"environment": {"salt": salt, **{key: _hashed(found, salt) for key, found in values.items()}}} if values else {}
+    return saved, {**saved.tree, **configuration.sources(config), **environment}
+
+
 def resumable(folder: RunFolder, config: dict[str, Any]) -> bool:
     """Whether the folder holds a run of this configuration that may go on. Raises ``ValueError`` with what differs when it holds another's."""
-    begun = read_json(folder.path / "begun.json")
-    if not begun or not folder.has_blocks:
+    begun = folder.begun()
+    if not begun or not folder.holds_run:
         return False
     old, new = (configuration.flat(c) for c in (begun["config"], as_json(config)))
     found = differences({k: v for k, v in old.items() if k not in FREE}, {k: v for k, v in new.items() if k not in FREE})
     if found:
         finished = "finished" if (folder.path / "metrics.json").is_file() else "stopped"
-        raise ValueError(f"{folder.path} holds the {finished} run of another configuration: {summarise(found)}; choose a folder of its own")
+        other = "choose a folder of its own, or remove that one"
+        raise ValueError(f"{folder.path} holds the {finished} run of another configuration: {summarise(found)}; {other}")
     return True
 
 
 def how_to_go_on(name: str, folder: RunFolder, line: CommandLine) -> str:
     """The command, where something was finished."""
     return f"; go on with: {script(name, line, [f'resume={folder.path}'])}" if folder.has_blocks else ""
+
+
+def _hashed(value: Any, salt: str) -> str:
+    return hashlib.scrypt(json.dumps(value).encode(), salt=salt.encode(), n=1 << 14, r=8, p=1, dklen=8).hex()
+
+
+def _check(override: str, file: Path) -> None:
+    """Raise ``ValueError`` unless an override that a file holds is one of a single run's configuration."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    try:
+        found = None if len(override) > _LONGEST else OverridesParser.create().parse_override(override)
+    except (HydraException, RecursionError):
+        found = None
+    if found is None:
+        raise ValueError(f"{file} is damaged: overrides: cannot read {override!r:.80}") from None
+    if "hydra" in re.split(r"[./@:]", f"{found.key_or_group}@{found.package or ''}"):
+        raise ValueError(f"{file} is damaged: it has settings of Hydra itself")
+    if found.is_sweep_override():
+        raise ValueError(f"{file} is damaged: overrides: expected those of one run, got {override!r:.80}")

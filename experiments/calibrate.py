@@ -83,9 +83,7 @@ def _say_how_to_use(file: Any, market: mc.market.Market) -> None:
 
 
 def _write(folder: report.RunFolder, market: mc.market.Market, comment: str) -> Any:
-    file = folder.path / "market.yaml"
-    file.write_text(mc.calibrate.to_yaml(market, comment=comment), encoding="utf-8")
-    return file
+    return folder.write_text("market.yaml", mc.calibrate.to_yaml(market, comment=comment))
 
 
 if __name__ == "__main__":

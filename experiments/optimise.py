@@ -12,6 +12,7 @@ import _main
 import mcengine as mc
 from mcengine import config as configuration
 from mcengine import objective, optimise, report
+from mcengine._files import inside
 from mcengine._model import replace
 
 
@@ -33,7 +34,7 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
     both = replace(study, policy={"before": policy, "after": next(iter(fit.study.books.values()))})
     figures = objective.figures(both, float(goal.floor), benchmark="before")
     # Ids behind those of the main run: neither it nor the fit has met these paths.
-    where = {"first": config.paths, "folder": folder.path / f"fresh_from_{config.paths}", "resume": folder.resumable}
+    where = {"first": config.paths, "folder": inside(folder.path, f"fresh_from_{config.paths}"), "resume": folder.resumable}
     result = both.run(config.test_paths, seed=config.seed, figures=figures, **where, **_main.engine(config))
     table = objective.table(result, float(goal.floor), benchmark="before").drop(columns="difference_at_equal_leverage")
     table = table.rename(columns={"difference": "difference_to_before"})

@@ -7,14 +7,15 @@ they were given (JAX itself would sort a dict's keys); fields made with ``static
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TypeAlias, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeAlias, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
 
+from mcengine._kinds import as_array, is_plain, shown
 from mcengine._spelling import near
 
-Scalar: TypeAlias = Any
+Scalar: TypeAlias = Annotated[Any, float]
 """A number of one path: a Python float, a NumPy or JAX scalar, or a tracer."""
 
 T = TypeVar("T")
@@ -70,12 +71,12 @@ def _is_static(field: dataclasses.Field) -> bool:
 def _as_numbers(value: Any, where: str) -> Any:
     if isinstance(value, bool | str):
         raise ValueError(f"{where}: expected a number, got {value!r}")
+    if is_plain(value) and not isinstance(value, int | float | list | tuple | Mapping):
+        raise ValueError(f"{where}: expected a number, got {shown(value)}")
     if isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
         value = np.asarray(value)  # a computed number is checked like a given one
     if isinstance(value, int | float | np.generic | np.ndarray | list | tuple) and not hasattr(value, "_fields"):
-        plain = np.asarray(value)
-        if plain.dtype.kind not in "fiu":
-            raise ValueError(f"{where}: expected numbers, got {value!r}")
+        plain = as_array(value, where)
         return plain.astype(np.float64)
     if isinstance(value, Mapping):
         return {name: _as_numbers(item, f"{where}.{name}") for name, item in value.items()}
@@ -124,12 +125,15 @@ def _normalise(self: Any) -> None:
             continue
         if value is None:
             raise ValueError(f"{name}.{field.name}: expected a number, got nothing")
+        if field.type == Scalar and (isinstance(value, Mapping) or dataclasses.is_dataclass(value) or callable(value)):
+            raise ValueError(f"{name}.{field.name}: expected a number, got {shown(value)}")
         value = _as_numbers(value, f"{name}.{field.name}")
         object.__setattr__(self, field.name, value)
         _check_bounds(value, field.metadata.get("bounds", {}), f"{name}.{field.name}")
     check = getattr(self, "check", None)
     if check is not None and is_concrete(self):
-        check()
+        with np.errstate(all="ignore"):  # a number beyond all sense is refused, or found on the paths
+            check()
 
 
 def _items(field: dataclasses.Field, value: Any) -> Iterator[tuple[str, Any]]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
+from mcengine._arguments import OPTIONS, check_arguments
 from mcengine._spelling import near
 
 Modules: TypeAlias = Iterable[str | ModuleType]
@@ -32,28 +33,39 @@ _named = [word.strip() for word in os.environ.get("MC_CODE", "").split(",") if w
 def build(node: Any, where: str = "", allow: Modules = ()) -> Any:
     """What a node of plain dicts and lists describes: ``_target_`` called with its other keys (and ``_args_``), the innermost first.
 
-    Nothing is called before every target is resolved. With ``_partial_: true`` a ``functools.partial`` in place of a call.
+    Nothing is called before every target is resolved and every argument checked; what a node has built is checked once more. With
+    ``_partial_: true`` a ``functools.partial`` in place of a call.
 
     Raises:
-        ValueError: a target that ``resolve`` refuses, or an option of Hydra's that has no meaning here.
+        ValueError: What ``check_nodes`` refuses.
     """
-    calls = {target: resolve(target, at, allow) for at, target in targets(node, where)}
-    return _built(node, calls)
+    return _built(node, where, check_nodes(node, where, allow))
+
+
+def check_nodes(node: Any, where: str = "", allow: Modules = ()) -> dict[str, Callable[..., Any]]:
+    """Resolve every target of a node at any depth, and check the arguments that it is given by name and by annotation.
+
+    Args:
+        node: Plain dicts and lists.
+        where: Its dotted key, for messages.
+        allow: As of ``resolve``.
+
+    Returns:
+        What each target names.
+
+    Raises:
+        ValueError: A target that ``resolve`` refuses, an argument that is unknown, missing or of another kind, or an option of Hydra's that has no
+            meaning here.
+    """
+    calls = {target: resolve(target, at, allow) for at, target, _ in _nodes(node, where)}
+    for at, target, inner in _nodes(node, where):
+        check_arguments(calls[target], inner, at)
+    return calls
 
 
 def targets(node: Any, where: str = "") -> Iterator[tuple[str, str]]:
     """(dotted key of its node, target) of every ``_target_`` at any depth."""
-    if isinstance(node, list | tuple):
-        for index, item in enumerate(node):
-            yield from targets(item, f"{where}[{index}]")
-    if isinstance(node, Mapping):
-        if "_target_" in node:
-            for option, only in (("_recursive_", True), ("_convert_", "all")):
-                if node.get(option, only) != only:
-                    raise ValueError(f"{_key(where, option)}: expected {only!r} or nothing, got {node[option]!r}")
-            yield where, str(node["_target_"])
-        for key, item in node.items():
-            yield from targets(item, _key(where, key))
+    yield from ((at, target) for at, target, _ in _nodes(node, where))
 
 
 def resolve(target: str, where: str = "", allow: Modules = ()) -> Callable[..., Any]:
@@ -174,16 +186,30 @@ def _is_data(found: Any) -> bool:
     return isinstance(found, type) and dataclasses.is_dataclass(found) and found.__dataclass_params__.frozen  # type: ignore[attr-defined]
 
 
-def _built(node: Any, calls: Mapping[str, Callable[..., Any]]) -> Any:
+def _nodes(node: Any, where: str) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """(dotted key, target, itself) of every node with a ``_target_`` at any depth."""
     if isinstance(node, list | tuple):
-        return [_built(item, calls) for item in node]
+        for index, item in enumerate(node):
+            yield from _nodes(item, f"{where}[{index}]")
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield where, str(node["_target_"]), node
+        for key, item in node.items():
+            yield from _nodes(item, _key(where, key))
+
+
+def _built(node: Any, where: str, calls: Mapping[str, Callable[..., Any]]) -> Any:
+    if isinstance(node, list | tuple):
+        return [_built(item, f"{where}[{index}]", calls) for index, item in enumerate(node)]
     if not isinstance(node, Mapping):
         return node
+    inner = {key: _built(item, _key(where, key), calls) for key, item in node.items()}
     if "_target_" not in node:
-        return {key: _built(item, calls) for key, item in node.items()}
-    options = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
-    call, positional = calls[str(node["_target_"])], _built(node.get("_args_", []), calls)
-    named = {key: _built(item, calls) for key, item in node.items() if key not in options}
+        return inner
+    call = calls[str(node["_target_"])]
+    check_arguments(call, inner, where)
+    named = {key: item for key, item in inner.items() if key != "_target_" and key not in OPTIONS}
+    positional = inner.get("_args_", [])
     return functools.partial(call, *positional, **named) if node.get("_partial_") else call(*positional, **named)
 
 

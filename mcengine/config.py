@@ -4,18 +4,19 @@
 imported on first use, and what it raises leaves here as a ``ValueError`` with the one line a user can act on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from mcengine._config_dir import CONF, check_folder
+from mcengine._kinds import shown
 from mcengine._spelling import near
-from mcengine._targets import Modules, build, is_own, resolve, targets
+from mcengine._targets import Modules, build, check_nodes, is_own, resolve, targets
+from mcengine._yaml import problem
 from mcengine.engine.source import source
-
-CONF = Path(__file__).resolve().parent.parent / "conf"
-"""Beside the package in a checkout, which is how mcengine is installed."""
 
 
 def load_config(overrides: Sequence[str] | None = None, name: str = "study", config_dir: str | Path | None = None) -> Any:
@@ -27,7 +28,8 @@ def load_config(overrides: Sequence[str] | None = None, name: str = "study", con
         config_dir: A folder of configurations of one's own by group: its ``policy/mine.yaml`` is ``policy=mine``.
 
     Raises:
-        ValueError: An unknown key or option, with the near names; a ``config_dir`` that ``check_folder`` refuses.
+        ValueError: An unknown key or option, with the near names; a setting of another kind than its reader takes; a ``config_dir`` that
+            cannot be used.
 
     Example:
         >>> import mcengine as mc
@@ -35,33 +37,47 @@ def load_config(overrides: Sequence[str] | None = None, name: str = "study", con
         >>> mc.load(config.policy).stages["cppi"]
         Cppi(floor=0.9, multiplier=5, leverage=1, exposure='scale')
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     if config_dir is not None:
         check_folder(Path(config_dir))
     try:
-        return _compose(list(overrides or []), name, config_dir)
-    except (HydraException, OmegaConfBaseException) as error:
+        config = _compose(list(overrides or []), name, config_dir)
+        check(config, name)
+    except unreadable() as error:
         raise ValueError(explain(error, list(overrides or []), name, config_dir)) from None
+    return config
 
 
-def check_folder(folder: Path) -> None:
-    """Check a folder of configurations.
+def check(config: Any, name: str, *, nodes: bool = False) -> None:
+    """Check every setting by name and by type, before anything is built.
 
     Args:
-        folder: A ``config_dir``.
+        config: A configuration.
+        name: Of the experiment.
+        nodes: Whether to check too what has a ``_target_``; ``load`` does.
 
     Raises:
-        ValueError: For no folder, or one with a file that is never read or that changes settings of Hydra itself.
+        ValueError: A key that nothing reads, with the near names, or a value of another kind than its reader takes.
     """
-    if not folder.is_dir():
-        raise ValueError(f"--config-dir: expected a folder of configurations, got {folder} which is none")
-    for file in sorted(folder.rglob("*.yaml")):
-        if (CONF / file.relative_to(folder)).is_file():
-            raise ValueError(f"--config-dir: {file} is hidden by mcengine's own of that name; give it another")
-        if "hydra" in file.relative_to(folder).parts[:-1] or _sets_hydra(file.read_text(encoding="utf-8")):
-            raise ValueError(f"--config-dir: {file} has settings of Hydra itself, which only the command line may give, as hydra.<key>=<value>")
+    from omegaconf.errors import OmegaConfBaseException
+
+    from mcengine._settings import check_settings
+
+    try:
+        given = plain(config)
+    except OmegaConfBaseException as error:
+        raise ValueError(explain(error, [], name)) from None
+    check_settings(given, _known(name), name)
+    if nodes:
+        check_nodes(given)
+
+
+def unreadable() -> tuple[type[Exception], ...]:
+    """What Hydra, OmegaConf and their yaml raise for what they cannot read."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError  # type: ignore[import-untyped]
+
+    return HydraException, OmegaConfBaseException, YAMLError, ValueError, RecursionError
 
 
 def load(node: Any, allow: Modules = ()) -> Any:
@@ -87,7 +103,9 @@ def load(node: Any, allow: Modules = ()) -> Any:
     except OmegaConfBaseException as error:
         raise ValueError(str(error).splitlines()[0]) from None
     except (ValueError, TypeError, OSError, ImportError) as error:
-        raise ValueError(" ".join(str(error).splitlines())) from error
+        raise ValueError(" ".join(str(error).split())) from error
+    except RecursionError:
+        raise ValueError("expected nodes that end, got one nested too deep or in a circle") from None
 
 
 def sources(config: Any) -> dict[str, Any]:
@@ -178,7 +196,7 @@ def integer(config: Any, key: str) -> int:
         ValueError: For anything else, naming the key.
     """
     value = number(config, key)
-    if not value.is_integer():
+    if not (value.is_integer() and abs(value) < 1e18):
         raise ValueError(f"{key}: expected a whole number, got {config[key]!r}")
     return int(config[key])
 
@@ -208,15 +226,66 @@ def plain(config: Any) -> dict[str, Any]:
     return {str(key): value for key, value in container.items()}
 
 
-def as_yaml(config: Any) -> str:
-    """A configuration as yaml text, every interpolation resolved.
+class Saved(NamedTuple):
+    """A configuration as it may be kept in a file.
+
+    Args:
+        tree: Plain dicts, every interpolation resolved but those that read the environment, which stay as they are written.
+        environment: What those stand for now, by dotted key.
+        hidden: Texts that were read from the environment, each with the interpolation it came from.
+    """
+
+    tree: dict[str, Any]
+    environment: dict[str, Any]
+    hidden: dict[str, str]
+
+
+def saved(config: Any) -> Saved:
+    """A configuration as it may be kept in a file: what was read from the environment stays an interpolation.
 
     Args:
         config: A configuration.
     """
+    from omegaconf import Container, ListConfig, OmegaConf
+    from omegaconf.resolvers import oc
+
+    out, heard = Saved({}, {}, {}), {}
+
+    def listening(key: str, *default: Any) -> Any:
+        heard[key] = oc.env(key, *default)
+        return heard[key]
+
+    def kept(node: Any, key: Any, name: str) -> Any:
+        heard.clear()
+        value, raw = node[key], node._get_node(key)
+        if heard:
+            out.environment[name] = OmegaConf.to_container(value, resolve=True) if isinstance(value, Container) else value
+            out.hidden.update({str(text): f"${{oc.env:{variable}}}" for variable, text in heard.items()})
+            out.hidden.update({str(value): raw._value()} if "oc.env" in raw._value() else {})
+            return raw._value()
+        if not isinstance(value, Container):
+            return value
+        inner = list(range(len(value))) if isinstance(value, ListConfig) else list(value)
+        found = {k: kept(value, k, f"{name}.{k}") for k in inner}
+        return list(found.values()) if isinstance(value, ListConfig) else found
+
+    OmegaConf.register_new_resolver("oc.env", listening, replace=True)
+    try:
+        out.tree.update({str(key): kept(config, key, str(key)) for key in config})
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+    return out
+
+
+def as_yaml(config: Any) -> str:
+    """A configuration as yaml text, interpolations as they are.
+
+    Args:
+        config: A configuration, or plain dicts.
+    """
     from omegaconf import OmegaConf
 
-    return OmegaConf.to_yaml(config, resolve=True)
+    return OmegaConf.to_yaml(config)
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -247,22 +316,41 @@ def explain(error: BaseException, overrides: Sequence[str], name: str, config_di
     import re
 
     from hydra.errors import MissingConfigException, OverrideParseException
+    from yaml import YAMLError
 
     text = str(error)
+    if isinstance(error, RecursionError):
+        return "an override or a configuration is nested too deep, or in a circle"
+    if type(error) is ValueError and not text.startswith("Config group override"):
+        return text
+    if isinstance(error, YAMLError):
+        return f"a configuration is not yaml: {problem(error)}"
+    if text.startswith("Config group override") or isinstance(error, TypeError):
+        given = [o.partition("=") for o in overrides]
+        group = next((g for g, _, value in given if g and (CONF / g).is_dir() and (value == "null" or not value.isidentifier())), None)
+        if group is not None:
+            return f"{group}: expected the name of a configuration in conf/{group}, got no text; an option of it is {group}.<key>=<value>"
+    if (there := re.search(r"already at '([^']+)'", text)) is not None:
+        return f"{there.group(1)}: expected without +, for it is there already"
     if text.startswith("Ambiguous value"):
         override = text.splitlines()[0].rpartition("argument ")[2]
         return f"{override}: several values need -m, which makes one run of each; a list is written key=[a,b]"
     if isinstance(error, OverrideParseException):
-        return f"cannot read the override {error.override!r}: {text.splitlines()[0]}"
+        return f"cannot read the override {shown(error.override)}: {text.splitlines()[0][:200]}"
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"unknown {group} {option!r}{near(option, error.options)}"
+    if (kept := re.search(r"delete from config. The value of '([^']+)' is (.*) and not", text)) is not None:
+        return f"~{kept.group(1)}: expected its value, {kept.group(2)}, or none"
     unknown = re.search(r"Could not (?:override|delete from config|append to config)[^']*'([^']+)'", text)
     if unknown is None:
-        return ": ".join(part.splitlines()[0] for part in (text, str(error.__cause__ or "")) if part)
+        where = str(getattr(error, "full_key", None) or "")
+        return ": ".join(part.splitlines()[0] for part in (where, text, str(error.__cause__ or "")) if part)
     key = unknown.group(1)
     inner = re.search(r"full_key: (\S+)", str(error.__cause__ or ""))
     key = inner.group(1) if inner else key
+    if "delete from config" in text and key in _keys([], name, config_dir):
+        return f"~{key}: expected a key that has a value, got one that is null"
     others = [o for o in overrides if o.lstrip("+~").split("=")[0].split("@")[0] != key]
     return f"unknown key {key!r}{_near_keys(key, _keys(others, name, config_dir))}"
 
@@ -282,14 +370,12 @@ def _near_keys(key: str, known: Sequence[str]) -> str:
 
 def _keys(overrides: Sequence[str], name: str, config_dir: str | Path | None) -> list[str]:
     """Every key of the configuration, groups included; without the overrides where they do not compose."""
-    from hydra.errors import HydraException
     from omegaconf import OmegaConf
-    from omegaconf.errors import OmegaConfBaseException
 
     for attempt in (list(overrides), []):
         try:
             container = OmegaConf.to_container(_compose(attempt, name, config_dir), resolve=False)
-        except (HydraException, OmegaConfBaseException):
+        except unreadable():
             continue
         assert isinstance(container, dict)
         known = list(flat({str(k): v for k, v in container.items()}))
@@ -298,8 +384,15 @@ def _keys(overrides: Sequence[str], name: str, config_dir: str | Path | None) ->
     return []
 
 
+@cache
+def _known(name: str) -> tuple[str, ...]:
+    """Top-level keys of an experiment's configuration."""
+    return tuple(_compose([], name, None))
+
+
 def _compose(overrides: list[str], name: str, config_dir: str | Path | None) -> Any:
     from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
 
     if not CONF.is_dir():
         raise ValueError(f"load_config: expected the configurations at {CONF}; install mcengine from a checkout (pip install -e .)")
@@ -308,24 +401,9 @@ def _compose(overrides: list[str], name: str, config_dir: str | Path | None) -> 
     if config_dir is not None:
         folder = str(Path(config_dir).absolute()).replace("'", "\\'")
         overrides = [*overrides, f"hydra.searchpath=['file://{folder}']"]
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(config_name=name, overrides=overrides)
-
-
-def _sets_hydra(text: str) -> bool:
-    """Whether a yaml file has the key ``hydra``, is packaged there, or has it among its defaults."""
-    import re
-
-    import yaml  # type: ignore[import-untyped]
-
-    def keys(tree: Any) -> Iterator[str]:
-        for key, value in tree.items() if isinstance(tree, dict) else ():
-            yield from (re.split(r"\W", str(value)) if key == "defaults" else ())
-            yield str(key).partition(".")[0]
-            yield from keys(value)
-
+    opened, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None  # a notebook's or the experiment's own
     try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return False  # Hydra says what is wrong with it, where it is asked for
-    return "hydra" in keys(tree) or bool(re.search(r"^\s*#\s*@package\s.*\bhydra\b", text, re.MULTILINE))
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return compose(config_name=name, overrides=overrides)
+    finally:
+        GlobalHydra.instance().hydra = opened

@@ -5,13 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import jax
 import pytest
 
 import mcengine as mc
-from mcengine import config
+from mcengine import _made, config
 from mcengine.report import RunFolder
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
@@ -99,7 +100,7 @@ REFUSED = [
     ("market.assets.bond.sigma=-1", "GBM.sigma: expected a number not below 0, got -1"),
     ("floor=1.2", "expected a floor whose present value is below the starting wealth, got 1.2"),
     ("weights.equity=0.9", "Mix.weights: expected at most leverage = 1 in sum (the rest is cash), got 1.3"),
-    ("weights=3", "weights: expected a weight by asset"),
+    ("weights=3", "weights: expected numbers by name, as {equity: ...}, got 3"),
     ("market=history data=missing.csv", "missing.csv"),
     ("precision=float16", "precision: expected 'float32' or 'float64', got 'float16'"),
     ("steps=1.5", "steps: expected a whole number, got 1.5"),
@@ -129,13 +130,13 @@ def test_refusals(script, capsys, tmp_path, override, message):
     [
         ("hedge", ["floor=1.5", "policy=static_put"], "floor: expected a floor whose present value is below the starting wealth, got 1.5 worth 1.4"),
         ("hedge", ["engine=gpu"], "engine: expected a gpu that JAX can use (extra cuda12 or cuda13), got only cpu"),
-        ("hedge", ["engine.keep=abc"], "keep: expected a number of paths of at least 1, got 'abc'"),
+        ("hedge", ["engine.keep=abc"], "engine.keep: expected a number, got 'abc'"),
         ("hedge", ["weights={equity:0.6,gold:0.1}"], "unknown key 'weights.gold'; known: equity, bond, commodity"),
-        ("study", ["floors=0.9"], "floors: expected at least one number, as [0.7,0.9], got 0.9"),
+        ("study", ["floors=0.9"], "floors: expected a list of numbers, as [0.7,0.9], got 0.9"),
         ("study", ["floors=[]"], "floors: expected at least one number, as [0.7,0.9], got []"),
         ("study", ["floors=[0.7,1.2]"], "got 1.2 worth 1.1"),
         ("optimise", ["optimise.steps=0"], "optimise.steps: expected a whole number of at least 1, got 0"),
-        ("optimise", ["optimise.paths=1.5"], "optimise.paths: expected a whole number of at least 1, got 1.5"),
+        ("optimise", ["optimise.paths=1.5"], "optimise.paths: expected a whole number, got 1.5"),
     ],
 )
 def test_other_refusals(script, capsys, tmp_path, name, words, message):
@@ -149,14 +150,22 @@ def test_other_refusals(script, capsys, tmp_path, name, words, message):
 
 
 def test_a_folder_where_another_process_works_is_left_alone(script, capsys, tmp_path, monkeypatch):
-    """Also where it did not exist when this one looked."""
-    looked, too_early = Path.is_dir, [tmp_path / "run"]
+    """Also one that this process made, and another took before it began to work there."""
     with RunFolder(tmp_path / "run").alone():
-        monkeypatch.setattr(Path, "is_dir", lambda self: looked(self) and not (self in too_early and too_early.remove(self) is None))
         assert script("hedge", [*FAST, f"hydra.run.dir={tmp_path}/run"]) == 2
-        monkeypatch.undo()
         assert "another process is at work in it" in capsys.readouterr().err
         assert (tmp_path / "run").is_dir()
+    make, others = _made.make, ExitStack()
+
+    def made_and_taken(folder):
+        others.enter_context(RunFolder(make(folder)).alone())
+        return folder
+
+    monkeypatch.setattr(_made, "make", made_and_taken)
+    with others:
+        assert script("hedge", [*FAST, f"hydra.run.dir={tmp_path}/new"]) == 2
+        assert "another process is at work in it" in capsys.readouterr().err
+        assert (tmp_path / "new").is_dir()
 
 
 def test_a_derivative_that_is_not_finite_names_paths_and_step(script, capsys, tmp_path):

@@ -384,7 +384,7 @@ class TestExperiments:
         [
             (["policy._target_=os.mkdir"], "policy._target_: expected a public name of mcengine or optax"),
             (["policy._target_=my_rules.shared"], "policy._target_: expected a public name of mcengine or optax"),
-            (["+code=my_rules", "policy._target_=my_rules.shared"], "policy._target_: expected a public name of mcengine or optax"),
+            (["+code=my_rules", "policy._target_=my_rules.shared"], "unknown key 'code'"),
             (["--code", "no_rules"], "code no_rules: expected a module beside the working directory or installed, found none"),
             (["--config-dir", "mine", "policy=mien"], "unknown policy 'mien'; did you mean mine?"),
             (["--config-dir", "nowhere"], "--config-dir: expected a folder of configurations, got nowhere which is none"),

@@ -123,10 +123,17 @@ class TestGoingOn:
         with pytest.raises(ValueError, match="already holds 3,000 paths; expected paths=3000 or more, got 2000"):
             small.run(**RUN, folder=tmp_path, resume=True)
 
-    def test_without_resume_a_run_begins_anew(self, small, whole, stopped):
-        result = small.run(**RUN, folder=stopped(3))
-        assert "resumed_paths" not in result.timings
-        assert digest(result) == digest(whole)
+    def test_without_resume_nothing_is_lost(self, small, whole, stopped):
+        """The blocks of a run that was killed go when the user removes them, not when another run is sent there."""
+        folder = stopped(3)
+        before = {file: file.read_bytes() for file in folder.rglob("*.*")}
+        with pytest.raises(ValueError, match="holds the blocks of a run; resume=True goes on with it, else choose another folder"):
+            small.run(**RUN, folder=folder)
+        assert {file: file.read_bytes() for file in folder.rglob("*.*")} == before
+        (folder / "checkpoint" / "run.json").unlink()
+        for resume in (False, True):
+            with pytest.raises(ValueError, match="has outcomes or blocks of no known run"):
+                small.run(**RUN, folder=folder, resume=resume)
 
     def test_dependent_paths(self, small, tmp_path, stopped):
         paired = replace(small, noise=mc.noise.Antithetic())

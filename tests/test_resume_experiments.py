@@ -63,7 +63,7 @@ def test_interrupted_and_resumed(script, capsys, tmp_path, monkeypatch, name, wo
         assert script(name, [*FAST, *words]) == 130
     err = capsys.readouterr().err
     folder = only_run(tmp_path, name)
-    assert err == f"error: interrupted; go on with: python experiments/{name}.py resume=outputs/{name}/{folder.name}\n"
+    assert err == f"error: interrupted; go on with: python experiments/{name}.py resume={folder}\n"
     assert not (folder / "metrics.json").is_file()
     assert script(name, [f"resume={folder}", "seed=1"]) == 2
     assert "holds the stopped run of another configuration: seed: 0 there, 1 here" in capsys.readouterr().err

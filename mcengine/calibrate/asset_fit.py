@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.history import bond_index
+from mcengine.history.bond_index import bond_index
 from mcengine.history.ewma import ewma
 from mcengine.statistics import Estimate
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from mcengine import market as room
 from mcengine._spelling import near
-from mcengine._targets import is_own, resolve
+from mcengine._targets import build, is_own, resolve, targets
+from mcengine._yaml import read_yaml
 from mcengine.market import Market
 
 _PREFIX = "mcengine.market."
@@ -52,19 +53,16 @@ def from_file(file: str | Path | None = None) -> Market:
         >>> list(market.assets)
         ['equity', 'bond', 'commodity']
     """
-    import yaml
-
     source = files("mcengine.calibrate") / "data" / SHIPPED if file is None else Path(file)
     if not source.is_file():
         raise ValueError(f"market.file: expected a yaml file made by experiments/calibrate.py, got {str(file)!r} which does not exist")
     try:
-        tree = yaml.safe_load(source.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"market.file: {source.name} is not yaml: {' '.join(str(error).split())}") from None
-    try:
-        market = _built(tree, "market")
+        tree = read_yaml(source)
+        for where, target in targets(tree, "market"):
+            _check_model(target, where)
+        market = build(tree, "market")
     except (ValueError, TypeError) as error:
-        raise ValueError(f"market.file: {source.name}: {error}") from None
+        raise ValueError(f"market.file: {source.name}: {' '.join(str(error).split())}") from None
     if not isinstance(market, Market):
         raise ValueError(f"market.file: {source.name}: expected _target_: {_PREFIX}Market at the top, got {type(market).__name__}")
     return market
@@ -107,28 +105,9 @@ def _own(target: str) -> Any:
     return found if isinstance(found, type) and is_dataclass(found) else None
 
 
-def _class(target: str, where: str) -> Any:
+def _check_model(target: str, where: str) -> None:
+    """Raise ``ValueError`` unless it is a class that ``mcengine.market`` lists, or a model of the user's own."""
     name = target.removeprefix(_PREFIX)
     known = [n for n in room.__all__ if isinstance(getattr(room, n), type)]
-    found = getattr(room, name) if target.startswith(_PREFIX) and name in known else _own(target)
-    if found is None:
+    if not (target.startswith(_PREFIX) and name in known) and _own(target) is None:
         raise ValueError(f"{where}._target_: expected something of mcengine.market, got {target!r}{near(name, known)}")
-    return found
-
-
-def _built(node: Any, where: str) -> Any:
-    if isinstance(node, list):
-        return [_built(v, where) for v in node]
-    if not isinstance(node, Mapping):
-        return node
-    inner = {str(k): _built(v, f"{where}.{k}") for k, v in node.items() if k != "_target_"}
-    if "_target_" not in node:
-        return inner
-    cls = _class(str(node["_target_"]), where)
-    name = cls.__name__
-    if name == "Regimes" and isinstance(inner.get("names"), list):
-        inner["names"] = tuple(inner["names"])
-    unknown = sorted(set(inner) - {f.name for f in fields(cls)})
-    if unknown:
-        raise ValueError(f"{where}.{unknown[0]}: {name} has no such argument{near(unknown[0], [f.name for f in fields(cls)])}")
-    return cls(**inner)

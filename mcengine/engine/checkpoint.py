@@ -15,10 +15,9 @@ import contextlib
 import errno
 import hashlib
 import io
-import json
-import os
-import shutil
+import re
 import sys
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +26,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
+from mcengine._files import file_name, hide, inside, opened, read, read_json, write, write_json
+from mcengine._made import discard
 from mcengine.engine.identity import differences, summarise
 
 State = dict[str, np.ndarray]
@@ -34,6 +35,9 @@ Values = Mapping[str, Mapping[str, np.ndarray]]
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STATE = "state "  # before a statistic's name in a record
+_BLOCK = re.compile(r"[0-9]{8,12}\.block")
+_NUMBERS = re.compile(r"\|[biu]1|[<>][iuf][248]")
+_MOST_PATHS = 1 << 50
 _HEADER = 128  # bytes of an npy header of one axis, room for its growth included
 
 
@@ -100,56 +104,59 @@ class InMemory:
 
 
 class OnDisk:
-    """Outcomes and records in ``folder``. With ``resume`` what is there goes on; without, or where nothing is, a run begins anew.
+    """Outcomes and records in ``folder``. With ``resume`` the run that is there goes on; where none is, one begins.
 
-    Raises ``ValueError`` when the folder holds a run of another identity, or one of more paths than are asked now.
+    Raises ``ValueError`` when the folder holds a run and ``resume`` is not asked, one of another identity, or one of more paths than are asked now.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any], *, resume: bool, size: int, paths: int, keep: int) -> None:
-        self.folder, self.identity, self.size = folder, dict(identity), size
-        self.records = folder / "checkpoint"
+        self.folder, self.identity, self.size = folder, hide(dict(identity)), size
+        self.records = inside(folder, "checkpoint")
         self.columns: dict[tuple[str, str], np.dtype] = {}
         self.found = Found()
         self.ended: dict[str, Any] = {}
         self._finished = 0
         self._sums: list[int] = []
         self._bare: list[int] = []
-        known = _read_json(self.records / "run.json") if resume else None
-        if known is None:
-            shutil.rmtree(self.records, ignore_errors=True)
-            shutil.rmtree(folder / "outcomes", ignore_errors=True)
+        known = read_json(inside(self.records, "run.json"), identity=dict, size=int, columns=list)
+        if not known:
+            if inside(folder, "outcomes").exists() or any(self.records.glob("*.block")):
+                raise ValueError(f"{folder} has outcomes or blocks of no known run; choose another folder, or remove them")
             return
+        if not resume:
+            raise ValueError(f"{folder} holds the blocks of a run; resume=True goes on with it, else choose another folder, or remove that one")
         found = differences(known["identity"], self.identity)
         if size and size != known["size"]:
             found.append(f"super_block: {known['size']} there, {size} here")
         if found:
             raise ValueError(f"resume: {folder} holds another run: {summarise(found)}")
-        self.size = int(known["size"])
-        self.columns = {(book, name): np.dtype(dtype) for book, name, dtype in known["columns"]}
+        self.size, self.columns = known["size"], _columns(known["columns"], self.records / "run.json")
+        if not 1 <= self.size <= _MOST_PATHS:
+            raise ValueError(f"{self.records / 'run.json'} is damaged: size: expected a number of paths, got {self.size}")
         self.found = self._survey(paths, keep)
-        self.ended = _read_json(self.records / "end.json") or {}
+        self.ended = read_json(inside(self.records, "end.json"), target=dict, paths=int, stopped=str)
 
     def begin(self, columns: Mapping[tuple[str, str], np.dtype], size: int, kept: int) -> None:
         """The columns and the super-block's paths, known with the first outcomes."""
         if self.columns:
+            if self.columns != dict(columns):
+                raise ValueError(f"{self.records / 'run.json'} is damaged: columns: expected those of the run's outcomes")
             return
         self.size, self.columns = size, dict(columns)
         with self._room():
-            for book, name in columns:
-                self._file(book, name).parent.mkdir(parents=True, exist_ok=True)
-                self._file(book, name).write_bytes(_header(columns[book, name], kept))
             listed = [[book, name, dtype.str] for (book, name), dtype in columns.items()]
             self.records.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({"identity": self.identity, "size": size, "columns": listed}, indent=1)
-            _write_atomically(self.records / "run.json", text.encode())
+            write_json(self.records / "run.json", {"identity": self.identity, "size": size, "columns": listed}, indent=1)
+            for book, name in columns:
+                self._make(book, name, kept)
 
     def write(self, at: int, values: Mapping[tuple[str, str], np.ndarray]) -> None:
         """The kept outcomes of a super-block, from row ``at`` on; nothing where none is kept."""
         with self._room():
-            (self.records / "end.json").unlink(missing_ok=True)
+            discard(self.records / "end.json")
             self._sums = [zlib.crc32(column.data) for column in values.values()]
             for (book, name), column in values.items():
-                with open(self._file(book, name), "r+b") as file:
+                with opened(self._file(book, name), "r+b") as file:
                     file.seek(_HEADER + at * column.itemsize)
                     file.write(column.data)
 
@@ -157,16 +164,20 @@ class OnDisk:
         """Super-block ``index``, just written, is finished; ``state`` is the statistics' after its last path, ``end``."""
         arrays = {"end": np.int64(end), "sums": np.array(self._sums, np.uint32)}
         with self._room():
-            _write_atomically(self._record(index), _sealed(arrays | {_STATE + name: array for name, array in (state or {}).items()}))
+            write(self._record(index), _sealed(arrays | {_STATE + name: array for name, array in (state or {}).items()}))
         self._finished = max(self._finished, end)
         if not self._sums:
             self._bare.append(index)
         if len(self._bare) > 2:  # only statistics: the last two will do
-            self._record(self._bare.pop(0)).unlink(missing_ok=True)
+            discard(self._record(self._bare.pop(0)))
 
     def read(self, rows: int) -> dict[str, dict[str, np.ndarray]]:
         """The first ``rows`` outcomes, memory-mapped."""
-        return nested({(b, n): np.memmap(self._file(b, n), dtype, "r", _HEADER, (rows,)) for (b, n), dtype in self.columns.items()})
+        columns: dict[tuple[str, str], np.ndarray] = {}
+        for key, dtype in self.columns.items():
+            with opened(self._file(*key), "rb") as file:
+                columns[key] = np.memmap(file, dtype, "r", _HEADER, (rows,))
+        return nested(columns)
 
     def reason(self, target: Mapping[str, Any], done: int) -> str | None:
         """Why a run that asked the same stopped here before."""
@@ -177,24 +188,23 @@ class OnDisk:
         """Cut the files to ``rows``, write down why the run stopped, hand out the outcomes."""
         with self._room():
             for (book, name), dtype in self.columns.items():
-                with open(self._file(book, name), "r+b") as file:
+                with opened(self._file(book, name), "r+b") as file:
                     file.write(_header(dtype, rows))
                     file.truncate(_HEADER + rows * dtype.itemsize)
-            _write_atomically(self.records / "end.json", json.dumps(note, indent=1).encode())
+            write_json(self.records / "end.json", note, indent=1)
         return self.read(rows)
 
     def _survey(self, paths: int, keep: int) -> Found:
         """Which super-blocks are intact: all that are needed to go on, and nothing that does not agree with its checksum."""
         size, kept = self.size, min(paths, keep)
-        files = {int(file.stem): file for file in self.records.glob("*.block")}
-        records = {index: _unsealed(file) for index, file in files.items()}
+        files = [file for file in self.records.iterdir() if _BLOCK.fullmatch(file.name)]  # whatever else is there is none of the run's
+        records = {int(file.stem): _unsealed(file, len(self.columns)) for file in files}
         most = max((int(r["end"]) for r in records.values() if r is not None), default=0)
         if most > paths:
             raise ValueError(f"resume: {self.folder} already holds {most:,} paths; expected paths={most} or more, got {paths}")
         for book, name in self.columns:  # a file that is gone is damaged from end to end
             if not self._file(book, name).is_file():
-                self._file(book, name).parent.mkdir(parents=True, exist_ok=True)
-                self._file(book, name).write_bytes(_header(self.columns[book, name], kept))
+                self._make(book, name, kept)
         state, blocks = None, 0
         for index in sorted(records, reverse=True):
             record, end = records[index], min((index + 1) * size, paths)
@@ -219,7 +229,7 @@ class OnDisk:
             return False
         for ((book, name), dtype), expected in zip(self.columns.items(), record["sums"], strict=True):
             try:
-                with open(self._file(book, name), "rb") as file:
+                with opened(self._file(book, name), "rb") as file:
                     file.seek(_HEADER + start * dtype.itemsize)
                     data = file.read((end - start) * dtype.itemsize)
             except OSError:
@@ -229,10 +239,16 @@ class OnDisk:
         return True
 
     def _file(self, book: str, name: str) -> Path:
-        return self.folder / "outcomes" / book / f"{name}.npy"
+        return inside(self.folder, "outcomes", file_name(book), f"{file_name(name)}.npy")
+
+    def _make(self, book: str, name: str, rows: int) -> None:
+        file = self._file(book, name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with opened(file, "wb") as out:
+            out.write(_header(self.columns[book, name], rows))
 
     def _record(self, index: int) -> Path:
-        return self.records / f"{index:08d}.block"
+        return inside(self.records, f"{index:08d}.block")
 
     def _room(self) -> contextlib.AbstractContextManager[None]:
         return telling_full_disk(self.folder, lambda: f"{self._finished:,} finished paths")
@@ -259,30 +275,29 @@ def _sealed(arrays: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(buffer.getbuffer()).digest() + buffer.getvalue()
 
 
-def _unsealed(file: Path) -> State | None:
-    """What a sealed file holds; None where it is not what was written."""
-    data = file.read_bytes()
+def _unsealed(file: Path, columns: int) -> State | None:
+    """What a sealed file holds; None where it is not what was written. Raises ``ValueError`` for one that no run wrote."""
+    data = read(file)
     if hashlib.sha256(data[32:]).digest() != data[:32]:
         return None
-    with np.load(io.BytesIO(data[32:])) as arrays:
-        return dict(arrays)
-
-
-def _read_json(file: Path) -> Any:
     try:
-        return json.loads(file.read_text())
-    except (OSError, ValueError):
-        return None
+        with zipfile.ZipFile(io.BytesIO(data[32:])) as archive:
+            if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
+                raise ValueError("it is compressed")
+        with np.load(io.BytesIO(data[32:]), allow_pickle=False) as arrays:
+            found = dict(arrays)
+    except Exception as error:  # whatever a reader of another's bytes may raise
+        raise ValueError(f"{file} is damaged: expected a block of plain arrays (objects, which may be code, are not read): {error}") from None
+    forms = {name: (array.dtype.kind, array.ndim) for name, array in found.items()}
+    numbers = all(kind in "iuf" for kind, _ in forms.values())
+    if not numbers or forms.get("end") != ("i", 0) or forms.get("sums") != ("u", 1) or len(found["sums"]) not in (0, columns):
+        raise ValueError(f"{file} is damaged: expected a block with the sums of {columns} columns, got {', '.join(sorted(forms)) or 'nothing'}")
+    return found
 
 
-def _write_atomically(file: Path, data: bytes) -> None:
-    """The whole file or none of it, on the device when this returns."""
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with open(draft, "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        os.replace(draft, file)
-    finally:
-        draft.unlink(missing_ok=True)
+def _columns(listed: list[Any], file: Path) -> dict[tuple[str, str], np.dtype]:
+    """The columns that ``run.json`` lists: (book, name) and a type of plain numbers."""
+    for item in listed:
+        if not isinstance(item, list) or len(item) != 3 or not all(isinstance(text, str) for text in item) or not _NUMBERS.fullmatch(item[2]):
+            raise ValueError(f"{file} is damaged: columns: expected a book, a name and a type of numbers, got {str(item)[:80]!r}")
+    return {(book, name): np.dtype(dtype) for book, name, dtype in listed}

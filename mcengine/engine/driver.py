@@ -75,6 +75,8 @@ class Driver:
             assert found.state is not None
             _, _, first = self.address
             self.statistics = Statistics(self._all_figures(kept), self.study.sampling, kept, first, state=found.state)
+            if self.statistics.count != done:
+                raise ValueError(f"resume: expected the statistics of {done:,} paths, got those of {self.statistics.count:,}")
         if done:
             self.tell(done)
             self.timings["resumed_paths"] = done

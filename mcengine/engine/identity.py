@@ -21,8 +21,8 @@ from mcengine import _runtime
 from mcengine.engine.base import AbstractStudy
 from mcengine.engine.source import is_own, source
 
-_SHOWN = 5
-_NUMBERS_PASS_BY = ("calibrate", "report", "config.py", "_targets.py")
+_SHOWN, _LONG = 5, 200  # differences, characters of a value
+_NUMBERS_PASS_BY = ("calibrate", "report", "config.py", "_files.py", "_made.py", "_targets.py")
 """Code that makes no path's numbers: what calibration finds is among the study's, and the others read and write."""
 
 
@@ -75,12 +75,13 @@ def plain(value: Any, name: str) -> dict[str, Any]:
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
-    """``name: old there, new here`` for every name whose value differs."""
+    """``name: old there, new here`` for every name whose value differs; long ones are cut."""
 
     def shown(values: Mapping[str, Any], name: str) -> str:
         return repr(values[name]) if name in values else "nothing"
 
-    return [f"{name}: {a} there, {b} here" for name in {**old, **new} if (a := shown(old, name)) != (b := shown(new, name))]
+    pairs = [(name, shown(old, name), shown(new, name)) for name in {**old, **new}]
+    return [f"{name[:_LONG]}: {a[:_LONG]} there, {b[:_LONG]} here" for name, a, b in pairs if a != b]
 
 
 def summarise(found: list[str]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from mcengine._files import hide, inside, opened, parse_json, read
 from mcengine.engine.checkpoint import telling_full_disk
 from mcengine.engine.identity import differences, summarise
 
@@ -25,16 +26,18 @@ class Journal:
     Args:
         file: Where they are kept.
         identity: Of the run, by name (see ``engine.identity``).
-        resume: Whether to read what the file holds; else it is begun anew.
+        resume: Whether to go on with the file that is there.
 
     Raises:
-        ValueError: For a file of another run.
+        ValueError: For a file of another run, one that is damaged, or one that is there and not to be gone on with.
         DiskFullError: Where there is no room for a line.
     """
 
     def __init__(self, file: Path, identity: Mapping[str, Any], *, resume: bool) -> None:
-        self.file = file
-        lines = file.read_bytes().splitlines(keepends=True) if resume and file.is_file() else []
+        self.file = inside(file.parent, file.name)
+        if not resume and file.exists():
+            raise ValueError(f"{file} holds the results of a run; resume goes on with it, else choose another folder, or remove that file")
+        lines = read(file).splitlines(keepends=True) if file.exists() else []
         intact: list[bytes] = []
         for line in lines:
             if not line.endswith(b"\n") or line[:8] != _sum(line[9:-1]):
@@ -42,16 +45,18 @@ class Journal:
                     tqdm.write(f"checkpoint: line {len(intact)} of {file} does not agree with its checksum and is run again", file=sys.stderr)
                 break
             intact.append(line)
-        results = [json.loads(line[9:]) for line in intact]
-        if results and (found := differences(results[0], identity)):
+        results = [parse_json(line[9:], f"line {number} of {file}") for number, line in enumerate(intact)]
+        if results and not isinstance(results[0], dict):
+            raise ValueError(f"line 0 of {file} is damaged: expected a mapping, the identity of a run")
+        if results and (found := differences(results[0], hide(dict(identity)))):
             raise ValueError(f"resume: {file} is of another run: {summarise(found)}")
         self._known, self._next = results[1:], 0
         with self._room():
             file.parent.mkdir(parents=True, exist_ok=True)
-            with open(file, "ab") as out:
+            with opened(file, "ab") as out:
                 out.truncate(sum(map(len, intact)))
         if not intact:
-            self._write(dict(identity))
+            self._write(hide(dict(identity)))
 
     def __call__(self, compute: Callable[[], Any]) -> Any:
         self._next += 1
@@ -68,7 +73,7 @@ class Journal:
 
     def _write(self, result: Any) -> None:
         text = json.dumps(result).encode()
-        with self._room(), open(self.file, "ab") as out:
+        with self._room(), opened(self.file, "ab") as out:
             out.write(_sum(text) + b" " + text + b"\n")
             out.flush()
             os.fsync(out.fileno())

@@ -77,13 +77,13 @@ def correlations(market: Market, paths: int = 1024, *, years: float = 1.0, steps
         columns.append(np.diff(v, axis=1) / np.sqrt(np.maximum(v[:, :-1] * dt, 1e-30)))
     increments = np.stack(columns, axis=-1)
     names = (*prices, *(f"{name}.variance" for name in own))
-    out = {}
+    out, models = {}, dict[str, Any](market.assets)
     for k, regime in enumerate(market.regimes.names if market.regimes is not None else ("all",)):
         chosen = usual & (np.round(spots["regimes"][:, :-1]) == k) if market.regimes is not None else usual
         pairs = market.correlation
         if market.regimes is not None and market.regimes.correlation:
             pairs = market.regimes.correlation.get(regime, pairs)
-        target = _target(correlation.to_matrix(pairs, prices), [float(market.assets[n].rho) if n in own else None for n in prices])
+        target = _target(correlation.to_matrix(pairs, prices), [float(models[n].rho) if n in own else None for n in prices])
         count = int(chosen.sum())
         if count < 3:
             raise ValueError(f"correlations: expected at least 3 steps in regime {regime!r}, got {count} on {paths:,} paths")

@@ -56,7 +56,8 @@ def run(
         memory: Budget, bytes or text such as "4GiB"; None for a size that is fast on a CPU, or what a GPU has (see ``engine.memory``).
         keep: Paths whose outcomes are kept, the first ones; of those beyond only figures are streamed.
         figures: Figures by name that are streamed beside those of ``Result.table``.
-        folder: Holds checkpoints, and outcomes as memory-mapped ``outcomes/<book>/<figure>.npy``; None keeps all in memory.
+        folder: Holds checkpoints, and outcomes as memory-mapped ``outcomes/<book>/<figure>.npy``; None keeps all in memory. One that holds a run
+            is refused unless ``resume``: nothing in it is ever removed.
         resume: Whether to go on after the last finished super-block in the folder, with the same bits.
         until: ``{"metric": "p20", "error": 1e-4}`` stops where the standard error is that small, of every book or of "cppi/p20" alone.
         seconds: Stops when so much time has passed.
@@ -64,7 +65,7 @@ def run(
         progress: Whether to show a bar; None for on a terminal only.
 
     Raises:
-        ValueError: For an option out of its range, or a folder of another run.
+        ValueError: For an option out of its range, a folder that holds another run, or one whose files are damaged.
         NotFiniteError: For a path that breaks.
         DiskFullError: Where there is no room for the next super-block.
 

@@ -1,6 +1,6 @@
 """What it costs to close the book at the horizon; without it a book is worth its marks."""
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -16,7 +16,7 @@ class Exit(AbstractCost):
         cost: Any cost of trades.
     """
 
-    cost: Any
+    cost: Annotated[Any, AbstractCost]
 
     def canonical(self) -> dict[str, Any]:
         if not isinstance(self.cost, AbstractCost):

@@ -1,6 +1,6 @@
 """``Total``: several costs as one."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from mcengine._model import Scalar, model, number
 from mcengine._spelling import numbered
@@ -26,7 +26,7 @@ class Total(AbstractCost):
 
     costs: dict[str, Any] = number(flat=True)
 
-    def __init__(self, *costs: Any) -> None:
+    def __init__(self, *costs: Annotated[Any, AbstractCost]) -> None:
         for cost in costs:
             if not isinstance(cost, AbstractCost):
                 raise ValueError(f"Total: expected costs such as Proportional, got {type(cost).__name__}")

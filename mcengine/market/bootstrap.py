@@ -10,7 +10,6 @@ The block length L is by default Politis & White's (2004, corrected 2009) for re
 these, the longest over the assets: what the level of volatility carries from day to day the similarity carries from block to block.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +19,7 @@ import numpy as np
 from mcengine._model import Scalar, model, number
 from mcengine.history import periods
 from mcengine.history.days import Days, load_days
-from mcengine.market.historical import AbstractHistory
+from mcengine.market.historical import AbstractHistory, Assets
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
@@ -52,7 +51,7 @@ class Bootstrap(AbstractHistory):
     @classmethod
     def from_history(
         cls,
-        assets: Mapping[str, Any] | None = None,
+        assets: Assets = None,
         *,
         data: str | Path | None = None,
         start: str | None = None,

@@ -7,12 +7,16 @@ correlated with other assets only through its price. That matrix is positive def
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
 
+from mcengine._kinds import as_array
 from mcengine._model import Scalar
+
+Target: TypeAlias = Annotated[Any, Mapping[str, float] | Sequence[Sequence[float]] | None]
+"""Correlations by pair, the rest 0, or a matrix; None: all 0."""
 
 
 def to_pairs(correlation: Any, names: Sequence[str]) -> dict[str, Any]:
@@ -36,7 +40,7 @@ def to_pairs(correlation: Any, names: Sequence[str]) -> dict[str, Any]:
                 raise ValueError(f"correlation: expected pairs of {', '.join(names)} written first-second, got {first}-{second}")
             pairs[key] = value
         return pairs
-    matrix = np.asarray(correlation, np.float64)
+    matrix = as_array(correlation, "correlation")
     n = len(names)
     if matrix.shape != (n, n):
         raise ValueError(f"correlation: expected a {n} x {n} matrix for {', '.join(names)}, got shape {matrix.shape}")

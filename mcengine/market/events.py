@@ -10,7 +10,7 @@ exact where the asset without the event is lognormal. Of many two-sided events a
 """
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
 import jax.numpy as jnp
 from jax.scipy.special import ndtri
@@ -19,6 +19,9 @@ from mcengine._model import Scalar, model, number, replace
 from mcengine._spelling import near
 from mcengine.market.base import check_models
 from mcengine.pricing.quote import Sides
+
+Moves: TypeAlias = Annotated[Any, Mapping[str, float] | None]
+"""Log-moves by asset, 0 where none is given."""
 
 
 @model
@@ -45,9 +48,9 @@ class Event:
     """
 
     date: Scalar = number(above=0.0, term=True)
-    up: Any = None
-    down: Any = None
-    sd: Any = None
+    up: Moves = None
+    down: Moves = None
+    sd: Moves = None
     probability: Scalar = number(default=0.5, low=0.0, high=1.0, pathwise=False)
     variance_premium: Scalar = number(default=1.0, above=0.0)
 
@@ -112,7 +115,7 @@ class Scenario:
     """
 
     date: Scalar = number(above=0.0, term=True)
-    moves: Any = number(default=None, term=True)
+    moves: Moves = number(default=None, term=True)
 
     def canonical(self) -> dict[str, Any]:
         return {"moves": dict(self.moves or {})}

@@ -1,7 +1,8 @@
 """A market of days as they were: the steps, quotes and pricers that ``Replay`` and ``Bootstrap`` share."""
 
 import abc
-from typing import Any, NamedTuple, NoReturn
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn, TypeAlias, TypedDict
 
 import jax.numpy as jnp
 import numpy as np
@@ -19,6 +20,19 @@ START = 100.0
 """Spot of every asset at the start of every path."""
 
 _FLAT = 1e-6  # mean reversion of a rate that stays where it is: a bond of T years is e^{-r T} to 1e-6 of r T^2 / 2
+
+
+class SeriesFields(TypedDict, total=False):
+    """A ``Series`` in a file."""
+
+    column: str
+    kind: Literal["price", "yield"]
+    dividend: float
+    volatility: str | None
+
+
+Assets: TypeAlias = Annotated[Any, Mapping[str, SeriesFields | str | None] | None]
+"""By name how an asset is made: a ``Series``, its fields, or a column's name; None leaves it out."""
 
 
 class Observed(NamedTuple):

@@ -3,7 +3,8 @@
 The curve is given by zero rates; between maturities ln P(0,T) is linear (forward rates are constant), beyond the last its forward rate goes on.
 """
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,8 +27,8 @@ class HullWhite:
         ValueError: The maturities do not rise, or there is not one rate for each.
     """
 
-    maturities: Scalar = number(above=0.0, term=True)
-    zeros: Scalar = number()
+    maturities: Annotated[Any, Sequence[float]] = number(above=0.0, term=True)
+    zeros: Annotated[Any, Sequence[float]] = number()
     kappa: Scalar = number(above=0.0)
     sigma: Scalar = number(low=0.0)
     term_premium: Scalar = number(default=0.0)

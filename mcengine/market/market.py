@@ -1,7 +1,8 @@
 """Several assets, correlated, a rate, and what they share: regimes, announced events, shocks."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from mcengine._model import Scalar, is_concrete, model, number, replace, static
 from mcengine._spelling import near
@@ -9,7 +10,8 @@ from mcengine.market import correlation as corr
 from mcengine.market import events as on_dates
 from mcengine.market.base import AbstractAsset
 from mcengine.market.discretised import PreparedMarket
-from mcengine.market.rate import FlatRate
+from mcengine.market.rate import FlatRate, Rate
+from mcengine.market.regimes import Regimes
 from mcengine.pricing import Calendar, Pricer
 
 
@@ -43,12 +45,12 @@ class Market:
         array(0.03)
     """
 
-    assets: dict[str, Any] = number(flat=True)
-    correlation: Any = None
-    rate: Any = 0.0
-    regimes: Any = None
-    events: Any = None
-    scenarios: Any = None
+    assets: dict[str, AbstractAsset] = number(flat=True)
+    correlation: corr.Target = None
+    rate: Annotated[Any, float | Rate] = 0.0
+    regimes: Annotated[Any, Regimes | None] = None
+    events: Annotated[Any, Mapping[str, on_dates.Event] | None] = None
+    scenarios: Annotated[Any, Mapping[str, on_dates.Scenario] | None] = None
     repair: bool = static(default=False)
     repaired: float = static(default=0.0)
     measure: str = static(default="P")

@@ -8,7 +8,7 @@ are known (``regimes.integrated_moments``); Gauss's three nodes that have them s
 
 from collections.abc import Mapping
 from functools import reduce
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -42,8 +42,8 @@ class RegimeGBM(AbstractAsset):
     """
 
     spot: Scalar = number(above=0.0, term=True)
-    sigma: Any = number(low=0.0)
-    drift: Any = number(default=0.0)
+    sigma: Annotated[Any, float | Mapping[str, float]] = number(low=0.0)
+    drift: Annotated[Any, float | Mapping[str, float]] = number(default=0.0)
     dividend: Scalar = number(default=0.0)
     variance_premium: Scalar = number(default=1.0, above=0.0)
     shock: Scalar = number(default=0.0, term=True)

@@ -7,7 +7,7 @@ next one is drawn at its end by one normal. What differs by regime is a ``ByRegi
 import math
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from jax.scipy.special import ndtri
 
 from mcengine._model import Scalar, model, number, static
 from mcengine._spelling import near
+from mcengine.market.correlation import Target
 
 MOST = 4
 """Regimes are picked by comparing with each: cheap for a few."""
@@ -57,9 +58,9 @@ class Regimes:
     """
 
     names: tuple[str, ...] = static()
-    intensity: Any = number(low=0.0, pathwise=False)
+    intensity: Annotated[Any, Mapping[str, float]] = number(low=0.0, pathwise=False)
     start: str = static(default="")
-    correlation: Any = None
+    correlation: Annotated[Any, Mapping[str, Target] | None] = None
 
     def canonical(self) -> dict[str, Any]:
         names = tuple(str(name) for name in self.names)

@@ -4,7 +4,6 @@ Windows overlap, so that their results are as dependent as they look: over n win
 error of a mean is too small by about sqrt(2 h / 3) to sqrt(h). ``sampling`` says so to whoever makes an error (``statistics.dependence``).
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ import numpy as np
 from mcengine._model import Scalar, model, number, static
 from mcengine.history import periods
 from mcengine.history.days import Days, load_days
-from mcengine.market.historical import AbstractHistory
+from mcengine.market.historical import AbstractHistory, Assets
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
@@ -48,7 +47,7 @@ class Replay(AbstractHistory):
     @classmethod
     def from_history(
         cls,
-        assets: Mapping[str, Any] | None = None,
+        assets: Assets = None,
         *,
         data: str | Path | None = None,
         start: str | None = None,

@@ -5,7 +5,7 @@ matrices is one; C' is positive definite when C is and w < 1.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class Stress:
 
     weight: float = number(default=0.0, low=0.0, high=1.0, term=True)
     common: float = number(default=0.8, above=-1.0, below=1.0, term=True)
-    pairs: Any = number(default=None, above=-1.0, below=1.0, term=True)
+    pairs: Annotated[Any, Mapping[str, float] | None] = number(default=None, above=-1.0, below=1.0, term=True)
 
     def canonical(self) -> dict[str, Any]:
         return {"pairs": dict(self.pairs or {})}

@@ -4,7 +4,7 @@ The error is that of the means of pairs. It pays where the outcome is nearly mon
 a hedged loss may come out worse than without, so it is never on by default.
 """
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -56,7 +56,7 @@ class Antithetic:
         ValueError: ``base`` is another noise.
     """
 
-    base: Any = Counter()
+    base: Annotated[Any, Counter | Given] = Counter()
 
     def canonical(self) -> dict[str, Any]:
         if not isinstance(self.base, Counter | Given):

@@ -90,7 +90,7 @@ class Shifted:
         ValueError: ``shift`` is no matrix.
     """
 
-    shift: Scalar = number(term=True)
+    shift: Any = number(term=True)
     base: Any = Counter()
     defensive: Scalar = number(default=0.1, low=0.0, below=1.0, term=True)
     level: Scalar = number(default=0.0, term=True)

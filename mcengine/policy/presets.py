@@ -1,10 +1,10 @@
 """Named policies. Each is only a chain; ``weights`` is the mix it protects."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from mcengine._model import Scalar
 from mcengine.instrument import Rolled
+from mcengine.instrument.base import AbstractContract
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
@@ -142,7 +142,7 @@ def forward_overlay(
 
 
 def contract_overlay(
-    weights: Weights, contract: Any, coverage: Scalar = 1.0, asset: str = "equity", roll: int = 63, approximate: bool = False
+    weights: Weights, contract: AbstractContract, coverage: Scalar = 1.0, asset: str = "equity", roll: int = 63, approximate: bool = False
 ) -> Chain:
     """The mix and any contract on one of its assets, written on fractions of the spot and rolled when it expires.
 

@@ -1,14 +1,15 @@
 """``collect``: the finished runs below a folder as one table, a row a run."""
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mcengine.report.run_folder import read_json
+from mcengine._files import inside, read_json
 
 
 def collect(folder: str | Path) -> Any:
-    """The finished runs below a folder as one table; unfinished ones are left out.
+    """The finished runs below a folder as one table; unfinished ones are left out, and those that cannot be read, with a warning.
 
     Args:
         folder: Searched with all folders below it.
@@ -25,17 +26,25 @@ def collect(folder: str | Path) -> Any:
     root = Path(folder)
     if not root.is_dir():
         raise ValueError(f"collect: expected a folder, got {str(folder)!r}")
-    rows = {str(file.parent): _row(file.parent) for file in sorted(root.rglob("metrics.json"))}
+    rows: dict[str, dict[str, Any]] = {}
+    for file in sorted(root.rglob("metrics.json")):
+        try:
+            rows[str(file.parent)] = _row(file.parent)
+        except (ValueError, OSError) as error:
+            warnings.warn(f"collect: {file.parent} is left out: {error}", stacklevel=2)
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("folder") if rows else pd.DataFrame()
 
 
 def _row(run: Path) -> dict[str, Any]:
-    facts = read_json(run / "provenance.json")
-    config, choices = facts.pop("config", {}), facts.pop("choices", {})
-    row = dict(choices)
+    facts = read_json(inside(run, "provenance.json"), config=dict)
+    config, row = facts.pop("config", {}), facts.pop("choices", {})
+    if not isinstance(row, dict):
+        raise ValueError(f"{run / 'provenance.json'} is damaged: choices: expected a mapping, got {row!r:.80}")
     row |= {key: value for key, value in _flat(config, ".").items() if not key.endswith("_target_")}
-    for key, value in _flat(read_json(run / "metrics.json"), "/", leaf=_is_estimate).items():
+    for key, value in _flat(read_json(inside(run, "metrics.json")), "/", leaf=_is_estimate).items():
         if _is_estimate(value):
+            if not all(cell is None or isinstance(cell, int | float) for cell in value.values()):
+                raise ValueError(f"{run / 'metrics.json'} is damaged: {key}: expected numbers, got {value!r:.80}")
             row[key], row[f"{key}_error"] = value["value"], value["error"]
         else:
             row[key] = value

@@ -1,27 +1,26 @@
 """The folder a run leaves: config.yaml, tables as csv, pictures, outcomes, provenance.json, and metrics.json.
 
 metrics.json is written last and by atomic rename: a folder that has it is complete. One that has begun.json and not metrics.json was stopped, and
-its finished blocks (``checkpoint/``, see ``engine.checkpoint``) are where it can go on.
+its finished blocks (``checkpoint/``, see ``engine.checkpoint``) are where it can go on. All is read and written through ``mcengine._files``.
 """
 
+import io
 import json
 import math
-import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mcengine._files import hide, inside, opened, read, read_json, write, write_json
+from mcengine._made import MARK, discard, lock, sign
 from mcengine.statistics import Estimate
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 _STATE = ("begun.json", "config.yaml", "metrics.json")
 """What says which run a folder holds, and whether it is finished."""
+_WRITTEN = re.compile(r"(begun|metrics|provenance)\.json|(config|market)\.yaml|run\.log|.*\.(csv|png|journal)|outcomes|checkpoint|fresh_from_.*")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class RunFolder:
         """
         if not (self.path / "metrics.json").is_file():
             return False
-        if read_json(self.path / "provenance.json").get("config") != as_json(config):
+        if read_json(inside(self.path, "provenance.json")).get("config") != as_json(config):
             if self.resumable:  # further than it went
                 return False
             raise ValueError(f"{self.path} holds the finished run of another configuration; choose a folder of its own")
@@ -56,7 +55,30 @@ class RunFolder:
     @property
     def has_blocks(self) -> bool:
         """Whether there is something to go on from."""
-        return any(self.path.rglob("*.block")) or any(self.path.rglob("*.journal"))
+        return self._has("*.journal", "checkpoint/*.block", "fresh_from_*/checkpoint/*.block")
+
+    @property
+    def holds_run(self) -> bool:
+        """Whether outcomes of a run were begun here."""
+        return self.has_blocks or self._has("checkpoint/run.json", "fresh_from_*/checkpoint/run.json")
+
+    def _has(self, *patterns: str) -> bool:
+        return any(any(self.path.glob(pattern)) for pattern in patterns)
+
+    def begun(self) -> dict[str, Any]:
+        """What begun.json says of the run that was begun here; empty where none was.
+
+        Raises:
+            ValueError: For a file that is damaged.
+        """
+        file = inside(self.path, "begun.json")
+        found = read_json(file, experiment=str, flags=list, overrides=list, config=dict)
+        if found and not re.fullmatch("[a-z_]+", found["experiment"]):
+            raise ValueError(f"{file} is damaged: experiment: expected a name, got {found['experiment']!r:.80}")
+        for name in ("flags", "overrides") if found else ():
+            if not all(isinstance(word, str) and word.isprintable() for word in found[name]):
+                raise ValueError(f"{file} is damaged: {name}: expected words of a command line")
+        return found
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -66,14 +88,10 @@ class RunFolder:
             ValueError: Where another process is at work in it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("a") as handle:
-            try:
-                if fcntl is not None:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # gone with the process, however that ends
-            except BlockingIOError:
-                raise ValueError(f"{self.path}: another process is at work in it") from None
-            except OSError:  # a file system without locks
-                pass
+        with opened(inside(self.path, MARK), "a+b") as handle:
+            if not lock(handle):  # gone with the process, however that ends
+                raise ValueError(f"{self.path}: another process is at work in it")
+            sign(handle, self.path)
             yield
 
     def begin(self, config_text: str, facts: Mapping[str, Any] | None = None) -> dict[str, bytes]:
@@ -85,12 +103,18 @@ class RunFolder:
 
         Returns:
             What these files held before, for ``restore``.
+
+        Raises:
+            ValueError: For files that no run left here and this one would write over.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        before = {name: (self.path / name).read_bytes() for name in _STATE if (self.path / name).is_file()}
-        (self.path / "metrics.json").unlink(missing_ok=True)
-        _write_atomically(self.path / "begun.json", _text(facts or {}))
-        _write_atomically(self.path / "config.yaml", config_text)
+        names = sorted(file.name for file in self.path.iterdir() if _WRITTEN.fullmatch(file.name))
+        if names and "begun.json" not in names:
+            raise ValueError(f"{self.path} has {', '.join(names[:5])}, which no run left there and this one would write over; choose another folder")
+        before = {name: read(inside(self.path, name)) for name in names if name in _STATE}
+        discard(self.path / "metrics.json")
+        write_json(self.path / "begun.json", _plain(facts or {}))
+        write(self.path / "config.yaml", config_text)
         return before
 
     def restore(self, before: Mapping[str, bytes]) -> None:
@@ -100,7 +124,7 @@ class RunFolder:
             before: What ``begin`` returned.
         """
         for name, content in before.items():
-            (self.path / name).write_bytes(content)
+            write(self.path / name, content)
 
     def write_table(self, name: str, table: Any) -> None:
         """Write a table as csv; a column of Estimates becomes two, value and error.
@@ -119,7 +143,7 @@ class RunFolder:
                 columns[f"{key}_error"] = [c.error if isinstance(c, Estimate) else None for c in cells]
             else:
                 columns[key] = cells.to_numpy()
-        pd.DataFrame(columns, index=table.index).to_csv(self.path / f"{name}.csv")
+        self.write_text(f"{name}.csv", pd.DataFrame(columns, index=table.index).to_csv())
 
     def write_picture(self, name: str, figure: Any) -> None:
         """Write a picture as png.
@@ -128,7 +152,27 @@ class RunFolder:
             name: Of the file, without its ending.
             figure: A matplotlib ``Figure``.
         """
-        figure.savefig(self.path / f"{name}.png", dpi=150)
+        from matplotlib.text import Text
+
+        for text in figure.findobj(Text):
+            if (shown := hide(text.get_text())) != text.get_text():
+                text.set_text(shown.replace("$", r"\$"))  # else two of them are mathematics
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=150)
+        write(inside(self.path, f"{name}.png"), picture.getvalue())
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a text file.
+
+        Args:
+            name: Of the file.
+            text: Its content.
+
+        Returns:
+            The file.
+        """
+        write(inside(self.path, name), text)
+        return self.path / name
 
     def finish(self, config: Mapping[str, Any], metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         """Write provenance.json, then metrics.json: the run is done.
@@ -138,25 +182,13 @@ class RunFolder:
             metrics: Estimates and numbers, by name.
             facts: ``report.provenance()`` of the run's start, seed, timings.
         """
-        _write_atomically(self.path / "provenance.json", _text({**facts, "config": config}))
-        _write_atomically(self.path / "metrics.json", _text(metrics))
-
-
-def read_json(file: Path) -> Any:
-    """What a json file holds, or an empty dict where there is none. Raises ``ValueError`` for a file that is damaged."""
-    try:
-        return json.loads(file.read_text()) if file.is_file() else {}
-    except ValueError:
-        raise ValueError(f"{file} is damaged: it is no json") from None
+        write_json(self.path / "provenance.json", _plain({**facts, "config": config}))
+        write_json(self.path / "metrics.json", _plain(metrics))
 
 
 def as_json(value: Any) -> Any:
-    """``value`` as it comes back from a json file."""
-    return json.loads(_text(value))
-
-
-def _text(value: Any) -> str:
-    return json.dumps(_plain(value), indent=2) + "\n"
+    """``value`` as it comes back from a json file of a run folder."""
+    return json.loads(json.dumps(hide(_plain(value))))
 
 
 def _plain(value: Any) -> Any:
@@ -172,12 +204,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if value is None or isinstance(value, bool | int | float | str) else str(value)
-
-
-def _write_atomically(file: Path, text: str) -> None:
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        draft.write_text(text)
-        os.replace(draft, file)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -179,6 +179,8 @@ class Statistics:
             ValueError: It is the state of other figures.
         """
         parts = list(self._parts())
+        if set(state) != {"count", "sums"} or np.ndim(state["count"]) != 0:
+            raise ValueError(f"state: expected count, a number, and sums, got {', '.join(sorted(state)) or 'nothing'}")
         sums = np.asarray(state["sums"])
         if sums.size != sum(part.size for part in parts):
             raise ValueError(f"state: expected {sum(part.size for part in parts):,} sums for these figures, got {sums.size:,}")

@@ -1,0 +1,54 @@
+"""Folders of configurations: mcengine's own, and a user's by group (``--config-dir``), whose files are data and leave Hydra's settings alone."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]
+
+from mcengine import _yaml
+
+CONF = Path(__file__).resolve().parent.parent / "conf"
+"""Beside the package in a checkout, which is how mcengine is installed."""
+
+
+def check_folder(folder: Path) -> None:
+    """Check a folder of configurations.
+
+    Args:
+        folder: A ``config_dir``.
+
+    Raises:
+        ValueError: For no folder, or one with a file that is never read, that nobody could read to its end, or that changes settings of Hydra itself.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"--config-dir: expected a folder of configurations, got {folder} which is none")
+    for file in sorted(folder.rglob("*.yaml")):
+        if (CONF / file.relative_to(folder)).is_file():
+            raise ValueError(f"--config-dir: {file} is hidden by mcengine's own of that name; give it another")
+        try:
+            text = _yaml.text_of(file)
+            hidden = "hydra" in file.relative_to(folder).parts[:-1] or _sets_hydra(text)
+        except (ValueError, OSError) as error:
+            raise ValueError(f"--config-dir: {file}: {error}") from None
+        if hidden:
+            raise ValueError(f"--config-dir: {file} has settings of Hydra itself, which only the command line may give, as hydra.<key>=<value>")
+
+
+def _sets_hydra(text: str) -> bool:
+    """Whether a yaml file has the key ``hydra``, is packaged there, or has it among its defaults."""
+
+    def keys(tree: Any) -> Iterator[str]:
+        for key, value in tree.items() if isinstance(tree, dict) else ():
+            yield from (re.split(r"\W", str(value)) if key == "defaults" else ())
+            yield str(key).partition(".")[0]
+            yield from keys(value)
+
+    try:
+        tree = _yaml.parse(text)
+    except yaml.constructor.ConstructorError as error:
+        raise ValueError(_yaml.problem(error)) from None
+    except yaml.YAMLError:
+        return False  # Hydra says what is wrong with it, where it is asked for
+    return "hydra" in keys(tree) or bool(re.search(r"^\s*#\s*@package\s.*\bhydra\b", text, re.MULTILINE))

@@ -1,0 +1,129 @@
+"""What the settings of an experiment may be, by key: those of conf/ that no ``_target_`` takes. Read by type before anything is built.
+
+Options of a group without a target are arguments of the function that the experiment calls: their annotations are that function's.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypedDict
+
+from mcengine._kinds import check_keys, check_kind, kinds
+from mcengine.calibrate import fit_prices
+from mcengine.engine import hosts, run
+from mcengine.instrument.base import AbstractContract
+from mcengine.ledger import AbstractCost
+from mcengine.market import Market, Scenario, Stress
+from mcengine.noise import Counter
+from mcengine.objective import FloorProtection
+from mcengine.optimise import fit
+from mcengine.policy import AbstractStage
+from mcengine.variance_reduction import reduce
+
+
+class Until(TypedDict):
+    """As ``run`` takes it, both or none."""
+
+    metric: str | None
+    error: float | None
+
+
+class PutOfGreeks(TypedDict):
+    """The put that experiments/greeks.py derives."""
+
+    asset: str
+    moneyness: float
+    expiry: float
+
+
+class Workload(TypedDict, total=False):
+    """One of experiments/benchmark.py."""
+
+    share: float
+    peers: Mapping[str, float]
+    steps: int
+    block: int | None
+    most: float
+    paths: list[float]
+    by_steps: list[int]
+    by_assets: list[int]
+    tangent_share: float
+
+
+class Settings(TypedDict):
+    """Of all experiments. A count is a ``float`` here, for 1e6 is one."""
+
+    floor: float
+    floors: list[float]
+    weights: Mapping[str, float]
+    paths: float
+    test_paths: float
+    until: Until
+    seconds: float | None
+    resume: str | None
+    seed: int
+    years: float
+    steps: float
+    delay: float
+    precision: str
+    plots: bool
+    trace: int | list[int] | None
+    stream: str
+    names: list[str] | None
+    contract: PutOfGreeks
+    control: str | None
+    market: Market
+    correlation: Stress
+    scenario: Scenario
+    ledger: AbstractCost
+    noise: Counter
+    policy: AbstractStage
+    policies: Mapping[str, AbstractStage]
+    objective: FloorProtection
+    instrument: AbstractContract
+    workload: Mapping[str, Workload]
+    peers: str | list[str]
+    repeats: int
+    gradient_block: int | None
+    memory: bool
+    memory_paths: list[float]
+
+
+def _options(call: Callable[..., Any], *fixed: str) -> dict[str, Any]:
+    """Annotations of a function's arguments but for those that the experiment gives."""
+    return {key: kind for key, kind in kinds(call).items() if key not in (*fixed, "return")}
+
+
+GROUPS: dict[str, dict[str, Any]] = {
+    "engine": _options(run, "study", "paths", "seed", "stream", "first", "figures", "folder", "resume", "until", "seconds"),
+    "optimise": _options(fit, "study", "objective", "seed", "journal"),
+    "variance_reduction": _options(reduce, "study", "figures", "floor", "book", "seed"),
+}
+GROUPS["engine"] |= {"platform": str | None, "hosts": TypedDict("Hosts", _options(hosts.start)) | None}  # type: ignore[operator]
+
+NEEDED = {"engine": ("hosts", "platform"), "optimise": ("paths",), "variance_reduction": ("method",)}
+"""Options that an experiment reads itself."""
+
+_FITTED = _options(fit_prices, "data", "say")
+
+
+def check_settings(config: Mapping[str, Any], known: Iterable[str], name: str) -> None:
+    """Check the settings of a configuration.
+
+    Args:
+        config: Plain.
+        known: Keys that conf/<name>.yaml has.
+        name: Of the experiment.
+
+    Raises:
+        ValueError: A key that nothing reads, with the near names, one that is missing, or a value of another kind than its reader takes.
+    """
+    known = list(known)
+    missing = [key for key in known if key not in config]
+    if missing:
+        raise ValueError(f"{missing[0]}: expected a value, which experiments/{name}.py reads, got nothing")
+    types = {**kinds(Settings), **(_FITTED if name == "calibrate" else {})}
+    check_keys({key: value for key, value in config.items() if key not in GROUPS}, {key: types.get(key, Any) for key in known})
+    for group in GROUPS.keys() & config.keys():
+        check_kind(config[group], Mapping[str, Any], group)
+        check_keys(config[group], GROUPS[group], group)
+        if missing := [key for key in NEEDED[group] if key not in config[group]]:
+            raise ValueError(f"{group}.{missing[0]}: expected a value, which experiments/{name}.py reads, got nothing")
