@@ -22,7 +22,7 @@ from mcengine.engine.base import AbstractStudy
 from mcengine.engine.source import is_own, source
 
 _SHOWN = 5
-_NUMBERS_PASS_BY = ("calibrate", "report", "config.py", "_targets.py")
+_NUMBERS_PASS_BY = ("calibrate", "report", "config.py", "_arguments.py", "_config_dir.py", "_settings.py", "_targets.py", "_yaml.py")
 """Code that makes no path's numbers: what calibration finds is among the study's, and the others read and write."""
 
 
