@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -200,6 +201,27 @@ def test_files_of_no_run_are_not_written_over(main, tmp_path, monkeypatch, capsy
     assert main(work("finished"), "hedge", ["hydra.run.dir=mine"]) == 2
     assert "mine has config.yaml, figures.csv, which no run left there and this one would write over" in capsys.readouterr().err
     assert tree(tmp_path) == before
+
+
+def test_a_refused_run_leaves_no_trace_in_a_folder_that_was_there(main, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("of the user")
+    before = tree(tmp_path)
+    assert main(work("refused"), "hedge", ["hydra.run.dir=mine"]) == 2
+    assert tree(tmp_path) == before
+    assert main(work("finished"), "hedge", ["hydra.run.dir=mine/notes.txt"]) == 2
+    assert tree(tmp_path) == before
+
+
+def test_a_sweep_says_how_to_go_on(main, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(work("interrupted"), "hedge", ["-m", "seed=1,2", "hydra.sweep.dir=s"]) == 130
+    said = capsys.readouterr().err
+    words = shlex.split(said.partition("go on with: python experiments/hedge.py ")[2])
+    assert words == ["-m", "seed=1,2", f"hydra.sweep.dir='{tmp_path}/s'"]
+    assert main(lambda config, folder: ({}, {}), "hedge", words) == 0
+    assert len(list(tmp_path.glob("s/*/metrics.json"))) == 2
 
 
 def test_a_process_takes_back_only_by_its_own_mark(tmp_path):

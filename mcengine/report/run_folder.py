@@ -118,13 +118,15 @@ class RunFolder:
         return before
 
     def restore(self, before: Mapping[str, bytes]) -> None:
-        """Put back the run that was here before another was begun and refused.
+        """Put back the run that was here before another was begun and refused; where there was none, and none has left blocks, none was begun.
 
         Args:
             before: What ``begin`` returned.
         """
         for name, content in before.items():
             write(self.path / name, content)
+        for name in set(_STATE) - set(before) if not self.holds_run else ():
+            discard(self.path / name)
 
     def write_table(self, name: str, table: Any) -> None:
         """Write a table as csv; a column of Estimates becomes two, value and error.
