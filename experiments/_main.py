@@ -143,7 +143,7 @@ class _Jobs:
                 return
             begun = {"experiment": self.name, "flags": self.line.kept, "overrides": overrides, "config": kept}
             before = folder.begin(configuration.as_yaml(saved.tree), begun)
-            facts = {**provenance(), "seed": config.seed, "choices": choices, "command": command}  # of the code as it was when it started
+            facts = {**provenance(), "seed": saved.tree["seed"], "choices": choices, "command": command}  # of the code as it was when it started
             try:
                 metrics, timings = self.task(config, folder)
             except Exception:

@@ -334,7 +334,7 @@ class TestIdentity:
         counted = set(_code_files())
         assert {"_kernel.py", "_model.py", "_runtime.py", "engine/path.py"} <= counted
         left_out = {file.relative_to(package).as_posix() for file in package.rglob("*.py")} - counted
-        assert {name.partition("/")[0] for name in left_out} == {"calibrate", "report", "config.py", "_targets.py"}
+        assert {name.partition("/")[0] for name in left_out} == {"calibrate", "report", "config.py", "_files.py", "_made.py", "_targets.py"}
 
 
 class TestExperiments:

@@ -72,7 +72,9 @@ class RunFolder:
             ValueError: For a file that is damaged.
         """
         file = inside(self.path, "begun.json")
-        found = read_json(file, experiment=str, flags=list, overrides=list, config=dict)
+        found = read_json(file, experiment=str, overrides=list, config=dict)
+        if found and not isinstance(found.setdefault("flags", []), list):
+            raise ValueError(f"{file} is damaged: flags: expected a list, got {found['flags']!r:.80}")
         if found and not re.fullmatch("[a-z_]+", found["experiment"]):
             raise ValueError(f"{file} is damaged: experiment: expected a name, got {found['experiment']!r:.80}")
         for name in ("flags", "overrides") if found else ():
