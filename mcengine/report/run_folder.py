@@ -20,7 +20,7 @@ from mcengine.statistics import Estimate
 
 _STATE = ("begun.json", "config.yaml", "metrics.json")
 """What says which run a folder holds, and whether it is finished."""
-_WRITTEN = re.compile(r"(begun|metrics|provenance)\.json|(config|market)\.yaml|traceback\.log|.*\.(csv|png|journal)|outcomes|checkpoint|fresh_from_.*")
+_WRITTEN = re.compile(r"(begun|metrics|provenance)\.json|(config|market)\.yaml|traceback\.log|.*\.(csv|png|journal)|outcomes|checkpoint|fresh_.*")
 
 
 @dataclass(frozen=True)
