@@ -33,8 +33,11 @@ def opened(name: str, line: CommandLine) -> Iterator[Root]:
     """The folder that was named, or a new one by date and time. One of this process's making in which nothing is kept goes at the end."""
     key = "hydra.sweep.dir" if line.multirun else "hydra.run.dir"
     given = _given(name, line, key)
-    path = _new(Path("multirun" if line.multirun else "outputs") / name) if given is None else _made.make(given)
-    root = Root(path, key, set() if _made.is_made(path) else _made.entries(path))
+    try:
+        path = _new(Path("multirun" if line.multirun else "outputs") / name) if given is None else _made.make(given)
+        root = Root(path, key, set() if _made.is_made(path) else _made.entries(path))
+    except OSError as error:
+        raise ValueError(f"{key}: expected a folder that is there or can be made, got {given or Path.cwd()}: {error.strerror}") from None
     try:
         if line.multirun:
             _files.inside(path, "multirun.yaml")  # Hydra writes it

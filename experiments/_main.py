@@ -83,7 +83,7 @@ def _run(task: Task, name: str, line: CommandLine) -> int:
             with _quiet_hydra():
                 _hydra(name, jobs, line, [root.override])
         except KeyboardInterrupt:
-            _say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root.path), line) if not line.multirun else ''}")
+            _say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root.path), line) if not line.multirun else _go_on_sweeping(name, line, root)}")
             return INTERRUPTED
         if line.multirun and not jobs.codes:
             _say("--multirun: expected values that make at least one run, got none")
@@ -155,7 +155,7 @@ class _Jobs:
                 return
             begun = {"experiment": self.name, "flags": self.line.kept, "overrides": overrides, "config": kept}
             before = folder.begin(configuration.as_yaml(saved.tree), begun)
-            facts = {**provenance(), "seed": config.seed, "choices": choices, "command": command}  # of the code as it was when it started
+            facts = {**provenance(), "seed": saved.tree["seed"], "choices": choices, "command": command}  # of the code as it was when it started
             try:
                 metrics, timings = self.task(config, folder)
             except Exception:
@@ -164,6 +164,11 @@ class _Jobs:
             timings = {**timings, "total_seconds": time.perf_counter() - start}
             folder.finish(kept, metrics, {**facts, "timings": timings})
         print(folder.path, flush=True)
+
+
+def _go_on_sweeping(name: str, line: CommandLine, root: _folder.Root) -> str:
+    words = [word for word in line.overrides if not word.startswith(("hydra.sweep.dir=", "hydra.mode="))]
+    return f"; go on with: {script(name, line, ['-m', *words, root.override])}" if root.kept else ""
 
 
 def _join_hosts(name: str, line: CommandLine) -> None:

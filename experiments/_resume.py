@@ -94,6 +94,8 @@ def _hashed(value: Any, salt: str) -> str:
 
 def _check(override: str, file: Path) -> None:
     """Raise ``ValueError`` unless an override that a file holds is one of a single run's configuration."""
+    if override.startswith("-"):
+        raise ValueError(f"{file} is damaged: it has settings of Hydra itself")
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 

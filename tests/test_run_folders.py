@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from hypothesis import strategies as st
 import mcengine as mc
 from mcengine import _files, _made
 from mcengine.engine import DiskFullError, Journal, NotFiniteError, checkpoint
+from mcengine.engine.sealed import sealed
 from mcengine.report import RunFolder
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -202,6 +204,27 @@ def test_files_of_no_run_are_not_written_over(main, tmp_path, monkeypatch, capsy
     assert tree(tmp_path) == before
 
 
+def test_a_refused_run_leaves_no_trace_in_a_folder_that_was_there(main, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("of the user")
+    before = tree(tmp_path)
+    assert main(work("refused"), "hedge", ["hydra.run.dir=mine"]) == 2
+    assert tree(tmp_path) == before
+    assert main(work("finished"), "hedge", ["hydra.run.dir=mine/notes.txt"]) == 2
+    assert tree(tmp_path) == before
+
+
+def test_a_sweep_says_how_to_go_on(main, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(work("interrupted"), "hedge", ["-m", "seed=1,2", "hydra.sweep.dir=s"]) == 130
+    said = capsys.readouterr().err
+    words = shlex.split(said.partition("go on with: python experiments/hedge.py ")[2])
+    assert words == ["-m", "seed=1,2", f"hydra.sweep.dir='{tmp_path}/s'"]
+    assert main(lambda config, folder: ({}, {}), "hedge", words) == 0
+    assert len(list(tmp_path.glob("s/*/metrics.json"))) == 2
+
+
 def test_a_process_takes_back_only_by_its_own_mark(tmp_path):
     folder = _made.make(tmp_path / "new" / "run")
     _files.write(folder / "a.csv", "1")
@@ -293,13 +316,14 @@ BEGUN = [
     ({"overrides": ["hydra/launcher=basic"]}, "it has settings of Hydra itself"),
     ({"overrides": ["hydra={run:{dir:x}}"]}, "it has settings of Hydra itself"),
     ({"overrides": ["+policy@hydra.sweeper=cppi"]}, "it has settings of Hydra itself"),
-    ({"overrides": ["--multirun"]}, "overrides: cannot read '--multirun'"),
+    ({"overrides": ["--multirun"]}, "it has settings of Hydra itself"),
+    ({"overrides": ["=="]}, "overrides: cannot read '=='"),
     ({"overrides": ["seed=1,2"]}, "overrides: expected those of one run, got 'seed=1,2'"),
     ({"overrides": ["a=" + DEEP]}, "overrides: cannot read"),
     ({"experiment": "../hedge"}, "experiment: expected a name, got '../hedge'"),
     ({"experiment": None}, "experiment: expected a text, got nothing"),
     ({"config": []}, "config: expected a mapping, got a list"),
-    ({"flags": {}}, "flags: expected a list, got a mapping"),
+    ({"flags": {}}, "flags: expected a list, got {}"),
 ]
 
 
@@ -333,10 +357,6 @@ def stopped(folder):
 
 def resumed(folder):
     return checkpoint.OnDisk(folder, {"seed": 0}, resume=True, size=64, paths=128, keep=128)
-
-
-def sealed(**arrays):
-    return checkpoint._sealed(arrays)
 
 
 def test_a_book_may_be_called_anything(tmp_path):
@@ -378,8 +398,8 @@ class Evil:
 def test_blocks_are_plain_arrays(tmp_path):
     stopped(tmp_path)
     block = tmp_path / "checkpoint" / "00000000.block"
-    pickles, wide = sealed(end=np.array([Evil()], dtype=object)), sealed(end=np.int64(64), sums=np.zeros(5, np.uint32))
-    for data in (pickles, wide, sealed(), sealed(end=np.float64(64.0)), hashlib.sha256(b"PK").digest() + b"PK"):
+    pickles, wide = sealed({"end": np.array([Evil()], dtype=object)}), sealed({"end": np.int64(64), "sums": np.zeros(5, np.uint32)})
+    for data in (pickles, wide, sealed({}), sealed({"end": np.float64(64.0)}), hashlib.sha256(b"PK").digest() + b"PK"):
         block.write_bytes(data)
         with pytest.raises(ValueError, match=r"00000000.block is damaged: expected a block"):
             resumed(tmp_path)

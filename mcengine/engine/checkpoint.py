@@ -7,17 +7,15 @@ A super-block is a fixed number of paths, whatever the blocks and devices that c
     checkpoint/<k>.block           written last: the k-th is finished. CRC-32 of its slice of every column, and the statistics' state after it
     checkpoint/end.json            why the run stopped
 
-A ``.block`` is the SHA-256 of what follows, then an npz; it is written beside, flushed to the device and renamed. Outcomes are not flushed
+A ``.block`` (``engine.sealed``) is written beside, flushed to the device and renamed. Outcomes are not flushed
 one by one: after a power cut their checksums tell which slices did not arrive, and these are run again.
 """
 
 import contextlib
 import errno
-import hashlib
 import io
 import re
 import sys
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -26,9 +24,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from tqdm import tqdm
 
-from mcengine._files import file_name, hide, inside, opened, read, read_json, write, write_json
+from mcengine._files import file_name, hide, inside, opened, read_json, write, write_json
 from mcengine._made import discard
 from mcengine.engine.identity import differences, summarise
+from mcengine.engine.sealed import read_columns, sealed, unsealed
 
 State = dict[str, np.ndarray]
 Values = Mapping[str, Mapping[str, np.ndarray]]
@@ -36,7 +35,6 @@ Values = Mapping[str, Mapping[str, np.ndarray]]
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _STATE = "state "  # before a statistic's name in a record
 _BLOCK = re.compile(r"[0-9]{8,12}\.block")
-_NUMBERS = re.compile(r"\|[biu]1|[<>][iuf][248]")
 _MOST_PATHS = 1 << 50
 _HEADER = 128  # bytes of an npy header of one axis, room for its growth included
 
@@ -130,7 +128,7 @@ class OnDisk:
             found.append(f"super_block: {known['size']} there, {size} here")
         if found:
             raise ValueError(f"resume: {folder} holds another run: {summarise(found)}")
-        self.size, self.columns = known["size"], _columns(known["columns"], self.records / "run.json")
+        self.size, self.columns = known["size"], read_columns(known["columns"], self.records / "run.json")
         if not 1 <= self.size <= _MOST_PATHS:
             raise ValueError(f"{self.records / 'run.json'} is damaged: size: expected a number of paths, got {self.size}")
         self.found = self._survey(paths, keep)
@@ -164,7 +162,7 @@ class OnDisk:
         """Super-block ``index``, just written, is finished; ``state`` is the statistics' after its last path, ``end``."""
         arrays = {"end": np.int64(end), "sums": np.array(self._sums, np.uint32)}
         with self._room():
-            write(self._record(index), _sealed(arrays | {_STATE + name: array for name, array in (state or {}).items()}))
+            write(self._record(index), sealed(arrays | {_STATE + name: array for name, array in (state or {}).items()}))
         self._finished = max(self._finished, end)
         if not self._sums:
             self._bare.append(index)
@@ -198,7 +196,7 @@ class OnDisk:
         """Which super-blocks are intact: all that are needed to go on, and nothing that does not agree with its checksum."""
         size, kept = self.size, min(paths, keep)
         files = [file for file in self.records.iterdir() if _BLOCK.fullmatch(file.name)]  # whatever else is there is none of the run's
-        records = {int(file.stem): _unsealed(file, len(self.columns)) for file in files}
+        records = {int(file.stem): unsealed(file, len(self.columns)) for file in files}
         most = max((int(r["end"]) for r in records.values() if r is not None), default=0)
         if most > paths:
             raise ValueError(f"resume: {self.folder} already holds {most:,} paths; expected paths={most} or more, got {paths}")
@@ -267,37 +265,3 @@ def _header(dtype: np.dtype, rows: int) -> bytes:
     np.lib.format.write_array_header_1_0(buffer, {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (rows,)})
     assert buffer.tell() == _HEADER
     return buffer.getvalue()
-
-
-def _sealed(arrays: Mapping[str, Any]) -> bytes:
-    buffer = io.BytesIO()
-    np.savez(buffer, **dict(arrays))
-    return hashlib.sha256(buffer.getbuffer()).digest() + buffer.getvalue()
-
-
-def _unsealed(file: Path, columns: int) -> State | None:
-    """What a sealed file holds; None where it is not what was written. Raises ``ValueError`` for one that no run wrote."""
-    data = read(file)
-    if hashlib.sha256(data[32:]).digest() != data[:32]:
-        return None
-    try:
-        with zipfile.ZipFile(io.BytesIO(data[32:])) as archive:
-            if any(item.compress_type != zipfile.ZIP_STORED for item in archive.infolist()):
-                raise ValueError("it is compressed")
-        with np.load(io.BytesIO(data[32:]), allow_pickle=False) as arrays:
-            found = dict(arrays)
-    except Exception as error:  # whatever a reader of another's bytes may raise
-        raise ValueError(f"{file} is damaged: expected a block of plain arrays (objects, which may be code, are not read): {error}") from None
-    forms = {name: (array.dtype.kind, array.ndim) for name, array in found.items()}
-    numbers = all(kind in "iuf" for kind, _ in forms.values())
-    if not numbers or forms.get("end") != ("i", 0) or forms.get("sums") != ("u", 1) or len(found["sums"]) not in (0, columns):
-        raise ValueError(f"{file} is damaged: expected a block with the sums of {columns} columns, got {', '.join(sorted(forms)) or 'nothing'}")
-    return found
-
-
-def _columns(listed: list[Any], file: Path) -> dict[tuple[str, str], np.dtype]:
-    """The columns that ``run.json`` lists: (book, name) and a type of plain numbers."""
-    for item in listed:
-        if not isinstance(item, list) or len(item) != 3 or not all(isinstance(text, str) for text in item) or not _NUMBERS.fullmatch(item[2]):
-            raise ValueError(f"{file} is damaged: columns: expected a book, a name and a type of numbers, got {str(item)[:80]!r}")
-    return {(book, name): np.dtype(dtype) for book, name, dtype in listed}

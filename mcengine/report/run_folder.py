@@ -20,7 +20,7 @@ from mcengine.statistics import Estimate
 
 _STATE = ("begun.json", "config.yaml", "metrics.json")
 """What says which run a folder holds, and whether it is finished."""
-_WRITTEN = re.compile(r"(begun|metrics|provenance)\.json|(config|market)\.yaml|run\.log|.*\.(csv|png|journal)|outcomes|checkpoint|fresh_from_.*")
+_WRITTEN = re.compile(r"(begun|metrics|provenance)\.json|(config|market)\.yaml|traceback\.log|.*\.(csv|png|journal)|outcomes|checkpoint|fresh_.*")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ class RunFolder:
             ValueError: For a file that is damaged.
         """
         file = inside(self.path, "begun.json")
-        found = read_json(file, experiment=str, flags=list, overrides=list, config=dict)
+        found = read_json(file, experiment=str, overrides=list, config=dict)
+        if found and not isinstance(found.setdefault("flags", []), list):
+            raise ValueError(f"{file} is damaged: flags: expected a list, got {found['flags']!r:.80}")
         if found and not re.fullmatch("[a-z_]+", found["experiment"]):
             raise ValueError(f"{file} is damaged: experiment: expected a name, got {found['experiment']!r:.80}")
         for name in ("flags", "overrides") if found else ():
@@ -118,13 +120,15 @@ class RunFolder:
         return before
 
     def restore(self, before: Mapping[str, bytes]) -> None:
-        """Put back the run that was here before another was begun and refused.
+        """Put back the run that was here before another was begun and refused; where there was none, and none has left blocks, none was begun.
 
         Args:
             before: What ``begin`` returned.
         """
         for name, content in before.items():
             write(self.path / name, content)
+        for name in set(_STATE) - set(before) if not self.holds_run else ():
+            discard(self.path / name)
 
     def write_table(self, name: str, table: Any) -> None:
         """Write a table as csv; a column of Estimates becomes two, value and error.
