@@ -11,6 +11,7 @@ from types import TracebackType
 import jax
 
 import mcengine as mc
+from mcengine import _files
 
 LOG = "traceback.log"
 """In the run folder, which is then kept."""
@@ -53,11 +54,11 @@ def _write(text: str, folder: Path | None) -> Path:
     try:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / LOG).write_text(text, encoding="utf-8")
+            _files.write(_files.inside(folder, LOG), text)
             return folder / LOG
-    except OSError:
+    except (OSError, ValueError):  # a full disk, a link of that name
         pass
     handle, name = tempfile.mkstemp(prefix="mcengine-", suffix=".log")
     with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+        file.write(_files.hide(text))
     return Path(name)

@@ -99,6 +99,7 @@ class _Jobs:
     def __init__(self, task: Task, name: str, line: CommandLine, root: _folder.Root) -> None:
         self.task, self.name, self.line, self.root = task, name, line, root
         self.codes: list[int] = []
+        self.hidden: dict[str, str] = {}
 
     def __call__(self, config: Any) -> None:
         from hydra.core.hydra_config import HydraConfig
@@ -131,7 +132,8 @@ class _Jobs:
             _say(configuration.explain(error, overrides, self.name, self.line.config_dir))
         except Exception as error:
             code = REFUSED
-            _say(_bug.told(error, command, path))
+            with _files.hiding(self.hidden):
+                _say(_bug.told(error, command, path))
         finally:
             folder = RunFolder(path)
             done = (path / "metrics.json").is_file() or (path / _bug.LOG).is_file()
@@ -147,8 +149,8 @@ class _Jobs:
         logging.getLogger("jax").setLevel(logging.ERROR)  # what it says about accelerators it did not find is no concern of a study
         prepare(config, self.name)
         saved, kept = _resume.kept(config, RunFolder(path))
-        hidden = {text: place for text, place in saved.hidden.items() if len(text) >= _SECRET and not _is_number(text)}
-        with _files.hiding(hidden):
+        self.hidden = {text: place for text, place in saved.hidden.items() if len(text) >= _SECRET and not _is_number(text)}
+        with _files.hiding(self.hidden):
             folder = RunFolder(path, _resume.resumable(RunFolder(path), kept))
             if folder.is_finished(kept):
                 print(f"finished before, skipped: {command}\n{folder.path}", flush=True)
