@@ -201,7 +201,9 @@ def say_how_it_went(result: mc.Result) -> dict[str, Any]:
     if result.sampling.kind == "randomisations":
         drawn, rest = noise.coverage(result.study.steps, result.study.market.n_factors)
         beyond = f", {rest:,} from the counter" if rest else ""
-        print(f"{drawn:,} dimensions from {type(noise).__name__}{beyond}; errors from {result.sampling.size} randomisations")
+        interval = mc.Estimate(0.0, 1.0, result.sampling.size).half_width()
+        said = f"errors from {result.sampling.size} randomisations: a 95 % interval is ± {interval:.2f} of them (Student)"
+        print(f"{drawn:,} dimensions from {type(noise).__name__}{beyond}; {said}")
     print(f"{result.stopped}{before}; compiled in {times['compile_seconds']:.2f} s, first block in {times['first_seconds']:.3f} s{speed}\n")
     return {**times, "paths": result.paths, "stopped": result.stopped}
 

@@ -107,7 +107,7 @@ def binding(estimates: Any, floor: float, *, probability: float = 0.005) -> list
         percentile = f"its 20th percentile {p20} is {'below' if p20.value < floor else 'above'} the floor {floor:g}"
         if p20.value < floor:
             lines.append(f"{book}: {percentile}: the percentile binds")
-        elif any_day.value - (2.0 * any_day.error if math.isfinite(any_day.error) else 0.0) > probability:
+        elif any_day.value - (any_day.half_width() if math.isfinite(any_day.error) else 0.0) > probability:
             lines.append(f"{book}: {percentile}, so the floor is tested by the days: P(any day below) = {any_day} > {probability:g} binds")
         else:
             lines.append(f"{book}: {percentile}, P(any day below) = {any_day}, at the end {end}: nothing binds at {probability:g}")

@@ -31,7 +31,7 @@ NEIGHBOURS = 50.0
 class Estimate:
     """A figure with its standard error.
 
-    Of few draws (32 randomisations, say) value -/+ 2 errors covers less than 95 %: the distribution is Student's with ``count`` - 1 degrees.
+    Of few draws (32 randomisations, say) value -/+ 1.96 errors covers less than 95 %: see ``half_width``.
 
     Args:
         value: The figure, in its own unit.
@@ -45,6 +45,9 @@ class Estimate:
         1.235 ± 0.012
         >>> print(f"{estimate.z(1.2):.1f}")
         2.8
+        >>> few = mc.Estimate(1.23456, 0.0123, count=32, sampling="randomisations")
+        >>> print(f"{estimate.half_width() / 0.0123:.2f}, {few.half_width() / 0.0123:.2f}")
+        1.96, 2.04
     """
 
     value: float
@@ -69,6 +72,18 @@ class Estimate:
             factor: Multiplies the value; its absolute value multiplies the error.
         """
         return Estimate(self.value * factor, self.error * abs(factor), self.count, self.sampling)
+
+    def half_width(self, coverage: float = 0.95) -> float:
+        """Half the width of the confidence interval value -/+ t error, t of Student's distribution with ``count`` - 1 degrees of freedom.
+
+        Args:
+            coverage: Share of such intervals that hold the true figure, above 0 and below 1.
+        """
+        from scipy.special import ndtri, stdtrit
+
+        level = 0.5 * (1.0 + coverage)
+        quantile = stdtrit(max(self.count - 1, 1), level) if self.count else ndtri(level)
+        return float(quantile) * self.error
 
     def z(self, reference: float) -> float:
         """Number of standard errors by which the value lies above a reference.
