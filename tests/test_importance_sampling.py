@@ -146,13 +146,6 @@ def test_refusals(options, message):
         mc.variance_reduction.importance(gbm(), **options)
 
 
-def test_a_market_that_draws_no_normals_is_refused_by_the_field_s_name():
-    study = mc.Study(mc.market.Bootstrap.from_history(), mc.policy.Mix(equity=1.0), steps=10, years=10 / 252, recorders=(Wealth(),))
-    message = "variance_reduction: expected a market that draws normals for importance sampling to shift, got a Bootstrap, which draws none"
-    with pytest.raises(ValueError, match=f"^{message}$"):
-        mc.variance_reduction.reduce(study, "importance", figures={}, floor=0.9)
-
-
 def test_shift_refusals():
     with pytest.raises(ValueError, match=r"Shifted.shift: expected 1 factors, got 2"):
         gbm(noise=Shifted([0.1, 0.2])).run(64, progress=False)
