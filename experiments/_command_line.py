@@ -3,6 +3,8 @@
 Flags work as Hydra documents them, in any place, but for those that are refused by name in ``_REFUSED``.
 """
 
+import hashlib
+import re
 import shlex
 from argparse import ArgumentParser
 from collections.abc import Sequence
@@ -18,6 +20,8 @@ _REFUSED = {
     "config_path": "an experiment reads mcengine's conf/; keep yours in a folder by group and name that by --config-dir",
     "experimental_rerun": "a pickle is not run; a run goes on with resume=<its folder>",
 }
+_LONGEST = 100
+"""Bytes of a run folder's name: file systems take 255, and what is below it wants some of a path's 4,096."""
 _SHOWING = ("help", "hydra_help", "cfg", "resolve", "package", "shell_completion", "info")
 
 
@@ -74,6 +78,24 @@ def read(arguments: Sequence[str]) -> CommandLine:
 def script(name: str, line: CommandLine, overrides: Sequence[str]) -> str:
     """The command that runs this again."""
     return shlex.join(["python", f"experiments/{name}.py", *line.kept, *overrides])
+
+
+def quoted(value: str) -> str:
+    """Text as the value of an override, in quotes where Hydra would read something else into it."""
+    if re.fullmatch(r"[\w./-]+", value, re.ASCII):
+        return value
+    text = re.sub(r"(\\*)'", r"\1\1\\'", value)
+    text = re.sub(r"\\+$", lambda end: 2 * end[0], text).replace("${", "\\${")
+    return f"'{text}'"
+
+
+def folder_name(overrides: str) -> str:
+    """Name of a sweep's run folder: its overrides; where they are long or have a path in them their beginning and a hash, begun.json has them all."""
+    if len(overrides.encode()) <= _LONGEST and not re.search(r"[/\\]", overrides):
+        return overrides
+    digest = hashlib.sha256(overrides.encode()).hexdigest()[:16]
+    head = re.sub(r"[/\\]", "_", overrides).encode()[: _LONGEST - 17].decode(errors="ignore")
+    return f"{head}_{digest}"
 
 
 def _shown(found: Any) -> list[str]:

@@ -21,7 +21,7 @@ from typing import Any
 import _command_line
 import _resume
 import jax
-from _command_line import CommandLine, script
+from _command_line import CommandLine, folder_name, script
 
 import mcengine as mc
 from mcengine import _runtime, _targets
@@ -263,9 +263,11 @@ def _hydra(name: str, task: Callable[[Any], None], line: CommandLine, more: Sequ
     """``hydra.main`` on this command line and ``more`` overrides; what it would print as an error is raised as a ``ValueError`` of one line."""
     import hydra
     from hydra.errors import HydraException
+    from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    arguments, sys.argv = sys.argv, [f"{name}.py", *line.overrides, *more, *line.hydra]
+    arguments, sys.argv = sys.argv, [f"{name}.py", *configuration.replacing(line.overrides), *more, *line.hydra]
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
     try:
         hydra.main(config_path=str(configuration.CONF), config_name=name, version_base="1.3")(task)()
     except (HydraException, OmegaConfBaseException) as error:

@@ -64,6 +64,19 @@ def check_folder(folder: Path) -> None:
             raise ValueError(f"--config-dir: {file} has settings of Hydra itself, which only the command line may give, as hydra.<key>=<value>")
 
 
+def replacing(overrides: Sequence[str]) -> list[str]:
+    """The overrides, with ``weights={...}`` written so that it replaces the weights there are: Hydra would add to them.
+
+    Args:
+        overrides: As on the command line of an experiment.
+    """
+    out: list[str] = []
+    for override in overrides:
+        key, _, given = override.partition("=")
+        out += ["~weights", f"+{override}"] if key == "weights" and given.lstrip().startswith("{") else [override]
+    return out
+
+
 def load(node: Any, allow: Modules = ()) -> Any:
     """Build what a node's ``_target_`` names, nested nodes and interpolations included.
 
@@ -309,7 +322,7 @@ def _compose(overrides: list[str], name: str, config_dir: str | Path | None) -> 
         folder = str(Path(config_dir).absolute()).replace("'", "\\'")
         overrides = [*overrides, f"hydra.searchpath=['file://{folder}']"]
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return compose(config_name=name, overrides=overrides)
+        return compose(config_name=name, overrides=replacing(overrides))
 
 
 def _sets_hydra(text: str) -> bool:
