@@ -134,6 +134,9 @@ def test_an_interval_is_students():
     """Half widths by scipy.stats; of 2,000 intervals from four randomisations 95 % hold the truth, within 3 errors; by 1.96 errors 86 % would."""
     one = mc.Estimate(1.0, 0.5, 32, "randomisations")
     assert one.half_width() == pytest.approx(0.5 * student.ppf(0.975, 31))
+    for degrees in (1, 2, 3, 4, 7, 31, 99, 100, 101, 127, 1000, 10**6):
+        widths = [mc.Estimate(0.0, 1.0, degrees + 1).half_width(coverage) for coverage in (0.5, 0.95, 0.997)]
+        assert widths == pytest.approx(list(student.ppf([0.75, 0.975, 0.9985], degrees)), rel=1e-6), degrees
     assert one.half_width(0.5) == pytest.approx(0.5 * student.ppf(0.75, 31))
     assert mc.Estimate(1.0, 0.5).half_width() == pytest.approx(0.5 * norm.ppf(0.975))
     assert math.isnan(mc.Estimate(1.0, math.nan, 1).half_width())

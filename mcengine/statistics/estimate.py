@@ -19,6 +19,7 @@ import numpy as np
 
 from mcengine.statistics.dependence import long_run_variance
 from mcengine.statistics.sampling import Sampling
+from mcengine.statistics.student import errors_either_side
 
 IID = Sampling()
 MINIMUM = 5.0
@@ -79,11 +80,7 @@ class Estimate:
         Args:
             coverage: Share of such intervals that hold the true figure, above 0 and below 1.
         """
-        from scipy.special import ndtri, stdtrit
-
-        level = 0.5 * (1.0 + coverage)
-        quantile = stdtrit(max(self.count - 1, 1), level) if self.count else ndtri(level)
-        return float(quantile) * self.error
+        return errors_either_side(coverage, max(self.count - 1, 1) if self.count else None) * self.error
 
     def z(self, reference: float) -> float:
         """Number of standard errors by which the value lies above a reference.
