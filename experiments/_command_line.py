@@ -3,6 +3,7 @@
 Flags work as Hydra documents them, in any place, but for those that are refused by name in ``_REFUSED``.
 """
 
+import hashlib
 import re
 import shlex
 from argparse import ArgumentParser
@@ -26,6 +27,8 @@ _HYDRA = {
     r"\+hydra\.(?!job\.env_set\b)": "hydra: Hydra reads no settings but its own; leave the + out",
 }
 """Overrides that are refused: what they begin with, and why."""
+_LONGEST = 100
+"""Bytes of a run folder's name: file systems take 255, and what is below it wants some of a path's 4,096."""
 _SHOWING = ("help", "hydra_help", "cfg", "resolve", "package", "shell_completion", "info")
 
 
@@ -86,6 +89,24 @@ def read(arguments: Sequence[str]) -> CommandLine:
 def script(name: str, line: CommandLine, overrides: Sequence[str]) -> str:
     """The command that runs this again."""
     return shlex.join(["python", f"experiments/{name}.py", *line.kept, *overrides])
+
+
+def quoted(value: str) -> str:
+    """Text as the value of an override, in quotes where Hydra would read something else into it."""
+    if re.fullmatch(r"[\w./-]+", value, re.ASCII):
+        return value
+    text = re.sub(r"(\\*)'", r"\1\1\\'", value)
+    text = re.sub(r"\\+$", lambda end: 2 * end[0], text).replace("${", "\\${")
+    return f"'{text}'"
+
+
+def folder_name(overrides: str) -> str:
+    """Name of a sweep's run folder: its overrides; where they are long or have a path in them their beginning and a hash, begun.json has them all."""
+    if len(overrides.encode()) <= _LONGEST and not re.search(r"[/\\]", overrides):
+        return overrides
+    digest = hashlib.sha256(overrides.encode()).hexdigest()[:16]
+    head = re.sub(r"[/\\]", "_", overrides).encode()[: _LONGEST - 17].decode(errors="ignore")
+    return f"{head}_{digest}"
 
 
 def _shown(found: Any) -> list[str]:

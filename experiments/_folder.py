@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-import _resume
-from _command_line import CommandLine
+from _command_line import CommandLine, quoted
 
 from mcengine import _files, _made
 from mcengine import config as configuration
@@ -25,7 +24,7 @@ class Root:
     @property
     def override(self) -> str:
         """Names the folder to Hydra."""
-        return f"{self.key}={_resume.quoted(self.path)}"
+        return f"{self.key}={quoted(str(self.path))}"
 
 
 @contextmanager
@@ -73,12 +72,14 @@ def _given(name: str, line: CommandLine, key: str) -> Path | None:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    search = [] if line.config_dir is None else [f"hydra.searchpath=[{_resume.quoted(f'file://{Path(line.config_dir).absolute()}')}]"]
+    search = [] if line.config_dir is None else [f"hydra.searchpath=[{quoted(f'file://{Path(line.config_dir).absolute()}')}]"]
     try:
         with initialize_config_dir(str(configuration.CONF), version_base="1.3", job_name=name):
             hydra = GlobalHydra.instance().hydra
             assert hydra is not None
-            config = hydra.compose_config(name, [*line.overrides, *search], RunMode.MULTIRUN if line.multirun else RunMode.RUN)
+            config = hydra.compose_config(
+                name, [*configuration.replacing(line.overrides), *search], RunMode.MULTIRUN if line.multirun else RunMode.RUN
+            )
             HydraConfig.instance().set_config(config)
             return Path(str(OmegaConf.select(config, key))).absolute()
     except (HydraException, OmegaConfBaseException) as error:

@@ -23,7 +23,7 @@ import _command_line
 import _folder
 import _resume
 import jax
-from _command_line import CommandLine, script
+from _command_line import CommandLine, folder_name, script
 
 import mcengine as mc
 from mcengine import _files, _made, _runtime, _targets
@@ -224,7 +224,9 @@ def say_how_it_went(result: mc.Result) -> dict[str, Any]:
     if result.sampling.kind == "randomisations":
         drawn, rest = noise.coverage(result.study.steps, result.study.market.n_factors)
         beyond = f", {rest:,} from the counter" if rest else ""
-        print(f"{drawn:,} dimensions from {type(noise).__name__}{beyond}; errors from {result.sampling.size} randomisations")
+        interval = mc.Estimate(0.0, 1.0, result.sampling.size).half_width()
+        said = f"errors from {result.sampling.size} randomisations: a 95 % interval is ± {interval:.2f} of them (Student)"
+        print(f"{drawn:,} dimensions from {type(noise).__name__}{beyond}; {said}")
     print(f"{result.stopped}{before}; compiled in {times['compile_seconds']:.2f} s, first block in {times['first_seconds']:.3f} s{speed}\n")
     return {**times, "paths": result.paths, "stopped": result.stopped}
 
@@ -279,8 +281,10 @@ def trace(config: Any, folder: RunFolder, study: mc.Study) -> tuple[dict[str, An
 def _hydra(name: str, task: Callable[[Any], None], line: CommandLine, more: Sequence[str]) -> None:
     """``hydra.main`` on this command line and ``more`` overrides; what it would print as an error is raised as a ``ValueError`` of one line."""
     import hydra
+    from omegaconf import OmegaConf
 
-    arguments, sys.argv = sys.argv, [f"{name}.py", *line.overrides, *more, *line.hydra]
+    arguments, sys.argv = sys.argv, [f"{name}.py", *configuration.replacing(line.overrides), *more, *line.hydra]
+    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
     try:
         hydra.main(config_path=str(configuration.CONF), config_name=name, version_base="1.3")(task)()
     except (*configuration.unreadable(), RuntimeError, TypeError) as error:  # the last two for settings of Hydra's own

@@ -8,7 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from _command_line import CommandLine, script
+from _command_line import CommandLine, quoted, script
 
 from mcengine import config as configuration
 from mcengine.engine.identity import differences, summarise
@@ -39,20 +39,13 @@ def resumed(name: str, line: CommandLine) -> list[str]:
     for override in begun["overrides"]:
         _check(override, folder.path / "begun.json")
     rest = [o for o in line.overrides if not o.startswith(("resume=", "hydra.run.dir="))]
-    return [*begun["overrides"], *rest, f"hydra.run.dir={quoted(folder.path)}"]
+    return [*begun["overrides"], *rest, f"hydra.run.dir={quoted(str(folder.path))}"]
 
 
 def value(override: str) -> str:
     """What an override sets, without the quotes around it."""
     found = override.partition("=")[2]
     return found[1:-1].replace("\\'", "'") if found[:1] == found[-1:] == "'" else found
-
-
-def quoted(path: Path | str) -> str:
-    """A path as the value of an override, whatever is in its name."""
-    text = re.sub(r"(\\*)'", r"\1\1\\'", str(path))
-    text = re.sub(r"\\+$", lambda end: 2 * end[0], text).replace("${", "\\${")
-    return f"'{text}'"
 
 
 def kept(config: Any, folder: RunFolder) -> tuple[configuration.Saved, dict[str, Any]]:

@@ -6,11 +6,15 @@ python experiments/calibrate.py quotes=bates
 python experiments/hedge.py market=from_file market.file=<run folder>/market.yaml
 """
 
+import math
+import shlex
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import _main
 import numpy as np
+from _command_line import quoted
 
 import mcengine as mc
 from mcengine import config as configuration
@@ -18,6 +22,7 @@ from mcengine import report
 from mcengine.report import calibration_plots as plots
 from mcengine.report import market_plots
 
+_WORDS = ("true", "false", "null", "nan", "inf")
 _FITTED = ("data", "model", "models", "columns", "start", "end", "implied", "dividends", "rate", "yields", "regimes", "innovations")
 
 
@@ -77,9 +82,17 @@ def _surface(chosen: dict[str, Any], folder: report.RunFolder) -> tuple[dict[str
 
 
 def _say_how_to_use(file: Any, market: mc.market.Market) -> None:
-    weights = ",".join(f"{n}:{1.0 / len(market.assets):.2g}" for n in market.assets)
-    own = "" if set(market.assets) >= {"equity", "bond", "commodity"} else f" '~weights' '+weights={{{weights}}}'"
-    print(f"\nmarket.yaml: python experiments/hedge.py market=from_file market.file={file}{own}\n")
+    words = ["market=from_file", f"market.file={quoted(str(file))}"]
+    own = [] if set(market.assets) >= {"equity", "bond", "commodity"} else equal_weights(list(market.assets))
+    print(f"\nmarket.yaml: {shlex.join(['python', 'experiments/hedge.py', *words, *own])}\n")
+
+
+def equal_weights(assets: Sequence[str]) -> list[str]:
+    """Overrides that give every asset the same weight, rounded down, so that all together are no more than the wealth."""
+    each = f"{math.floor(1e4 / len(assets)) / 1e4:g}"
+    if any(name.lower() in _WORDS for name in assets):  # as a key in braces Hydra reads no text
+        return ["weights={}", *(f"+weights.{name}={each}" for name in assets)]
+    return [f"weights={{{','.join(f'{name}:{each}' for name in assets)}}}"]
 
 
 def _write(folder: report.RunFolder, market: mc.market.Market, comment: str) -> Any:

@@ -42,7 +42,7 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
     print(f"tested on {config.test_paths:,} fresh paths, floor {float(goal.floor):g}\n\n{report.text(table)}\n")
 
     gain, breach = table.loc["after", "difference_to_before"], table.loc["after", "breach_any_day"]
-    known = 2.0 * breach.error if math.isfinite(breach.error) else 0.0
+    known = breach.half_width() if math.isfinite(breach.error) else 0.0
     kept = "within" if breach.value - known <= fit.limit else "above"
     print(report.verdict("mean return", gain))
     print(f"P(any day below {float(goal.floor):g}) is {report.per_cent(breach)} after it: {kept} the limit of {fit.limit:.2%}.", flush=True)

@@ -80,6 +80,19 @@ def unreadable() -> tuple[type[Exception], ...]:
     return HydraException, OmegaConfBaseException, YAMLError, ValueError, RecursionError
 
 
+def replacing(overrides: Sequence[str]) -> list[str]:
+    """The overrides, with ``weights={...}`` written so that it replaces the weights there are: Hydra would add to them.
+
+    Args:
+        overrides: As on the command line of an experiment.
+    """
+    out: list[str] = []
+    for override in overrides:
+        key, _, given = override.partition("=")
+        out += ["~weights", f"+{override}"] if key == "weights" and given.lstrip().startswith("{") else [override]
+    return out
+
+
 def load(node: Any, allow: Modules = ()) -> Any:
     """Build what a node's ``_target_`` names, nested nodes and interpolations included.
 
@@ -404,6 +417,6 @@ def _compose(overrides: list[str], name: str, config_dir: str | Path | None) -> 
     opened, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None  # a notebook's or the experiment's own
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            return compose(config_name=name, overrides=overrides)
+            return compose(config_name=name, overrides=replacing(overrides))
     finally:
         GlobalHydra.instance().hydra = opened

@@ -266,7 +266,7 @@ def test_the_experiment_as_a_user_runs_it(csv, tmp_path, monkeypatch, capsys):
         assert {"gold.sigma", "S_P_500.drift", "correlation.gold-S_P_500"} <= set(json.loads((folder / "metrics.json").read_text()))
         assert {f.name for f in folder.iterdir()} >= {"market.yaml", "parameters.csv", "diagnostics.csv", "correlation.csv", "fit_gold.png"}
         assert float(calibrate.from_file(folder / "market.yaml").rate.rate) == 0.02
-        assert "'+weights={gold:0.5,S_P_500:0.5}'" in out
+        assert "'weights={gold:0.5,S_P_500:0.5}'" in out
         assert task(["quotes=heston", "plots=true"]) == 0
         folder = Path(capsys.readouterr().out.strip().splitlines()[-1])
         assert (folder / "smile.png").stat().st_size > 10_000

@@ -91,7 +91,23 @@ def test_a_regime_s_correlation_is_repaired_too():
     assert market.repaired > 0.5
 
 
-@pytest.mark.parametrize("matrix", [[[1.0, 0.2], [0.3, 1.0]], [[1.0, np.nan], [np.nan, 1.0]], [[1.0, 0.2]]])
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([[1.0, 0.5], [0.5]], "correlation: expected a 2 x 2 matrix of numbers for a, b, got [[1.0, 0.5], [0.5]]"),
+        ([1.0, [0.5, 1.0]], "correlation: expected a 2 x 2 matrix of numbers for a, b, got [1.0, [0.5, 1.0]]"),
+        ([[1.0, "x"], ["x", 1.0]], "correlation: expected a 2 x 2 matrix of numbers for a, b, got [[1.0, 'x'], ['x', 1.0]]"),
+        ([[1.0, None], [None, 1.0]], "correlation: expected a 2 x 2 matrix of numbers for a, b, got [[1.0, None], [None, 1.0]]"),
+        ({"a-b": None}, "correlation.a-b: expected a number between -1 and 1, got None"),
+        ({"a-b": [0.1, 0.2]}, "correlation.a-b: expected a number between -1 and 1, got [0.1, 0.2]"),
+    ],
+)
+def test_what_is_no_matrix_of_numbers_is_refused_by_name(given, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        Market({name: THREE[name] for name in ("a", "b")}, given)
+
+
+@pytest.mark.parametrize("matrix", [[[1.0, 0.2], [0.3, 1.0]], [[1.0, np.nan], [np.nan, 1.0]], [[1.0, 0.2]], [[1.0, 0.2], [0.2]]])
 def test_nearest_refuses_what_is_no_symmetric_matrix(matrix):
     with pytest.raises(ValueError, match=r"^nearest: expected a symmetric matrix of finite numbers"):
         corr.nearest(matrix)

@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -131,7 +132,8 @@ def test_refusals(script, capsys, tmp_path, override, message):
         ("hedge", ["floor=1.5", "policy=static_put"], "floor: expected a floor whose present value is below the starting wealth, got 1.5 worth 1.4"),
         ("hedge", ["engine=gpu"], "engine: expected a gpu that JAX can use (extra cuda12 or cuda13), got only cpu"),
         ("hedge", ["engine.keep=abc"], "engine.keep: expected a number, got 'abc'"),
-        ("hedge", ["weights={equity:0.6,gold:0.1}"], "unknown key 'weights.gold'; known: equity, bond, commodity"),
+        ("hedge", ["weights={equity:0.6,gold:0.1}"], "Mix.weights: unknown asset 'gold'"),
+        ("hedge", ["weights.gold=0.1"], "unknown key 'weights.gold'; known: equity, bond, commodity"),
         ("study", ["floors=0.9"], "floors: expected a list of numbers, as [0.7,0.9], got 0.9"),
         ("study", ["floors=[]"], "floors: expected at least one number, as [0.7,0.9], got []"),
         ("study", ["floors=[0.7,1.2]"], "got 1.2 worth 1.1"),
@@ -219,7 +221,7 @@ def test_a_finished_folder_is_not_overwritten(script, capsys, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:.*encountered:RuntimeWarning")
 def test_not_finite_names_paths_and_replays(script, capsys, tmp_path):
-    broken = ["market.assets.equity.sigma=1e4", "policy=unhedged", *FAST]
+    broken = ["market.assets.equity.sigma=1e4", "policy=unhedged", "weights={equity: 0.5, bond: 0.5}", *FAST]
     assert script("hedge", broken) == 3
     err = capsys.readouterr().err
     assert len(err.splitlines()) == 1
@@ -228,7 +230,7 @@ def test_not_finite_names_paths_and_replays(script, capsys, tmp_path):
     command = err.partition("replay: python experiments/hedge.py ")[2]
     assert command.endswith("'trace=[0,1,2,3,4,5,6,7,8,9]'\n")
     assert list(tmp_path.iterdir()) == []
-    assert script("hedge", [word.strip("'") for word in command.split()]) == 0
+    assert script("hedge", shlex.split(command)) == 0
     out = capsys.readouterr().out
     assert (last_line(out) / "trace.csv").read_text().startswith("path,step,time,equity.spot")
 

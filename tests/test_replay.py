@@ -455,3 +455,10 @@ def test_bootstrap_is_an_address(replayed):
     table = study.trace([5])
     assert table["wealth"].iloc[-1] == pytest.approx(float(whole.wealth[5]), rel=1e-6)
     assert set(table["date"].astype(str).str[:10]) <= {replayed.days.day(k) for k in range(DAYS)}
+
+
+def test_importance_sampling_of_history_is_refused_by_the_field_s_name(replayed):
+    study = mc.Study(mc.market.Bootstrap.of(replayed.days, block=10.0), mc.policy.presets.unhedged(WEIGHTS), years=YEARS, steps=STEPS)
+    message = "variance_reduction: expected a market that draws normals for importance sampling to shift, got a Bootstrap, which draws none"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        mc.variance_reduction.reduce(study, "importance", figures={}, floor=0.9)

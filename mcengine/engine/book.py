@@ -1,6 +1,9 @@
 """One book's day: it is opened, decides, trades, and is marked and recorded at the day's end. It knows nothing of how the market moves.
 
 Rules say on which terms their slots would open, all of these are priced together, then rules say how many units they want.
+
+A book whose wealth is at or below zero at a day's end is ruined: it closes at its marks, free of cost, on the next date and trades no more, and its
+wealth, its costs and its turnover stay what they are. Wealth then says so itself, so nothing more is carried.
 """
 
 from collections.abc import Mapping
@@ -95,11 +98,13 @@ class Book:
         account, pending = state.account, state.pending
         if not self.study.delay:
             seen, decided, memory, offered = self._decide(account, state.memory, now)
-            account, made = trade(account, self._alive(decided.units, now), offered, seen.rolled or {}, self.slots, now.quotes, self.study.costs)
+            units = self._tradable(decided.units, account, now)
+            account, made = trade(account, units, offered, seen.rolled or {}, self.slots, now.quotes, self.study.costs)
             return BookState(account, memory, pending, state.recorded), made, _sleeve(seen, account)
         assert isinstance(pending, Pending)
         offered, rolled = self._offer(account, pending.terms, now, traded=True)
-        account, made = trade(account, self._alive(pending.units, now), offered, rolled, self.slots, now.quotes, self.study.costs)
+        units = self._tradable(pending.units, account, now)
+        account, made = trade(account, units, offered, rolled, self.slots, now.quotes, self.study.costs)
         seen, decided, memory, _ = self._decide(account, state.memory, now)
         return BookState(account, memory, decided, state.recorded), made, _sleeve(seen, account)
 
@@ -116,6 +121,10 @@ class Book:
         """
         lives = lambda held, on: marks({n: self.slots[n] for n in held}, held, now.quotes, self.pricers, on, self.needs)  # noqa: E731
         account = advance(after.account, row, now.dates, self.slots, now.quotes, lives, self.study.costs)
+        ruined = before.account.wealth <= 0.0
+        still = lambda stopped, moved: jnp.where(ruined, stopped, moved)  # noqa: E731
+        cash, wealth = still(before.account.wealth, account.cash), still(before.account.wealth, account.wealth)
+        account = account._replace(cash=cash, wealth=wealth, costs=jax.tree.map(still, before.account.costs, account.costs))
         day = self._day(account, now.quotes, before.account, made[0], made[1], now.step)
         day = replace(day, martingale_increment=increment)
         recorded = tuple(r.step(state, day) for r, state in zip(self.study.recorders, before.recorded, strict=True))
@@ -126,9 +135,11 @@ class Book:
         day = self._day(state.account, {}, state.account, None, 0.0, self.horizon)
         return {k: v for r, one in zip(self.study.recorders, state.recorded, strict=True) for k, v in r.finish(one, day).items()}
 
-    def _alive(self, units: Target, now: Now) -> Target:
-        """Units wanted, none of what has expired."""
-        return {n: jnp.where(now.dates[n].held.expiry > now.step, u, 0.0) if n in self.contracts else u for n, u in units.items()}
+    def _tradable(self, units: Target, account: Account, now: Now) -> Target:
+        """Units wanted; none of what has expired, and none at all once the book is ruined."""
+        ruined = account.wealth <= 0.0
+        none = {n: ruined | (now.dates[n].held.expiry <= now.step) if n in self.contracts else ruined for n in units}
+        return {n: jnp.where(none[n], 0.0, u) for n, u in units.items()}
 
     def _decide(self, account: Account, memory: Any, now: Now) -> tuple[Seen, Pending, Any, dict[str, Position]]:
         """(what was seen, what is wanted, memory, what was offered)."""
@@ -206,7 +217,7 @@ class Book:
             quotes=dict(quotes),
             prices=prices(account.held, self.slots, quotes),
             held=account.held,
-            wealth=account.wealth,
+            wealth=jnp.where(account.wealth <= 0.0, self.study.wealth, account.wealth),  # a ruined book's rule may still divide by it
             cash=account.cash,
             start_wealth=self.study.wealth,
             high_water=account.high_water,

@@ -48,6 +48,7 @@ _LISTED = (
     Metric("breach_at_end", "P(below floor) at end"),
     Metric("breach_any_day", "P(below floor) any day"),
     Metric("mean_shortfall", "mean shortfall"),
+    Metric("ruined", "P(ruined)"),
     Metric("cvar_95", "CVaR 95 (loss)"),
     Metric("drawdown", "max drawdown"),
     Metric("volatility", "volatility"),

@@ -53,6 +53,16 @@ class Day:
         return totals(self.slots, {n: one.units for n, one in held.items()}, {n: one.mark for n, one in held.items()}, self.needs)
 
     @property
+    def ruined(self) -> Scalar:
+        """Whether wealth before the trade was at or below zero: the book has closed what it held and trades no more."""
+        return self.wealth_before <= 0.0
+
+    @property
+    def per_wealth(self) -> Scalar:
+        """1 over the wealth before the trade, 0 once the book is ruined."""
+        return 1.0 / jnp.where(self.ruined, jnp.inf, self.wealth_before)
+
+    @property
     def traded(self) -> Scalar:
         """Value of underlyings traded and notional of forwards and futures."""
         return 0.0 if self.trade is None else self.trade.turnover
@@ -133,7 +143,7 @@ class Volatility(AbstractRecorder):
         return jnp.zeros_like(day.account.wealth)
 
     def step(self, state: Scalar, day: Day) -> Scalar:
-        change = day.account.wealth * (1.0 / day.wealth_before) - 1.0
+        change = jnp.where(day.ruined, 0.0, day.account.wealth * day.per_wealth - 1.0)
         return state + change * change
 
     def finish(self, state: Scalar, day: Day) -> dict[str, Scalar]:
@@ -149,14 +159,14 @@ class _Trades(NamedTuple):
 @dataclass(frozen=True)
 class Trading(AbstractRecorder):
     """``turnover`` (underlyings traded, and notional of forwards and futures, over wealth, summed), mean
-    ``exposure`` (sleeve over wealth), costs by kind over starting wealth."""
+    ``exposure`` (sleeve over wealth), costs by kind over starting wealth. The trade that closes a ruined book is no turnover."""
 
     def start(self, day: Day) -> _Trades:
         zero = jnp.zeros_like(day.account.wealth)
         return _Trades(zero, zero)
 
     def step(self, state: _Trades, day: Day) -> _Trades:
-        share = 1.0 / day.wealth_before
+        share = day.per_wealth
         return _Trades(state.turnover + day.traded * share, state.exposure + day.sleeve * share)
 
     def finish(self, state: _Trades, day: Day) -> dict[str, Scalar]:
@@ -170,7 +180,9 @@ class Trading(AbstractRecorder):
 
 @dataclass(frozen=True)
 class Years(AbstractRecorder):
-    """``year_1``, ``year_2``, ...: wealth at each whole year's end over wealth at its start. Nothing for a run of one year or less."""
+    """``year_1``, ``year_2``, ...: wealth at each whole year's end over wealth at its start, 0 where the book was ruined before it. Nothing for a
+    run of one year or less.
+    """
 
     def start(self, day: Day) -> tuple[Scalar, ...]:
         years = day.steps // day.steps_per_year
@@ -180,7 +192,13 @@ class Years(AbstractRecorder):
         return tuple(jnp.where(day.step == k * day.steps_per_year, day.account.wealth, w) for k, w in enumerate(state))
 
     def finish(self, state: tuple[Scalar, ...], day: Day) -> dict[str, Scalar]:
-        return {f"year_{k}": state[k] / state[k - 1] for k in range(1, len(state))}
+        return {f"year_{k}": _ratio(state[k], state[k - 1]) for k in range(1, len(state))}
+
+
+def _ratio(after: Scalar, before: Scalar) -> Scalar:
+    """0 where nothing was left; its derivatives are finite."""
+    ruined = before <= 0.0
+    return jnp.where(ruined, 0.0, after / jnp.where(ruined, 1.0, before))
 
 
 @dataclass(frozen=True)

@@ -276,7 +276,7 @@ class Result:
                 before, after = Figure(Column(a, name)), Figure(Column(b, name))
                 difference = self.difference(other, before, f"{a}/{name}", figure_there=after, name_there=f"{b}/{name}")
                 values = self.estimate(before, f"{a}/{name}"), other.estimate(after, f"{b}/{name}")
-                verdict = "" if abs(difference.value) > 2.0 * difference.error else "within the error"
+                verdict = "" if abs(difference.value) > difference.half_width() else "within the error"
                 rows.append((a, name, *map(str, values), str(difference), verdict))
         table = pd.DataFrame(rows, columns=["policy", "mean_of", "before", "after", "difference", "note"])
         return _printed_whole(table.set_index(["policy", "mean_of"]))

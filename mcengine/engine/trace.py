@@ -79,7 +79,8 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
 def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any], study: Any) -> dict[str, np.ndarray]:
     account = book.account
     with np.errstate(all="ignore"):  # a broken path is traced to be looked at
-        exposure = sum(account.held[name].units * spots[name] for name in spots) / account.wealth
+        sleeve = sum(account.held[name].units * spots[name] for name in spots)
+        exposure = np.where(account.wealth <= 0.0, 0.0, sleeve / account.wealth)  # of a ruined book nothing
     out = {"wealth": account.wealth, "cash": account.cash, "exposure": exposure, "high_water": account.high_water}
     out |= {f"cost_{name}": paid for name, paid in account.costs.items()}
     for name in spots:

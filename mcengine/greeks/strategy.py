@@ -88,5 +88,5 @@ def study(
     table = {}
     for name in chosen:
         x = np.array([float(row[name]) for row in rows])
-        table[name] = Estimate(float(x.mean()), float(x.std(ddof=1)) / math.sqrt(batches), batches * gradient.paths, "batches")
+        table[name] = Estimate(float(x.mean()), float(x.std(ddof=1)) / math.sqrt(batches), batches, "batches")
     return pd.DataFrame({"derivative": table})

@@ -12,7 +12,6 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._kinds import as_array
 from mcengine._model import Scalar
 
 Target: TypeAlias = Annotated[Any, Mapping[str, float] | Sequence[Sequence[float]] | None]
@@ -38,10 +37,14 @@ def to_pairs(correlation: Any, names: Sequence[str]) -> dict[str, Any]:
             given.add(key)
             if key not in pairs:
                 raise ValueError(f"correlation: expected pairs of {', '.join(names)} written first-second, got {first}-{second}")
+            if value is None or isinstance(value, complex | Mapping) or np.ndim(value) != 0:
+                raise ValueError(f"correlation.{key}: expected a number between -1 and 1, got {value!r}")
             pairs[key] = value
         return pairs
-    matrix = as_array(correlation, "correlation")
     n = len(names)
+    matrix = _numbers(correlation)
+    if matrix is None or not np.all(np.isfinite(matrix)):
+        raise ValueError(f"correlation: expected a {n} x {n} matrix of numbers for {', '.join(names)}, got {correlation!r}")
     if matrix.shape != (n, n):
         raise ValueError(f"correlation: expected a {n} x {n} matrix for {', '.join(names)}, got shape {matrix.shape}")
     if not np.allclose(matrix, matrix.T, rtol=0.0, atol=1e-12):
@@ -52,6 +55,14 @@ def to_pairs(correlation: Any, names: Sequence[str]) -> dict[str, Any]:
     if not np.allclose(np.diag(matrix), 1.0, rtol=0.0, atol=1e-12):
         raise ValueError(f"correlation: expected ones on the diagonal, got {np.diag(matrix).tolist()}")
     return {f"{a}-{b}": matrix[i, j] for j, b in enumerate(names) for i, a in enumerate(names[:j])}
+
+
+def _numbers(matrix: Any) -> np.ndarray | None:
+    """The matrix in float64; None for what has rows of different lengths or is no number somewhere."""
+    try:
+        return np.asarray(matrix, np.float64)
+    except (ValueError, TypeError):
+        return None
 
 
 def to_matrix(pairs: Mapping[str, Any], names: Sequence[str]) -> np.ndarray:
@@ -101,9 +112,10 @@ def nearest(matrix: Any, *, smallest: float = 1e-5, tolerance: float = 1e-10, ro
     Raises:
         ValueError: The matrix is not symmetric, or projections do not settle.
     """
-    given = np.asarray(matrix, np.float64)
-    if given.ndim != 2 or given.shape[0] != given.shape[1] or not np.allclose(given, given.T, rtol=0.0, atol=1e-12) or not np.all(np.isfinite(given)):
-        raise ValueError(f"nearest: expected a symmetric matrix of finite numbers, got {given.tolist()}")
+    given = _numbers(matrix)
+    square = given is not None and given.ndim == 2 and given.shape[0] == given.shape[1] and bool(np.all(np.isfinite(given)))
+    if given is None or not square or not np.allclose(given, given.T, rtol=0.0, atol=1e-12):
+        raise ValueError(f"nearest: expected a symmetric matrix of finite numbers, got {matrix if given is None else given.tolist()!r}")
     if np.allclose(np.diag(given), 1.0, rtol=0.0, atol=1e-12) and np.linalg.eigvalsh(given)[0] >= smallest:
         return Repaired(given.copy(), 0.0, 0)
     x, correction = given.copy(), np.zeros_like(given)

@@ -35,7 +35,8 @@ def difference_at_equal_leverage(book: str, benchmark: str, rate: float, years: 
     """E[W - W_A(e)] on the same paths, W_A(e) the benchmark run at the policy's mean gross exposure e, the rest in cash.
 
     Held at a constant fraction e, ln W_A(e) = e ln W_A + (1 - e)(r T + e QV / 2) with QV the realised variance of the benchmark's
-    returns (Ito; exact in continuous time, and to O(dt) on dates): no second run. The error of e itself is left out.
+    returns (Ito; exact in continuous time, and to O(dt) on dates): no second run. The error of e itself is left out. A benchmark that was
+    ruined counts as worth nothing.
 
     Args:
         book: Name of the policy.
@@ -50,8 +51,10 @@ def difference_at_equal_leverage(book: str, benchmark: str, rate: float, years: 
         def column(o: Outcomes) -> np.ndarray:
             a = o[benchmark]
             variation = np.square(a["volatility"], dtype=np.float64) * years
-            scaled = exposure * np.log(a["wealth"], dtype=np.float64) + (1.0 - exposure) * (rate * years + 0.5 * exposure * variation)
-            return o[book]["wealth"] - np.exp(scaled)
+            gone = a["wealth"] <= 0.0
+            growth = np.log(np.where(gone, 1.0, a["wealth"]), dtype=np.float64)
+            scaled = exposure * growth + (1.0 - exposure) * (rate * years + 0.5 * exposure * variation)
+            return o[book]["wealth"] - np.where(gone, 0.0, np.exp(np.where(gone, 0.0, scaled)))
 
         return column
 
@@ -87,6 +90,15 @@ def breach_any_day(book: str, floor: float) -> Figure:
         floor: Fraction of the starting wealth.
     """
     return Figure(lambda o: o[book]["lowest"] < floor, "probability")
+
+
+def ruined(book: str) -> Figure:
+    """P(wealth <= 0 on any date), which ends the book: positions closed, wealth kept.
+
+    Args:
+        book: Name of the policy.
+    """
+    return Figure(lambda o: o[book]["lowest"] <= 0.0, "probability")
 
 
 def mean_shortfall(book: str, floor: float) -> Figure:

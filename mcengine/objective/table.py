@@ -41,6 +41,7 @@ def figures(study: AbstractStudy, floor: float, books: Iterable[str] | None = No
         rows["breach_at_end"] = f.breach_at_end(book, floor)
         rows["breach_any_day"] = f.breach_any_day(book, floor)
         rows["mean_shortfall"] = f.mean_shortfall(book, floor)
+        rows["ruined"] = f.ruined(book)
         rows["cvar_95"] = f.cvar(book, 0.95)
         outcomes = ("drawdown", "volatility", "exposure", "turnover", *(f"cost_{name}" for name in study.costs.names))
         rows |= {name: f.mean_of(book, name) for name in outcomes}
@@ -90,7 +91,7 @@ def table(
 
 
 def binding(estimates: Any, floor: float, *, probability: float = 0.005) -> list[str]:
-    """What tests the floor of each policy: the 20th percentile, the end, any day, or nothing.
+    """What tests the floor of each policy: the 20th percentile, the end, any day, or nothing; and where it was ruined.
 
     Args:
         estimates: The table of ``objective.table``.
@@ -107,10 +108,12 @@ def binding(estimates: Any, floor: float, *, probability: float = 0.005) -> list
         percentile = f"its 20th percentile {p20} is {'below' if p20.value < floor else 'above'} the floor {floor:g}"
         if p20.value < floor:
             lines.append(f"{book}: {percentile}: the percentile binds")
-        elif any_day.value - (2.0 * any_day.error if math.isfinite(any_day.error) else 0.0) > probability:
+        elif any_day.value - (any_day.half_width() if math.isfinite(any_day.error) else 0.0) > probability:
             lines.append(f"{book}: {percentile}, so the floor is tested by the days: P(any day below) = {any_day} > {probability:g} binds")
         else:
             lines.append(f"{book}: {percentile}, P(any day below) = {any_day}, at the end {end}: nothing binds at {probability:g}")
+        if "ruined" in row and row["ruined"].value > 0.0:
+            lines[-1] += f"; ruined on {row['ruined'].scaled(100.0)} % of paths, where wealth at or below 0 closed the book and stays as it was"
     return lines
 
 

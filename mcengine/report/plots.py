@@ -85,7 +85,7 @@ def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -
 
 
 def plot_protection_cost(table: Any, floor: float) -> Any:
-    """Mean return given up against what it buys: P(any day below the floor), and the mean loss of the worst 5 %; an error bar each way.
+    """Mean return given up against what it buys: P(any day below the floor), and the mean loss of the worst 5 %; a 95 % interval each way.
 
     Args:
         table: Of ``objective.table``.
@@ -101,7 +101,7 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
             difference = row.get("difference")
             y = difference.scaled(-100.0) if isinstance(difference, Estimate) else Estimate(0.0, 0.0)
             x = row[column].scaled(100.0)
-            axis.errorbar(x.value, y.value, xerr=2 * x.error, yerr=2 * y.error, color=colour(str(book)), elinewidth=1.0)
+            axis.errorbar(x.value, y.value, xerr=x.half_width(), yerr=y.half_width(), color=colour(str(book)), elinewidth=1.0)
             # Hollow, each in a shape of its own: two rules in one place are both seen.
             shape = {"marker": marker, "markersize": 10, "markerfacecolor": "none", "markeredgewidth": 2.0, "linestyle": "none"}
             axis.plot([x.value], [y.value], color=colour(str(book)), label=_title(str(book)), **shape)
@@ -111,7 +111,7 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
         _grid(axis)
     axes[0].set_ylabel("mean return given up against unhedged, % of wealth")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9, frameon=False)
-    figure.suptitle(f"What protection costs, floor {floor:g}: down and to the left is better (bars: two standard errors)")
+    figure.suptitle(f"What protection costs, floor {floor:g}: down and to the left is better (bars: 95 % intervals)")
     return figure
 
 

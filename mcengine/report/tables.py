@@ -57,13 +57,13 @@ def per_cent(estimate: Estimate) -> str:
 
 
 def verdict(what: str, difference: Estimate) -> str:
-    """Whether a paired difference is more than its error, in a sentence.
+    """Whether the 95 % interval of a paired difference holds 0, in a sentence.
 
     Args:
         what: Name of the figure.
         difference: Of a fraction, after less before.
     """
     size = per_cent(difference)
-    if abs(difference.value) <= 2.0 * difference.error:
+    if abs(difference.value) <= difference.half_width():
         return f"The {what} changes by {size}: within the error, nothing was gained or lost that these paths can show."
     return f"The {what} {'rises' if difference.value > 0.0 else 'falls'} by {size}: {abs(difference.z(0.0)):.0f} standard errors."

@@ -143,11 +143,7 @@ class Histogram:
         return self.low + self.width * np.arange(BINS + 1)
 
     def add(self, x: np.ndarray, weights: np.ndarray | None) -> None:
-        place = np.subtract(x, self.low, dtype=np.float64)
-        place *= 1.0 / self.width
-        place += 1.0
-        np.clip(place, 0.0, BINS + 1.0, out=place)
-        self.counts += np.bincount(place.astype(np.intp), weights if self.weighted else None, BINS + 2)
+        self.counts += np.bincount(_places(x, self.low, self.width, BINS), weights if self.weighted else None, BINS + 2)
 
     def quantile(self, mass: float) -> float:
         """Where the counts from below reach ``mass``, by interpolation in a bin; not a number below the first edge or above the last."""
@@ -168,6 +164,39 @@ class Histogram:
         inside = edges[(edges > min(a, b)) & (edges < max(a, b))]
         at = np.array([min(a, b), *inside, max(a, b)])
         return math.copysign(float(np.trapezoid(np.interp(at, edges, sums), at)), b - a)
+
+
+class Shares:
+    """Paths (or weights) of each randomisation at or below the edges of ``bins`` equal bins from ``low`` to ``high``: the error of a share that is
+    chosen only when all paths are known.
+    """
+
+    bins = 256
+
+    def __init__(self, layout: Layout, low: float, high: float) -> None:
+        self.size, self.low, self.width = layout.sampling.size, low, (high - low) / self.bins
+        self.counts = np.zeros((self.size, self.bins + 2))
+
+    def add(self, x: np.ndarray, piece: Piece) -> None:
+        place = _places(x, self.low, self.width, self.bins)
+        place += (piece.before + np.arange(piece.size)) % self.size * (self.bins + 2)
+        self.counts += np.bincount(place, piece.weights, self.counts.size).reshape(self.counts.shape)
+
+    def error(self, low: float, high: float, count: int, control: float) -> float:
+        """Standard error of the share at or below a number, the largest for any between ``low`` and ``high``."""
+        edges = [min(max(f((x - self.low) / self.width), 0), self.bins) for f, x in ((math.floor, low), (math.ceil, high))]
+        sums = np.cumsum(self.counts, axis=1) * (self.size / count)
+        draws = sums[:, edges[0] : edges[1] + 1] - control * (sums[:, -1:] - 1.0)
+        return float(np.max(np.std(draws, axis=0, ddof=1))) / math.sqrt(self.size)
+
+
+def _places(x: np.ndarray, low: float, width: float, bins: int) -> np.ndarray:
+    """Index of each number's bin from 1 on; 0 below the first and ``bins`` + 1 above the last."""
+    place = np.subtract(x, low, dtype=np.float64)
+    place *= 1.0 / width
+    place += 1.0
+    np.clip(place, 0.0, bins + 1.0, out=place)
+    return place.astype(np.intp)
 
 
 def jackknife(statistic: Callable[[np.ndarray], np.ndarray], table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,8 @@ influence is w y - c (w - 1), for E[w] = 1 is known: a control variate, c = Cov(
   mean         y = x
   probability  y = 1 on a hit. With k hits in n independent draws the error is that of (k+1)/(n+2): no hit still has an error of about 1/n
   quantile     y = 1{x <= Q}: with e its error, half the distance of the quantiles at q - e and q + e (Woodruff 1952; for independent paths
-               the order statistics at n q -/+ sqrt(n q (1-q))): no density is estimated, and an atom of the distribution does no harm
+               the order statistics at n q -/+ sqrt(n q (1-q))): no density is estimated, and an atom of the distribution does no harm.
+               Where randomised points make e so small that only a few lie between, the distance is read further out (``slope_from``)
   tail mean    of the worst share a: with q the a-quantile, y = q + min(x - q, 0) / a (Manistre & Hancock 2005; Chen 2008)
 """
 
@@ -18,17 +19,20 @@ import numpy as np
 
 from mcengine.statistics.dependence import long_run_variance
 from mcengine.statistics.sampling import Sampling
+from mcengine.statistics.student import errors_either_side
 
 IID = Sampling()
 MINIMUM = 5.0
 """Draws in a tail below which its quantile or mean gets no error."""
+NEIGHBOURS = 50.0
+"""Ranks to either side from which the slope of randomised points is read: known to 1/sqrt(100) where they lie as if drawn independently."""
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A figure with its standard error.
 
-    Of few draws (32 randomisations, say) value -/+ 2 errors covers less than 95 %: the distribution is Student's with ``count`` - 1 degrees.
+    Of few draws (32 randomisations, say) value -/+ 1.96 errors covers less than 95 %: see ``half_width``.
 
     Args:
         value: The figure, in its own unit.
@@ -42,6 +46,9 @@ class Estimate:
         1.235 ± 0.012
         >>> print(f"{estimate.z(1.2):.1f}")
         2.8
+        >>> few = mc.Estimate(1.23456, 0.0123, count=32, sampling="randomisations")
+        >>> print(f"{estimate.half_width() / 0.0123:.2f}, {few.half_width() / 0.0123:.2f}")
+        1.96, 2.04
     """
 
     value: float
@@ -66,6 +73,14 @@ class Estimate:
             factor: Multiplies the value; its absolute value multiplies the error.
         """
         return Estimate(self.value * factor, self.error * abs(factor), self.count, self.sampling)
+
+    def half_width(self, coverage: float = 0.95) -> float:
+        """Half the width of the confidence interval value -/+ t error, t of Student's distribution with ``count`` - 1 degrees of freedom.
+
+        Args:
+            coverage: Share of such intervals that hold the true figure, above 0 and below 1.
+        """
+        return errors_either_side(coverage, max(self.count - 1, 1) if self.count else None) * self.error
 
     def z(self, reference: float) -> float:
         """Number of standard errors by which the value lies above a reference.
@@ -147,12 +162,31 @@ def quantile(x: Any, q: float, sampling: Sampling = IID, weights: Any = None) ->
     else:
         below, count = _error(x < at, sampling)
         spread = n * max(below, _error(x <= at, sampling)[0])
+    spread, reach = slope_from(spread, n * min(q, 1.0 - q), 1.0, sampling)
     if not (n / sampling.overlap * min(q, 1.0 - q) >= MINIMUM and math.isfinite(spread)):
         return Estimate(float(at), math.nan, count, sampling.kind)
-    ranks = [min(max(math.floor(r), 0), n - 1) for r in (n * q - spread, n * q + spread)]
+    ranks = [min(max(math.floor(r), 0), n - 1) for r in (n * q - reach, n * q + reach)]
     part = np.partition(x, sorted(set(ranks)))
     low, high = (float(part[r]) for r in ranks)
-    return Estimate(float(at), 0.5 * (high - low), count, sampling.kind)
+    return Estimate(float(at), 0.5 * (high - low) * (spread / reach), count, sampling.kind)
+
+
+def slope_from(spread: float, tail: float, path: float, sampling: Sampling) -> tuple[float, float]:
+    """(error of a quantile's level, levels to either side at which values are read for it).
+
+    Randomised points may be so regular that the error is of two or three ranks. A value between two is then known to a rank, and how fast values
+    rise is read from ``NEIGHBOURS`` of them: from five it is so uncertain that intervals are missed twice as often as they should be.
+
+    Args:
+        spread: Error of the level, by the sampling.
+        tail: Paths in the tail.
+        path: What a path counts: 1 where levels are ranks, 1 over their number where they are shares.
+        sampling: Dependence between paths.
+    """
+    if sampling.kind != "randomisations":
+        return spread, spread
+    spread = math.hypot(spread, path)
+    return spread, max(spread, path * min(NEIGHBOURS, tail))
 
 
 def tail_mean(x: Any, share: float, sampling: Sampling = IID, weights: Any = None) -> Estimate:
@@ -235,6 +269,8 @@ def _weighted_quantile(x: np.ndarray, q: float, sampling: Sampling, weights: np.
     level = q + slope(hits, weights) * (float(sums[-1]) - 1.0)
     inside, count = _error(_controlled(hits, weights), sampling)
     spread = max(inside, _error(_controlled(x < start, weights), sampling)[0])
-    enough = min(effective_size(weights * hits), effective_size(weights * ~hits)) >= MINIMUM
-    error = 0.5 * (at(level + spread) - at(level - spread)) if enough and math.isfinite(spread) else math.nan
+    tail = min(effective_size(weights * hits), effective_size(weights * ~hits))
+    spread, reach = slope_from(spread, tail, 1.0 / x.size, sampling)
+    known = tail >= MINIMUM and math.isfinite(spread)
+    error = 0.5 * (at(level + reach) - at(level - reach)) * (spread / reach) if known else math.nan
     return Estimate(at(level), error, count, sampling.kind)

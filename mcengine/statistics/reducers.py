@@ -2,7 +2,8 @@
 
   mean, probability   exact sums of y and y^2; for pairs also of the products in a pair; for randomisations the sums are those of each one
   quantile            a histogram of ``BINS`` bins between the kept sample's quantiles eight standard errors to either side: read by
-                      interpolation, exact to a bin's width, which the error contains
+                      interpolation, exact to a bin's width, which the error contains; for randomisations also of each, for the error at the
+                      final quantile: a net's falls and rises again between one point and the next
   tail mean           mean of q + min(x - q, 0)/a at the kept quantile q, moved to the quantile of all paths by the same histogram
                       (d/dq E min(x - q, 0) = -F(q)): nothing of second order is left out
   any other quantile  a histogram of ``BINS`` bins over the whole range of an outcome that has a quantile or tail figure
@@ -18,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 
 from mcengine.statistics import estimate
-from mcengine.statistics.accumulators import Histogram, Layout, Piece, Sums
+from mcengine.statistics.accumulators import Histogram, Layout, Piece, Shares, Sums
 from mcengine.statistics.estimate import MINIMUM, Estimate
 from mcengine.statistics.figure import Figure
 
@@ -56,7 +57,7 @@ class Mean:
 
 
 class Level:
-    """What a quantile and a tail mean share: the kept quantile, a fine histogram about it, the error of the level below it."""
+    """What a quantile and a tail mean share: the kept quantile and a fine histogram about it."""
 
     def __init__(self, level: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
         self.level, self.layout = level, layout
@@ -78,22 +79,16 @@ class Level:
         # A level next to an end of the sample says nothing of what lies beyond: as much again on that side.
         low, high = low - (high - low) * (level <= spread), high + (high - low) * (level >= 1.0 - spread)
         self.window = Histogram(low, high, weights is not None)
-        plain = layout.sampling.kind == "iid" and weights is None
-        self.below = () if plain else (Sums(layout, level, 2), Sums(layout, level, 2))
         self.hits = None if weights is None else Sums(layout, 0.0, 2)
 
     def parts(self) -> Iterator[np.ndarray]:
         yield self.window.counts
-        yield from (sums.rows for sums in self.below)
         if self.hits is not None:
             yield self.hits.rows
 
     def add(self, x: np.ndarray, piece: Piece) -> None:
         w = piece.weights
         self.window.add(x, w)
-        if self.below:
-            for hit, sums in zip((x < self.start, x <= self.start), self.below, strict=True):
-                sums.add(hit if w is None else w * hit - self.control * (w - 1.0), piece)
         if self.hits is not None and w is not None:
             self.hits.add(w * (x <= self.start), piece)
 
@@ -101,42 +96,71 @@ class Level:
         """The level, as a share of the number of paths."""
         return self.level + self.control * (mean_weight - 1.0)
 
-    def enough(self, count: int) -> bool:
-        size = count * min(self.level, 1.0 - self.level) if self.hits is None else self.hits.effective(count)
-        return size >= MINIMUM
+    def tail(self, count: int) -> float:
+        """Paths in the tail."""
+        return count * min(self.level, 1.0 - self.level) if self.hits is None else self.hits.effective(count)
 
     def read(self, count: int, wide: Histogram | None, level: float) -> tuple[float, float]:
         """(quantile, bin width) from the fine histogram, or the wide one where the fine one does not reach."""
         inside = self.window.quantile(level * count)
         return (inside, self.window.width) if wide is None or math.isfinite(inside) else (wide.quantile(level * count), wide.width)
 
-    def quantile(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
-        target = self.target(mean_weight)
+
+class Quantile:
+    """The level's quantile, exact to a bin, and the error of the level below it."""
+
+    def __init__(self, level: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
+        self.at, self.sampling = Level(level, layout, values, weights), layout.sampling
+        self.hits = self.at.hits
+        self.shares = _shares(level, layout, values, weights) if self.sampling.kind == "randomisations" else None
+        plain = self.sampling.kind == "iid" and weights is None
+        self.below = () if plain or self.shares is not None else (Sums(layout, level, 2), Sums(layout, level, 2))
+
+    def parts(self) -> Iterator[np.ndarray]:
+        yield from self.at.parts()
+        yield from (sums.rows for sums in self.below)
+        if self.shares is not None:
+            yield self.shares.counts
+
+    def add(self, x: np.ndarray, piece: Piece) -> None:
+        at, w = self.at, piece.weights
+        at.add(x, piece)
+        if self.shares is not None:
+            self.shares.add(x, piece)
         if self.below:
+            for hit, sums in zip((x < at.start, x <= at.start), self.below, strict=True):
+                sums.add(hit if w is None else w * hit - at.control * (w - 1.0), piece)
+
+    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
+        at, target = self.at, self.at.target(mean_weight)
+        value, bin_width = at.read(count, wide, target)
+        if self.shares is not None:
+            spread, independent = self.shares.error(value - bin_width, value + bin_width, count, at.control), self.sampling.size
+        elif self.below:
             draws = [sums.mean(count) for sums in self.below]
             spread, independent = max(d.error for d in draws), draws[0].count
         else:
-            spread, independent = math.sqrt(self.level * (1.0 - self.level) / count), count
-        (value, bin_width), (low, _), (high, _) = (self.read(count, wide, q) for q in (target, target - spread, target + spread))
-        error = math.hypot(0.5 * (high - low), bin_width) if self.enough(count) else math.nan
-        return Estimate(value, error, independent, self.layout.sampling.kind)
+            spread, independent = math.sqrt(at.level * (1.0 - at.level) / count), count
+        spread, reach = estimate.slope_from(spread, at.tail(count), 1.0 / count, self.sampling)
+        (low, _), (high, _) = (at.read(count, wide, q) for q in (target - reach, target + reach))
+        error = math.hypot(0.5 * (high - low) * (spread / reach), bin_width) if at.tail(count) >= MINIMUM else math.nan
+        return Estimate(value, error, independent, self.sampling.kind)
 
 
-class Quantile:
-    """The level's quantile, exact to a bin."""
+def _shares(level: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> Shares:
+    """Over ``WINDOW`` errors of the kept quantile by its randomisations: far narrower than what would hold independent paths."""
+    n, size = values.size, layout.sampling.size
+    order = np.argsort(values, kind="stable")
+    share = np.arange(1, n + 1) / n if weights is None else np.cumsum(weights[order]) / np.sum(weights)
 
-    def __init__(self, level: float, layout: Layout, values: np.ndarray, weights: np.ndarray | None) -> None:
-        self.at = Level(level, layout, values, weights)
-        self.hits = self.at.hits
+    def at(q: float) -> float:
+        return float(values[order[min(int(np.searchsorted(share, q)), n - 1)]])
 
-    def parts(self) -> Iterator[np.ndarray]:
-        return self.at.parts()
-
-    def add(self, x: np.ndarray, piece: Piece) -> None:
-        self.at.add(x, piece)
-
-    def estimate(self, count: int, wide: Histogram | None, mean_weight: float) -> Estimate:
-        return self.at.quantile(count, wide, mean_weight)
+    # Where every randomisation has as many points below, the next point of each is the least that can be told.
+    error = max(estimate.mean(values <= at(level), layout.sampling, weights).error, 0.5 * math.sqrt(size) / n)
+    low, high = at(level - WINDOW * error), at(level + WINDOW * error)
+    half = max(0.5 * (high - low), 1e-6 * max(abs(low), abs(high)), 1e-30)
+    return Shares(layout, 0.5 * (low + high) - half, 0.5 * (low + high) + half)
 
 
 class Tail:
@@ -169,7 +193,7 @@ class Tail:
             value += (moved - at.start) - (at.window.integral(at.start, moved) / count + shift * (moved - at.start)) / at.level
             # The share of paths in the last bin, all of them at one end of it, moves the value by up to this.
             error = math.hypot(error, at.window.width * at.window.mass_at(moved) / (count * at.level))
-        return Estimate(value, error if at.enough(count) else math.nan, one.count, one.sampling)
+        return Estimate(value, error if at.tail(count) >= MINIMUM else math.nan, one.count, one.sampling)
 
 
 Reducer: TypeAlias = Mean | Quantile | Tail

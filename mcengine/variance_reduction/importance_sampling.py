@@ -211,6 +211,9 @@ def find(
         raise ValueError(f"pieces: expected a whole number from 1 to {study.steps}, got {pieces!r}")
     if isinstance(study.noise, Shifted):
         raise ValueError("importance: expected a study on plain noise, got one that is shifted already")
+    if not study.market.n_factors:
+        got = type(study.market).__name__
+        raise ValueError(f"variance_reduction: expected a market that draws normals for importance sampling to shift, got a {got}, which draws none")
     pilot = _Pilot(study, breach, int(pieces), paths, seed)
     shift, levels = pilot.reach()
     found = [pilot.judge(candidate, defensive) for candidate in pilot.refine(shift)]

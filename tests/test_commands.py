@@ -1,0 +1,148 @@
+"""Every command that is printed runs as it is printed: taken apart as a shell does, handed to the experiment it names."""
+
+import importlib
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import mcengine as mc
+from mcengine import config
+from mcengine.engine import checkpoint
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
+FAST = ["policy=unhedged", "market=lognormal", "steps=12", "paths=256", "plots=false"]
+ODD = {"TRUE": "TRUE", "on": "on", "null": "null", "S P": "S_P", "5%": "_5"}
+"""Headings, and what assets are called after them."""
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """``script(words)`` gives the exit code of ``python experiments/<name>.py ...`` in this process, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    monkeypatch.setenv("MC_SMALL", "1")
+    before = jax.config.jax_enable_x64
+
+    def run(words):
+        python, file, *arguments = words
+        assert python == "python"
+        return importlib.import_module(re.fullmatch(r"experiments/(\w+)\.py", file)[1]).main(arguments)
+
+    yield run
+    jax.config.update("jax_enable_x64", before)
+    for name in ("calibrate", "hedge"):
+        sys.modules.pop(name, None)
+
+
+def printed(text):
+    """The one command in what was printed, as the words a shell makes of it."""
+    (line,) = [line for line in text.splitlines() if "python experiments/" in line]
+    return shlex.split("python experiments/" + line.partition("python experiments/")[2])
+
+
+def hedge(*words):
+    return ["python", "experiments/hedge.py", *words]
+
+
+def prices(file, columns, rows=300):
+    moves = np.random.default_rng(1).normal(0.0, 0.01, (rows, len(columns)))
+    days = np.arange("2015-01-01", "2017-01-01", dtype="datetime64[D]")
+    days = days[np.is_busday(days)][:rows]
+    table = 100.0 * np.exp(np.cumsum(moves, axis=0))
+    lines = [",".join(["Date", *columns]), *(f"{day}," + ",".join(f"{x:.6f}" for x in row) for day, row in zip(days, table, strict=True))]
+    file.write_text("\n".join(lines) + "\n")
+
+
+def test_a_calibrated_market_of_odd_names_in_an_odd_folder(script, tmp_path, capsys):
+    prices(tmp_path / "odd.csv", list(ODD))
+    folder = "hydra.run.dir='an odd, {folder}=it\\'s'"
+    assert script(["python", "experiments/calibrate.py", "data=odd.csv", "model=gbm", "plots=false", folder]) == 0
+    command = printed(capsys.readouterr().out)
+    assert script([*command, *FAST[2:], "policy=unhedged", "hydra.run.dir=used"]) == 0
+    weights = json.loads((tmp_path / "used" / "provenance.json").read_text())["config"]["weights"]
+    assert weights == dict.fromkeys(ODD.values(), 0.2)
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 40), st.booleans())
+def test_equal_weights_of_any_number_of_assets(count, odd):
+    """As a command line gives them: every asset has one, together they are no more than the wealth and within 40 x 1e-4 of it."""
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        equal = importlib.import_module("calibrate").equal_weights
+    finally:
+        sys.path.remove(str(SCRIPTS))
+    names = [*(["True"] if odd else []), *(f"A_{k}" for k in range(count))]
+    found = config.plain(mc.load_config(equal(names), "hedge"))["weights"]
+    assert list(found) == names
+    assert len(set(found.values())) == 1
+    assert 1.0 - 40e-4 <= sum(mc.policy.Mix(found).weights.values()) <= 1.0 + 1e-6
+
+
+def test_weights_in_braces_replace(script, tmp_path):
+    """They do not merge with those of conf/, in Python, in a run and in a sweep; one weight by its name still changes that one alone."""
+    assert config.plain(mc.load_config(["weights={equity: 1.0}"], "hedge"))["weights"] == {"equity": 1.0}
+    assert config.plain(mc.load_config(["weights={equity: 0.5}", "weights.equity=0.4"], "hedge"))["weights"] == {"equity": 0.4}
+    assert config.plain(mc.load_config(["weights.equity=0.4"], "hedge"))["weights"] == {"equity": 0.4, "bond": 0.3, "commodity": 0.1}
+    assert script(hedge(*FAST, "-m", "weights={equity: 1.0},{bond: 0.25, equity: 0.5}", "hydra.sweep.dir=sweep")) == 0
+    runs = [json.loads(file.read_text())["config"]["weights"] for file in sorted((tmp_path / "sweep").rglob("provenance.json"))]
+    assert sorted(runs, key=len) == [{"equity": 1.0}, {"bond": 0.25, "equity": 0.5}]
+
+
+def test_a_long_sweep_has_names_that_fit_and_lines_that_run(script, tmp_path, capsys):
+    """Beyond 100 bytes a run's folder ends in a hash of its overrides, which are inside; the sweep finds it again, and its line runs alone."""
+    long = [f"market.assets.{asset}.{key}={value}" for asset in ("equity", "bond", "commodity") for key, value in (("drift", 0.03), ("sigma", 0.12))]
+    sweep = hedge(*FAST, *long, "-m", "floor=0.7,0.9", "hydra.sweep.dir=sweep")
+    assert script(sweep) == 0
+    folders = [file.parent for file in (tmp_path / "sweep").rglob("begun.json")]
+    assert len(folders) == 2
+    for folder in folders:
+        assert folder.parent == tmp_path / "sweep"
+        assert len(folder.name.encode()) <= 100
+        assert set(long) < set(json.loads((folder / "begun.json").read_text())["overrides"])
+    capsys.readouterr()
+    assert script([*sweep, "floor=0.7"]) == 0
+    out = capsys.readouterr().out
+    assert "finished before, skipped: python experiments/hedge.py" in out
+    assert script([*printed(out), "hydra.run.dir=alone"]) == 0
+    again = json.loads((tmp_path / "alone" / "metrics.json").read_text())
+    assert again in [json.loads((folder / "metrics.json").read_text()) for folder in folders]
+
+
+def test_folder_names():
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        name = importlib.import_module("_command_line").folder_name
+    finally:
+        sys.path.remove(str(SCRIPTS))
+    assert name("floor=0.7,policy=cppi") == "floor=0.7,policy=cppi"
+    assert name("a" * 100) == "a" * 100
+    for text in ("a" * 101, "data=../../x.csv", "data=C:\\x", "é" * 60):
+        assert len(name(text).encode()) <= 100
+        assert re.fullmatch(r"[^/\\]+_[0-9a-f]{16}", name(text))
+        assert name(text) != name(text + "1")
+
+
+def test_a_stopped_run_goes_on(script, tmp_path, capsys, monkeypatch):
+    true, calls = checkpoint.OnDisk.record, []
+
+    def stopping(*arguments):
+        calls.append(1)
+        if len(calls) > 2:
+            raise KeyboardInterrupt
+        return true(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.OnDisk, "record", stopping)
+        blocks = ["engine.block=64", "engine.super_block=64"]
+        assert script(hedge(*FAST, *blocks, "weights={equity: 1.0}", "hydra.run.dir='run of %, (mine)'")) == 130
+    assert script(printed(capsys.readouterr().err)) == 0
+    assert json.loads((tmp_path / "run of %, (mine)" / "provenance.json").read_text())["config"]["weights"] == {"equity": 1.0}
