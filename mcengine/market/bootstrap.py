@@ -11,13 +11,12 @@ these, the longest over the assets: what the level of volatility carries from da
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._model import Scalar, model, number
+from mcengine._model import Scalar, model, number, replace
 from mcengine.history import periods
 from mcengine.history.days import Days, load_days
 from mcengine.market.historical import AbstractHistory
@@ -54,9 +53,9 @@ class Bootstrap(AbstractHistory):
         cls,
         assets: Mapping[str, Any] | None = None,
         *,
-        data: str | Path | None = None,
-        start: str | None = None,
-        end: str | None = None,
+        data: Any = None,
+        start: Any = None,
+        end: Any = None,
         period: str | None = None,
         rate: str | float = "ust3m",
         block: float | None = None,
@@ -66,8 +65,8 @@ class Bootstrap(AbstractHistory):
         """Bootstrap of the shipped history or a file of one's own.
 
         Args:
-            assets: By name a ``Series``, its fields as a dict, or a column's name (see ``history.load_days``). None: the shipped ones.
-            data: CSV file (also .gz), or None for the shipped one.
+            assets: By name a ``Series``, its fields as a dict, or a column's name (see ``history.load_days``). None: the shipped ones, or every column of a file.
+            data: File, table, dict of the arguments of ``history.read``, or ``Prices``; None: the shipped history.
             start: First date, like 2001-09-10, or None for the first there is.
             end: Last date, or None.
             period: One of ``history.named_periods()`` whose days alone are drawn, or None.
@@ -119,7 +118,7 @@ class Bootstrap(AbstractHistory):
             unit = moves[:, : len(days.names)] / np.sqrt(np.maximum(closes[:, :-1], 1e-12))
             block = max(block_length(x) for z in unit.T for x in (z, z * z))
         moves = np.column_stack([moves[order], following])
-        return cls(Days(moves, closes[order], dates[order], days.names, days.series, days.notes), block, similarity, surface)
+        return cls(replace(days, moves=moves, closes=closes[order], dates=dates[order]), block, similarity, surface)
 
     @property
     def rate(self) -> FlatRate:

@@ -1,0 +1,171 @@
+"""Cells to dates: one form for the whole column. Where day and month can be either, only one order may make dates that run one way.
+
+A time of day and a zone are dropped: the date is the one written, which is the exchange's own.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+FORMATS = ("dmy", "mdy", "excel")
+"""What ``format`` may say of dates, beside a pattern such as %d.%m.%y."""
+
+_CLOCK = r"(?P<time>[T ]\s*\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?(?:\s?[AaPp][Mm])?\s?(?P<zone>Z|[A-Z]{3,4}|[+-]\d{2}(?::?\d{2})?)?)?"
+_NAME, _WEEKDAY = r"(?P<name>[A-Za-z]{3,9})\.?", r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*,?\s+)?"
+_FORMS = {
+    "yyyy-mm-dd": re.compile(rf"(?P<year>\d{{4}})(?P<mark>[-/.])(?P<month>\d{{1,2}})(?P=mark)(?P<day>\d{{1,2}}){_CLOCK}"),
+    "yyyymmdd": re.compile(r"(?P<year>(?:1[789]|20)\d\d)(?P<month>0[1-9]|1[0-2])(?P<day>0[1-9]|[12]\d|3[01])(?:\.0)?"),
+    "numbers": re.compile(rf"(?P<first>\d{{1,2}})(?P<mark>[-/.])(?P<second>\d{{1,2}})(?P=mark)(?P<year>\d{{4}}){_CLOCK}"),
+    "short": re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}"),
+    "dd month yyyy": re.compile(rf"{_WEEKDAY}(?P<day>\d{{1,2}})[- ]{_NAME}[-, ]+(?P<year>\d{{4}}|\d{{2}})"),
+    "month dd, yyyy": re.compile(rf"{_WEEKDAY}{_NAME}\s+(?P<day>\d{{1,2}}),?\s+(?P<year>\d{{4}})"),
+    "yyyy-mm": re.compile(r"(?P<year>\d{4})[-/M](?P<month>\d{2})"),
+}
+_ANY = re.compile("|".join(re.sub(r"\(\?P=\w+\)", "[-/.]", re.sub(r"\?P<\w+>", "?:", form.pattern)).replace("([-/.])", "[-/.]").replace("\\1", "[-/.]") for form in _FORMS.values()))
+_EXCEL = re.compile(r"[2-7]\d{4}(?:\.\d+)?")  # 1954 to 2119
+_SECONDS = re.compile(r"(?P<seconds>1?\d{9})(?:\d{3})?(?:\.0)?")
+_EXCEL_START, _UNIX_START = date(1899, 12, 30), date(1970, 1, 1)
+_CENTURY = 70  # two digits from here on are of the 1900s, as POSIX has it (69)
+
+
+class Dates(NamedTuple):
+    """A column of dates.
+
+    Args:
+        days: As numpy days [rows].
+        form: How they are written, in words.
+        timed: Whether a time of day stands with them.
+    """
+
+    days: np.ndarray
+    form: str
+    timed: bool = False
+
+
+def looks_like(cell: str) -> bool:
+    """Whether a cell is written as a date, serials aside."""
+    return bool(_ANY.fullmatch(cell))
+
+
+def serial(cells: Sequence[str]) -> bool:
+    """Whether all cells are Excel's serials or seconds since 1970, running one way."""
+    if len(cells) < 2 or not (all(map(_EXCEL.fullmatch, cells)) or all(map(_SECONDS.fullmatch, cells))):
+        return False
+    return _runs_one_way(np.array([float(c) for c in cells]))
+
+
+def parse(cells: Sequence[str], name: str, heading: str, lines: Sequence[int], given: str | None = None) -> Dates:
+    """A column of dates, as the form that all are written in says, or as ``given`` does (``FORMATS``, or a pattern).
+
+    Raises:
+        ValueError: A cell is no date, the forms differ, or day and month can be either.
+    """
+    first = {cell: k for k, cell in reversed(list(enumerate(cells)))}
+    once = sorted(first, key=first.__getitem__)
+    found = _parse(once, name, heading, [lines[first[cell]] for cell in once], given)
+    place = {cell: k for k, cell in enumerate(once)}
+    return found._replace(days=found.days[[place[cell] for cell in cells]])
+
+
+def _parse(cells: Sequence[str], name: str, heading: str, lines: Sequence[int], given: str | None) -> Dates:
+    """``parse`` of cells that differ from each other."""
+
+    def refuse(k: int, why: str = "") -> ValueError:
+        expected = why or "expected a date like 2001-09-10"
+        return ValueError(f"data: {name} row {lines[k]} column {heading or 'of dates'}: {expected}, got {cells[k]!r}")
+
+    if given is not None and "%" in given:
+        return Dates(_days(cells, lambda c: datetime.strptime(c, given).date(), refuse, f"expected a date as {given}"), given)
+    if given == "excel" or (not looks_like(cells[0]) and serial(cells)):
+        if given != "excel" and _SECONDS.fullmatch(cells[0]):
+            return Dates(_days(cells, _from_seconds, refuse), "seconds since 1970, in UTC", True)
+        return Dates(_days(cells, _from_excel, refuse, "expected Excel's number of a day"), "days as Excel counts them")
+    form = next((form for form, pattern in _FORMS.items() if pattern.fullmatch(cells[0])), None)
+    if form is None:
+        raise refuse(0)
+    found = [_FORMS[form].fullmatch(c) for c in cells]
+    for k, match in enumerate(found):
+        if match is None:
+            raise refuse(k, f"expected a date as {cells[0]!r} in row {lines[0]}" if looks_like(cells[k]) else "")
+    matches = [m for m in found if m is not None]
+    if form == "short":
+        readings = " or ".join(f"{one} ({what})" for one, what in (("%d/%m/%y", "day first"), ("%m/%d/%y", "month first"), ("%y/%m/%d", "year first")))
+        mark = matches[0][1]
+        raise refuse(0, f"expected a year of four digits; say which by data.format={readings.replace('/', mark)}")
+    timed = form in ("yyyy-mm-dd", "numbers") and any(m["time"] for m in matches)
+    if form == "numbers":
+        days, form = _ordered(matches, cells, refuse, name, given)
+        return Dates(days, form, timed)
+    return Dates(_days(matches, _of_match, refuse), form, timed)
+
+
+def _ordered(matches: list[re.Match[str]], cells: Sequence[str], refuse, name: str, given: str | None) -> tuple[np.ndarray, str]:  # type: ignore[no-untyped-def]
+    """(days, form) of dates that begin with two numbers, day and month in the order that fits all of them."""
+    first, second = (np.array([int(m[part]) for m in matches]) for part in ("first", "second"))
+    mark = matches[0]["mark"]
+    words = {"dmy": f"dd{mark}mm{mark}yyyy", "mdy": f"mm{mark}dd{mark}yyyy"}
+    reader = {"dmy": lambda m: date(int(m["year"]), int(m["second"]), int(m["first"])), "mdy": lambda m: date(int(m["year"]), int(m["first"]), int(m["second"]))}
+    fits = {"dmy": bool((second <= 12).all()), "mdy": bool((first <= 12).all())}
+    if given in fits:
+        return _days(matches, reader[given], refuse, f"expected a date as {words[given]}"), words[given]
+    if not any(fits.values()):
+        k = int(np.argmax(second > 12)) if first[0] > 12 else int(np.argmax(first > 12))
+        raise refuse(k, f"expected day and month in the order of {cells[0]!r}" if max(first[0], second[0]) > 12 else "")
+    if all(fits.values()):
+        both = {order: _days(matches, reader[order], refuse) for order in fits}
+        one_way = [order for order, days in both.items() if _runs_one_way(days.astype(int))]
+        if len(one_way) != 1:
+            k = int(np.argmax(first != second))
+            shown = {order: days[k] for order, days in both.items()}
+            if (both["dmy"] == both["mdy"]).all():
+                return both["dmy"], words["dmy"]
+            raise ValueError(
+                f"data: {name}: {cells[k]!r} can be read as {shown['dmy']} and as {shown['mdy']}, here and in the whole column; "
+                "say which by data.format=dmy or data.format=mdy"
+            )
+        return both[one_way[0]], words[one_way[0]]
+    order = "dmy" if fits["dmy"] else "mdy"
+    return _days(matches, reader[order], refuse), words[order]
+
+
+def _runs_one_way(numbers: np.ndarray) -> bool:
+    """Never back, or never forth; several rows of one date (of several tickers) allowed."""
+    steps = np.diff(numbers)
+    return bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _of_match(match: re.Match[str]) -> date:
+    parts = match.groupdict()
+    month = MONTHS.index(parts["name"][:3].lower()) + 1 if parts.get("name") else int(parts["month"])
+    year = int(parts["year"])
+    if len(parts["year"]) == 2:
+        year += 1900 if year >= _CENTURY else 2000
+    if "day" not in parts:  # a month stands for its last day
+        return date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+    return date(year, month, int(parts["day"]))
+
+
+def _from_excel(cell: str) -> date:
+    return _EXCEL_START + timedelta(days=int(float(cell)))
+
+
+def _from_seconds(cell: str) -> date:
+    match = _SECONDS.fullmatch(cell)
+    if match is None:
+        raise ValueError
+    return _UNIX_START + timedelta(seconds=int(match["seconds"]))
+
+
+def _days(items, read, refuse, why: str = "") -> np.ndarray:  # type: ignore[no-untyped-def]
+    """Each item read as a date; ``refuse(k, why)`` is raised for one that is none."""
+    out = np.empty(len(items), "datetime64[D]")
+    for k, item in enumerate(items):
+        try:
+            out[k] = read(item)
+        except (ValueError, OverflowError):
+            raise refuse(k, why) from None
+    return out
