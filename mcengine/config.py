@@ -298,9 +298,20 @@ def _keys(overrides: Sequence[str], name: str, config_dir: str | Path | None) ->
     return []
 
 
+def spelled_out(overrides: Sequence[str]) -> list[str]:
+    """Overrides with ``data=my.csv`` as ``data.file=my.csv``, which it is short for.
+
+    Args:
+        overrides: As on the command line.
+    """
+    short = [o.startswith("data=") and not o.startswith("data={") for o in overrides]
+    return [f"data.file={o.removeprefix('data=')}" if is_short else o for o, is_short in zip(overrides, short, strict=True)]
+
+
 def _compose(overrides: list[str], name: str, config_dir: str | Path | None) -> Any:
     from hydra import compose, initialize_config_dir
 
+    overrides = spelled_out(overrides)
     if not CONF.is_dir():
         raise ValueError(f"load_config: expected the configurations at {CONF}; install mcengine from a checkout (pip install -e .)")
     if not (CONF / f"{name}.yaml").is_file():

@@ -106,8 +106,8 @@ def fit_history(
     assets: Mapping[str, str] | None = None,
     *,
     data: Any = None,
-    start: str | None = None,
-    end: str | None = None,
+    start: Any = None,
+    end: Any = None,
     dividend: float = 0.019,
     rate: float | None = None,
 ) -> Calibration:

@@ -29,7 +29,7 @@ class Known(NamedTuple):
     models: Mapping[str, str]
 
 
-def of_file(data: Any, columns: Any, span: tuple[str | None, str | None], rate: Any, given: Known) -> tuple[Prices, Known]:
+def of_file(data: Any, columns: Any, span: tuple[Any, Any], rate: Any, given: Known) -> tuple[Prices, Known]:
     """The user's file between two dates: (all columns used, what is known of them by name)."""
     implied, dividends, yields, models = given
     if rate in RATES and not yields:
@@ -64,7 +64,7 @@ def _apart(table: Prices) -> Prices:
     return replace(table, frame=table.frame.rename(columns=new), titles=titles, remarks=[*table.remarks, said])
 
 
-def of_shipped(columns: Any, span: tuple[str | None, str | None], rate: Any, given: Known, model: str | None, vix: bool) -> tuple[Prices, Known]:
+def of_shipped(columns: Any, span: tuple[Any, Any], rate: Any, given: Known, model: str | None, vix: bool) -> tuple[Prices, Known]:
     """The shipped history between two dates: (equity, bond and commodity, or those of ``columns``; what is known of them).
 
     With ``vix`` the index is the implied volatility of an equity whose model reads one.
