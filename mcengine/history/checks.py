@@ -72,7 +72,7 @@ def still(values: np.ndarray, rate: float) -> bool:
 def looks_like_returns(values: np.ndarray) -> bool:
     """Whether a column has both signs and no memory of its level, as returns have and neither prices nor yields."""
     negative = float(np.mean(values < 0.0))
-    if len(values) < 8 or not 0.1 < negative < 0.9 or values.std() == 0.0:  # noqa: PLR2004
+    if len(values) < 8 or not 0.1 < negative < 0.9 or values.std() == 0.0:
         return False
     centred = values - values.mean()
     return bool(np.mean(centred[1:] * centred[:-1]) < 0.5 * np.mean(centred**2))
@@ -80,7 +80,7 @@ def looks_like_returns(values: np.ndarray) -> bool:
 
 def are_percent(returns: np.ndarray, rate: float) -> bool:
     """Whether returns are likelier percents than fractions: as fractions they would move more than 150 % a year."""
-    return float(returns.std()) * rate**0.5 > 1.5  # noqa: PLR2004
+    return float(returns.std()) * rate**0.5 > 1.5
 
 
 def jumps(values: np.ndarray) -> list[Jump]:
@@ -88,7 +88,7 @@ def jumps(values: np.ndarray) -> list[Jump]:
 
     A move is a jump where it is beyond 40 % and six standard deviations of the asset's own moves (by their median, which jumps do not reach).
     """
-    if not (values > 0.0).all() or len(values) < 8:  # noqa: PLR2004
+    if not (values > 0.0).all() or len(values) < 8:
         return []
     moves = np.diff(np.log(values))
     usual = max(_SCALE * float(np.median(np.abs(moves - np.median(moves)))), 1e-3)

@@ -62,7 +62,7 @@ def described(table: Table) -> list[Column]:
     found = [_column(titles[j].strip(" <>"), plain[0][j], "", table.columns[j]) for j in others]
     parts = [_SUFFIX.fullmatch(c.title) for c in found]
     of = [p[1] if p else "" for p in parts]
-    many = {g for g in of if g and len({p[2].lower() for p in parts if p and p[1] == g} & {"open", "high", "low", "close"}) >= 3}  # noqa: PLR2004
+    many = {g for g in of if g and len({p[2].lower() for p in parts if p and p[1] == g} & {"open", "high", "low", "close"}) >= 3}
     return [c._replace(field=p[2].lower(), group=p[1]) if p and p[1] in many else c for c, p in zip(found, parts, strict=True)]
 
 
@@ -141,14 +141,14 @@ def _find(columns: list[Column], asked: str, name: str) -> Column:
 
 
 def _counts_rows(column: Column) -> bool:
-    """Row numbers as R and pandas write them: no heading of its own, and one more each row."""
+    """Row numbers as R and pandas write them: no heading of its own, and whole numbers that differ."""
     if column.title.lower() not in ("", "index", "row") and not column.title.lower().startswith("unnamed"):
         return False
     try:
         values = [int(c) for c in column.cells]
     except ValueError:
         return False
-    return {b - a for a, b in zip(values, values[1:], strict=False)} in ({1}, {-1})
+    return len(set(values)) == len(values)
 
 
 def tickers(columns: list[Column]) -> Column | None:

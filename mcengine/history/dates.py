@@ -51,11 +51,16 @@ def looks_like(cell: str) -> bool:
     return bool(_ANY.fullmatch(cell))
 
 
-def serial(cells: Sequence[str]) -> bool:
-    """Whether all cells are Excel's serials or seconds since 1970, running one way."""
-    if len(cells) < 2 or not (all(map(_EXCEL.fullmatch, cells)) or all(map(_SECONDS.fullmatch, cells))):
-        return False
-    return _runs_one_way(np.array([float(c) for c in cells]))
+def is_serial(cell: str) -> bool:
+    """Whether a cell may be Excel's number of a day, or seconds since 1970."""
+    return bool(_EXCEL.fullmatch(cell) or _SECONDS.fullmatch(cell))
+
+
+def serials(cells: Sequence[str]) -> bool:
+    """Whether most cells may be serials, all of one kind and running one way."""
+    kinds = [[c for c in cells if form.fullmatch(c)] for form in (_EXCEL, _SECONDS)]
+    most = max(kinds, key=len)
+    return len(most) > 1 and 2 * len(most) > len(cells) and _runs_one_way(np.array([float(c) for c in most]))
 
 
 def parse(cells: Sequence[str], name: str, heading: str, lines: Sequence[int], given: str | None = None) -> Dates:
@@ -80,8 +85,8 @@ def _parse(cells: Sequence[str], name: str, heading: str, lines: Sequence[int], 
 
     if given is not None and "%" in given:
         return Dates(_days(cells, lambda c: datetime.strptime(c, given).date(), refuse, f"expected a date as {given}"), given)
-    if given == "excel" or (not looks_like(cells[0]) and serial(cells)):
-        if given != "excel" and _SECONDS.fullmatch(cells[0]):
+    if given == "excel" or (not looks_like(cells[0]) and is_serial(cells[0])):
+        if given != "excel" and not _EXCEL.fullmatch(cells[0]):
             return Dates(_days(cells, _from_seconds, refuse), "seconds since 1970, in UTC", True)
         return Dates(_days(cells, _from_excel, refuse, "expected Excel's number of a day"), "days as Excel counts them")
     form = next((form for form, pattern in _FORMS.items() if pattern.fullmatch(cells[0])), None)
@@ -150,6 +155,8 @@ def _of_match(match: re.Match[str]) -> date:
 
 
 def _from_excel(cell: str) -> date:
+    if not _EXCEL.fullmatch(cell):
+        raise ValueError
     return _EXCEL_START + timedelta(days=int(float(cell)))
 
 

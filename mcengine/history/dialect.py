@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
-SEPARATORS = {"\t": "tab", ";": ";", "|": "|", ",": ","}
+SEPARATORS = {"\t": "tabs", ";": "semicolons", "|": "bars", ",": "commas"}
 """In the order tried: a comma last, for it may be a decimal mark."""
 
 _SAMPLE, _ALIKE = 200, 0.5

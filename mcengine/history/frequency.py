@@ -18,19 +18,19 @@ def rows_per_year(days: np.ndarray) -> float:
     days = days.astype("datetime64[D]")
     rows, span = len(days) - 1, int((days[-1] - days[0]).astype(int))
     weekday = (days.astype(int) + 3) % 7  # 1970 began on a Thursday
-    if span < _YEAR and np.median(np.diff(days).astype(int)) == 1.0 and (weekday < 5).all():  # noqa: PLR2004
+    if span < _YEAR and np.median(np.diff(days).astype(int)) == 1.0 and (weekday < 5).all():
         return rows / int(np.busday_count(days[0], days[-1])) * _WEEKDAYS
     return rows / (span / _YEAR)
 
 
-def frequency(rate: float) -> str:
+def called(rate: float) -> str:
     """What rows of so many a year are called.
 
     Args:
         rate: Rows a year.
     """
     name = min(USUAL, key=lambda n: abs(np.log(rate / USUAL[n])))
-    if name in ("trading days", "weekdays") and 200.0 < rate < 300.0:  # noqa: PLR2004
+    if name in ("trading days", "weekdays") and 200.0 < rate < 300.0:
         return "daily"
     return name if abs(rate / USUAL[name] - 1.0) < 4.0 * _NEAR else "irregular"
 
@@ -47,7 +47,7 @@ def steps_per_year(rate: float) -> int:
 
 def check_even(days: np.ndarray, name: str) -> None:
     """Raise ``ValueError`` where rows come twice as often in one half of them as in the other: then no number of rows a year fits both."""
-    if len(days) < 40:  # noqa: PLR2004
+    if len(days) < 40:
         return
     middle = len(days) // 2
     rates = [float(np.median(np.diff(half).astype("timedelta64[D]").astype(int))) for half in (days[:middle], days[middle:])]

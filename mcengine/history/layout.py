@@ -53,7 +53,7 @@ def arrange(rows: Rows, name: str, heading: str | None = None) -> Table:
     at = _date_column([row for row in cells if len(row) == width], width, name, _headings(cells, width), heading)
     dated = [_is_date(row, at, width) for row in cells]
     if not any(dated):
-        dated = [len(row) == width and bool(dating.serial([row[at], row[at]])) for row in cells]
+        raise ValueError(f"data: {name} has no row with a date in column {heading}")
     top, bottom = dated.index(True), len(dated) - dated[::-1].index(True)
     levels, above = _header(cells[:top], width, at, lines, name)
     if above:
@@ -95,7 +95,7 @@ def _others(row: Sequence[str], at: int) -> list[str]:
 
 
 def _is_date(row: Sequence[str], at: int, width: int) -> bool:
-    return len(row) == width and (dating.looks_like(row[at]) or dating.serial([row[at], row[at]]))
+    return len(row) == width and (dating.looks_like(row[at]) or dating.is_serial(row[at]))
 
 
 def _headings(cells: list[list[str]], width: int) -> list[str]:
@@ -119,9 +119,8 @@ def _date_column(whole: list[list[str]], width: int, name: str, headings: list[s
     some = whole[:: max(1, len(whole) // _SAMPLE)]
     written = [j for j in range(width) if 2 * sum(dating.looks_like(row[j]) for row in some) > len(some)]
     if not written:
-        body = whole[1:] if len(whole) > 2 else whole
-        counts = [j for j in range(width) if dating.serial([row[j] for row in body if row[j]])]
-        written = [j for j in counts if _plain(headings[j]) in WORDS] or [j for j in counts if j == 0 and not numbers.is_missing(body[0][0])]
+        counts = [j for j in range(width) if dating.serials([row[j] for row in whole])]
+        written = [j for j in counts if _plain(headings[j]) in WORDS] or [j for j in counts if j == 0 and not headings[0]]
     called = [j for j in written if _plain(headings[j]) in WORDS]
     if len(written) == 1 or len(called) == 1:
         return called[0] if len(called) == 1 else written[0]
@@ -136,7 +135,7 @@ def _date_column(whole: list[list[str]], width: int, name: str, headings: list[s
 
 def _header(above: list[list[str]], width: int, at: int, lines: list[int], name: str) -> tuple[list[list[str]], int]:
     """(levels of headings, how many rows stand above them)."""
-    full = [["", *row] if len(row) == width - 1 else row for row in above]
+    full = [["", *row] if len(row) == width - 1 and k == len(above) - 1 else row for k, row in enumerate(above)]
     full = [row + [""] * (width - len(row)) if 1 < len(row) < width and _plain(row[0]) in WORDS else row for row in full]
     named = [k for k, row in enumerate(full) if len(row) == width]
     if not named:

@@ -15,6 +15,7 @@ MISSING = frozenset({"", ".", "-", "--", "na", "n/a", "#n/a", "#n/a n/a", "n.a."
 _GROUPS = r"[\u00a0\u2009\u202f '’]"  # spaces of several widths, and the Swiss apostrophe
 _CURRENCY = r"(?:(?:US|C|A|HK|S)?\$|[€£¥₹]|[A-Z]{3}(?![A-Za-z]))"
 _LOOSE = re.compile(rf"\(?[-+−]?\s?{_CURRENCY}?\s?[-+−]?(?:\d[\d.,\u00a0\u2009\u202f '’]*|[.,]\d+)(?:[eE][-+]?\d+)?\s?{_CURRENCY}?\s?%?\)?")
+_BETWEEN = re.compile(rf"(?<=\d){_GROUPS}(?=\d)")
 _CORE = re.compile(r"[\d.,]*\d[\d.,]*")
 
 
@@ -78,10 +79,11 @@ def decimal_mark(columns: Iterable[Sequence[str]], name: str, separator: str = "
 
 def _mark(cell: str) -> str:
     """``.`` or ``,`` where a cell tells the decimal mark, ``either`` where it does not, nothing where it is no number."""
-    found = _CORE.search(cell) if _LOOSE.fullmatch(cell) else None
-    if found is None:
+    if not _LOOSE.fullmatch(cell):
         return ""
-    core = found[0]
+    joined = _BETWEEN.sub("", cell)
+    found = _CORE.search(joined)
+    core = found[0] if found else ""
     dots, commas = core.count("."), core.count(",")
     if dots and commas:
         return "," if core.rfind(",") > core.rfind(".") else "."
@@ -91,7 +93,7 @@ def _mark(cell: str) -> str:
     if dots + commas > 1:
         return "," if dots else "."
     head, _, tail = core.partition(mark)
-    grouped = len(tail) == 3 and 1 <= len(head) <= 3 and not head.startswith("0") and "e" not in cell.lower()
+    grouped = len(tail) == 3 and 1 <= len(head) <= 3 and not head.startswith("0") and "e" not in cell.lower() and joined == cell
     return "either" if grouped else mark
 
 

@@ -1,0 +1,79 @@
+"""What may be wrong with prices that were read: returns in their place, splits and changes of unit, quotes that stand still."""
+
+from collections.abc import Collection
+
+import numpy as np
+
+from mcengine.history import checks, frequency
+from mcengine.history.body import Body
+
+KINDS = ("prices", "returns", "percent_returns")
+_LISTED = 3
+"""Jumps of a column that have a line each."""
+
+
+def inspect(body: Body, kind: str | None, adjust: bool, rate: float, levels: Collection[str]) -> tuple[dict[str, np.ndarray], list[str]]:
+    """(prices, what may be wrong with them, a line each).
+
+    Args:
+        body: What was read.
+        kind: Of ``KINDS``, or None.
+        adjust: Whether jumps are mended.
+        rate: Rows a year.
+        levels: Headings of columns that are no prices.
+
+    Raises:
+        ValueError: A column has returns, it seems, where prices are expected, or returns of -100 % and below.
+    """
+    out, warnings = {}, []
+    for n, v in body.values.items():
+        title = body.titles[n]
+        if n in levels or title in levels:
+            out[n] = v
+            continue
+        if kind in KINDS[1:]:
+            v, said = _compounded(v, f"{body.name} column {title}", kind == "percent_returns", rate)
+            warnings += said
+        elif kind is None and checks.looks_like_returns(v):
+            offered = "percent_returns" if checks.are_percent(v, rate) else "returns"
+            raise ValueError(
+                f"data: {body.name} column {title} has returns, it seems, not prices ({np.mean(v < 0.0):.0%} of {len(v):,} are below 0, "
+                f"{frequency.called(rate)}): data.kind={offered} makes prices of them, data.kind=prices takes them as they are"
+            )
+        found = checks.jumps(v)
+        dates_of = np.concatenate([body.days[:1], body.days]) if len(v) > len(body.days) else body.days
+        if found and adjust:
+            v = checks.mended(v, found)
+        warnings += [_jump(title, v, dates_of, jump, adjust) for jump in found[:_LISTED]]
+        if len(found) > _LISTED:
+            warnings.append(f"{title}: {len(found) - _LISTED} more rows like that")
+        stands = checks.standstill(v)
+        if checks.still(v, rate):
+            warnings.append(f"{title} does not move, or hardly: {v[0]:g} to {v[-1]:g}")
+        elif stands is not None:
+            first, last = stands
+            warnings.append(f"{title} stands at {v[first]:g} for {last - first + 1} rows, from {dates_of[first]} to {dates_of[last]}")
+        out[n] = v
+    return out, warnings
+
+
+def _jump(title: str, values: np.ndarray, days: np.ndarray, jump: checks.Jump, adjusted: bool) -> str:
+    times = f"{jump.factor:g} times" if jump.factor > 1.0 else f"one part in {1.0 / jump.factor:g} of"
+    if adjusted:
+        return f"{title} on {days[jump.row]} was {times} the row before, as a split or a change of unit makes it: mended"
+    return (
+        f"{title} on {days[jump.row]} is some {times} the row before ({values[jump.row - 1]:g}, then {values[jump.row]:g}), "
+        "as a split or a change of unit makes it; data.adjust=true mends it"
+    )
+
+
+def _compounded(values: np.ndarray, where: str, percent: bool, rate: float) -> tuple[np.ndarray, list[str]]:
+    """(prices from 100 on, one row more than returns; what may be wrong)."""
+    returns = values / 100.0 if percent else values
+    if (returns <= -1.0).any():
+        hint = "" if percent else "; data.kind=percent_returns, if they are percents"
+        raise ValueError(f"data: {where}: expected returns above -100 %, got {returns.min():.4g} as a fraction{hint}")
+    said = []
+    if checks.are_percent(returns, rate):
+        said = [f"{where.rpartition(' ')[2]} moves {returns.std() * rate**0.5:.0%} a year; data.kind=percent_returns, if its returns are percents"]
+    return 100.0 * np.concatenate([[1.0], np.cumprod(1.0 + returns)]), said
