@@ -43,7 +43,7 @@ def read_body(data: Any, asked: list[str] | None, date: str | None, formats: dic
         ValueError: As ``read``.
     """
     name, rows = _rows(data)
-    found = layout.arrange(rows, name, date)
+    found = layout.arrange(rows, name, date, formats["date"])
     if len(found.lines) < 2:
         raise ValueError(f"data: {name} has {len(found.lines)} rows of prices; expected several days")
     heading = found.levels[0][found.dates] if found.levels else ""
@@ -71,10 +71,12 @@ def read_body(data: Any, asked: list[str] | None, date: str | None, formats: dic
 
 def _rows(data: Any) -> tuple[str, dialect.Rows]:
     """(name, rows of cells) of a file or a table."""
+    if hasattr(data, "to_frame") and hasattr(data, "index"):  # one column
+        data = data.to_frame("price" if data.name is None else data.name)
     if hasattr(data, "columns") and hasattr(data, "index"):
         return "the table", table.rows_of(data)
     if not isinstance(data, str | Path):
-        raise ValueError(f"data: expected a file or a pandas table, got {data!r}")
+        raise ValueError(f"data: expected a file or a pandas table, got {type(data).__name__} {str(data)[:40]!r}")
     found = source.text_or_table(Path(data))
     name = Path(data).name
     return name, dialect.split(found, name) if isinstance(found, str) else table.rows_of(found)

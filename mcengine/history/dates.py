@@ -26,6 +26,7 @@ _FORMS = {
     "yyyy-mm": re.compile(r"(?P<year>\d{4})[-/M](?P<month>\d{2})"),
 }
 _ANY = re.compile("|".join(re.sub(r"\(\?P=\w+\)", "[-/.]", re.sub(r"\?P<\w+>", "?:", form.pattern)).replace("([-/.])", "[-/.]").replace("\\1", "[-/.]") for form in _FORMS.values()))
+_MIDNIGHT = re.compile(r"[T ]\s*0?0:00(?::00(?:[.,]0+)?)?(?![:.,\d]|\s?[Pp])")
 _EXCEL = re.compile(r"[2-7]\d{4}(?:\.\d+)?")  # 1954 to 2119
 _SECONDS = re.compile(r"(?P<seconds>1?\d{9})(?:\d{3})?(?:\.0)?")
 _EXCEL_START, _UNIX_START = date(1899, 12, 30), date(1970, 1, 1)
@@ -46,9 +47,15 @@ class Dates(NamedTuple):
     timed: bool = False
 
 
-def looks_like(cell: str) -> bool:
-    """Whether a cell is written as a date, serials aside."""
-    return bool(_ANY.fullmatch(cell))
+def looks_like(cell: str, given: str | None = None) -> bool:
+    """Whether a cell is written as a date, serials aside; or as the pattern that is given."""
+    if given is None or "%" not in given:
+        return bool(_ANY.fullmatch(cell))
+    try:
+        datetime.strptime(cell, given)
+    except ValueError:
+        return False
+    return True
 
 
 def is_serial(cell: str) -> bool:
@@ -101,7 +108,7 @@ def _parse(cells: Sequence[str], name: str, heading: str, lines: Sequence[int], 
         readings = " or ".join(f"{one} ({what})" for one, what in (("%d/%m/%y", "day first"), ("%m/%d/%y", "month first"), ("%y/%m/%d", "year first")))
         mark = matches[0][1]
         raise refuse(0, f"expected a year of four digits; say which by data.format={readings.replace('/', mark)}")
-    timed = form in ("yyyy-mm-dd", "numbers") and any(m["time"] for m in matches)
+    timed = form in ("yyyy-mm-dd", "numbers") and any(m["time"] and not _MIDNIGHT.match(m["time"]) for m in matches)
     if form == "numbers":
         days, form = _ordered(matches, cells, refuse, name, given)
         return Dates(days, form, timed)

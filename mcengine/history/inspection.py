@@ -8,6 +8,9 @@ from mcengine.history import checks, frequency
 from mcengine.history.body import Body
 
 KINDS = ("prices", "returns", "percent_returns")
+_FRACTION = 0.25
+"""Below it for all of history, what should be percents is likelier fractions."""
+
 _LISTED = 3
 """Jumps of a column that have a line each."""
 
@@ -30,6 +33,8 @@ def inspect(body: Body, kind: str | None, adjust: bool, rate: float, levels: Col
         title = body.titles[n]
         if n in levels or title in levels:
             out[n] = v
+            if 0.0 < float(np.max(v)) < _FRACTION:
+                warnings.append(f"{title} is {np.max(v):g} at most, which is read as percent: a yield of 5 % is 5, a volatility of 20 % is 20")
             continue
         if kind in KINDS[1:]:
             v, said = _compounded(v, f"{body.name} column {title}", kind == "percent_returns", rate)

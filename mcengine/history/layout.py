@@ -37,53 +37,44 @@ class Table(NamedTuple):
     said: list[str]
 
 
-def arrange(rows: Rows, name: str, heading: str | None = None) -> Table:
-    """The table in the rows of a file; ``heading`` that of its dates, where it is known.
+def arrange(rows: Rows, name: str, heading: str | None = None, given: str | None = None) -> Table:
+    """The table in the rows of a file; ``heading`` that of its dates and ``given`` their format, where they are known.
 
     Raises:
         ValueError: No column has dates or two have, a row has too few or too many cells, or a date is missing.
     """
-    cells, lines, said = [list(row) for row in rows.cells], list(rows.lines), []
-    width = Counter(map(len, cells)).most_common(1)[0][0]
-    whole = [row for row in cells if len(row) == width]
-    if width > 2 and not any(row[-1] for row in whole):
-        cells = [row[:-1] if len(row) == width else row for row in cells]
-        width -= 1
-        said.append("a comma at the end of each row")
-    at = _date_column([row for row in cells if len(row) == width], width, name, _headings(cells, width), heading)
-    dated = [_is_date(row, at, width) for row in cells]
+    cells, width, said = _trimmed(rows.cells)
+    at = _date_column([row for row in cells if len(row) == width], name, _headings(cells, width), (heading, given))
+    dated = [len(row) == width and (dating.looks_like(row[at], given) or dating.is_serial(row[at])) for row in cells]
     if not any(dated):
         raise ValueError(f"data: {name} has no row with a date in column {heading}")
     top, bottom = dated.index(True), len(dated) - dated[::-1].index(True)
-    levels, above = _header(cells[:top], width, at, lines, name)
-    if above:
-        said.append(f"{_count(above, 'row')} above the header left out")
-    if not levels:
-        said.append("no header")
-    names = levels[-1] if levels else []
-    body, kept = [], []
-    repeated = 0
-    for k in range(top, bottom):
+    levels, above = _header(cells[:top], width, at, rows.lines, name)
+    said += [f"{_count(above, 'row')} above the header left out"] if above else []
+    said += [] if levels else ["no header"]
+    headers = [kind for level in levels for kind in (level, [c for c in level if c])]
+    kept = [k for k in range(top, bottom) if (dated[k] or cells[k] not in headers) and any(cells[k])]
+    for k in kept:
+        if len(cells[k]) != width:
+            raise ValueError(f"data: {name} row {rows.lines[k]}: expected {width} cells, got {len(cells[k])}")
+    for k in range(bottom, len(cells)):  # a row of numbers whose date is none is no footnote
         row = cells[k]
-        if row == names or (not dated[k] and any(row == [c for c in level if c] or row == level for level in levels)):
-            repeated += 1
-        elif len(row) != width:
-            raise ValueError(f"data: {name} row {lines[k]}: expected {width} cells, got {len(row)}")
-        elif not dated[k] and not any(row):
-            continue
-        else:
-            body.append(row)
-            kept.append(lines[k])
-    if repeated:
-        said.append(f"header repeated {_count(repeated, 'time')}")
-    below = [row for row in cells[bottom:] if any(row)]
-    for k, row in enumerate(cells[bottom:]):
         if len(row) == width and any(c and numbers.share([c]) == 1.0 for c in _others(row, at)):
             title = levels[-1][at] if levels else "of dates"
-            raise ValueError(f"data: {name} row {lines[bottom + k]} column {title}: expected a date like 2001-09-10, got {row[at]!r}")
-    if below:
-        said.append(f"{_count(len(below), 'row')} below the last date left out")
-    return Table(levels, [list(column) for column in zip(*body, strict=True)], kept, at, said)
+            raise ValueError(f"data: {name} row {rows.lines[k]} column {title}: expected a date like 2001-09-10, got {row[at]!r}")
+    repeated = sum(any(row) for row in cells[top:bottom]) - len(kept)
+    said += [f"header repeated {_count(repeated, 'time')}"] if repeated else []
+    said += [f"{_count(len(cells) - bottom, 'row')} below the last date left out"] if bottom < len(cells) else []
+    columns = [list(column) for column in zip(*(cells[k] for k in kept), strict=True)]
+    return Table(levels, columns, [rows.lines[k] for k in kept], at, said)
+
+
+def _trimmed(given: list[list[str]]) -> tuple[list[list[str]], int, list[str]]:
+    """(rows without an empty last cell that all have, the number of cells that most have, what was found, in words)."""
+    width = Counter(map(len, given)).most_common(1)[0][0]
+    if width <= 2 or any(row[-1] for row in given if len(row) == width):
+        return given, width, []
+    return [row[:-1] if len(row) == width else row for row in given], width - 1, ["a comma at the end of each row"]
 
 
 def _count(n: int, what: str) -> str:
@@ -92,10 +83,6 @@ def _count(n: int, what: str) -> str:
 
 def _others(row: Sequence[str], at: int) -> list[str]:
     return [c for j, c in enumerate(row) if j != at]
-
-
-def _is_date(row: Sequence[str], at: int, width: int) -> bool:
-    return len(row) == width and (dating.looks_like(row[at]) or dating.is_serial(row[at]))
 
 
 def _headings(cells: list[list[str]], width: int) -> list[str]:
@@ -111,13 +98,17 @@ def _plain(heading: str) -> str:
     return heading.strip(" <>*").lower()
 
 
-def _date_column(whole: list[list[str]], width: int, name: str, headings: list[str], given: str | None) -> int:
-    if given is not None:
-        if given not in headings:
-            raise ValueError(f"data.date: {name} has no column {given!r}{near(given, headings)}")
-        return headings.index(given)
-    some = whole[:: max(1, len(whole) // _SAMPLE)]
-    written = [j for j in range(width) if 2 * sum(dating.looks_like(row[j]) for row in some) > len(some)]
+def _date_column(whole: list[list[str]], name: str, headings: list[str], said: tuple[str | None, str | None]) -> int:
+    """Which column has the dates; ``said`` are its heading and their format, or None."""
+    heading, given = said
+    if heading is not None:
+        if heading not in headings:
+            raise ValueError(f"data.date: {name} has no column {heading!r}{near(heading, headings)}")
+        return headings.index(heading)
+    if len(whole) < 2:
+        raise ValueError(f"data: {name} has {len(whole)} rows; expected a header and prices on several days")
+    width, some = len(whole[0]), whole[:: max(1, len(whole) // _SAMPLE)]
+    written = [j for j in range(width) if 2 * sum(dating.looks_like(row[j], given) for row in some) >= len(some)]
     if not written:
         counts = [j for j in range(width) if dating.serials([row[j] for row in whole])]
         written = [j for j in counts if _plain(headings[j]) in WORDS] or [j for j in counts if j == 0 and not headings[0]]
@@ -130,7 +121,7 @@ def _date_column(whole: list[list[str]], width: int, name: str, headings: list[s
     close = [j for j in range(width) if _plain(headings[j]) in WORDS]
     row = whole[min(len(whole) - 1, 1)]
     shown = f"{row[close[0]]!r} in column {headings[close[0]]}" if close else ", ".join(row)[:60]
-    raise ValueError(f"data: {name}: expected a column of dates like 2001-09-10, got {shown}")
+    raise ValueError(f"data: {name}: expected a column of dates like 2001-09-10, got {shown}; say how they are written by data.format=, as %Y%m")
 
 
 def _header(above: list[list[str]], width: int, at: int, lines: list[int], name: str) -> tuple[list[list[str]], int]:

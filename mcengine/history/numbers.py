@@ -69,9 +69,10 @@ def decimal_mark(columns: Iterable[Sequence[str]], name: str, separator: str = "
                 return found
             either = either or (cell if found else "")
     if either and not (separator == "," and "," not in either):  # a file of cells between commas has points, unless it says otherwise
-        grouped = re.sub(r"[.,]", "", either)
+        core = _CORE.search(either)
+        shown = core[0] if core else either
         raise ValueError(
-            f"data: {name}: {either!r} can be read as {grouped} and as {either.replace(',', '.')}, here and in every cell; "
+            f"data: {name}: {either!r} can be read as {re.sub('[.,]', '', shown)} and as {shown.replace(',', '.')}, here and in every cell; "
             "say which by data.format=decimal_comma or data.format=decimal_point"
         )
     return "."

@@ -94,8 +94,8 @@ def given(data: Any, *, columns: Sequence[str] | None = None, start: Any = None,
         missing = [c for c in chosen if c not in frame.columns]
         if missing:
             raise ValueError(f"data: the prices have no column {missing[0]!r}; they have {', '.join(frame.columns)}")
-        if len(frame) < 3:
-            raise ValueError(f"data: the prices have {len(frame)} days between {start} and {end}")
+        if len(frame) < 2:
+            raise ValueError(f"data: the prices have {len(frame)} days between {start} and {end}; they run from {data.frame.index[0]:%Y-%m-%d}")
         return Prices(frame[chosen], {n: data.titles[n] for n in chosen}, data.taken, data.remarks, data.warnings)
     options: dict[str, Any] = {}
     if isinstance(data, Mapping):

@@ -20,7 +20,7 @@ def common(body: Body, first: str | None, last: str | None, every: bool = False)
         every: Whether no row may be dropped: returns around it are not compounded without it.
 
     Raises:
-        ValueError: There are fewer than three, a hole among them, or rows of two frequencies.
+        ValueError: There are fewer than two, a hole among them, or rows of two frequencies.
     """
     name, days = body.name, body.days
     inside = np.ones(len(days), bool)
@@ -35,9 +35,9 @@ def common(body: Body, first: str | None, last: str | None, every: bool = False)
     begins, ends = ({n: int(rows[at]) for n, rows in ((n, np.flatnonzero(has)) for n, has in quoted.items())} for at in (0, -1))
     begin, end = max(begins.values()), min(ends.values())
     whole = np.all(list(quoted.values()), axis=0)
-    if whole.sum() < 3:
+    if whole.sum() < 2:
         why = f"; {listed([n for n, e in ends.items() if e == end])} ends on {days[end]}" if end < len(days) - 1 else ""
-        raise ValueError(f"data: {name} has {whole.sum()} days between {first} and {last} on which {listed(body.titles)} are all quoted{why}")
+        raise ValueError(f"data: {name} has {_count(int(whole.sum()))} from {days[0]} to {days[-1]} on which {listed(body.titles)} are all quoted{why}")
     used = days[whole]
     checks.holes(used, name)
     frequency.check_even(used, name)
@@ -55,6 +55,10 @@ def _dropped(quoted: dict[str, np.ndarray], begin: int, end: int) -> list[str]:
     count = int((~np.all(list(quoted.values()), axis=0)[begin : end + 1]).sum())
     cells = ", ".join(f"{n}: {m}" for n, m in missing.items() if m)
     return [f"{count} rows inside the range were dropped for an empty cell ({cells})"] if count else []
+
+
+def _count(days: int) -> str:
+    return f"{days} day{'s' if days != 1 else ''}"
 
 
 def listed(names: Collection[str]) -> str:
