@@ -58,6 +58,8 @@ def made(seed: int) -> Made:
     packed = pick(PACKED) if fault != "cut_archive" else "gz"
     if harmless == "trailing" and fault == "short_row":  # which then has all its cells
         fault = "none"
+    if harmless == "missing" and fault == "zeros":
+        harmless = "none"
     assets = 1 if layout in ("ohlcv", "row_names") else int(random.integers(1, 4))
     rows = int(random.integers(30, 90))
     days = pd.date_range(pick(["2018-11-05", "2020-01-01", "1999-03-01"]), periods=rows, freq=rhythm)
@@ -81,7 +83,10 @@ def made(seed: int) -> Made:
         cells[rows // 2][0] = pick(["", ".", "N/A", "null", "-", "#N/A", "NaN"])
     if layout == "ohlcv":
         header = [[head, "Open", "High", "Low", "Close", "Adj Close", "Volume"]]
-        body = [[d, number(2 * p), number(2.2 * p), number(1.9 * p), number(2 * p), c[0], "12345678"] for d, c, (p,) in zip(text, cells, prices, strict=True)]
+        body = [
+            [d, number(2 * p), number(2.2 * p), number(1.9 * p), number(2 * p), c[0], "12345678"]
+            for d, c, (p,) in zip(text, cells, prices, strict=True)
+        ]
     elif layout == "long":
         header = [[head, "Ticker", "Close"]]
         body = [[d, n, c] for d, row in zip(text, cells, strict=True) for n, c in zip(names, row, strict=True)]
@@ -131,6 +136,7 @@ def made(seed: int) -> Made:
         right = right.drop(index=gone, errors="ignore")
     elif fault == "zeros":
         body = [[*row[:value], number(0.0), *row[value + 1 :]] for row in body]
+        right = right.assign(**dict.fromkeys(names if layout == "long" else names[:1], 0.0))
     elif fault == "nothing":
         body = body[: pick([0, 1])]
     elif fault == "currency":

@@ -94,7 +94,7 @@ def _broken(**changes):
 def test_a_wrong_file_ends_in_one_clear_message(tmp_path, frame, message):
     file = tmp_path / "mine.csv"
     frame.to_csv(file, index=False)
-    with pytest.raises(ValueError, match="^data: ") as error:
+    with pytest.raises(ValueError, match=r"^data: ") as error:
         shipped.load(file)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
@@ -113,7 +113,7 @@ def test_a_missing_or_unreadable_file_is_said(tmp_path):
     with pytest.raises(ValueError, match="does not exist"):
         shipped.load(tmp_path / "none.csv")
     (tmp_path / "empty.csv").write_text("")
-    with pytest.raises(ValueError, match="data: empty.csv is empty"):
+    with pytest.raises(ValueError, match=r"data: empty\.csv is empty"):
         shipped.load(tmp_path / "empty.csv")
     with pytest.raises(ValueError, match="has no day between 2030"):
         shipped.load(start="2030-01-01")

@@ -201,7 +201,9 @@ def test_refusals_of_studies(made, replayed):
     mix = mc.policy.presets.unhedged(WEIGHTS)
     with pytest.raises(ValueError, match="expected a step a row, 252 a year, for 1 years of this history, got 12; give steps=252"):
         mc.Study(replayed, mix, years=1.0, steps=12)
-    with pytest.raises(ValueError, match=f"expected a window of 252 days that starts from 2001-01-02 .*, got none: the data end on {made[1]['date'].iloc[-1]}"):
+    with pytest.raises(
+        ValueError, match=f"expected a window of 252 days that starts from 2001-01-02 .*, got none: the data end on {made[1]['date'].iloc[-1]}"
+    ):
         mc.Study(replayed, mix, years=1.0, steps=252)
     with pytest.raises(ValueError, match="expected a counter for a market that draws no normals, got Antithetic"):
         mc.Study(replayed, mix, years=YEARS, steps=STEPS, noise=mc.noise.Antithetic())

@@ -9,6 +9,7 @@ import numpy as np
 from mcengine.history import checks, columns, dates, dialect, layout, numbers, source, table
 from mcengine.history.columns import Column
 
+
 class Body(NamedTuple):
     """What was read, before anything is looked for in it.
 

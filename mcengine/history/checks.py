@@ -8,7 +8,6 @@ LONGEST_HOLE = 40
 """Days without a row, of daily ones: more than a month is a gap in the data, not a holiday. Of others three rows that are missing."""
 
 _WHOLE = (*range(2, 21), 25, 30, 40, 50, 100, 1000)
-_HALF_AS_MUCH, _CALM = 1.5, 0.02
 _SCALE = 1.4826  # of the median distance: a standard deviation of normals
 _LEAST_JUMP, _JUMP, _USUAL = np.log(1.4), 6.0, 4.0  # the last two in standard deviations of the asset's own moves
 _STILL = 10
@@ -66,7 +65,7 @@ def still(values: np.ndarray, rate: float) -> bool:
     """
     if np.ptp(values) == 0.0:
         return True
-    return bool((values > 0.0).all()) and float(np.diff(np.log(values)).std()) * rate**0.5 < _STANDS
+    return len(values) >= 8 and bool((values > 0.0).all()) and float(np.diff(np.log(values)).std()) * rate**0.5 < _STANDS
 
 
 def looks_like_returns(values: np.ndarray) -> bool:
@@ -92,7 +91,7 @@ def jumps(values: np.ndarray) -> list[Jump]:
         return []
     moves = np.diff(np.log(values))
     usual = max(_SCALE * float(np.median(np.abs(moves - np.median(moves)))), 1e-3)
-    whole = np.array([*([_HALF_AS_MUCH] if usual < _CALM else []), *_WHOLE])
+    whole = np.array(_WHOLE, float)
     found = []
     for k in np.flatnonzero(np.abs(moves) > max(_LEAST_JUMP, _JUMP * usual)):
         distance = np.abs(np.log(whole) - abs(moves[k]))

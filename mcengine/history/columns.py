@@ -14,7 +14,20 @@ CLOSES = ("adj close", "adjusted close", "adjusted_close", "adj_close", "adjclos
 """Headings of a close, the best first, in lower case."""
 
 RANGES = ("open", "high", "low")
-NO_PRICES = ("volume", "vol", "vol.", "openint", "open interest", "dividends", "stock splits", "capital gains", "trades", "turnover", "tickvol", "spread")
+NO_PRICES = (
+    "volume",
+    "vol",
+    "vol.",
+    "openint",
+    "open interest",
+    "dividends",
+    "stock splits",
+    "capital gains",
+    "trades",
+    "turnover",
+    "tickvol",
+    "spread",
+)
 TICKERS = ("ticker", "symbol", "tic", "asset", "instrument", "ric", "isin", "coin", "code", "permno", "security", "name", "cusip")
 _SUFFIX = re.compile(r"(.+?)[._ ](open|high|low|close|volume|adjusted|adj close)", re.IGNORECASE)
 

@@ -4,9 +4,9 @@ A time of day and a zone are dropped: the date is the one written, which is the 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -25,11 +25,13 @@ _FORMS = {
     "month dd, yyyy": re.compile(rf"{_WEEKDAY}{_NAME}\s+(?P<day>\d{{1,2}}),?\s+(?P<year>\d{{4}})"),
     "yyyy-mm": re.compile(r"(?P<year>\d{4})[-/M](?P<month>\d{2})"),
 }
-_ANY = re.compile("|".join(re.sub(r"\(\?P=\w+\)", "[-/.]", re.sub(r"\?P<\w+>", "?:", form.pattern)).replace("([-/.])", "[-/.]").replace("\\1", "[-/.]") for form in _FORMS.values()))
 _MIDNIGHT = re.compile(r"[T ]\s*0?0:00(?::00(?:[.,]0+)?)?(?![:.,\d]|\s?[Pp])")
 _EXCEL = re.compile(r"[2-7]\d{4}(?:\.\d+)?")  # 1954 to 2119
 _SECONDS = re.compile(r"(?P<seconds>1?\d{9})(?:\d{3})?(?:\.0)?")
 _EXCEL_START, _UNIX_START = date(1899, 12, 30), date(1970, 1, 1)
+Refuse: TypeAlias = Callable[[int, str], ValueError]
+"""The error of a cell: its index, and what was expected of it."""
+
 _CENTURY = 70  # two digits from here on are of the 1900s, as POSIX has it (69)
 
 
@@ -50,7 +52,7 @@ class Dates(NamedTuple):
 def looks_like(cell: str, given: str | None = None) -> bool:
     """Whether a cell is written as a date, serials aside; or as the pattern that is given."""
     if given is None or "%" not in given:
-        return bool(_ANY.fullmatch(cell))
+        return any(form.fullmatch(cell) for form in _FORMS.values())
     try:
         datetime.strptime(cell, given)
     except ValueError:
@@ -105,43 +107,41 @@ def _parse(cells: Sequence[str], name: str, heading: str, lines: Sequence[int], 
             raise refuse(k, f"expected a date as {cells[0]!r} in row {lines[0]}" if looks_like(cells[k]) else "")
     matches = [m for m in found if m is not None]
     if form == "short":
-        readings = " or ".join(f"{one} ({what})" for one, what in (("%d/%m/%y", "day first"), ("%m/%d/%y", "month first"), ("%y/%m/%d", "year first")))
         mark = matches[0][1]
-        raise refuse(0, f"expected a year of four digits; say which by data.format={readings.replace('/', mark)}")
+        orders = [f"%d{mark}%m{mark}%y (day first)", f"%m{mark}%d{mark}%y (month first)", f"%y{mark}%m{mark}%d (year first)"]
+        raise refuse(0, f"expected a year of four digits; say which by data.format={' or '.join(orders)}")
     timed = form in ("yyyy-mm-dd", "numbers") and any(m["time"] and not _MIDNIGHT.match(m["time"]) for m in matches)
     if form == "numbers":
-        days, form = _ordered(matches, cells, refuse, name, given)
+        days, form = _ordered(matches, refuse, name, given)
         return Dates(days, form, timed)
     return Dates(_days(matches, _of_match, refuse), form, timed)
 
 
-def _ordered(matches: list[re.Match[str]], cells: Sequence[str], refuse, name: str, given: str | None) -> tuple[np.ndarray, str]:  # type: ignore[no-untyped-def]
+def _ordered(matches: list[re.Match[str]], refuse: Refuse, name: str, given: str | None) -> tuple[np.ndarray, str]:
     """(days, form) of dates that begin with two numbers, day and month in the order that fits all of them."""
     first, second = (np.array([int(m[part]) for m in matches]) for part in ("first", "second"))
     mark = matches[0]["mark"]
-    words = {"dmy": f"dd{mark}mm{mark}yyyy", "mdy": f"mm{mark}dd{mark}yyyy"}
-    reader = {"dmy": lambda m: date(int(m["year"]), int(m["second"]), int(m["first"])), "mdy": lambda m: date(int(m["year"]), int(m["first"]), int(m["second"]))}
-    fits = {"dmy": bool((second <= 12).all()), "mdy": bool((first <= 12).all())}
-    if given in fits:
-        return _days(matches, reader[given], refuse, f"expected a date as {words[given]}"), words[given]
-    if not any(fits.values()):
-        k = int(np.argmax(second > 12)) if first[0] > 12 else int(np.argmax(first > 12))
-        raise refuse(k, f"expected day and month in the order of {cells[0]!r}" if max(first[0], second[0]) > 12 else "")
-    if all(fits.values()):
-        both = {order: _days(matches, reader[order], refuse) for order in fits}
-        one_way = [order for order, days in both.items() if _runs_one_way(days.astype(int))]
-        if len(one_way) != 1:
-            k = int(np.argmax(first != second))
-            shown = {order: days[k] for order, days in both.items()}
-            if (both["dmy"] == both["mdy"]).all():
-                return both["dmy"], words["dmy"]
-            raise ValueError(
-                f"data: {name}: {cells[k]!r} can be read as {shown['dmy']} and as {shown['mdy']}, here and in the whole column; "
-                "say which by data.format=dmy or data.format=mdy"
-            )
-        return both[one_way[0]], words[one_way[0]]
-    order = "dmy" if fits["dmy"] else "mdy"
-    return _days(matches, reader[order], refuse), words[order]
+    orders = {"dmy": ("second", "first", f"dd{mark}mm{mark}yyyy"), "mdy": ("first", "second", f"mm{mark}dd{mark}yyyy")}
+
+    def read(order: str) -> np.ndarray:
+        month, day, words = orders[order]
+        return _days(matches, lambda m: date(int(m["year"]), int(m[month]), int(m[day])), refuse, f"expected a date as {words}")
+
+    fits = [order for order, months in (("dmy", second), ("mdy", first)) if (months <= 12).all()] if given not in orders else [str(given)]
+    if not fits:
+        early = first if first[0] <= 12 else second
+        k = int(np.argmax(early > 12))
+        raise refuse(k, f"expected day and month in the order of {matches[0][0]!r}" if k else "")
+    days = {order: read(order) for order in fits}
+    one_way = [order for order in fits if _runs_one_way(days[order].astype(int))]
+    fits = one_way if len(one_way) == 1 else fits
+    if len(fits) > 1 and (days["dmy"] != days["mdy"]).any():
+        k = int(np.argmax(days["dmy"] != days["mdy"]))
+        raise ValueError(
+            f"data: {name}: {matches[k][0]!r} can be read as {days['dmy'][k]} and as {days['mdy'][k]}, here and in the whole column; "
+            "say which by data.format=dmy or data.format=mdy"
+        )
+    return days[fits[0]], orders[fits[0]][2]
 
 
 def _runs_one_way(numbers: np.ndarray) -> bool:
@@ -174,7 +174,7 @@ def _from_seconds(cell: str) -> date:
     return _UNIX_START + timedelta(seconds=int(match["seconds"]))
 
 
-def _days(items, read, refuse, why: str = "") -> np.ndarray:  # type: ignore[no-untyped-def]
+def _days(items: Sequence[Any], read: Callable[[Any], date], refuse: Refuse, why: str = "") -> np.ndarray:
     """Each item read as a date; ``refuse(k, why)`` is raised for one that is none."""
     out = np.empty(len(items), "datetime64[D]")
     for k, item in enumerate(items):

@@ -1,9 +1,9 @@
-"""Historical daily returns as one array [days, columns], shared by Replay and Bootstrap.
+"""Historical returns as one array [rows, columns], shared by Replay and Bootstrap.
 
-Row k of ``moves`` leads from the close of day k to the next: the return of each asset, then each asset's variance and the short rate as they stand at
-the close it leads to. A step is a row: a trading day, 1/252 of a year, of the shipped history, and of a file whatever its dates say (1/365, 1/52, 1/12).
-A variance is the square of the volatility index where the asset has one (VIX: what options are priced by), else the exponentially weighted realised
-one, half-life 42 trading days, known at the close.
+Row k of ``moves`` leads from close k to the next: the return of each asset, then each asset's variance and the short rate as they stand at the close
+it leads to. A step is a row: of the shipped history a trading day, 1/252 of a year; of a file what its dates say (1/365, 1/52, 1/12). A variance is
+the square of the volatility index where the asset has one (VIX: what options are priced by), else the exponentially weighted realised one, half-life
+two months, known at the close.
 """
 
 from collections.abc import Mapping

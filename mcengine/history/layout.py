@@ -13,7 +13,21 @@ from mcengine.history import dates as dating
 from mcengine.history import numbers
 from mcengine.history.dialect import Rows
 
-WORDS = ("date", "day", "time", "timestamp", "datetime", "observation_date", "dates", "trade date", "date/time", "period", "month", "timeperiod", "caldt")
+WORDS = (
+    "date",
+    "day",
+    "time",
+    "timestamp",
+    "datetime",
+    "observation_date",
+    "dates",
+    "trade date",
+    "date/time",
+    "period",
+    "month",
+    "timeperiod",
+    "caldt",
+)
 """Headings of a column of dates, in lower case."""
 
 _MOST_LEVELS, _SAMPLE = 3, 200

@@ -109,7 +109,8 @@ def parse(cells: Sequence[str], decimal: str, where: str, lines: Sequence[int]) 
     plain = _plain(cells, decimal)
     if plain is not None:
         return Numbers(plain, False, "")
-    values, percent, currencies = np.full(len(cells), np.nan), [], {}
+    values, percent = np.full(len(cells), np.nan), []
+    currencies: dict[str, int] = {}
     for k, cell in enumerate(cells):
         if cell.lower() in MISSING:
             continue

@@ -88,8 +88,7 @@ def bound(name: str, given: Any) -> str | None:
     try:
         if isinstance(given, bool) or not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", text):
             raise ValueError
-        unit = {4: "Y", 7: "M", 10: "D"}[len(text)]
-        first = np.datetime64(text, unit)
+        first = np.datetime64(text)  # of a year, a month or a day, as it is written
         return str((first + 1).astype("datetime64[D]") - 1) if name == "end" else str(first.astype("datetime64[D]"))
     except ValueError:
         raise ValueError(f"{name}: expected a date like 2001-09-10, got {given!r}") from None

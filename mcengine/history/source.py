@@ -7,13 +7,14 @@ import io
 import lzma
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 LARGEST = 2**30
 """Bytes, unpacked: a file of prices has a thousandth; what unpacks to more is no file of prices."""
 
-_UNPACK = {"gz": (b"\x1f\x8b", gzip.open), "xz": (b"\xfd7zXZ\x00", lzma.open), "bz2": (b"BZh", bz2.open)}
+_UNPACK: dict[str, tuple[bytes, Any]] = {"gz": (b"\x1f\x8b", gzip.open), "xz": (b"\xfd7zXZ\x00", lzma.open), "bz2": (b"BZh", bz2.open)}
 _OTHERS = {
     "a zst archive": (0, b"\x28\xb5\x2f\xfd"),
     "a tar archive": (257, b"ustar"),
@@ -55,7 +56,7 @@ def _unpacked(content: bytes, name: str) -> bytes:
     end = name.rpartition(".")[2].lower()
     for kind, (magic, opened) in _UNPACK.items():
         if content.startswith(magic):
-            return _read(lambda opened=opened: opened(io.BytesIO(content)), name, kind)  # type: ignore[misc]
+            return _read(partial(opened, io.BytesIO(content)), name, kind)
     if content.startswith(b"PK"):
         return _read(lambda: _only_member(content, name), name, "zip")
     if end in (*_UNPACK, "zip", "zst", "tar", "tgz"):
@@ -67,7 +68,7 @@ def _read(opened: Any, name: str, kind: str) -> bytes:
     try:
         with opened() as stream:
             content: bytes = stream.read(LARGEST + 1)
-    except _Contents as error:
+    except _ContentsError as error:
         raise ValueError(str(error)) from None
     except _DAMAGED as error:
         raise ValueError(f"data: {name} is a damaged {kind} file: {_first(error)}") from None
@@ -78,7 +79,7 @@ def _read(opened: Any, name: str, kind: str) -> bytes:
     return content
 
 
-class _Contents(Exception):
+class _ContentsError(Exception):
     pass
 
 
@@ -86,9 +87,9 @@ def _only_member(content: bytes, name: str) -> Any:
     archive = zipfile.ZipFile(io.BytesIO(content))
     inside = [one for one in archive.namelist() if not one.endswith("/") and not one.startswith("__MACOSX")]
     if any(one.startswith("xl/") for one in inside):
-        raise _Contents(f"data: {name} is an Excel workbook; save its sheet as CSV")
+        raise _ContentsError(f"data: {name} is an Excel workbook; save its sheet as CSV")
     if len(inside) != 1:
-        raise _Contents(f"data: {name} holds {len(inside)} files; expected one, of prices")
+        raise _ContentsError(f"data: {name} holds {len(inside)} files; expected one, of prices")
     return archive.open(inside[0])
 
 

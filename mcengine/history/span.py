@@ -37,7 +37,9 @@ def common(body: Body, first: str | None, last: str | None, every: bool = False)
     whole = np.all(list(quoted.values()), axis=0)
     if whole.sum() < 2:
         why = f"; {listed([n for n, e in ends.items() if e == end])} ends on {days[end]}" if end < len(days) - 1 else ""
-        raise ValueError(f"data: {name} has {_count(int(whole.sum()))} from {days[0]} to {days[-1]} on which {listed(body.titles)} are all quoted{why}")
+        raise ValueError(
+            f"data: {name} has {_count(int(whole.sum()))} from {days[0]} to {days[-1]} on which {listed(body.titles)} are all quoted{why}"
+        )
     used = days[whole]
     checks.holes(used, name)
     frequency.check_even(used, name)

@@ -59,7 +59,8 @@ class Replay(AbstractHistory):
         """Replay of the shipped history or a file of one's own.
 
         Args:
-            assets: By name a ``Series``, its fields as a dict, or a column's name (see ``history.load_days``). None: the shipped ones, or every column of a file.
+            assets: By name a ``Series``, its fields as a dict, or a column's name (see ``history.load_days``). None: the shipped
+                ones, or every column of a file.
             data: File, table, dict of the arguments of ``history.read``, or ``Prices``; None: the shipped history.
             start: First date, like 2001-09-10, or None for the first there is.
             end: Last date, or None.
