@@ -131,9 +131,10 @@ def market_of(config: Any, given: Any = None) -> Any:
         config: A configuration.
         given: A market, or a calibration, in place of the one it names.
     """
-    market = load(config.market) if given is None else given
-    market = stressed(config, getattr(market, "market", market))  # a calibration carries its market
-    for remark in getattr(market, "remarks", ()):
+    built = load(config.market) if given is None else given
+    market = stressed(config, getattr(built, "market", built))  # a calibration carries its market
+    of_data = getattr(built, "remarks", ()) if hasattr(built, "market") else ()
+    for remark in [*of_data, *getattr(market, "remarks", ())]:
         print(remark, flush=True)
     return market
 

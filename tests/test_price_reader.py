@@ -18,7 +18,7 @@ import mcengine as mc
 from mcengine import config
 from mcengine.history import checks, frequency, read
 
-FILES = Path(__file__).with_name("prices")
+FILES = Path(__file__).with_name("data")
 DRESSED = ("ddmmyyyy", "newest_first", "preamble", "percent_column", "r_row_names", "compact_dates", "semicolon_decimal_comma", "investing")
 """The same 300 prices."""
 
@@ -126,7 +126,7 @@ def test_returns_are_offered_their_kind_and_compounded():
     assert "expected returns above -100 %, got -8.211 as a fraction" in refused(percents, kind="returns")
     daily = pd.Series(np.where(np.arange(40) % 2, 0.2, -0.15), pd.bdate_range("2019-01-02", periods=40), name="bonds")
     assert read(daily, kind="returns").warnings == ["bonds moves 283% a year; data.kind=percent_returns, if its returns are percents"]
-    assert "expected a return in every row" in refused(raw.mask(raw.index == "2001-05-31"), kind="returns")
+    assert "expected a return in every row" in refused(raw.replace({"fund_a": {raw["fund_a"].iloc[9]: np.nan}}), kind="returns")
 
 
 @pytest.mark.parametrize(("name", "part"), [("split_4_for_1", 4), ("pence_to_pounds", 100)])

@@ -18,6 +18,7 @@ from mcengine.calibrate.inputs import RATES, Known, choose_models, of_file, of_s
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
 from mcengine.engine import correlations
 from mcengine.history import Prices
+from mcengine.history.days import LEAST_POINTS
 from mcengine.history.reader import is_shipped
 from mcengine.market import Market
 from mcengine.statistics import Estimate
@@ -171,8 +172,9 @@ def _fit_one(name: str, model: str, frame: Any, dt: float, known: Known, innovat
         return reverting.fit_schwartz(prices, dt, name=name)
     if model in ("heston", "bates"):
         implied = None if quoted is None else frame[quoted].to_numpy(float) / 100.0
-        if implied is not None and not np.all(implied > 0.0):
-            raise ValueError(f"implied.{name}: expected volatilities above 0 in points, got {100.0 * implied.min():g} in {quoted}")
+        if implied is not None and not (np.all(implied > 0.0) and 100.0 * implied.max() >= LEAST_POINTS):
+            span = f"{100.0 * implied.min():g} to {100.0 * implied.max():g}"
+            raise ValueError(f"implied.{name}: expected volatilities above 0 in points, as 20 for 20 %, got {span} in {quoted}")
         fit = stochastic_volatility.fit_heston if model == "heston" else stochastic_volatility.fit_bates
         return fit(prices, dt, implied=implied, dividend=dividend)
     if model == "gjr_garch":

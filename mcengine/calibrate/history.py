@@ -50,6 +50,11 @@ class Calibration:
     notes: list[str]
     history: Prices
 
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said before the market is used: of a file of one's own what it was taken to be, and what may be wrong with it."""
+        return [] if self.history.taken.startswith(shipped.FILE) else self.history.notes
+
     def table(self) -> Any:
         """One row a parameter, value ± standard error (pandas)."""
         import pandas as pd

@@ -23,6 +23,9 @@ from mcengine.history.reader import is_shipped
 DAYS_PER_YEAR = 252
 """Trading days, as the shipped history has them."""
 
+LEAST_POINTS = 1.0
+"""A volatility index that never reaches 1 % is in fractions."""
+
 _FEWEST = 12
 """Rows over which a variance is remembered at least: of fewer it is mostly noise."""
 
@@ -163,7 +166,7 @@ def _days(table: Prices, chosen: dict[str, Series], rate: str | float, of: tuple
             raise ValueError(f"data: column {s.column} of {name}: expected prices that move, got {level[0]:g} to {level[-1]:g}")
         level = bond_index(level / 100.0, elapsed) if s.kind == "yield" else level
         returns.append(level[1:] / level[:-1] - 1.0)
-        variances.append((column(s.volatility) / 100.0) ** 2 if s.volatility is not None else _weighted_variance(level, per_year))
+        variances.append(_weighted_variance(level, per_year) if s.volatility is None else _quoted_variance(column(s.volatility), s.volatility))
     bill = np.log1p(column(rate) / 100.0) if isinstance(rate, str) else np.full(len(frame), float(rate))
     closes = np.column_stack([*variances, bill])
     dates = frame.index.to_numpy().astype("datetime64[D]").astype(int).astype(float)
@@ -186,6 +189,13 @@ def _series(name: str, given: Any) -> Series:
     if one.kind not in ("price", "yield"):
         raise ValueError(f"assets.{name}.kind: expected price or yield, got {one.kind!r}")
     return one._replace(dividend=float(one.dividend))
+
+
+def _quoted_variance(index: np.ndarray, title: str) -> np.ndarray:
+    """Variance a year of an index in points. Raises ``ValueError`` for one that is not above 0, or so low that it must be fractions."""
+    if not (index > 0.0).all() or index.max() < LEAST_POINTS:
+        raise ValueError(f"data: column {title}: expected volatilities in points, as 20 for 20 %, got {index.min():g} to {index.max():g}")
+    return (index / 100.0) ** 2
 
 
 def _weighted_variance(level: np.ndarray, per_year: int) -> np.ndarray:
