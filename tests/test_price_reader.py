@@ -204,6 +204,19 @@ def test_two_columns_of_dates_need_a_choice(file):
     assert "in Settled" in read(file(text), date="Settled").taken
 
 
+def test_a_file_without_a_header_needs_a_choice_where_it_has_several_columns(file):
+    text = csv(frame=table()).split("\n", 1)[1]
+    assert "has no header and several columns of numbers; say which are prices by data.columns, as [column_2]" in refused(file(text))
+    np.testing.assert_array_equal(read(file(text), columns=["column_3"]).frame["column_3"], table()["GLD"])
+    assert list(read(file(csv().split("\n", 1)[1])).frame) == ["column_2"]
+
+
+def test_prices_that_are_not_above_zero_are_said():
+    frame = table()
+    frame.iloc[7, 1] = 0.0
+    assert read(frame).warnings == ["GLD is 0 on 2019-01-11, not above 0, as on 1 of 40 days"]
+
+
 # --- damage, and what is no file of prices
 
 

@@ -50,6 +50,9 @@ def read_body(data: Any, asked: list[str] | None, date: str | None, formats: dic
     heading = found.levels[0][found.dates] if found.levels else ""
     days = dates.parse(found.columns[found.dates], name, heading, found.lines, formats["date"])
     described = columns.described(found)
+    several = [c.title for c in described if c.share >= 0.5]
+    if asked is None and not found.levels and len(several) > 1:
+        raise ValueError(f"data: {name} has no header and several columns of numbers; say which are prices by data.columns, as [{several[0]}]")
     by = columns.tickers(described) if len(np.unique(days.days)) < len(days.days) else None
     if by is None:
         chosen, left_out = columns.choose(described, asked, levels, name)

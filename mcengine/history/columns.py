@@ -8,25 +8,15 @@ from typing import NamedTuple
 
 from mcengine._spelling import near
 from mcengine.history import numbers
-from mcengine.history.layout import Table
+from mcengine.history.layout import Table, plain_heading
 
-CLOSES = ("adj close", "adjusted close", "adjusted_close", "adj_close", "adjclose", "adjusted", "close/last", "close", "price", "last")
+CLOSES = ("adj close", "adj. close", "adjclose", "adjusted close", "adjusted", "close/last", "close", "settle", "price", "last")
 """Headings of a close, the best first, in lower case."""
 
-RANGES = ("open", "high", "low")
-NO_PRICES = (
-    "volume",
-    "vol",
-    "vol.",
-    "openint",
-    "open interest",
-    "dividends",
-    "stock splits",
-    "capital gains",
-    "trades",
-    "turnover",
-    "tickvol",
-    "spread",
+RANGES = ("open", "high", "low", "adj. open", "adj. high", "adj. low")
+_NO_PRICE = re.compile(
+    r"(adj\. )?volume.*|vol\.?|tickvol|open ?int(erest)?|trades|turnover|spread|market ?cap|(ex-)?dividends?|split ratio|stock splits|capital gains"
+    r"|(% )?change( ?%)?|chg ?%?|unix( timestamp)?|time(stamp)?"
 )
 TICKERS = ("ticker", "symbol", "tic", "asset", "instrument", "ric", "isin", "coin", "code", "permno", "security", "name", "cusip")
 _SUFFIX = re.compile(r"(.+?)[._ ](open|high|low|close|volume|adjusted|adj close)", re.IGNORECASE)
@@ -50,6 +40,10 @@ class Column(NamedTuple):
     share: float
 
     @property
+    def is_no_price(self) -> bool:
+        return bool(_NO_PRICE.fullmatch(self.field))
+
+    @property
     def is_percent(self) -> bool:
         quoted = [c for c in self.cells if not numbers.is_missing(c)]
         return bool(quoted) and all(c.endswith(("%", "%)")) for c in quoted)
@@ -59,12 +53,10 @@ def described(table: Table) -> list[Column]:
     """The columns of a table beside its dates, each with what its headings say."""
     others = [j for j in range(len(table.columns)) if j != table.dates]
     if not table.levels:
-        names = {j: "price" if len(others) == 1 else f"price_{k + 1}" for k, j in enumerate(others)}
-        return [_column(names[j], "", "", table.columns[j]) for j in others]
-    known = {*CLOSES, *RANGES, *NO_PRICES}
-    plain = [[c.strip(" <>*").lower() for c in level] for level in table.levels]
+        return [_column(f"column_{j + 1}", "", "", table.columns[j]) for j in others]
+    plain = [[plain_heading(c) for c in level] for level in table.levels]
     if len(table.levels) > 1:
-        fields = next((k for k, level in enumerate(plain) if sum(level[j] in known for j in others) * 2 > len(others)), None)
+        fields = next((k for k, level in enumerate(plain) if sum(map(_says_what, (level[j] for j in others))) * 2 > len(others)), None)
         out = []
         for j in others:
             rest = [level[j] for k, level in enumerate(table.levels) if k != fields and level[j]]
@@ -77,6 +69,10 @@ def described(table: Table) -> list[Column]:
     of = [p[1] if p else "" for p in parts]
     many = {g for g in of if g and len({p[2].lower() for p in parts if p and p[1] == g} & {"open", "high", "low", "close"}) >= 3}
     return [c._replace(field=p[2].lower(), group=p[1]) if p and p[1] in many else c for c, p in zip(found, parts, strict=True)]
+
+
+def _says_what(heading: str) -> bool:
+    return heading in CLOSES or heading in RANGES or bool(_NO_PRICE.fullmatch(heading))
 
 
 def _column(title: str, field: str, group: str, cells: list[str]) -> Column:
@@ -96,7 +92,7 @@ def choose(columns: list[Column], asked: Sequence[str] | None, beside: Collectio
         return [_find(columns, one, name) for one in dict.fromkeys(asked)], []
     kept, out = [], []
     percents = [c for c in columns if c.is_percent]
-    some_plain = any(not c.is_percent and c.share >= 0.5 and c.field not in NO_PRICES for c in columns)
+    some_plain = any(not c.is_percent and c.share >= 0.5 and not c.is_no_price for c in columns)
     for c in columns:
         if c.title in beside or name_of(c.title) in beside:
             kept.append(c)
@@ -104,7 +100,7 @@ def choose(columns: list[Column], asked: Sequence[str] | None, beside: Collectio
             out.append(f"{c.title or 'a column without a heading'} (empty)")
         elif c.share < 0.5:
             out.append(f"{c.title or 'a column without a heading'} (text)")
-        elif c.field in NO_PRICES:
+        elif c.is_no_price:
             out.append(f"{c.title} (no price)" if not c.group else f"{c.field} of {c.group}")
         elif some_plain and c in percents:
             out.append(f"{c.title} (percent)")
@@ -145,7 +141,7 @@ def _found(columns: list[Column], asked: str) -> list[Column]:
 def _find(columns: list[Column], asked: str, name: str) -> Column:
     found = _found(columns, asked)
     if len(found) > 1:
-        found, _ = _closes([c for c in found if c.field not in NO_PRICES])
+        found, _ = _closes([c for c in found if not c.is_no_price])
     if not found:
         raise ValueError(f"data: {name} has no column {asked!r}{near(asked, [c.title for c in columns])}")
     if len(found) > 1:

@@ -45,6 +45,9 @@ def inspect(body: Body, kind: str | None, adjust: bool, rate: float, levels: Col
                 f"data: {body.name} column {title} has returns, it seems, not prices ({np.mean(v < 0.0):.0%} of {len(v):,} are below 0, "
                 f"{frequency.called(rate)}): data.kind={offered} makes prices of them, data.kind=prices takes them as they are"
             )
+        if (v <= 0.0).any():
+            k = int(np.argmax(v <= 0.0))
+            warnings.append(f"{title} is {v[k]:g} on {body.days[k]}, not above 0, as on {int((v <= 0.0).sum())} of {len(v)} days")
         found = checks.jumps(v)
         dates_of = np.concatenate([body.days[:1], body.days]) if len(v) > len(body.days) else body.days
         if found and adjust:

@@ -4,6 +4,7 @@ Above the first date stand a preamble and the header: one row, or several where 
 columns of two levels: field and ticker).
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,22 +14,10 @@ from mcengine.history import dates as dating
 from mcengine.history import numbers
 from mcengine.history.dialect import Rows
 
-WORDS = (
-    "date",
-    "day",
-    "time",
-    "timestamp",
-    "datetime",
-    "observation_date",
-    "dates",
-    "trade date",
-    "date/time",
-    "period",
-    "month",
-    "timeperiod",
-    "caldt",
+_WORD = re.compile(
+    r"((trade|observation) )?dates?|day|time( ?stamp)?|date[ /]?time|(time ?)?period|month|caldate|caldt|datum|fecha|data|jour|tag", re.IGNORECASE
 )
-"""Headings of a column of dates, in lower case."""
+"""Headings of a column of dates."""
 
 _MOST_LEVELS, _SAMPLE = 3, 200
 
@@ -103,19 +92,25 @@ def _headings(cells: list[list[str]], width: int) -> list[str]:
     """What the columns may be called, to tell the dates by: of the rows at the top the last with a word for dates."""
     for row in reversed(cells[:50]):
         full = ["", *row] if len(row) == width - 1 else row
-        if len(full) == width and any(_plain(c) in WORDS for c in full) and not any(dating.looks_like(c) for c in full):
+        if len(full) == width and any(map(_is_word, full)) and not any(dating.looks_like(c) for c in full):
             return full
     return ["", *cells[0]] if len(cells[0]) == width - 1 else cells[0] if len(cells[0]) == width else [""] * width
 
 
-def _plain(heading: str) -> str:
-    return heading.strip(" <>*").lower()
+def _is_word(heading: str) -> bool:
+    return bool(_WORD.fullmatch(plain_heading(heading)))
+
+
+def plain_heading(heading: str) -> str:
+    """A heading as it is compared: in lower case, without marks around it."""
+    return heading.strip(" <>*#").lower().replace("_", " ")
 
 
 def _date_column(whole: list[list[str]], name: str, headings: list[str], said: tuple[str | None, str | None]) -> int:
     """Which column has the dates; ``said`` are its heading and their format, or None."""
     heading, given = said
     if heading is not None:
+        headings = next((row for row in whole[:50] if heading in row), headings)
         if heading not in headings:
             raise ValueError(f"data.date: {name} has no column {heading!r}{near(heading, headings)}")
         return headings.index(heading)
@@ -125,14 +120,14 @@ def _date_column(whole: list[list[str]], name: str, headings: list[str], said: t
     written = [j for j in range(width) if 2 * sum(dating.looks_like(row[j], given) for row in some) >= len(some)]
     if not written:
         counts = [j for j in range(width) if dating.serials([row[j] for row in whole])]
-        written = [j for j in counts if _plain(headings[j]) in WORDS] or [j for j in counts if j == 0 and not headings[0]]
-    called = [j for j in written if _plain(headings[j]) in WORDS]
+        written = [j for j in counts if _is_word(headings[j])] or [j for j in counts if j == 0 and not headings[0]]
+    called = [j for j in written if _is_word(headings[j])]
     if len(written) == 1 or len(called) == 1:
         return called[0] if len(called) == 1 else written[0]
     if written:
         found = ", ".join(headings[j] or f"column {j + 1}" for j in written)
         raise ValueError(f"data: {name} has {len(written)} columns of dates, {found}; say which by data.date=")
-    close = [j for j in range(width) if _plain(headings[j]) in WORDS]
+    close = [j for j in range(width) if _is_word(headings[j])]
     row = whole[min(len(whole) - 1, 1)]
     shown = f"{row[close[0]]!r} in column {headings[close[0]]}" if close else ", ".join(row)[:60]
     raise ValueError(f"data: {name}: expected a column of dates like 2001-09-10, got {shown}; say how they are written by data.format=, as %Y%m")
@@ -141,7 +136,7 @@ def _date_column(whole: list[list[str]], name: str, headings: list[str], said: t
 def _header(above: list[list[str]], width: int, at: int, lines: list[int], name: str) -> tuple[list[list[str]], int]:
     """(levels of headings, how many rows stand above them)."""
     full = [["", *row] if len(row) == width - 1 and k == len(above) - 1 else row for k, row in enumerate(above)]
-    full = [row + [""] * (width - len(row)) if 1 < len(row) < width and _plain(row[0]) in WORDS else row for row in full]
+    full = [row + [""] * (width - len(row)) if 1 < len(row) < width and _is_word(row[0]) else row for row in full]
     named = [k for k, row in enumerate(full) if len(row) == width]
     if not named:
         return [], len(above)
@@ -154,6 +149,6 @@ def _header(above: list[list[str]], width: int, at: int, lines: list[int], name:
         levels = [full[k] for k in range(max(0, last - _MOST_LEVELS), last) if len(full[k]) == width]
         levels = [[row[at] if j == at else c for j, c in enumerate(level)] for level in levels]
         return (levels or [row]), last - len(levels)
-    if not row[at] and last > 0 and len(full[last - 1]) == width and _plain(full[last - 1][at]) in WORDS:  # units below the header
+    if not row[at] and last > 0 and len(full[last - 1]) == width and _is_word(full[last - 1][at]):  # units below the header
         return [full[last - 1]], last - 1
     return [row], last
