@@ -10,13 +10,13 @@ from mcengine._spelling import near
 from mcengine.history import numbers
 from mcengine.history.layout import Table, plain_heading
 
-CLOSES = ("adj close", "adj. close", "adjclose", "adjusted close", "adjusted", "close/last", "close", "settle", "price", "last")
+CLOSES = ("adj close", "adj. close", "adjclose", "adjusted close", "adjusted", "close/last", "close", "settle", "px last", "price", "last")
 """Headings of a close, the best first, in lower case."""
 
-RANGES = ("open", "high", "low", "adj. open", "adj. high", "adj. low")
+_RANGE = re.compile(r"(adj\.? ?|px )?(open|high|low)")
 _NO_PRICE = re.compile(
-    r"(adj\. )?volume.*|vol\.?|tickvol|open ?int(erest)?|trades|turnover|spread|market ?cap|(ex-)?dividends?|split ratio|stock splits|capital gains"
-    r"|(% )?change( ?%)?|chg ?%?|unix( timestamp)?|time(stamp)?"
+    r"(adj\.? ?|px )?volume.*|vol\.?|tickvol|open ?int(erest)?|trades|turnover|spread|market ?cap|(ex-)?div(idend.*| ?cash)|split.*|stock splits"
+    r"|capital gains|(% )?change( ?%)?|chg ?%?|unix( timestamp)?|time(stamp)?"
 )
 TICKERS = ("ticker", "symbol", "tic", "asset", "instrument", "ric", "isin", "coin", "code", "permno", "security", "name", "cusip")
 _SUFFIX = re.compile(r"(.+?)[._ ](open|high|low|close|volume|adjusted|adj close)", re.IGNORECASE)
@@ -65,14 +65,14 @@ def described(table: Table) -> list[Column]:
         return out
     titles = table.levels[0]
     found = [_column(titles[j].strip(" <>"), plain[0][j], "", table.columns[j]) for j in others]
-    parts = [_SUFFIX.fullmatch(c.title) for c in found]
+    parts = [None if _says_what(c.field) else _SUFFIX.fullmatch(c.title) for c in found]
     of = [p[1] if p else "" for p in parts]
     many = {g for g in of if g and len({p[2].lower() for p in parts if p and p[1] == g} & {"open", "high", "low", "close"}) >= 3}
     return [c._replace(field=p[2].lower(), group=p[1]) if p and p[1] in many else c for c, p in zip(found, parts, strict=True)]
 
 
 def _says_what(heading: str) -> bool:
-    return heading in CLOSES or heading in RANGES or bool(_NO_PRICE.fullmatch(heading))
+    return heading in CLOSES or bool(_RANGE.fullmatch(heading) or _NO_PRICE.fullmatch(heading))
 
 
 def _column(title: str, field: str, group: str, cells: list[str]) -> Column:
@@ -122,8 +122,8 @@ def _closes(kept: list[Column]) -> tuple[list[Column], list[str]]:
         ours = [c for c in kept if c.group == group]
         fields = {c.field for c in ours}
         closes = sorted((c for c in ours if c.field in CLOSES), key=lambda c: CLOSES.index(c.field))
-        if closes and (fields & set(RANGES) or len(closes) > 1):
-            others = [c for c in ours if c.field in (*RANGES, *CLOSES) and c is not closes[0]]
+        if closes and (any(map(_RANGE.fullmatch, fields)) or len(closes) > 1):
+            others = [c for c in ours if (c.field in CLOSES or _RANGE.fullmatch(c.field)) and c is not closes[0]]
             said = ", ".join(c.field if group else c.title for c in others)
             out.append(f"{said}{f' of {group}' if group else ''} (the {closes[0].field} is taken)")
             ours = [c for c in ours if c not in others]

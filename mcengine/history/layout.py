@@ -122,6 +122,8 @@ def _date_column(whole: list[list[str]], name: str, headings: list[str], said: t
         counts = [j for j in range(width) if dating.serials([row[j] for row in whole])]
         written = [j for j in counts if _is_word(headings[j])] or [j for j in counts if j == 0 and not headings[0]]
     called = [j for j in written if _is_word(headings[j])]
+    plainly = [j for j in called if plain_heading(headings[j]) == "date"]
+    called = plainly if len(plainly) == 1 else called
     if len(written) == 1 or len(called) == 1:
         return called[0] if len(called) == 1 else written[0]
     if written:
