@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from price_files import made
 
 import mcengine as mc
@@ -166,6 +168,33 @@ def test_yields_in_fractions_are_said():
     assert read(frame, levels=["bill"]).warnings == [
         "bill is 0.059 at most, which is read as percent: a yield of 5 % is 5, a volatility of 20 % is 20"
     ]
+
+
+SOURCES = {
+    "crypto exchange": "https://www.example.org\nunix,date,symbol,open,high,low,close,Volume BTC\n{ms},{d} 00:00:00,BTC/USDT,9,9,9,{p},12.5",
+    "vendor, adjusted": "Date,Open,High,Low,Close,Volume,Ex-Dividend,Split Ratio,Adj. Open,Adj. High,Adj. Low,Adj. Close,Adj. Volume\n"
+    "{d},9,9,9,9,1,0.0,1.0,9,9,9,{p},1",
+    "service, snake case": "timestamp,open,high,low,close,adjusted_close,volume,dividend_amount,split_coefficient\n{d},9,9,9,9,{p},1,0.0,1.0",
+    "service, camel case": "date,close,high,low,open,volume,adjClose,adjHigh,adjLow,adjOpen,adjVolume,divCash,splitFactor\n"
+    "{d}T00:00:00.000Z,9,9,9,9,1,{p},9,9,9,1,0.0,1.0",
+    "terminal": "Security,SPX Index,\nStart Date,2019-01-02,\n,,\nDate,PX_LAST,PX_VOLUME\n{d},{p},1000",
+    "library": "This file was made by a program.\n\n,Mkt,RF\n{c},{p},0.02",
+    "central bank": 'DATE,"TIME PERIOD","Euro (EXR.D.USD)"\n"{d}","{d}","{p}"',
+    "exchange": "Date,Close/Last,Volume,Open,High,Low\n{us},${p},1000,$9,$9,$9",
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_headings_of_well_known_sources(file, source):
+    """The one column of prices, and nothing beside it but what was asked for."""
+    *header, row = SOURCES[source].split("\n")
+    frame = table(columns=("Close",))
+    fields = [{"d": f"{d:%Y-%m-%d}", "c": f"{d:%Y%m%d}", "us": f"{d:%m/%d/%Y}", "ms": f"{int(d.timestamp())}000"} for d in frame.index]
+    rows = [row.format(p=p, **of) for p, of in zip(frame["Close"], fields, strict=True)]
+    found = read(file("\n".join([*header, *rows])), columns=["Mkt"] if source == "library" else None)
+    assert found.frame.shape == (40, 1)
+    np.testing.assert_array_equal(found.frame.to_numpy(), frame.to_numpy())
+    assert list(found.frame.index) == list(frame.index)
 
 
 # --- two readings
@@ -371,6 +400,22 @@ def test_three_hundred_made_files_are_read_right_or_refused_in_one_line(tmp_path
             error.add_note(f"made file {one.what}")
             raise
     assert right > 170
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 299), cuts=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4), st.integers(0, 30)), min_size=1, max_size=6))
+def test_whatever_a_file_holds_ends_in_a_table_or_in_one_line(tmp_path, seed, cuts):
+    """Bytes put in the place of others, anywhere in a made file."""
+    content = bytearray(made(seed).content)
+    for at, put, out in cuts:
+        k = int(at * len(content))
+        content[k : k + out] = put
+    path = tmp_path / "mutated.csv"
+    path.write_bytes(bytes(content))
+    try:
+        assert np.isfinite(read(path).frame.to_numpy()).all()
+    except ValueError:
+        refused(path)
 
 
 def test_a_wide_file_is_read_in_time(tmp_path):

@@ -28,7 +28,8 @@ def inspect(body: Body, kind: str | None, adjust: bool, rate: float, levels: Col
     Raises:
         ValueError: A column has returns, it seems, where prices are expected, or returns of -100 % and below.
     """
-    out, warnings = {}, []
+    out: dict[str, np.ndarray] = {}
+    warnings: list[str] = []
     for n, v in body.values.items():
         title = body.titles[n]
         if n in levels or title in levels:
@@ -45,24 +46,33 @@ def inspect(body: Body, kind: str | None, adjust: bool, rate: float, levels: Col
                 f"data: {body.name} column {title} has returns, it seems, not prices ({np.mean(v < 0.0):.0%} of {len(v):,} are below 0, "
                 f"{frequency.called(rate)}): data.kind={offered} makes prices of them, data.kind=prices takes them as they are"
             )
-        if (v <= 0.0).any():
-            k = int(np.argmax(v <= 0.0))
-            warnings.append(f"{title} is {v[k]:g} on {body.days[k]}, not above 0, as on {int((v <= 0.0).sum())} of {len(v)} days")
-        found = checks.jumps(v)
-        dates_of = np.concatenate([body.days[:1], body.days]) if len(v) > len(body.days) else body.days
-        if found and adjust:
-            v = checks.mended(v, found)
-        warnings += [_jump(title, v, dates_of, jump, adjust) for jump in found[:_LISTED]]
-        if len(found) > _LISTED:
-            warnings.append(f"{title}: {len(found) - _LISTED} more rows like that")
-        stands = checks.standstill(v)
-        if checks.still(v, rate):
-            warnings.append(f"{title} does not move, or hardly: {v[0]:g} to {v[-1]:g}")
-        elif stands is not None:
-            first, last = stands
-            warnings.append(f"{title} stands at {v[first]:g} for {last - first + 1} rows, from {dates_of[first]} to {dates_of[last]}")
-        out[n] = v
+        days = body.days if len(v) == len(body.days) else np.concatenate([body.days[:1], body.days])
+        out[n], said = _mended(v, title, days, adjust)
+        warnings += [*said, *_stands(out[n], title, days, rate)]
     return out, warnings
+
+
+def _mended(values: np.ndarray, title: str, days: np.ndarray, adjust: bool) -> tuple[np.ndarray, list[str]]:
+    """(prices, mended where ``adjust`` says so; their jumps)."""
+    found = checks.jumps(values)
+    said = [_jump(title, values, days, jump, adjust) for jump in found[:_LISTED]]
+    if len(found) > _LISTED:
+        said.append(f"{title}: {len(found) - _LISTED} more rows like that")
+    return checks.mended(values, found) if adjust else values, said
+
+
+def _stands(values: np.ndarray, title: str, days: np.ndarray, rate: float) -> list[str]:
+    """Prices that are none, or stand still."""
+    said, none, stretch = [], values <= 0.0, checks.standstill(values)
+    if none.any():
+        k = int(np.argmax(none))
+        said.append(f"{title} is {values[k]:g} on {days[k]}, not above 0, as on {int(none.sum())} of {len(values)} days")
+    if checks.still(values, rate):
+        said.append(f"{title} does not move, or hardly: {values[0]:g} to {values[-1]:g}")
+    elif stretch is not None:
+        first, last = stretch
+        said.append(f"{title} stands at {values[first]:g} for {last - first + 1} rows, from {days[first]} to {days[last]}")
+    return said
 
 
 def _jump(title: str, values: np.ndarray, days: np.ndarray, jump: checks.Jump, adjusted: bool) -> str:
