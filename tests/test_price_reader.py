@@ -94,6 +94,14 @@ def test_local_dates_are_kept_across_a_change_to_summer_time():
     assert [str(d)[:10] for d in read(FILES / "timezone.csv").frame.index] == ["2019-03-07", "2019-03-08", "2019-03-11", "2019-03-12"]
 
 
+def test_stamps_in_utc_of_an_exchange_east_of_it_are_no_dates():
+    """Midnight in Tokyo is 15:00 of the day before; in New York it is 5:00 of the same day."""
+    frame = table()
+    assert "got Sundays and no Friday" in refused(frame.tz_localize("Asia/Tokyo").tz_convert("UTC"))
+    assert list(read(frame.tz_localize("Asia/Tokyo")).frame.index) == list(frame.index)
+    assert list(read(frame.tz_localize("America/New_York").tz_convert("UTC")).frame.index) == list(frame.index)
+
+
 def test_columns_that_were_not_asked_for_may_hold_anything(file):
     found = read(FILES / "text_column.csv")
     assert (list(found.frame), found.remarks) == (["Close"], ["left out: Symbol (text)"])

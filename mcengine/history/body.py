@@ -64,6 +64,10 @@ def read_body(data: Any, asked: list[str] | None, date: str | None, formats: dic
     taken = [f"{dialect.SEPARATORS.get(rows.separator, repr(rows.separator))} between cells"] if rows.separator else []
     taken += [f"decimal {'commas' if decimal == ',' else 'points'}"]
     taken += [f"dates {days.form}" + (f" in {heading}" if heading else "") + (", the time of day dropped" if days.timed else ""), *found.said]
+    if days.timed and checks.are_a_day_early(days.days):
+        raise ValueError(
+            f"data: {name}: expected the exchange's own dates, got Sundays and no Friday: time stamps in UTC, a day early; convert them first"
+        )
     if by is not None:
         table, titles = _long(name, chosen, values, (by, days.days, found.lines), asked)
         return Body(name, np.unique(days.days), table, titles, [*taken, f"long, an asset for each {by.title}"], left_out)

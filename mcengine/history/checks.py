@@ -45,6 +45,12 @@ def order(days: np.ndarray, name: str, lines: list[int], timed: bool) -> bool:
     raise ValueError(f"data: {name} row {lines[k + 1]}: expected dates in order, each once, got {days[k + 1]} after {days[k]}")
 
 
+def are_a_day_early(days: np.ndarray) -> bool:
+    """Whether dates fall on Sundays and on no Friday, as midnights east of Greenwich do where they are written in UTC."""
+    weekday = (days.astype("datetime64[D]").astype(int) + 3) % 7  # 1970 began on a Thursday
+    return len(days) >= 10 and bool((weekday == 6).any()) and not bool((weekday == 4).any())
+
+
 def holes(days: np.ndarray, name: str) -> None:
     """Raise ``ValueError`` for a hole in the dates, with its ends."""
     gaps = np.diff(days).astype("timedelta64[D]").astype(int)

@@ -25,6 +25,7 @@ _FORMS = {
     "month dd, yyyy": re.compile(rf"{_WEEKDAY}{_NAME}\s+(?P<day>\d{{1,2}}),?\s+(?P<year>\d{{4}})"),
     "yyyy-mm": re.compile(r"(?P<year>\d{4})[-/M](?P<month>\d{2})"),
 }
+_UTC = ("Z", "UTC", "GMT", "+0000", "+00")
 _MIDNIGHT = re.compile(r"[T ]\s*0?0:00(?::00(?:[.,]0+)?)?(?![:.,\d]|\s?[Pp])")
 _EXCEL = re.compile(r"[2-7]\d{4}(?:\.\d+)?")  # 1954 to 2119
 _SECONDS = re.compile(r"(?P<seconds>1?\d{9})(?:\d{3})?(?:\.0)?")
@@ -42,11 +43,13 @@ class Dates(NamedTuple):
         days: As numpy days [rows].
         form: How they are written, in words.
         timed: Whether a time of day stands with them.
+        utc: Whether it is that of Greenwich.
     """
 
     days: np.ndarray
     form: str
     timed: bool = False
+    utc: bool = False
 
 
 def looks_like(cell: str, given: str | None = None) -> bool:
@@ -111,10 +114,9 @@ def _parse(cells: Sequence[str], name: str, heading: str, lines: Sequence[int], 
         orders = [f"%d{mark}%m{mark}%y (day first)", f"%m{mark}%d{mark}%y (month first)", f"%y{mark}%m{mark}%d (year first)"]
         raise refuse(0, f"expected a year of four digits; say which by data.format={' or '.join(orders)}")
     timed = form in ("yyyy-mm-dd", "numbers") and any(m["time"] and not _MIDNIGHT.match(m["time"]) for m in matches)
-    if form == "numbers":
-        days, form = _ordered(matches, refuse, name, given)
-        return Dates(days, form, timed)
-    return Dates(_days(matches, _of_match, refuse), form, timed)
+    utc = timed and all((m["zone"] or "").replace(":", "") in _UTC for m in matches)
+    days, form = _ordered(matches, refuse, name, given) if form == "numbers" else (_days(matches, _of_match, refuse), form)
+    return Dates(days, form, timed, utc)
 
 
 def _ordered(matches: list[re.Match[str]], refuse: Refuse, name: str, given: str | None) -> tuple[np.ndarray, str]:

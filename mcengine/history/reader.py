@@ -153,6 +153,6 @@ def _prices(body: Body, values: dict[str, np.ndarray], rate: float, remarks: lis
         f"{often}, {rate:.1f} a year; taken as {'; '.join(body.taken)}"
     )
     renamed = [f"{t} is called {n}" for n, t in body.titles.items() if n != t]
-    left = [f"left out: {', '.join(body.left_out)}"] if body.left_out else []
+    left = [f"left out: {listed(body.left_out)}"] if body.left_out else []
     odd = [f"the rows are irregular, {rate:.1f} a year"] if often == "irregular" else []
-    return Prices(frame, body.titles, taken, [*(["; ".join(renamed)] if renamed else []), *left, *remarks], [*odd, *warnings])
+    return Prices(frame, body.titles, taken, [*([listed(renamed)] if renamed else []), *left, *remarks], [*odd, *warnings])

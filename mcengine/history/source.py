@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 LARGEST = 2**30
-"""Bytes, unpacked: a file of prices has a thousandth; what unpacks to more is no file of prices."""
+"""Bytes, packed or not: a file of prices has a thousandth."""
 
 _UNPACK: dict[str, tuple[bytes, Any]] = {"gz": (b"\x1f\x8b", gzip.open), "xz": (b"\xfd7zXZ\x00", lzma.open), "bz2": (b"BZh", bz2.open)}
 _OTHERS = {
@@ -29,6 +29,8 @@ def text_or_table(path: Path) -> Any:
     if not path.is_file():
         raise ValueError(f"data: expected a CSV or parquet file, got {str(path)!r} which does not exist or is no file")
     try:
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"data: {path.name} is larger than {LARGEST / 2**30:g} GiB; expected a file of prices")
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"data: {path.name} cannot be read: {error.strerror}") from None

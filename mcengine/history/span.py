@@ -31,7 +31,7 @@ def common(body: Body, first: str | None, last: str | None, every: bool = False)
     days, quoted = days[inside], {n: np.isfinite(v[inside]) for n, v in body.values.items()}
     empty = [body.titles[n] for n, has in quoted.items() if not has.any()]
     if empty:
-        raise ValueError(f"data: {name} has no {', '.join(empty)} between {days[0]} and {days[-1]}")
+        raise ValueError(f"data: {name} has no {listed(empty)} between {days[0]} and {days[-1]}")
     begins, ends = ({n: int(rows[at]) for n, rows in ((n, np.flatnonzero(has)) for n, has in quoted.items())} for at in (0, -1))
     begin, end = max(begins.values()), min(ends.values())
     whole = np.all(list(quoted.values()), axis=0)
@@ -48,14 +48,14 @@ def common(body: Body, first: str | None, last: str | None, every: bool = False)
         raise ValueError(f"data: {name}: expected a return in every row, for those around it are not compounded without it; {dropped[0]}")
     later = [f"{n} to {days[e]}" for n, e in ends.items() if e > end]
     short = [n for n, e in ends.items() if e == end]
-    unused = [f"not used: {', '.join(later)}, for {listed(short)} end{'s' if len(short) == 1 else ''} on {days[end]}"] if later else []
+    unused = [f"not used: {listed(later)}, for {listed(short)} end{'s' if len(short) == 1 else ''} on {days[end]}"] if later else []
     return body._replace(days=used, values={n: v[inside][whole] for n, v in body.values.items()}), [*dropped, *unused]
 
 
 def _dropped(quoted: dict[str, np.ndarray], begin: int, end: int) -> list[str]:
     missing = {n: int((~has[begin : end + 1]).sum()) for n, has in quoted.items()}
     count = int((~np.all(list(quoted.values()), axis=0)[begin : end + 1]).sum())
-    cells = ", ".join(f"{n}: {m}" for n, m in missing.items() if m)
+    cells = listed([f"{n}: {m}" for n, m in missing.items() if m])
     return [f"{count} rows inside the range were dropped for an empty cell ({cells})"] if count else []
 
 
