@@ -477,3 +477,9 @@ def test_prices_once_read_are_taken_by_all():
     assert mc.market.Bootstrap.from_history(data=prices, rate=0.0).days.per_year == 365
     with pytest.raises(ValueError, match="the prices have no column 'gold'; they have coin"):
         mc.market.Replay.from_history({"gold": "gold"}, data=prices, rate=0.0)
+
+
+def test_a_column_named_like_a_part_of_a_market_gets_an_underscore():
+    fitted = mc.calibrate.fit_prices(table(200, columns=("rate", "S&P 500")), model="gbm")
+    assert list(fitted.market.assets) == ["rate_", "S_P_500"]
+    assert {"rate is called rate_", "S&P 500 is called S_P_500"} <= set(fitted.notes)
