@@ -83,7 +83,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
         configuration.check_folder(Path(found.config_dir))
     code = [_targets.module_name(name) for given in found.code for name in given.split(",")]
     multirun = found.multirun or "hydra.mode=MULTIRUN" in found.overrides
-    return CommandLine(found.overrides, multirun, found.config_dir, code, _shown(found))
+    return CommandLine(configuration.spelled_out(found.overrides), multirun, found.config_dir, code, _shown(found))
 
 
 def script(name: str, line: CommandLine, overrides: Sequence[str]) -> str:

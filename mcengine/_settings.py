@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 from mcengine._kinds import check_keys, check_kind, kinds
 from mcengine.calibrate import fit_prices
 from mcengine.engine import hosts, run
+from mcengine.history import read
 from mcengine.instrument.base import AbstractContract
 from mcengine.ledger import AbstractCost
 from mcengine.market import Market, Scenario, Stress
@@ -99,7 +100,9 @@ GROUPS: dict[str, dict[str, Any]] = {
 }
 GROUPS["engine"] |= {"platform": str | None, "hosts": TypedDict("Hosts", _options(hosts.start)) | None}  # type: ignore[operator]
 
-NEEDED = {"engine": ("hosts", "platform"), "optimise": ("paths",), "variance_reduction": ("method",)}
+GROUPS["data"] = {"file": str | None, **_options(read, "data", "start", "end", "levels")}
+
+NEEDED = {"engine": ("hosts", "platform"), "optimise": ("paths",), "variance_reduction": ("method",), "data": ("file",)}
 """Options that an experiment reads itself."""
 
 _FITTED = _options(fit_prices, "data", "say")

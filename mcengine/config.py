@@ -162,9 +162,10 @@ def market_of(config: Any, given: Any = None) -> Any:
         config: A configuration.
         given: A market, or a calibration, in place of the one it names.
     """
-    market = load(config.market) if given is None else given
-    market = stressed(config, getattr(market, "market", market))  # a calibration carries its market
-    for remark in getattr(market, "remarks", ()):
+    built = load(config.market) if given is None else given
+    market = stressed(config, getattr(built, "market", built))  # a calibration carries its market
+    of_data = getattr(built, "remarks", ()) if hasattr(built, "market") else ()
+    for remark in [*of_data, *getattr(market, "remarks", ())]:
         print(remark, flush=True)
     return market
 
@@ -403,10 +404,21 @@ def _known(name: str) -> tuple[str, ...]:
     return tuple(_compose([], name, None))
 
 
+def spelled_out(overrides: Sequence[str]) -> list[str]:
+    """Overrides with ``data=my.csv`` as ``data.file=my.csv``, which it is short for.
+
+    Args:
+        overrides: As on the command line.
+    """
+    short = [o.startswith("data=") and not o.startswith("data={") for o in overrides]
+    return [f"data.file={o.removeprefix('data=')}" if is_short else o for o, is_short in zip(overrides, short, strict=True)]
+
+
 def _compose(overrides: list[str], name: str, config_dir: str | Path | None) -> Any:
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
 
+    overrides = spelled_out(overrides)
     if not CONF.is_dir():
         raise ValueError(f"load_config: expected the configurations at {CONF}; install mcengine from a checkout (pip install -e .)")
     if not (CONF / f"{name}.yaml").is_file():

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import mcengine as mc
-from mcengine.history.price_table import read_prices
+from mcengine.history import read
 from mcengine.market.correlation import to_matrix
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
@@ -32,11 +32,11 @@ def test_every_parameter_has_a_standard_error(shipped):
 def test_variance_and_its_mean_agree_with_returns_and_vix(shipped):
     frame = shipped.history.frame
     returns = np.diff(np.log(frame["spx"]))
-    realised = np.mean(returns**2) * shipped.history.days_per_year
+    realised = np.mean(returns**2) * shipped.history.rows_per_year
     equity = shipped.market["equity"]
     assert float(equity.theta) == pytest.approx(realised, rel=1e-9)
     assert float(equity.v0) * float(equity.variance_premium) == pytest.approx((frame["vix"].iloc[-1] / 100) ** 2, rel=1e-9)
-    assert float(equity.drift) == pytest.approx(np.mean(returns) * shipped.history.days_per_year + realised / 2 + 0.019, rel=1e-9)
+    assert float(equity.drift) == pytest.approx(np.mean(returns) * shipped.history.rows_per_year + realised / 2 + 0.019, rel=1e-9)
 
 
 def test_correlation_realised_is_the_one_asked(shipped):
@@ -123,7 +123,7 @@ def test_prices_from_a_parquet_file_are_those_of_the_csv(tmp_path, dated):
         whole = whole.reset_index()
         whole["date"] = whole["date"].dt.strftime("%Y-%m-%d") if dated == "text" else whole["date"]
     whole.to_parquet(tmp_path / "my.parquet")
-    read, expected = (read_prices(tmp_path / name) for name in ("my.parquet", "my.csv"))
+    read, expected = (read(tmp_path / name) for name in ("my.parquet", "my.csv"))
     pd.testing.assert_frame_equal(read.frame, expected.frame, check_freq=False)
     assert len(read.frame) == 59
 
@@ -133,14 +133,14 @@ def test_without_an_engine_parquet_names_its_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "fastparquet", None)
     with pytest.raises(ValueError, match=r"^data: my\.parquet is parquet, .* pip install 'mcengine\[parquet\]'$"):
-        read_prices(tmp_path / "my.parquet")
+        read(tmp_path / "my.parquet")
 
 
 def test_a_broken_parquet_file_is_said(tmp_path):
     pytest.importorskip("pyarrow", reason="needs the extra mcengine[parquet]")
     (tmp_path / "my.parquet").write_bytes(b"PAR1 and nothing")
     with pytest.raises(ValueError, match=r"^data: my\.parquet is not a parquet file that can be read: "):
-        read_prices(tmp_path / "my.parquet")
+        read(tmp_path / "my.parquet")
 
 
 # ---- quotes, as a user runs them ----

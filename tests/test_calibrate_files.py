@@ -161,7 +161,7 @@ def changed(**columns):
         (changed(Date="2012-01-02"), {}, "row 502: expected dates in order, each once, got 2012-01-02 after"),
         (table().iloc[::5], {"columns": ["gold"], "model": "heston"}, "gold: expected at least 504 rows"),
         (table(rows=3000).iloc[::5], {"columns": ["gold"], "model": "heston"}, r"gold: expected daily prices for heston, got 5\d"),
-        (table(), {"columns": ["silver"]}, "has no column 'silver'; known: S_P_500, gold, bill"),
+        (table(), {"columns": ["silver"]}, "has no column 'silver'; known: S&P 500, gold, bill"),
         (table(), {"models": {"gold": "sabr"}}, "models.gold: expected one of gbm, heston"),
         (table(), {"rate": "vasicek"}, "yields: expected the maturity in years"),
         (table(), {"implied": {"gold": "vix"}}, "implied: the file has no column 'vix'"),
@@ -190,7 +190,7 @@ def test_parquet_needs_an_engine(tmp_path, monkeypatch):
     dated = table().assign(Date=lambda t: pd.to_datetime(t["Date"])).set_index("Date")
     monkeypatch.setattr(pd, "read_parquet", lambda _: dated)
     found = calibrate.fit_prices(file, columns=["gold"], model="gbm")
-    assert found.market["gold"].sigma == pytest.approx(np.diff(np.log(dated["gold"])).std() * np.sqrt(found.prices.days_per_year), rel=1e-6)
+    assert found.market["gold"].sigma == pytest.approx(np.diff(np.log(dated["gold"])).std() * np.sqrt(found.prices.rows_per_year), rel=1e-6)
 
 
 def test_regimes_from_a_file_make_a_market(csv):

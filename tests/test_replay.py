@@ -26,14 +26,16 @@ DAYS = 200
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """A CSV of three lognormal assets on weekdays, with an index of volatility and a bill; and its columns."""
+    """A CSV of three lognormal assets on trading days, with an index of volatility and a bill; and its columns."""
     import pandas as pd
+    from pandas.tseries.holiday import USFederalHolidayCalendar
 
     random = np.random.default_rng(5)
     levels = 50.0 * np.exp(np.cumsum(random.normal(0.0, [0.01, 0.004, 0.02], (DAYS, 3)), axis=0))
     frame = pd.DataFrame(levels, columns=["a", "b", "c"])
     frame["index"], frame["bill"] = random.uniform(10.0, 40.0, DAYS), random.uniform(0.0, 6.0, DAYS)
-    frame.insert(0, "date", pd.bdate_range("2001-01-01", periods=DAYS).strftime("%Y-%m-%d"))
+    trading = pd.offsets.CustomBusinessDay(calendar=USFederalHolidayCalendar())
+    frame.insert(0, "date", pd.date_range("2001-01-02", periods=DAYS, freq=trading).strftime("%Y-%m-%d"))
     file = tmp_path_factory.mktemp("made") / "made.csv"
     frame.to_csv(file, index=False, float_format="%.17g")
     return file, frame
@@ -185,7 +187,7 @@ def test_hedge_from_config():
         ({"period": "covid"}, "unknown period 'covid'; did you mean covid_2020"),
         ({"assets": {"equity": {"colum": "spx"}}}, "assets.equity: unknown key 'colum'; did you mean column"),
         ({"assets": {"equity": {"column": "spx", "kind": "bond"}}}, "assets.equity.kind: expected price or yield, got 'bond'"),
-        ({"assets": {"equity": "spy"}}, "lacks columns spy"),
+        ({"assets": {"equity": "spy"}}, "us_daily.csv.gz has no column 'spy'; did you mean spx"),
         ({"assets": {"rate": "spx"}}, "other than rate and place"),
         ({"assets": {"equity": None}}, "expected at least one asset"),
     ],
@@ -197,9 +199,11 @@ def test_refusals(change, message):
 
 def test_refusals_of_studies(made, replayed):
     mix = mc.policy.presets.unhedged(WEIGHTS)
-    with pytest.raises(ValueError, match="expected a step a trading day, 252 a year, for 1 years of history, got 12"):
+    with pytest.raises(ValueError, match="expected a step a row, 252 a year, for 1 years of this history, got 12; give steps=252"):
         mc.Study(replayed, mix, years=1.0, steps=12)
-    with pytest.raises(ValueError, match=r"expected a window of 252 days that starts from 2001-01-01 .*, got none: the data end on 2001-10-05"):
+    with pytest.raises(
+        ValueError, match=f"expected a window of 252 days that starts from 2001-01-02 .*, got none: the data end on {made[1]['date'].iloc[-1]}"
+    ):
         mc.Study(replayed, mix, years=1.0, steps=252)
     with pytest.raises(ValueError, match="expected a counter for a market that draws no normals, got Antithetic"):
         mc.Study(replayed, mix, years=YEARS, steps=STEPS, noise=mc.noise.Antithetic())
@@ -219,7 +223,7 @@ def test_a_price_below_zero_is_refused(made, tmp_path):
     frame = made[1].copy()
     frame.loc[50, "c"] = -37.63
     frame.to_csv(tmp_path / "below.csv", index=False)
-    with pytest.raises(ValueError, match=r"column c of commodity on 2001-03-12: expected a positive number, got -37\.63"):
+    with pytest.raises(ValueError, match=rf"column c of commodity on {frame['date'][50]}: expected a positive number, got -37\.63"):
         mc.market.Replay.from_history(ASSETS, data=tmp_path / "below.csv", rate="bill")
 
 

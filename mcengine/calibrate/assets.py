@@ -7,7 +7,6 @@ Assets of model ``regime_gbm`` share hidden regimes, found together, and have a 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,8 @@ from mcengine.calibrate.inputs import RATES, Known, choose_models, of_file, of_s
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
 from mcengine.engine import correlations
 from mcengine.history import Prices
+from mcengine.history.days import LEAST_POINTS
+from mcengine.history.reader import is_shipped
 from mcengine.market import Market
 from mcengine.statistics import Estimate
 
@@ -96,13 +97,13 @@ class MarketFit:
 
 
 def fit_prices(
-    data: str | Path | None = None,
+    data: Any = None,
     *,
     models: Mapping[str, str] | None = None,
     model: str | None = None,
     columns: Any = None,
-    start: str | None = None,
-    end: str | None = None,
+    start: Any = None,
+    end: Any = None,
     implied: Mapping[str, str] | None = None,
     dividends: Mapping[str, float] | None = None,
     rate: float | str | None = None,
@@ -114,7 +115,7 @@ def fit_prices(
     """Fit a model to each column of a file of prices, a rate, and the correlation of their Brownian motions.
 
     Args:
-        data: CSV or parquet file, or None for the shipped history's equity, bond and commodity.
+        data: File, table, dict of the arguments of ``history.read``, or ``Prices``; None: the shipped history's equity, bond and commodity.
         models: Model by column: gbm, heston, merton, kou, bates, gjr_garch, schwartz or regime_gbm.
         model: For the other columns; None: heston, gbm and schwartz for the shipped ones, else heston where there are rows enough, else gbm.
         columns: Headings to use, or None for all.
@@ -132,12 +133,12 @@ def fit_prices(
         ValueError: The data are not as expected, there are too few for a model, or a name is unknown.
     """
     given, span = Known(dict(implied or {}), dict(dividends or {}), dict(yields or {}), dict(models or {})), (start, end)
-    table, known = of_shipped(columns, span, rate, given, model, implied is None) if data is None else of_file(data, columns, span, rate, given)
+    table, known = of_shipped(columns, span, rate, given, model, implied is None) if is_shipped(data) else of_file(data, columns, span, rate, given)
     chosen = choose_models(table, known, model)
     names = list(chosen)
-    frame, dt, rows = table.frame, 1.0 / table.days_per_year, len(table.frame)
+    frame, dt, rows = table.frame, 1.0 / table.rows_per_year, len(table.frame)
     for name in names:
-        check_enough(name, chosen[name], rows, table.days_per_year)
+        check_enough(name, chosen[name], rows, table.rows_per_year)
         log_prices(name, chosen[name], frame[name].to_numpy(), frame.index)
     fits: dict[str, Fit] = {}
     for name in names:
@@ -158,7 +159,7 @@ def fit_prices(
     market, distance = _market(names, fits, found, pairs, interest)
     if distance > 0.0:
         notes.append(f"the pairs' correlations make no positive definite matrix: the nearest was taken, {distance:.2g} away")
-    notes = [*table.notes, *notes, f"{table.days_per_year:.1f} rows a year; errors of correlations by a block bootstrap ({_BLOCK}-row blocks)"]
+    notes = [*table.notes, *notes, f"{table.rows_per_year:.1f} rows a year; errors of correlations by a block bootstrap ({_BLOCK}-row blocks)"]
     notes += [f"{n}: {note}" for n, fit in fits.items() for note in fit.notes]
     notes += [note for one in (found, fitted_curve) if one is not None for note in one.notes]
     return MarketFit(market, fits, found, fitted_curve, pairs, table, notes)
@@ -167,14 +168,13 @@ def fit_prices(
 def _fit_one(name: str, model: str, frame: Any, dt: float, known: Known, innovations: str) -> Fit:
     quoted, dividend = known.implied.get(name), known.dividends.get(name, 0.0)
     prices = frame[name].to_numpy(float)
-    if np.ptp(prices) == 0.0:
-        raise ValueError(f"{name}: expected prices that move, got {prices[0]:g} in every row")
     if model == "schwartz":
         return reverting.fit_schwartz(prices, dt, name=name)
     if model in ("heston", "bates"):
         implied = None if quoted is None else frame[quoted].to_numpy(float) / 100.0
-        if implied is not None and not np.all(implied > 0.0):
-            raise ValueError(f"implied.{name}: expected volatilities above 0 in points, got {100.0 * implied.min():g} in {quoted}")
+        if implied is not None and not (np.all(implied > 0.0) and 100.0 * implied.max() >= LEAST_POINTS):
+            span = f"{100.0 * implied.min():g} to {100.0 * implied.max():g}"
+            raise ValueError(f"implied.{name}: expected volatilities above 0 in points, as 20 for 20 %, got {span} in {quoted}")
         fit = stochastic_volatility.fit_heston if model == "heston" else stochastic_volatility.fit_bates
         return fit(prices, dt, implied=implied, dividend=dividend)
     if model == "gjr_garch":
@@ -189,7 +189,7 @@ def _rate(
     if isinstance(rate, str):
         if rate not in RATES:
             raise ValueError(f"rate: expected a number, vasicek or hull_white, got {rate!r}")
-        check_enough("rate", rate, len(table.frame), table.days_per_year)
+        check_enough("rate", rate, len(table.frame), table.rows_per_year)
         by_maturity = sorted(yields, key=lambda c: yields[c])
         say(f"rate: {rate} from {', '.join(by_maturity)}")
         if rate == "vasicek":

@@ -17,7 +17,6 @@ Standard errors: a circular block bootstrap of the days (63-day blocks, all colu
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ import numpy as np
 from mcengine._spelling import near
 from mcengine.calibrate.asset_fit import ewma_volatility
 from mcengine.engine.sample import sample
-from mcengine.history import bond_index, shipped
+from mcengine.history import Prices, bond_index, shipped
 from mcengine.market import GBM, Heston, Market
 from mcengine.statistics import Estimate
 
@@ -49,7 +48,12 @@ class Calibration:
     market: Market
     parameters: dict[str, Estimate]
     notes: list[str]
-    history: shipped.History
+    history: Prices
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said before the market is used: of a file of one's own what it was taken to be, and what may be wrong with it."""
+        return [] if self.history.taken.startswith(shipped.FILE) else self.history.notes
 
     def table(self) -> Any:
         """One row a parameter, value ± standard error (pandas)."""
@@ -106,9 +110,9 @@ def from_history(assets: Mapping[str, str] | None = None, **options: Any) -> Mar
 def fit_history(
     assets: Mapping[str, str] | None = None,
     *,
-    data: str | Path | None = None,
-    start: str | None = None,
-    end: str | None = None,
+    data: Any = None,
+    start: Any = None,
+    end: Any = None,
     dividend: float = 0.019,
     rate: float | None = None,
 ) -> Calibration:
@@ -116,7 +120,7 @@ def fit_history(
 
     Args:
         assets: Model by asset, any of equity, bond and commodity; None: heston for equity, gbm for the others.
-        data: CSV file (also .gz) with the shipped one's columns, or None for that.
+        data: File, table, dict of the arguments of ``history.read``, or ``Prices``, with the shipped one's columns; None: that.
         start: First date, like 2001-09-10, or None for the first there is.
         end: Last date, or None.
         dividend: Yield a year that the equity index leaves out, added to its drift.
@@ -158,9 +162,9 @@ _HESTON_ONLY = ("equity.kappa", "equity.theta", "equity.vol_of_vol", "equity.rho
 class _Days:
     """Arrays over days: log returns, variances of the day before, standardised returns."""
 
-    def __init__(self, history: shipped.History, names: tuple[str, ...]) -> None:
+    def __init__(self, history: Prices, names: tuple[str, ...]) -> None:
         frame = history.frame
-        self.dt = 1.0 / history.days_per_year
+        self.dt = 1.0 / history.rows_per_year
         self.names = names
         self.last: dict[str, float] = {}
         self.returns: dict[str, np.ndarray] = {}
@@ -245,7 +249,7 @@ def _asset(name: str, model: str, p: Mapping[str, float], days: _Days, dividend:
     )
 
 
-def _notes(history: shipped.History, days: _Days, dividend: float, rate: float, from_bill: bool, market: Market) -> list[str]:
+def _notes(history: Prices, days: _Days, dividend: float, rate: float, from_bill: bool, market: Market) -> list[str]:
     notes = list(history.notes)
     if "equity" in days.names:
         notes.append(f"equity is a price index: a dividend yield of {dividend:.1%} is added to its drift and paid into the account")
@@ -257,5 +261,5 @@ def _notes(history: shipped.History, days: _Days, dividend: float, rate: float, 
                 + ("" if feller >= 1.0 else ", below 1: the variance touches zero, which QE-M handles")
             )
     notes.append(f"rate {rate:.2%}: " + (f"the 3-month bill of {history.frame.index[-1]:%Y-%m-%d}" if from_bill else "as given"))
-    notes.append(f"{history.days_per_year:.1f} days a year; errors by a block bootstrap of the days ({_BLOCK}-day blocks, {_DRAWS} draws)")
+    notes.append(f"{history.rows_per_year:.1f} days a year; errors by a block bootstrap of the days ({_BLOCK}-day blocks, {_DRAWS} draws)")
     return notes

@@ -1,15 +1,16 @@
 """What ``fit_prices`` fits: a table of prices, of the shipped history or the user's file, and what is known of its columns."""
 
 from collections.abc import Mapping
-from dataclasses import fields
-from pathlib import Path
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mcengine._spelling import near
 from mcengine.calibrate.asset_fit import MINIMUM, bond_prices
-from mcengine.history import Prices, read_prices, shipped
+from mcengine.history import Prices, shipped
+from mcengine.history.checks import still
+from mcengine.history.reader import given as read_given
 from mcengine.market import Market
 
 MODELS = ("gbm", "heston", "merton", "kou", "bates", "gjr_garch", "schwartz", "regime_gbm")
@@ -28,13 +29,14 @@ class Known(NamedTuple):
     models: Mapping[str, str]
 
 
-def of_file(data: str | Path, columns: Any, span: tuple[str | None, str | None], rate: Any, given: Known) -> tuple[Prices, Known]:
+def of_file(data: Any, columns: Any, span: tuple[Any, Any], rate: Any, given: Known) -> tuple[Prices, Known]:
     """The user's file between two dates: (all columns used, what is known of them by name)."""
     implied, dividends, yields, models = given
     if rate in RATES and not yields:
         raise ValueError(f"yields: expected the maturity in years of each column of yields for rate={rate}, such as {{DGS3MO: 0.25}}, got none")
-    wanted = None if columns is None else list(dict.fromkeys([*columns, *implied.values(), *yields]))
-    table = read_prices(data, start=span[0], end=span[1], columns=wanted, reserved={f.name for f in fields(Market)})
+    levels = [*implied.values(), *yields]
+    wanted = None if columns is None else list(dict.fromkeys([*columns, *levels]))
+    table = _apart(read_given(data, start=span[0], end=span[1], columns=wanted, levels=levels))
     called = {title: name for name, title in table.titles.items()}  # headings serve as well as names
     known = list(table.titles)
 
@@ -52,7 +54,17 @@ def of_file(data: str | Path, columns: Any, span: tuple[str | None, str | None],
     )
 
 
-def of_shipped(columns: Any, span: tuple[str | None, str | None], rate: Any, given: Known, model: str | None, vix: bool) -> tuple[Prices, Known]:
+def _apart(table: Prices) -> Prices:
+    """Prices of which none has the name of a part of a market: one that does gets an underscore at its end."""
+    new = {name: f"{name}_" for name in table.titles if name in {f.name for f in fields(Market)}}
+    if not new:
+        return table
+    titles = {new.get(name, name): title for name, title in table.titles.items()}
+    said = "; ".join(f"{name} is called {other}" for name, other in new.items())
+    return replace(table, frame=table.frame.rename(columns=new), titles=titles, remarks=[*table.remarks, said])
+
+
+def of_shipped(columns: Any, span: tuple[Any, Any], rate: Any, given: Known, model: str | None, vix: bool) -> tuple[Prices, Known]:
     """The shipped history between two dates: (equity, bond and commodity, or those of ``columns``; what is known of them).
 
     With ``vix`` the index is the implied volatility of an equity whose model reads one.
@@ -73,7 +85,7 @@ def of_shipped(columns: Any, span: tuple[str | None, str | None], rate: Any, giv
         out[name] = bond_prices(frame, shipped.COLUMNS["bond"]) if name == "bond" else frame[shipped.COLUMNS[name]]
     for extra in (["vix"] if seen else []) + list(yields):
         out[extra] = frame[extra]
-    notes = list(history.notes)
+    notes = list(history.remarks)
     if rate is None:
         out.attrs["bill"] = float(np.log1p(frame["ust3m"].iloc[-1] / 100.0))
     if "equity" in names:
@@ -83,7 +95,7 @@ def of_shipped(columns: Any, span: tuple[str | None, str | None], rate: Any, giv
         raise ValueError(f"models: unknown asset {unknown[0]!r}{near(unknown[0], names)}")
     models = {n: m for n, m in models.items() if n in names}
     implied = {"equity": "vix"} if seen else dict(given.implied)
-    return Prices(out, dict(shipped.COLUMNS), notes), Known(implied, dividends, yields, models)
+    return Prices(out, dict(shipped.COLUMNS), history.taken, notes), Known(implied, dividends, yields, models)
 
 
 def choose_models(table: Prices, known: Known, model: str | None) -> dict[str, str]:
@@ -97,7 +109,11 @@ def choose_models(table: Prices, known: Known, model: str | None) -> dict[str, s
             raise ValueError(f"models: unknown asset {name!r}{near(name, names)}")
         if chosen not in MODELS:
             raise ValueError(f"models.{name}: expected one of {', '.join(MODELS)}, got {chosen!r}")
-    enough = len(table.frame) >= 1.5 * MINIMUM["heston"] and table.days_per_year >= 200.0
+    for name in names:
+        prices = table.frame[name].to_numpy(float)
+        if still(prices, table.rows_per_year):
+            raise ValueError(f"{name}: expected prices that move, got {prices[0]:g} in every row, or nearly")
+    enough = len(table.frame) >= 1.5 * MINIMUM["heston"] and table.rows_per_year >= 200.0
     usual = model or ("heston" if enough else "gbm")
     for given, what in ((known.implied, "implied"), (known.dividends, "dividends")):
         for name in given:

@@ -1,9 +1,9 @@
-"""Files of prices to clean tables: shipped data and the user's own, days, named periods."""
+"""Files of prices to clean tables: one reader of what people have, shipped data, days, named periods."""
 
 from mcengine.history.bond_index import bond_index
 from mcengine.history.days import SHIPPED, Days, Series, load_days
 from mcengine.history.periods import named_periods
-from mcengine.history.price_table import Prices, read_prices
-from mcengine.history.shipped import History
+from mcengine.history.prices import Prices
+from mcengine.history.reader import read
 
-__all__ = ["SHIPPED", "Days", "History", "Prices", "Series", "bond_index", "load_days", "named_periods", "read_prices"]
+__all__ = ["SHIPPED", "Days", "Prices", "Series", "bond_index", "load_days", "named_periods", "read"]

@@ -1,24 +1,33 @@
-"""Historical daily returns as one array [days, columns], shared by Replay and Bootstrap.
+"""Historical returns as one array [rows, columns], shared by Replay and Bootstrap.
 
-Row k of ``moves`` leads from the close of day k to the next: the return of each asset, then each asset's variance and the short rate as they stand at
-the close it leads to. A step is one trading day, 1/252 of a year. A variance is the square of the volatility index where the asset has one (VIX:
-what options are priced by), else the exponentially weighted realised one, half-life 42 days, known at the close.
+Row k of ``moves`` leads from close k to the next: the return of each asset, then each asset's variance and the short rate as they stand at the close
+it leads to. A step is a row: of the shipped history a trading day, 1/252 of a year; of a file what its dates say (1/365, 1/52, 1/12). A variance is
+the square of the volatility index where the asset has one (VIX: what options are priced by), else the exponentially weighted realised one, half-life
+two months, known at the close.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from mcengine._model import model, number, static
 from mcengine._spelling import near
-from mcengine.history import shipped
+from mcengine.history import checks, shipped
 from mcengine.history.bond_index import bond_index
-from mcengine.history.ewma import ewma
+from mcengine.history.ewma import HALF_LIFE, ewma
+from mcengine.history.prices import Prices
+from mcengine.history.reader import given as read_given
+from mcengine.history.reader import is_shipped
 
 DAYS_PER_YEAR = 252
-_FIRST = 63
+"""Trading days, as the shipped history has them."""
+
+LEAST_POINTS = 1.0
+"""A volatility index that never reaches 1 % is in fractions."""
+
+_FEWEST = 12
+"""Rows over which a variance is remembered at least: of fewer it is mostly noise."""
 
 
 class Series(NamedTuple):
@@ -57,6 +66,8 @@ class Days:
         names: The assets.
         series: How each was made.
         notes: What was used, dropped and missing.
+        per_year: Rows a year: steps that make one.
+        remarks: What is to be said before they are used: of a file of one's own what it was taken to be, and what may be wrong with it.
     """
 
     moves: Any = number(term=True)
@@ -65,6 +76,8 @@ class Days:
     names: tuple[str, ...] = static()
     series: tuple[Series, ...] = static()
     notes: tuple[str, ...] = static(default=())
+    per_year: int = static(default=DAYS_PER_YEAR)
+    remarks: tuple[str, ...] = static(default=())
 
     @property
     def count(self) -> int:
@@ -93,16 +106,17 @@ class Days:
 def load_days(
     assets: Mapping[str, Any] | None = None,
     *,
-    data: str | Path | None = None,
-    start: str | None = None,
-    end: str | None = None,
+    data: Any = None,
+    start: Any = None,
+    end: Any = None,
     rate: str | float = "ust3m",
 ) -> Days:
-    """Daily history of several assets, on the days all their columns are quoted.
+    """History of several assets, on the days all their columns are quoted.
 
     Args:
-        assets: By name a ``Series``, its fields as a dict, or a column's name; an asset that is None is left out. None: ``SHIPPED``.
-        data: CSV file (also .gz), or None for the shipped one.
+        assets: By name a ``Series``, its fields as a dict, or a column's name; an asset that is None is left out. None: ``SHIPPED``, or every column
+            of a file.
+        data: File, table, dict of the arguments of ``read``, or ``Prices``; None: the shipped history.
         start: First date, like 2001-09-10, or None for the first there is.
         end: Last date, or None.
         rate: What cash earns: the column of a short rate (percent a year, simple), or one continuously compounded rate a year.
@@ -115,27 +129,49 @@ def load_days(
         >>> days.count, days.day(0)
         (248, '2008-01-02')
     """
+    bill = [rate] if isinstance(rate, str) else []
+    if assets is None and not is_shipped(data):
+        table = read_given(data, start=start, end=end, levels=bill)
+        assets = {name: title for name, title in table.titles.items() if not {name, title} & set(bill)}
+    else:
+        table = None
     chosen = {name: _series(name, given) for name, given in (SHIPPED if assets is None else assets).items() if given is not None}
     if not chosen:
         raise ValueError("assets: expected at least one asset, got none")
-    quoted = [s.volatility for s in chosen.values() if s.volatility is not None]
-    columns = tuple(dict.fromkeys([*(s.column for s in chosen.values()), *quoted, *([rate] if isinstance(rate, str) else [])]))
-    past = shipped.load(data, start=start, end=end, columns=columns)
-    frame = past.frame
+    if table is None:
+        indices = [s.volatility for s in chosen.values() if s.volatility is not None]
+        levels = [*(s.column for s in chosen.values() if s.kind == "yield"), *indices, *bill]
+        columns = tuple(dict.fromkeys([*(s.column for s in chosen.values()), *levels]))
+        table = shipped.load(data, start=start, end=end, columns=columns, levels=levels)
+    per_year = DAYS_PER_YEAR if is_shipped(data) else table.steps_per_year
+    remarks = () if is_shipped(data) else tuple(table.notes)
+    return _days(table, chosen, rate, (per_year, remarks))
+
+
+def _days(table: Prices, chosen: dict[str, Series], rate: str | float, of: tuple[int, tuple[str, ...]]) -> Days:
+    """The days of a table; ``of`` are the rows that make a year, and what is to be said of them."""
+    per_year, remarks = of
+    frame, called = table.frame, {title: name for name, title in table.titles.items()}
+    column = lambda c: frame[called.get(c, c)].to_numpy(float)  # noqa: E731
+    if isinstance(rate, str) and called.get(rate, rate) not in frame.columns:
+        raise ValueError(f"rate: the data have no column {rate!r}; give one of {', '.join(frame.columns)}, or a number, as rate=0.02")
     elapsed = np.diff(frame.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
     returns, variances = [], []
     for name, s in chosen.items():
-        level = frame[s.column].to_numpy(float)
+        level = column(s.column)
         if not (level > 0.0).all():
             day = str(frame.index[int(np.argmax(level <= 0.0))])[:10]
             raise ValueError(f"data: column {s.column} of {name} on {day}: expected a positive number, got {level[level <= 0.0][0]:g}")
+        if s.kind == "price" and checks.still(level, per_year):
+            raise ValueError(f"data: column {s.column} of {name}: expected prices that move, got {level[0]:g} to {level[-1]:g}")
         level = bond_index(level / 100.0, elapsed) if s.kind == "yield" else level
         returns.append(level[1:] / level[:-1] - 1.0)
-        variances.append((frame[s.volatility].to_numpy(float) / 100.0) ** 2 if s.volatility is not None else _weighted_variance(level))
-    bill = np.log1p(frame[rate].to_numpy(float) / 100.0) if isinstance(rate, str) else np.full(len(frame), float(rate))
+        variances.append(_weighted_variance(level, per_year) if s.volatility is None else _quoted_variance(column(s.volatility), s.volatility))
+    bill = np.log1p(column(rate) / 100.0) if isinstance(rate, str) else np.full(len(frame), float(rate))
     closes = np.column_stack([*variances, bill])
     dates = frame.index.to_numpy().astype("datetime64[D]").astype(int).astype(float)
-    return Days(np.column_stack([*returns, closes[1:]]), closes, dates, tuple(chosen), tuple(chosen.values()), tuple(past.notes))
+    moves = np.column_stack([*returns, closes[1:]])
+    return Days(moves, closes, dates, tuple(chosen), tuple(chosen.values()), tuple(table.notes), per_year, remarks)
 
 
 def _series(name: str, given: Any) -> Series:
@@ -155,8 +191,15 @@ def _series(name: str, given: Any) -> Series:
     return one._replace(dividend=float(one.dividend))
 
 
-def _weighted_variance(level: np.ndarray) -> np.ndarray:
+def _quoted_variance(index: np.ndarray, title: str) -> np.ndarray:
+    """Variance a year of an index in points. Raises ``ValueError`` for one that is not above 0, or so low that it must be fractions."""
+    if not (index > 0.0).all() or index.max() < LEAST_POINTS:
+        raise ValueError(f"data: column {title}: expected volatilities in points, as 20 for 20 %, got {index.min():g} to {index.max():g}")
+    return (index / 100.0) ** 2
+
+
+def _weighted_variance(level: np.ndarray, per_year: int) -> np.ndarray:
     """Variance a year at each close, from squared log returns up to it; before the first quarter is over, the mean of that."""
-    square = np.diff(np.log(level)) ** 2 * DAYS_PER_YEAR
-    begin = float(np.mean(square[:_FIRST]))
-    return np.concatenate([[begin], ewma(square, begin)])
+    square = np.diff(np.log(level)) ** 2 * per_year
+    begin = float(np.mean(square[: max(round(per_year / 4), _FEWEST)]))
+    return np.concatenate([[begin], ewma(square, begin, max(HALF_LIFE * per_year / DAYS_PER_YEAR, _FEWEST))])

@@ -1,8 +1,11 @@
 """Stretches of history with names: dates and what they were, in ``data/periods.yaml``."""
 
+import re
 from functools import lru_cache
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from mcengine._spelling import near
 
@@ -67,3 +70,25 @@ def check_inside(name: str, first: str, last: str, notes: tuple[str, ...]) -> Pe
             f"period: {name} runs from {one.start} to {one.end}, but the days on which all assets are quoted run from {first} to {last}{why}"
         )
     return one
+
+
+def bound(name: str, given: Any) -> str | None:
+    """A first or last date as 2001-09-10; of a month or a year its first day, or its last where ``name`` is ``end``.
+
+    Args:
+        name: ``start`` or ``end``, for messages.
+        given: A date, 2001-09-10, 2001-09 or 2001, or None.
+
+    Raises:
+        ValueError: For anything else: day and month are told apart by no other order.
+    """
+    if given is None:
+        return None
+    text = str(given)[:10] if hasattr(given, "year") else str(given).strip()
+    try:
+        if isinstance(given, bool) or not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", text):
+            raise ValueError
+        first = np.datetime64(text)  # of a year, a month or a day, as it is written
+        return str((first + 1).astype("datetime64[D]") - 1) if name == "end" else str(first.astype("datetime64[D]"))
+    except ValueError:
+        raise ValueError(f"{name}: expected a date like 2001-09-10, got {given!r}") from None

@@ -10,13 +10,12 @@ The block length L is by default Politis & White's (2004, corrected 2009) for re
 these, the longest over the assets: what the level of volatility carries from day to day the similarity carries from block to block.
 """
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 import numpy as np
 
-from mcengine._model import Scalar, model, number
+from mcengine._model import Scalar, model, number, replace
 from mcengine.history import periods
 from mcengine.history.days import Days, load_days
 from mcengine.market.historical import AbstractHistory, Assets
@@ -53,9 +52,9 @@ class Bootstrap(AbstractHistory):
         cls,
         assets: Assets = None,
         *,
-        data: str | Path | None = None,
-        start: str | None = None,
-        end: str | None = None,
+        data: Any = None,
+        start: Any = None,
+        end: Any = None,
         period: str | None = None,
         rate: str | float = "ust3m",
         block: float | None = None,
@@ -65,8 +64,9 @@ class Bootstrap(AbstractHistory):
         """Bootstrap of the shipped history or a file of one's own.
 
         Args:
-            assets: By name a ``Series``, its fields as a dict, or a column's name (see ``history.load_days``). None: the shipped ones.
-            data: CSV file (also .gz), or None for the shipped one.
+            assets: By name a ``Series``, its fields as a dict, or a column's name (see ``history.load_days``). None: the shipped
+                ones, or every column of a file.
+            data: File, table, dict of the arguments of ``history.read``, or ``Prices``; None: the shipped history.
             start: First date, like 2001-09-10, or None for the first there is.
             end: Last date, or None.
             period: One of ``history.named_periods()`` whose days alone are drawn, or None.
@@ -118,7 +118,7 @@ class Bootstrap(AbstractHistory):
             unit = moves[:, : len(days.names)] / np.sqrt(np.maximum(closes[:, :-1], 1e-12))
             block = max(block_length(x) for z in unit.T for x in (z, z * z))
         moves = np.column_stack([moves[order], following])
-        return cls(Days(moves, closes[order], dates[order], days.names, days.series, days.notes), block, similarity, surface)
+        return cls(replace(days, moves=moves, closes=closes[order], dates=dates[order]), block, similarity, surface)
 
     @property
     def rate(self) -> FlatRate:

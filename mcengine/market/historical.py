@@ -9,7 +9,7 @@ import numpy as np
 
 from mcengine._model import Scalar, model, number
 from mcengine._spelling import near
-from mcengine.history.days import DAYS_PER_YEAR, Days, Series
+from mcengine.history.days import Days, Series
 from mcengine.noise import Path
 from mcengine.pricing import Calendar, Pricer, Quote
 from mcengine.pricing.black import root
@@ -102,8 +102,12 @@ class AbstractHistory(abc.ABC):
             raise ValueError(f"unknown asset {name!r}{near(name, self.assets)}")
         return self.assets[name]
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        return self.days.remarks
+
     def check_steps(self, years: Scalar, steps: int) -> None:
-        """Check that a step is one trading day.
+        """Check that a step is one row of history.
 
         Args:
             years: Horizon in years.
@@ -112,9 +116,11 @@ class AbstractHistory(abc.ABC):
         Raises:
             ValueError: It is not.
         """
-        if round(float(years) * DAYS_PER_YEAR) != steps:
+        per_year = self.days.per_year
+        wanted = round(float(years) * per_year)
+        if wanted != steps:
             raise ValueError(
-                f"Study.steps: expected a step a trading day, {DAYS_PER_YEAR} a year, for {float(years):g} years of history, got {steps}"
+                f"Study.steps: expected a step a row, {per_year} a year, for {float(years):g} years of this history, got {steps}; give steps={wanted}"
             )
 
     def pricers(self) -> dict[str, Pricer]:

@@ -4,7 +4,6 @@ Windows overlap, so that their results are as dependent as they look: over n win
 error of a mean is too small by about sqrt(2 h / 3) to sqrt(h). ``sampling`` says so to whoever makes an error (``statistics.dependence``).
 """
 
-from pathlib import Path
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
@@ -49,9 +48,9 @@ class Replay(AbstractHistory):
         cls,
         assets: Assets = None,
         *,
-        data: str | Path | None = None,
-        start: str | None = None,
-        end: str | None = None,
+        data: Any = None,
+        start: Any = None,
+        end: Any = None,
         period: str | None = None,
         rate: str | float = "ust3m",
         surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
@@ -59,8 +58,9 @@ class Replay(AbstractHistory):
         """Replay of the shipped history or a file of one's own.
 
         Args:
-            assets: By name a ``Series``, its fields as a dict, or a column's name (see ``history.load_days``). None: the shipped ones.
-            data: CSV file (also .gz), or None for the shipped one.
+            assets: By name a ``Series``, its fields as a dict, or a column's name (see ``history.load_days``). None: the shipped
+                ones, or every column of a file.
+            data: File, table, dict of the arguments of ``history.read``, or ``Prices``; None: the shipped history.
             start: First date, like 2001-09-10, or None for the first there is.
             end: Last date, or None.
             period: One of ``history.named_periods()`` that windows start within, or None.
