@@ -202,6 +202,9 @@ def say_how_it_went(result: mc.Result) -> dict[str, Any]:
         drawn, rest = noise.coverage(result.study.steps, result.study.market.n_factors)
         beyond = f", {rest:,} from the counter" if rest else ""
         print(f"{drawn:,} dimensions from {type(noise).__name__}{beyond}; errors from {result.sampling.size} randomisations")
+    years, steps = float(result.study.years), result.study.steps
+    if years >= 2.0 and not result.study.year_steps:
+        print(f"no yearly figures: {steps:,} steps in {years:g} years, {steps / years:.4g} a year, put no year's end on a step; give steps={round(252 * years)}")
     print(f"{result.stopped}{before}; compiled in {times['compile_seconds']:.2f} s, first block in {times['first_seconds']:.3f} s{speed}\n")
     return {**times, "paths": result.paths, "stopped": result.stopped}
 
