@@ -11,7 +11,6 @@ from typing import Any
 
 import _main
 import numpy as np
-
 from tqdm import tqdm
 
 import mcengine as mc
@@ -44,7 +43,8 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         print(note)
     realised = fitted.realised_correlation()
     if len(realised):
-        print(f"\ncorrelation of Brownian motions, target and as simulated standardised steps realise it\n{_ends(realised.round(4), 'target', 'correlation').to_string()}")
+        print("\ncorrelation of Brownian motions, target and as simulated standardised steps realise it")
+        print(_ends(realised.round(4), "target", "correlation").to_string())
     folder.write_table("parameters", table)
     if len(diagnostics):
         folder.write_table("diagnostics", diagnostics)

@@ -1,4 +1,4 @@
-"""Files of option quotes as people have them: what they are taken for, what parity implies, what crosses arbitrage, what a fit that ends on a bound says."""
+"""Files of option quotes as people have them: what they are taken for, what parity implies, what crosses arbitrage; fits that end on a bound."""
 
 import math
 from pathlib import Path
@@ -48,7 +48,9 @@ def written(folder, frame, **options):
 def test_volatilities_in_percent_are_said():
     q = calibrate.read_quotes(DATA / "quotes_in_percent.csv")
     assert q.volatility[(q.strike == 100.0)].tolist() == pytest.approx([0.2] * 4)
-    assert q.notes[0].endswith("36 quotes at 4 expiries: volatilities in percent (implied_vol), expiries in days (days), forwards from spot and zero_rate")
+    assert q.notes[0].endswith(
+        "36 quotes at 4 expiries: volatilities in percent (implied_vol), expiries in days (days), forwards from spot and zero_rate"
+    )
     assert q.warnings == []
 
 
@@ -75,7 +77,7 @@ def test_parity_gives_forward_and_discount(tmp_path):
     assert "%m/%d/%Y" in q.notes[0]
 
 
-FORMS = {"days": "days", "years": "years", "expiry": "%Y-%m-%d", "Expiry": "%Y%m%d", "EXPIRATION": "%d-%b-%Y"}
+FORMS = {"days": "days", "years": "years", "expiry": "%Y-%m-%d", "Expiry": "%Y%m%d", "EXPIRATION": "%d-%b-%Y", "Exp Date": "%Y-%m-%dT16:00:00Z"}
 
 
 @settings(max_examples=12, deadline=None, derandomize=True)
@@ -103,7 +105,9 @@ def test_one_surface_in_any_dress(tmp_path_factory, form, percent, sides, dialec
             frame[name] = frame[name].map("{:.10f}%".format)
     if both:
         frame = pd.concat([frame.assign(cp="C"), frame.assign(cp="P")])
-    file = written(tmp_path_factory.mktemp("dress"), frame, sep=dialect, decimal="," if dialect == ";" else ".", encoding="utf-8-sig" if mark else None)
+    file = written(
+        tmp_path_factory.mktemp("dress"), frame, sep=dialect, decimal="," if dialect == ";" else ".", encoding="utf-8-sig" if mark else None
+    )
     q = calibrate.read_quotes(file)
     order = np.lexsort((q.strike, q.years))
     assert np.allclose(q.volatility[order], truth.vol, atol=1e-9)
@@ -140,7 +144,9 @@ def test_all_that_cross_are_named_at_once_and_left_out_on_request(tmp_path):
     frame.loc[[4, 13, 22], "implied_vol"] = [0.45, 0.05, 0.6]  # 100 at each expiry
     frame.loc[8, "implied_vol"] = np.nan
     file = written(tmp_path, frame)
-    with pytest.raises(ValueError, match=r"1 of 27 rows are no quotes: row 10 column implied_vol: expected a number above 0, got nan\. quotes\.clean=true"):
+    with pytest.raises(
+        ValueError, match=r"1 of 27 rows are no quotes: row 10 column implied_vol: expected a number above 0, got nan\. quotes\.clean=true"
+    ):
         calibrate.read_quotes(file)
     frame.loc[8, "implied_vol"] = 0.18
     file = written(tmp_path, frame)

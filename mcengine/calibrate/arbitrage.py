@@ -73,7 +73,8 @@ def without_crossings(q: Any) -> tuple[np.ndarray, list[str]]:
     """(rows that stay, what is wrong with each that does not): the row of most crossings beyond bid and ask goes, one after the other, until none is
     left; of two alike the one further from the volatilities beside it.
     """
-    stays, faults = np.arange(q.strike.size), []
+    stays = np.arange(q.strike.size)
+    faults: list[str] = []
     while True:
         kept = replace(q, **{n: None if getattr(q, n) is None else getattr(q, n)[stays] for n in _BY_ROW})
         found = crossings(kept, at="best")
@@ -81,7 +82,7 @@ def without_crossings(q: Any) -> tuple[np.ndarray, list[str]]:
             return stays, faults
         count = np.bincount([r for c in found for r in (c.first, c.second)], minlength=stays.size).astype(float)
         tied = np.flatnonzero(count == count.max())
-        worst = int(max(tied, key=lambda r: _oddness(kept, r)))
+        worst = max(tied.tolist(), key=lambda r: _oddness(kept, r))
         words = next(c.words for c in found if worst in (c.first, c.second))
         faults.append(f"strike {kept.strike[worst]:g} at {365.0 * kept.years[worst]:g} days ({words})")
         stays = np.delete(stays, worst)
@@ -107,7 +108,7 @@ def butterflies(q: Any) -> dict[float, int]:
 
 
 class _Expiry(NamedTuple):
-    """Of one expiry, by strike: rows, ln K/F, strike, total variances, and calls undiscounted, currency, at the lower and at the higher of two volatilities."""
+    """Of one expiry, by strike: rows, ln K/F, strike, total variances and undiscounted calls, at the lower and at the higher of two volatilities."""
 
     rows: np.ndarray
     k: np.ndarray

@@ -2,8 +2,8 @@
 
 Correlations are of each row's increment divided by the volatility known the row before, rows likelier than not to hold a jump left out. With x and y
 standardised a correlation c moves by the mean of x y - c (x^2 + y^2)/2, and its error is of that mean: by the long-run variance, over as many rows as
-the data depend on themselves (Politis & Romano 1995, see ``statistics.dependence``). Where single pairs do not make a positive definite matrix together, the nearest is taken.
-Assets of model ``regime_gbm`` share hidden regimes, found together, and have a correlation in each.
+the data depend on themselves (Politis & Romano 1995, see ``statistics.dependence``). Where single pairs do not make a positive definite matrix
+together, the nearest is taken. Assets of model ``regime_gbm`` share hidden regimes, found together, and have a correlation in each.
 """
 
 import os

@@ -63,7 +63,7 @@ def maximise(
 
     if loss(np.zeros_like(start)) >= 1e10:
         raise ValueError("maximise: expected a finite likelihood at the start; the data may hold a value the model cannot make")
-    options = {"gtol": 1e-6, "maxiter": 200}
+    options: dict[str, Any] = {"gtol": 1e-6, "maxiter": 200}
     if scored:  # the scores' outer product is about the curvature (Berndt, Hall, Hall & Hausman 1974), and ten evaluations are saved
         slopes = unit[:, None] * scored(start)[1]
         outer = slopes @ slopes.T / slopes.shape[1]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mcengine.calibrate import arbitrage
-from mcengine.calibrate.quote_file import Quotes, read_quotes
+from mcengine.calibrate.quote_chain import Quotes, read_quotes
 from mcengine.market import Bates, Heston, Market
 from mcengine.statistics import Estimate
 
@@ -99,10 +99,10 @@ def fit_quotes(model: str = "heston", quotes: Quotes | None = None) -> SurfaceFi
     curvature = slopes.T @ slopes
     # A number at its bound has no error; the others' are those with it held.
     free = np.flatnonzero(np.min(np.abs(best.x - np.array(bounds)), axis=0) > 1e-3 * scale)
-    errors = np.full(len(names), np.nan)
-    errors[free] = np.sqrt(np.diag(np.linalg.pinv(curvature[np.ix_(free, free)])) * squares / max(q.strike.size - free.size, 1))
+    spread = np.full(len(names), np.nan)
+    spread[free] = np.sqrt(np.diag(np.linalg.pinv(curvature[np.ix_(free, free)])) * squares / max(q.strike.size - free.size, 1))
     point = dict(zip(names, (float(v) for v in best.x), strict=True))
-    parameters = {n: Estimate(v, float(e), q.strike.size) for (n, v), e in zip(point.items(), errors, strict=True)}
+    parameters = {n: Estimate(v, float(e), q.strike.size) for (n, v), e in zip(point.items(), spread, strict=True)}
     asset: Any = {"heston": Heston, "bates": Bates}[model]
     asset = asset(spot=q.spot, **point)
     return SurfaceFit(model, asset, parameters, q, implied(best.x, q), squares)

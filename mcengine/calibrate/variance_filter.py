@@ -3,12 +3,11 @@
 y = 2 sqrt(v)/xi has noise of 1, so v lives on a grid even in y, and the likelihood is Hamilton's filter over it: a sum over (v, v') of
     p(v) q(v'|v) f(r | v, v'),   q normal in y, its drift (2 kappa theta/xi^2 - 1/2)/y - kappa y/2,   z_v = (y' - y - drift dt)/sqrt(dt).
 The grid's step is a fraction of sqrt(dt), where such sums are exact to many digits; a vol of vol that needs more nodes than there are is not looked
-for (the step is at most twice that fraction: three digits), nor a kappa under which a day is no small step. Each v' is reached from a window of v alone; how many those are,
-and how many nodes the grid has, is rounded up to a few sizes, each one program: a fit compiles once or twice, and all assets share it. Derivatives
-go forward with the days, so that each day has its own.
+for (the step is at most twice that fraction: three digits), nor a kappa under which a day is no small step. Each v' is reached from a window of v
+alone; how many those are, and how many nodes the grid has, is rounded up to a few sizes, each one program: a fit compiles once or twice, and all
+assets share it. Derivatives go forward with the days, so that each day has its own.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -64,7 +63,9 @@ class Moments(NamedTuple):
 
 
 class Filtered(NamedTuple):
-    """By day: log density, probability of a return below the day's given those before, of a jump given it, variance known the day before; variance now."""
+    """By day: log density, probability of a return below the day's given those before, of a jump given it, variance known the day before.
+    ``last`` is the variance now.
+    """
 
     logs: Any
     below: Any
@@ -91,7 +92,7 @@ def filtered(x: np.ndarray, r: np.ndarray, m: Moments) -> tuple[Filtered, int]:
     sources = _sources(x, m)
     with jax.enable_x64(True):
         found = _filtered(jnp.asarray(x), jnp.asarray(r), m, sources)
-        return Filtered(*(np.asarray(one) for one in found)), sources.shape[1]
+        return Filtered._make(np.asarray(one) for one in found), sources.shape[1]
 
 
 def _grid(n: Numbers, m: Moments, nodes: int, of: Any) -> tuple[Any, Any]:
@@ -195,4 +196,4 @@ def _filtered(x: Any, r: Any, m: Moments, sources: Any) -> Filtered:
         return reached / likelihood, (jnp.log(likelihood), (before * below).sum(), (before * jumpy).sum() / likelihood, p @ v)
 
     last, by_day = jax.lax.scan(day, start, r)
-    return Filtered(*by_day, last @ v)
+    return Filtered._make((*by_day, last @ v))

@@ -58,8 +58,8 @@ def table(
 ) -> Any:
     """Return, protection, risk and cost of each policy, every figure an Estimate.
 
-    The annualised return is added and, over several years that end on a step, the lowest yearly 20th percentile. Cells that have no meaning (the benchmark's difference
-    to itself) are missing.
+    The annualised return is added and, over several years that end on a step, the lowest yearly 20th percentile. Cells that have no meaning
+    (the benchmark's difference to itself) are missing.
 
     Args:
         result: Of a run.
