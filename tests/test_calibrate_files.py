@@ -275,3 +275,15 @@ def test_the_experiment_as_a_user_runs_it(csv, tmp_path, monkeypatch, capsys):
     finally:
         jax.config.update("jax_enable_x64", before)
         sys.modules.pop("calibrate", None)
+
+
+def test_a_long_table_of_pairs_prints_its_ends(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    script = importlib.import_module("calibrate")
+    pairs = pd.DataFrame({"value": np.linspace(-0.9, 0.9, 1830)[::-1]})
+    shown = script._ends(pairs, "value", "parameters")
+    assert len(shown) == script.MOST
+    assert shown["value"].iloc[[0, -1]].tolist() == [-0.9, 0.9]
+    assert "of 1,830 pairs; all are in parameters.csv" in capsys.readouterr().out
+    assert script._ends(pairs[:20], "value", "parameters") is not None
+    assert capsys.readouterr().out == ""
