@@ -227,6 +227,10 @@ def say_how_it_went(result: mc.Result) -> dict[str, Any]:
         interval = mc.Estimate(0.0, 1.0, result.sampling.size).half_width()
         said = f"errors from {result.sampling.size} randomisations: a 95 % interval is ± {interval:.2f} of them (Student)"
         print(f"{drawn:,} dimensions from {type(noise).__name__}{beyond}; {said}")
+    years, steps = float(result.study.years), result.study.steps
+    if years >= 2.0 and not result.study.year_steps:
+        rate = f"{steps:,} steps in {years:g} years, {steps / years:.4g} a year"
+        print(f"no yearly figures: {rate}, put no year's end on a step; give steps={round(252 * years)}")
     print(f"{result.stopped}{before}; compiled in {times['compile_seconds']:.2f} s, first block in {times['first_seconds']:.3f} s{speed}\n")
     return {**times, "paths": result.paths, "stopped": result.stopped}
 

@@ -244,7 +244,7 @@ def test_the_dax_surface():
     [
         ("41,0.03,100,90,-0.2", "row 2 column implied_vol: expected a number above 0"),
         ("41,0.03,100,0,0.2", "row 2 column strike: expected a number above 0"),
-        ("41,0.03,100,99.9,0.9", "the volatilities at strikes 99.9 and 100, 0.112 years, are an arbitrage"),
+        ("41,0.03,100,99.9,0.9", r"strike \S+ at 41 days \(of strikes 99.9 and 100 a call has to fall with its strike"),
     ],
 )
 def test_quotes_that_cannot_be_are_refused(row, message, tmp_path):
@@ -275,3 +275,15 @@ def test_the_experiment_as_a_user_runs_it(csv, tmp_path, monkeypatch, capsys):
     finally:
         jax.config.update("jax_enable_x64", before)
         sys.modules.pop("calibrate", None)
+
+
+def test_a_long_table_of_pairs_prints_its_ends(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    script = importlib.import_module("calibrate")
+    pairs = pd.DataFrame({"value": np.linspace(-0.9, 0.9, 1830)[::-1]})
+    shown = script._ends(pairs, "value", "parameters")
+    assert len(shown) == script.MOST
+    assert shown["value"].iloc[[0, -1]].tolist() == [-0.9, 0.9]
+    assert "of 1,830 pairs; all are in parameters.csv" in capsys.readouterr().out
+    assert script._ends(pairs[:20], "value", "parameters") is not None
+    assert capsys.readouterr().out == ""

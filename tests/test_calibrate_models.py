@@ -8,7 +8,7 @@ from arch import arch_model
 
 import mcengine as mc
 from mcengine import calibrate
-from mcengine.calibrate import arbitrage
+from mcengine.calibrate import arbitrage, asset_fit, assets, variance_filter
 from mcengine.calibrate.asset_fit import MINIMUM
 from mcengine.history import shipped
 from mcengine.pricing import Calendar
@@ -266,13 +266,13 @@ def surface_file(folder, rows):
     [
         (
             [f"{days},0.0,100,{strike},{vol}" for days, vol in ((30, 0.2), (365, 0.05)) for strike in (90, 100, 110)],
-            r"strike 90 at 30 days and its like at 365 days are an arbitrage: expected a total variance that falls by at most 1% with expiry, "
-            r"got 0.003288 and later 0.0025$",
+            r"3 of 6 quotes are an arbitrage with others: strike 90 at \d+ days \(a total variance of 0.003288 at 30 days may fall by at most 1%, "
+            r"got 0.0025 at 365 days\); .*quotes.clean=true leaves them out$",
         ),
         # One strike each, and another forward: a call later at a lower strike costs less.
-        (["30,0.03,100,100,0.2", "91,0.03,100,100,0.08"], r"strike 100 at 30 days and its like at 91 days are an arbitrage"),
+        (["30,0.03,100,100,0.2", "91,0.03,100,100,0.08"], r"1 of 2 quotes are an arbitrage with others: strike 100 at 91 days"),
         (["30,0.03,100,100,0.2", "30,0.02,100,110,0.2"], r"at 30 days: expected one zero_rate, got \[0.02, 0.03\]"),
-        (["30,0.03,100,100,0.2", "30,0.03,100,100,0.21"], r"at 30 days: expected each strike once, got 100 again"),
+        (["30,0.03,100,100,0.2"] * 3, r"at 30 days: expected each strike once, or as a call and a put, got 100 3 times"),
     ],
 )
 def test_quotes_that_cross_arbitrage_are_refused(rows, message, tmp_path):
@@ -290,3 +290,47 @@ def test_butterflies_are_counted_and_let_through(tmp_path):
     rows = [f"30,0.0,100,{strike},{vol}" for strike, vol in ((90, 0.2), (95, 0.2), (100, 0.3), (105, 0.2), (110, 0.2))]
     said = calibrate.read_quotes(surface_file(tmp_path, rows)).warnings
     assert said == ["quotes.csv: butterflies cost less than nothing at 1 strikes (1 at 30 days): kept"]
+
+
+def clustered(random, rows, per_year, count):
+    """Pairs of columns [count, rows, 2] of correlation 0.5 whose shared volatility comes and goes within a quarter, standardised as a fit does."""
+    decay = 0.5 ** (4.0 / per_year)
+    z, level = random.standard_normal((rows, count, 3)), random.standard_normal(count)
+    out = np.empty((rows, count, 2))
+    for t in range(rows):
+        out[t] = np.exp(0.35 * level)[:, None] * np.stack([z[t, :, 0], 0.5 * z[t, :, 0] + 0.75**0.5 * z[t, :, 1]], axis=-1)
+        level = decay * level + (1.0 - decay**2) ** 0.5 * z[t, :, 2]
+    return np.stack([[r / asset_fit.ewma_volatility(r, 1.0) for r in pair.T] for pair in np.moveaxis(out, 1, 0)])
+
+
+@pytest.mark.parametrize("rows", [100, 300, 1000])
+@pytest.mark.parametrize("per_year", [252, 52, 12])
+def test_errors_of_correlations_cover_at_any_length_and_frequency(rows, per_year):
+    """Two errors hold the truth in 95.4 % of 400 samples, to 4 errors of that share (.042) and .03 that a variance known from 100 rows takes.
+
+    Blocks of 63 rows whatever the frequency held it in 70 % at 100 rows, and 86 at 300.
+    """
+    found = [assets.correlation(x, y) for x, y in clustered(np.random.default_rng(rows + per_year), rows, per_year, 400)]
+    held = np.mean([abs(e.value - 0.5) < 2.0 * e.error for e in found])
+    assert abs(held - 0.954) < 0.042 + 0.03
+
+
+def test_errors_of_independent_columns_are_those_of_independent_draws():
+    """24 columns of 126 rows: 1/sqrt(126), where blocks of 63 rows printed .060."""
+    u = np.random.default_rng(2).standard_normal((24, 126))
+    found = [assets.correlation(u[i], u[j]) for j in range(24) for i in range(j)]
+    assert np.mean([e.error for e in found]) == pytest.approx(126**-0.5, rel=0.05)
+    assert np.mean([abs(e.z(0.0)) > 2.0 for e in found]) < 0.08
+
+
+def test_a_filter_knows_its_slopes():
+    """Derivatives of each day's density by each number, jumps included, against central differences."""
+    p, _ = heston_path(300, jumps=True)
+    r = np.diff(np.log(p))
+    total = np.mean(r**2) / DT
+    m = variance_filter.moments(r, DT, total, r.mean() / DT + 0.5 * total)
+    x, h = np.array([-3.0, -0.7, -0.6, -1.0, -0.02, -3.5]), 1e-5
+    slopes = variance_filter.scored(x, r, m)[1]
+    for k, e in enumerate(np.eye(6) * h):
+        up, down = (variance_filter.scored(x + sign * e, r, m)[0] for sign in (1.0, -1.0))
+        assert np.allclose(slopes[k], (up - down) / (2 * h), atol=1e-6)

@@ -219,6 +219,15 @@ class TestRefusals:
     def test_year_ends_follow_a_replaced_calendar(self, mix_study, steps):
         assert replace(mix_study, steps=steps).year_steps == steps
 
+    def test_yearly_figures_only_where_years_end_on_a_step(self, mix_study):
+        """30 years in 252 steps were 31 "years" of 8 steps each."""
+        long = replace(mix_study, years=30.0, steps=252)
+        assert long.year_steps == 0
+        assert "year_1" not in replace(long, years=29.9, steps=24).run(64, block=64, devices=1)["policy"]
+        assert [key for key in mc.objective.figures(long, 0.9, benchmark=None) if "p20" in key] == ["policy/p20"]
+        assert replace(mix_study, years=2.5, steps=60).year_steps == 24
+        assert replace(mix_study, years=1.0 / 3.0, steps=84).year_steps == 252
+
     def test_a_study_of_computed_numbers_runs(self, gbm_market, weights):
         """``risk_neutral`` hands out JAX scalars: a study of them is checked and dated like any other."""
         study = mc.Study(gbm_market.risk_neutral(), mc.policy.presets.unhedged(weights), steps=24)

@@ -20,6 +20,7 @@ from mcengine._model import Scalar, model, number, with_parameters
 from mcengine._model import replace as changed
 from mcengine.engine import recorder
 from mcengine.instrument import OptionSlot
+from mcengine.market.correlation import to_matrix
 from mcengine.policy import AbstractStage, Band, Cppi, DeltaHedge, Drift, Mix, RolledPut, StaticPut, StopLoss, VolTarget, When, chain, gate
 from mcengine.pricing import BlackPricer
 from mcengine.statistics import estimate
@@ -349,11 +350,13 @@ class TestDateByDate:
         assert StopLoss(0.9).act({}, seen, jnp.array(1.0)) == (1.0, 1.0)
 
     @pytest.mark.parametrize(("name", "target", "multiplier", "tolerance"), [("cppi", math.inf, 5.0, 0.0), ("vol_target_cppi", 0.1, 5.0, 0.02)])
-    def test_scalers_and_band(self, column, discounts, weights, name, target, multiplier, tolerance):
-        """The whole chain once more in NumPy: mix, EWMA volatility, cushion, no-trade band."""
+    def test_scalers_and_band(self, column, discounts, gbm_market, weights, name, target, multiplier, tolerance):
+        """The whole chain once more in NumPy: mix, EWMA volatility from the market's own, cushion, no-trade band."""
+        size = np.array([w * float(gbm_market[n].sigma) for n, w in weights.items()])
+        own = size @ to_matrix(gbm_market.correlation, list(weights)) @ size
         wealth, dt, decay = column(f"{name}.wealth"), 1.0 / 12.0, 2.0 ** (-1.0 / 5.0)
         spots = {n: column(f"{n}.spot") for n in weights}
-        variance, held = np.full(len(wealth), 0.1**2), {n: np.zeros(len(wealth)) for n in weights}
+        variance, held = np.full(len(wealth), own), {n: np.zeros(len(wealth)) for n in weights}
         traded = 0
         for k in range(self.steps):
             if k:
@@ -436,6 +439,45 @@ def test_vol_target_under_heston():
     spread = {name: result[name]["volatility"].std() / result[name]["volatility"].mean() for name in books}
     assert spread["instant"] == pytest.approx(1.0 / math.sqrt(2.0 * 252), rel=0.03)  # of a variance measured on 252 days, nothing more
     assert spread["estimate"] < spread["instant"] < 0.5 * spread["none"]  # an estimate made of the same days corrects itself
+
+
+@pytest.mark.parametrize("sigma", [0.1, 0.7])
+def test_a_vol_target_begins_with_the_markets_own_estimate(sigma):
+    """From the first day at the target, whatever the asset: an asset of 70 % once began fully invested and realised .132 of .10 in its year."""
+    market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=sigma, drift=0.05)}, rate=0.02)
+    rule = {"own": chain(Mix(equity=1.0), VolTarget(0.05)), "stated": chain(Mix(equity=1.0), VolTarget(0.05, initial=0.05))}
+    result = mc.Study(market, rule, steps=5, years=5 / 252, recorders=(recorder.Volatility(),)).run(4096, block=4096, devices=1)
+    square = {book: estimate.mean(result[book]["volatility"].astype(float) ** 2) for book in rule}
+    assert square["own"].value ** 0.5 == pytest.approx(0.05, rel=0.03)  # five days tell little: what moved is the weight of later ones
+    assert square["stated"].value ** 0.5 > 0.5 * sigma
+
+
+def test_what_a_market_says_of_a_mix():
+    """Brownian motions by their correlation, jumps by their second moment, a bond index against the rate that drives it."""
+    g = mc.market
+    two = g.Market({"a": g.GBM(spot=1.0, sigma=0.3), "b": g.GBM(spot=1.0, sigma=0.1)}, {"a-b": -0.5})
+    shares, seen = {"a": 0.6, "b": 0.4}, {"a": 0.09, "b": 0.01}
+    assert two.variance_of(shares, seen) == pytest.approx(0.18**2 + 0.04**2 - 0.18 * 0.04, rel=1e-6)
+    merton = g.Merton(spot=1.0, sigma=0.2, intensity=5.0, jump_mean=-0.1, jump_sd=0.2)
+    kou = g.Kou(spot=1.0, sigma=0.2, intensity=5.0, up_probability=0.25, up_mean=0.1, down_mean=0.2)
+    for asset, square in ((merton, 0.1**2 + 0.2**2), (kou, 2.0 * (0.25 * 0.1**2 + 0.75 * 0.2**2))):
+        assert g.Market({"a": asset}).variance_of({"a": 1.0}, {"a": 0.04}) == pytest.approx(0.04 + 5.0 * square, rel=1e-6)
+    rate = g.Vasicek(rate=0.03, kappa=0.2, theta=0.03, sigma=0.01)
+    bonds = g.Market({"a": g.GBM(spot=1.0, sigma=0.3), "b": g.BondIndex(spot=1.0, maturity=10.0)}, {"a-rate": 0.5}, rate=rate)
+    assert bonds.variance_of(shares, seen) == pytest.approx(0.18**2 + 0.04**2 - 0.18 * 0.04, rel=1e-6)
+    by_regime = g.Regimes(
+        ("calm", "crash"), {"calm-crash": 0.5, "crash-calm": 2.0}, start="crash", correlation={"calm": {"a-b": 0.0}, "crash": {"a-b": 0.9}}
+    )
+    both = {n: g.RegimeGBM(spot=1.0, drift={"calm": 0.0, "crash": 0.0}, sigma={"calm": 0.1, "crash": 0.3}) for n in "ab"}
+    crashed = g.Market(both, regimes=by_regime).variance_of({"a": 0.5, "b": 0.5}, {"a": 0.09, "b": 0.09})
+    assert crashed == pytest.approx(0.09 * (1.0 + 0.9) / 2.0, rel=1e-6)
+    history = g.Replay.from_history()
+    moves, names = np.asarray(history.days.moves), history.days.names
+    i, j = names.index("equity"), names.index("bond")
+    c = np.corrcoef(moves[:, i], moves[:, j])[0, 1]
+    shares = dict.fromkeys(names, 0.0) | {"equity": 0.6, "bond": 0.4}
+    got = history.variance_of(shares, dict.fromkeys(names, 0.04))
+    assert float(got) == pytest.approx(0.04 * (0.36 + 0.16 + 0.48 * c), rel=1e-4)
 
 
 @model

@@ -7,7 +7,8 @@ from mcengine.calibrate.garch import fit_gjr_garch
 from mcengine.calibrate.history import Calibration, fit_history, from_history
 from mcengine.calibrate.jumps import fit_gbm, fit_kou, fit_merton
 from mcengine.calibrate.market_file import from_file, to_yaml
-from mcengine.calibrate.quotes import Quotes, SurfaceFit, fit_quotes, read_quotes
+from mcengine.calibrate.quote_chain import Quotes, read_quotes
+from mcengine.calibrate.quotes import SurfaceFit, fit_quotes
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
 from mcengine.calibrate.reverting import fit_schwartz, fit_vasicek
 from mcengine.calibrate.stochastic_volatility import fit_bates, fit_heston

@@ -6,13 +6,15 @@ surfaces", Quant. Finance 14, 2014, lemma 2.1). At the strikes of s, w of t is i
 them allows: a call falls, a put rises with its strike.
 """
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 CALENDAR = 0.01
 """By what share total variance may fall with expiry: a half per cent of a volatility, which rounding and quotes of other minutes explain."""
 _ROUNDING = 1e-12
+_BY_ROW = ("years", "strike", "forward", "volatility", "low", "high")
 
 
 def call(k: np.ndarray, total_volatility: np.ndarray) -> np.ndarray:
@@ -36,45 +38,100 @@ def total_volatility(k: np.ndarray, price: np.ndarray, start: np.ndarray) -> np.
     return s
 
 
-def check(q: Any) -> None:
-    """Raise ``ValueError``, naming strikes and expiries, for ``Quotes`` that cross arbitrage in strike or in time; butterflies are only counted."""
-    expiries = _expiries(q)
-    for days, (k, w, strike, price) in expiries.items():
-        slope = np.diff(price) / np.diff(strike)
-        bad = (slope > _ROUNDING) | (slope < -1.0 - _ROUNDING)
-        if bad.any():
-            i = int(np.argmax(bad))
-            raise ValueError(
-                f"quotes: {q.name}: the volatilities at strikes {strike[i]:g} and {strike[i + 1]:g}, {days / 365.0:.3f} years, are an "
-                "arbitrage: a call has to fall with its strike, by no more than the strike rises"
-            )
-        for later, (k2, w2, _, _) in expiries.items():
-            most = _most(k, w, k2, w2) if later > days else np.full_like(w, np.inf)
-            if (w > (1.0 + CALENDAR) * most).any():
-                i = int(np.argmax(w / most))
-                raise ValueError(
-                    f"quotes: {q.name}: strike {strike[i]:g} at {days:g} days and its like at {later:g} days are an arbitrage: expected a total "
-                    f"variance that falls by at most {CALENDAR:.0%} with expiry, got {w[i]:.4g} and later {most[i]:.4g}"
-                )
+class Crossing(NamedTuple):
+    """Two quotes that are an arbitrage, by their rows, and what is wrong in words."""
+
+    first: int
+    second: int
+    words: str
+
+
+def crossings(q: Any, *, at: str = "middle") -> list[Crossing]:
+    """Pairs of ``Quotes`` that cross arbitrage in strike or in time, at their middles or, ``at`` "best", even at the kindest of bid and ask."""
+    kind = at == "best" and q.low is not None
+    low, high = (q.low, q.high) if kind else (q.volatility, q.volatility)
+    expiries = {days: _Expiry.of(q, rows, low, high) for days, rows in _expiries(q).items()}
+    found: list[Crossing] = []
+    for days, e in expiries.items():
+        rise = np.diff(e.strike)
+        upward = e.cheap[1:] > e.dear[:-1] + _ROUNDING * rise
+        steep = e.cheap[:-1] - e.dear[1:] > rise * (1.0 + _ROUNDING)
+        for i in np.flatnonzero(upward | steep):
+            words = f"of strikes {e.strike[i]:g} and {e.strike[i + 1]:g} a call has to fall with its strike, by no more than the strike rises"
+            found.append(Crossing(int(e.rows[i]), int(e.rows[i + 1]), words))
+        for later, f in expiries.items():
+            if later <= days:
+                continue
+            most = _most(e.k, e.low, f.k, f.high)
+            for i in np.flatnonzero(e.low > (1.0 + CALENDAR) * most):
+                words = f"a total variance of {e.low[i]:.4g} at {days:g} days may fall by at most {CALENDAR:.0%}, got {most[i]:.4g} at {later:g} days"
+                found.append(Crossing(int(e.rows[i]), int(f.rows[np.argmin(np.abs(f.k - e.k[i]))]), words))
+    return found
+
+
+def without_crossings(q: Any) -> tuple[np.ndarray, list[str]]:
+    """(rows that stay, what is wrong with each that does not): the row of most crossings beyond bid and ask goes, one after the other, until none is
+    left; of two alike the one further from the volatilities beside it.
+    """
+    stays = np.arange(q.strike.size)
+    faults: list[str] = []
+    while True:
+        kept = replace(q, **{n: None if getattr(q, n) is None else getattr(q, n)[stays] for n in _BY_ROW})
+        found = crossings(kept, at="best")
+        if not found:
+            return stays, faults
+        count = np.bincount([r for c in found for r in (c.first, c.second)], minlength=stays.size).astype(float)
+        tied = np.flatnonzero(count == count.max())
+        worst = max(tied.tolist(), key=lambda r: _oddness(kept, r))
+        words = next(c.words for c in found if worst in (c.first, c.second))
+        faults.append(f"strike {kept.strike[worst]:g} at {365.0 * kept.years[worst]:g} days ({words})")
+        stays = np.delete(stays, worst)
+
+
+def _oddness(q: Any, row: int) -> tuple[float, float]:
+    """How far a volatility is from those beside it, and its strike from the forward."""
+    k = np.log(q.strike / q.forward)
+    others = np.flatnonzero((q.years == q.years[row]) & (np.arange(k.size) != row))
+    order = others[np.argsort(k[others])]
+    expected = np.interp(k[row], k[order], q.volatility[order]) if order.size else q.volatility[row]
+    return abs(float(q.volatility[row] - expected)), abs(float(k[row]))
 
 
 def butterflies(q: Any) -> dict[float, int]:
     """By days to expiry, at how many strikes a call's slope falls, where that happens: two calls there cost more than their neighbours."""
     found: dict[float, int] = {}
-    for days, (_, _, strike, price) in _expiries(q).items():
-        count = int((np.diff(np.diff(price) / np.diff(strike)) < -_ROUNDING).sum())
+    for days, rows in _expiries(q).items():
+        e = _Expiry.of(q, rows, q.volatility, q.volatility)
+        count = int((np.diff(np.diff(e.cheap) / np.diff(e.strike)) < -_ROUNDING).sum())
         found |= {days: count} if count else {}
     return found
 
 
-def _expiries(q: Any) -> dict[float, tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """By days: (ln K/F, total variance, strike, call in currency undiscounted), by strike."""
+class _Expiry(NamedTuple):
+    """Of one expiry, by strike: rows, ln K/F, strike, total variances and undiscounted calls, at the lower and at the higher of two volatilities."""
+
+    rows: np.ndarray
+    k: np.ndarray
+    strike: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    cheap: np.ndarray
+    dear: np.ndarray
+
+    @classmethod
+    def of(cls, q: Any, rows: np.ndarray, low: np.ndarray, high: np.ndarray) -> "_Expiry":
+        strike, forward, root = q.strike[rows], q.forward[rows], np.sqrt(q.years[rows])
+        k = np.log(strike / forward)
+        cheap, dear = (forward * call(k, v[rows] * root) for v in (low, high))
+        return cls(rows, k, strike, (low[rows] * root) ** 2, (high[rows] * root) ** 2, cheap, dear)
+
+
+def _expiries(q: Any) -> dict[float, np.ndarray]:
+    """Rows by days, in the order of strikes."""
     out = {}
     for years in np.unique(q.years):
         rows = np.flatnonzero(q.years == years)
-        rows = rows[np.argsort(q.strike[rows])]
-        k, w = np.log(q.strike[rows] / q.forward[rows]), q.volatility[rows] ** 2 * years
-        out[float(np.round(365.0 * years, 6))] = k, w, q.strike[rows], q.forward[rows] * call(k, np.sqrt(w))
+        out[float(np.round(365.0 * years, 6))] = rows[np.argsort(q.strike[rows])]
     return out
 
 

@@ -75,6 +75,11 @@ class Fit:
         }
 
 
+def shown(e: Estimate) -> str:
+    """An estimate in print; one whose error is not a number ended where the model, or what is looked for, ends."""
+    return str(e) if np.isfinite(e.error) else f"{e.value:.4g} (at a limit: no error)"
+
+
 def check_enough(name: str, model: str, rows: int, days_per_year: float) -> None:
     """Raise ``ValueError`` where there is too little history, or too coarse, for a model."""
     if rows < MINIMUM[model]:

@@ -1,19 +1,23 @@
 """A market from a table of prices: a model for each column, a rate, and the correlation of their Brownian motions.
 
-Correlations are of each day's increment divided by the volatility known the day before, days likelier than not to hold a jump left out; their errors
-are by a circular block bootstrap (63-day blocks). Where single pairs do not make a positive definite matrix together, the nearest is taken.
-Assets of model ``regime_gbm`` share hidden regimes, found together, and have a correlation in each.
+Correlations are of each row's increment divided by the volatility known the row before, rows likelier than not to hold a jump left out. With x and y
+standardised a correlation c moves by the mean of x y - c (x^2 + y^2)/2, and its error is of that mean: by the long-run variance, over as many rows as
+the data depend on themselves (Politis & Romano 1995, see ``statistics.dependence``). Where single pairs do not make a positive definite matrix
+together, the nearest is taken. Assets of model ``regime_gbm`` share hidden regimes, found together, and have a correlation in each.
 """
 
+import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from mcengine._model import replace
 from mcengine.calibrate import curve, garch, jumps, reverting, stochastic_volatility
-from mcengine.calibrate.asset_fit import Fit, check_enough, ewma_volatility, log_prices
+from mcengine.calibrate.asset_fit import Fit, check_enough, ewma_volatility, log_prices, shown
 from mcengine.calibrate.inputs import RATES, Known, choose_models, of_file, of_shipped
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
 from mcengine.engine import correlations
@@ -22,8 +26,7 @@ from mcengine.history.days import LEAST_POINTS
 from mcengine.history.reader import is_shipped
 from mcengine.market import Market
 from mcengine.statistics import Estimate
-
-_BLOCK, _DRAWS, _SEED = 63, 200, 1
+from mcengine.statistics.dependence import long_run_variance
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,10 @@ class MarketFit:
         """One row a parameter, value ± standard error (pandas)."""
         import pandas as pd
 
-        shown = lambda e: str(e) if np.isfinite(e.error) else f"{e.value:.4g} (at a limit: no error)"  # noqa: E731
-        rows = {name: {"value": e.value, "standard_error": e.error, "shown": shown(e)} for name, e in self.parameters.items()}
+        rows = {
+            name: {"value": e.value, "standard_error": e.error, "shown": str(e) if name.startswith("correlation.") else shown(e)}
+            for name, e in self.parameters.items()
+        }
         return pd.DataFrame.from_dict(rows, orient="index")
 
     def diagnostics(self) -> Any:
@@ -140,11 +145,7 @@ def fit_prices(
     for name in names:
         check_enough(name, chosen[name], rows, table.rows_per_year)
         log_prices(name, chosen[name], frame[name].to_numpy(), frame.index)
-    fits: dict[str, Fit] = {}
-    for name in names:
-        if chosen[name] != "regime_gbm":
-            say(f"{name}: {chosen[name]} from {rows:,} rows")
-            fits[name] = _fit_one(name, chosen[name], frame, dt, known, innovations)
+    fits = _fit_each({n: m for n, m in chosen.items() if m != "regime_gbm"}, frame, dt, known, innovations, say)
     hidden = [n for n in names if chosen[n] == "regime_gbm"]
     found = None
     if hidden:
@@ -159,10 +160,27 @@ def fit_prices(
     market, distance = _market(names, fits, found, pairs, interest)
     if distance > 0.0:
         notes.append(f"the pairs' correlations make no positive definite matrix: the nearest was taken, {distance:.2g} away")
-    notes = [*table.notes, *notes, f"{table.rows_per_year:.1f} rows a year; errors of correlations by a block bootstrap ({_BLOCK}-row blocks)"]
+    notes = [*table.notes, *notes, f"{table.rows_per_year:.1f} rows a year; errors of correlations by their long-run variance"]
     notes += [f"{n}: {note}" for n, fit in fits.items() for note in fit.notes]
     notes += [note for one in (found, fitted_curve) if one is not None for note in one.notes]
     return MarketFit(market, fits, found, fitted_curve, pairs, table, notes)
+
+
+def _fit_each(models: Mapping[str, str], frame: Any, dt: float, known: Known, innovations: str, say: Callable[[str], None]) -> dict[str, Fit]:
+    """By asset, as many at a time as there are processors: what takes long runs outside Python's lock. A bar says how far it is."""
+    found: dict[str, Fit] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(models), desc="calibrate", unit="asset", disable=None, leave=False) as bar:
+        waiting = {pool.submit(_fit_one, name, model, frame, dt, known, innovations): name for name, model in models.items()}
+        try:
+            for done in as_completed(waiting):
+                name = waiting[done]
+                found[name] = done.result()
+                bar.update()
+                say(f"{name}: {models[name]} from {len(frame):,} rows ({len(found)} of {len(models)})")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    return {name: found[name] for name in models}
 
 
 def _fit_one(name: str, model: str, frame: Any, dt: float, known: Known, innovations: str) -> Fit:
@@ -223,24 +241,18 @@ def _hidden_units(found: RegimeFit | None, hidden: list[str], frame: Any) -> dic
 
 
 def _correlations(units: Mapping[str, np.ndarray]) -> dict[str, Estimate]:
-    """Estimates by pair, each from the days both have."""
+    """Estimates by pair, each from the rows both have."""
     names = list(units)
-    u = np.stack(list(units.values())) if names else np.empty((0, 0))
-    random = np.random.default_rng(_SEED)
-    n = u.shape[1]
-    starts = random.integers(0, n, (_DRAWS, -(-n // _BLOCK)))
-    rows = (starts[..., None] + np.arange(_BLOCK)).reshape(_DRAWS, -1)[:, :n] % n
-    out = {}
-    for j, b in enumerate(names):
-        for i, a in enumerate(names[:j]):
-            both = np.isfinite(u[i]) & np.isfinite(u[j])
-            x, y = np.where(both, u[i], 0.0), np.where(both, u[j], 0.0)
-            value = float(np.corrcoef(u[i][both], u[j][both])[0, 1])
-            products = np.stack([both.astype(float), x, y, x * x, y * y, x * y])
-            one, sx, sy, xx, yy, xy = (products[k][rows].sum(axis=1) for k in range(6))
-            draws = (xy - sx * sy / one) / np.sqrt((xx - sx**2 / one) * (yy - sy**2 / one))
-            out[f"{a}-{b}"] = Estimate(value, float(np.std(draws, ddof=1)), int(both.sum()), "windows")
-    return out
+    return {f"{a}-{b}": correlation(units[a], units[b]) for j, b in enumerate(names) for a in names[:j]}
+
+
+def correlation(x: np.ndarray, y: np.ndarray) -> Estimate:
+    """Of two series [rows], NaN where one is not seen; its error counts how they depend on themselves."""
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y = ((v[both] - v[both].mean()) / v[both].std() for v in (x, y))
+    value = float(np.mean(x * y))
+    variance, _ = long_run_variance(x * y - 0.5 * value * (x**2 + y**2))
+    return Estimate(value, float(np.sqrt(variance / x.size)), x.size, "windows")
 
 
 def _market(

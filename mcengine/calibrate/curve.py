@@ -2,7 +2,7 @@
 
 Bootstrap: a par bond pays y/2 every half year; between quoted maturities yields are linear, so P(t_k) = (1 - y_k/2 sum P(t_j))/(1 + y_k/2) in turn.
 History: a zero rate of T years moves by sigma B(T)/T times the short rate's noise, so var dz(T) = sigma^2 dt (B(T)/T)^2: kappa and sigma are the
-least squares fit of log standard deviations over maturities, errors from a block bootstrap of the days.
+least squares fit of log standard deviations over maturities, errors from a block bootstrap of the rows, as long as squares depend on each other.
 """
 
 from typing import Any, NamedTuple
@@ -11,8 +11,9 @@ import numpy as np
 
 from mcengine.market import HullWhite
 from mcengine.statistics import Estimate
+from mcengine.statistics.dependence import block_length
 
-_BLOCK, _DRAWS = 63, 100
+_DRAWS = 100
 
 
 class CurveFit(NamedTuple):
@@ -83,11 +84,12 @@ def fit_hull_white(yields: np.ndarray, maturities: Any, dt: float) -> CurveFit:
     curve = zero_rates(years, yields[-1])
     changes = np.diff(yields, axis=0)
     kappa, sigma = _reversion(changes, years, dt)
+    block = int(np.ceil(max(block_length(column**2) for column in changes.T)))
     random = np.random.default_rng(1)
     draws = []
     for _ in range(_DRAWS):
-        starts = random.integers(0, len(changes), -(-len(changes) // _BLOCK))
-        rows = (starts[:, None] + np.arange(_BLOCK)).ravel()[: len(changes)] % len(changes)
+        starts = random.integers(0, len(changes), -(-len(changes) // block))
+        rows = (starts[:, None] + np.arange(block)).ravel()[: len(changes)] % len(changes)
         draws.append(_reversion(changes[rows], years, dt))
     errors = np.std(np.array(draws), axis=0, ddof=1)
     rate = HullWhite(maturities=curve[0], zeros=curve[1], kappa=kappa, sigma=sigma)

@@ -8,61 +8,22 @@ vol): the best of several starts is kept, and errors are those of the linearised
 
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mcengine.calibrate import arbitrage
-from mcengine.market import Bates, Heston, HullWhite, Market
+from mcengine.calibrate.quote_chain import Quotes, read_quotes
+from mcengine.market import Bates, Heston, Market
 from mcengine.statistics import Estimate
 
 _NODES, _SCALE = 256, 6.0
-NEEDED = ("days", "zero_rate", "spot", "strike", "implied_vol")
 _LOWER = {"v0": 1e-4, "kappa": 1e-2, "theta": 1e-4, "vol_of_vol": 1e-2, "rho": -0.999, "intensity": 1e-4, "jump_mean": -1.0, "jump_sd": 1e-3}
 _UPPER = {"v0": 2.0, "kappa": 30.0, "theta": 2.0, "vol_of_vol": 6.0, "rho": 0.999, "intensity": 20.0, "jump_mean": 0.5, "jump_sd": 1.0}
 _STARTS = {
     "heston": ([0.1, 1.0, 0.1, 0.5, -0.5], [0.15, 5.0, 0.08, 1.5, -0.6]),
     "bates": ([0.1, 1.0, 0.1, 0.5, -0.5, 0.3, -0.1, 0.1], [0.12, 2.0, 0.07, 0.5, -0.6, 1.0, -0.05, 0.1], [0.1, 1.0, 0.1, 0.4, -0.6, 0.1, -0.3, 0.2]),
 }
-
-
-@dataclass(frozen=True)
-class Quotes:
-    """Implied volatilities quoted on one day.
-
-    Args:
-        years: To expiry [quotes].
-        strike: Currency [quotes].
-        forward: Forward price for the expiry, currency [quotes].
-        volatility: Implied volatility a year, a fraction [quotes].
-        spot: Currency.
-        name: What to call them in messages.
-    """
-
-    years: np.ndarray
-    strike: np.ndarray
-    forward: np.ndarray
-    volatility: np.ndarray
-    spot: float
-    name: str = "quotes"
-
-    @property
-    def rate(self) -> HullWhite:
-        """The curve on which spot grows to every forward quoted: zero rates by expiry, forward rates constant between, without volatility."""
-        years, first = np.unique(self.years, return_index=True)
-        zeros = np.log(self.forward[first] / self.spot) / years
-        # Nothing reverts where nothing moves: any kappa is the same.
-        return HullWhite(maturities=years, zeros=zeros, kappa=1.0, sigma=0.0)
-
-    @property
-    def warnings(self) -> list[str]:
-        """What is odd in them and was let through."""
-        found = arbitrage.butterflies(self)
-        by_expiry = ", ".join(f"{count} at {days:g} days" for days, count in found.items())
-        said = f"{self.name}: butterflies cost less than nothing at {sum(found.values())} strikes ({by_expiry}): kept"
-        return [said] if found else []
 
 
 @dataclass(frozen=True)
@@ -110,53 +71,6 @@ class SurfaceFit:
         return pd.DataFrame(columns)
 
 
-def read_quotes(data: str | Path | None = None, *, days_a_year: float = 365.0) -> Quotes:
-    """Quotes from a CSV with columns days, zero_rate, spot, strike, implied_vol.
-
-    Args:
-        data: The file, or None for the shipped DAX surface of 5 July 2002.
-        days_a_year: By which days to expiry become years.
-
-    Raises:
-        ValueError: Quotes are no positive numbers, a call rises with its strike, or total variance falls with expiry; row and column are named.
-
-    Example:
-        >>> quotes = mc.calibrate.read_quotes()
-        >>> quotes.strike.size
-        104
-    """
-    import pandas as pd
-
-    source = files("mcengine.calibrate") / "data" / "dax_implied_vol.csv" if data is None else Path(data)
-    if not source.is_file():
-        raise ValueError(f"quotes: expected a CSV file, got {str(data)!r} which does not exist")
-    with source.open("rb") as stream:
-        frame = pd.read_csv(stream)
-    missing = [c for c in NEEDED if c not in frame.columns]
-    if missing:
-        raise ValueError(f"quotes: {source.name} lacks columns {', '.join(missing)}")
-    for c in NEEDED:
-        values = np.asarray(pd.to_numeric(frame[c], errors="coerce"), float)
-        bad = ~np.isfinite(values) | ((values <= 0.0) & (c != "zero_rate"))
-        if bad.any():
-            k = int(np.argmax(bad))
-            raise ValueError(f"quotes: {source.name} row {k + 2} column {c}: expected a number above 0, got {frame[c].iloc[k]!r}")
-    if frame["spot"].nunique() != 1:
-        raise ValueError(f"quotes: {source.name}: expected one spot, got {frame['spot'].nunique()}")
-    for days, rows in frame.groupby("days"):
-        if rows["zero_rate"].nunique() != 1:
-            raise ValueError(f"quotes: {source.name} at {days:g} days: expected one zero_rate, got {sorted(map(float, set(rows['zero_rate'])))}")
-        twice = rows["strike"][rows["strike"].duplicated()]
-        if len(twice):
-            raise ValueError(f"quotes: {source.name} at {days:g} days: expected each strike once, got {twice.iloc[0]:g} again")
-    years = frame["days"].to_numpy(float) / days_a_year
-    spot = float(frame["spot"].iloc[0])
-    forward = spot * np.exp(frame["zero_rate"].to_numpy(float) * years)
-    quotes = Quotes(years, frame["strike"].to_numpy(float), forward, frame["implied_vol"].to_numpy(float), spot, source.name)
-    arbitrage.check(quotes)
-    return quotes
-
-
 def fit_quotes(model: str = "heston", quotes: Quotes | None = None) -> SurfaceFit:
     """Fit Heston's or Bates's model to quoted volatilities by least squares, every quote alike.
 
@@ -183,9 +97,12 @@ def fit_quotes(model: str = "heston", quotes: Quotes | None = None) -> SurfaceFi
     squares = float(2.0 * best.cost)
     slopes = np.asarray(best.jac, float)
     curvature = slopes.T @ slopes
-    covariance = np.linalg.pinv(curvature) * squares / max(q.strike.size - len(names), 1)
+    # A number at its bound has no error; the others' are those with it held.
+    free = np.flatnonzero(np.min(np.abs(best.x - np.array(bounds)), axis=0) > 1e-3 * scale)
+    spread = np.full(len(names), np.nan)
+    spread[free] = np.sqrt(np.diag(np.linalg.pinv(curvature[np.ix_(free, free)])) * squares / max(q.strike.size - free.size, 1))
     point = dict(zip(names, (float(v) for v in best.x), strict=True))
-    parameters = {n: Estimate(v, float(e), q.strike.size) for (n, v), e in zip(point.items(), np.sqrt(np.diag(covariance)), strict=True)}
+    parameters = {n: Estimate(v, float(e), q.strike.size) for (n, v), e in zip(point.items(), spread, strict=True)}
     asset: Any = {"heston": Heston, "bates": Bates}[model]
     asset = asset(spot=q.spot, **point)
     return SurfaceFit(model, asset, parameters, q, implied(best.x, q), squares)

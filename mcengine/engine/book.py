@@ -230,6 +230,7 @@ class Book:
             events={name: _steps(event, self.dt) - now.step for name, event in getattr(self.study.market, "events", {}).items()},
             needs=self.needs,
             cost=self.study.costs,
+            variance_of=lambda shares: self.study.market.variance_of(shares, {n: quotes[n].variance for n in shares}),
             price_of=price_of,
         )
 

@@ -20,7 +20,7 @@ class Day:
         step: Index of the date at the end.
         dt: Years of the step.
         steps: Steps to the horizon.
-        steps_per_year: Steps from one year-end to the next.
+        steps_per_year: Steps from one year-end to the next; 0 where years end between steps.
         start_wealth: Wealth at the start of the run.
         wealth_before: Wealth before the trade at the start of the step.
         trade: At the start of the step; None before the first date and at the finish.
@@ -181,11 +181,11 @@ class Trading(AbstractRecorder):
 @dataclass(frozen=True)
 class Years(AbstractRecorder):
     """``year_1``, ``year_2``, ...: wealth at each whole year's end over wealth at its start, 0 where the book was ruined before it. Nothing for a
-    run of one year or less.
+    run of less than two years, nor where years end between steps.
     """
 
     def start(self, day: Day) -> tuple[Scalar, ...]:
-        years = day.steps // day.steps_per_year
+        years = day.steps // day.steps_per_year if day.steps_per_year else 0
         return () if years < 2 else (day.account.wealth,) * (years + 1)
 
     def step(self, state: tuple[Scalar, ...], day: Day) -> tuple[Scalar, ...]:

@@ -38,7 +38,7 @@ class Study(AbstractStudy):
         noise: How random numbers are drawn.
         recorders: What is kept of each path.
         steps_per_year: Places the year-ends; 0 to take it from years and steps.
-        year_steps: Worked out: steps from one year-end to the next.
+        year_steps: Worked out: steps from one year-end to the next; 0 where years end between steps, and there are no yearly figures.
 
     Raises:
         ValueError: For anything that does not fit, before compiling.
@@ -71,7 +71,7 @@ class Study(AbstractStudy):
         if isinstance(self.delay, bool) or self.delay not in (0, 1):
             raise ValueError(f"Study.delay: expected 0 or 1 dates between decision and trade, got {self.delay!r}")
         # Static, so that year-ends are part of the program; worked out here, where years is a plain number.
-        object.__setattr__(self, "year_steps", self.steps_per_year or max(1, round(self.steps / float(self.years))))
+        object.__setattr__(self, "year_steps", self.steps_per_year or _whole(self.steps / float(self.years)))
         self.market.check_steps(self.years, self.steps)
         if not self.market.n_factors and self.noise.sampling.kind != "iid":
             raise ValueError(f"Study.noise: expected a counter for a market that draws no normals, got {type(self.noise).__name__}")
@@ -158,3 +158,9 @@ class Study(AbstractStudy):
             options: As of ``engine.trace``.
         """
         return trace(self, ids, **options)
+
+
+def _whole(steps_a_year: float) -> int:
+    """0 where it is no whole number, to the rounding of years in float32."""
+    nearest = round(steps_a_year)
+    return nearest if abs(steps_a_year - nearest) <= 1e-6 * steps_a_year else 0

@@ -24,6 +24,11 @@ class AbstractAsset(abc.ABC):
     takes_interest: ClassVar[bool] = True
 
     @property
+    def jump_variance(self) -> Scalar:
+        """Variance a year that jumps add to the one observed, under P."""
+        return 0.0
+
+    @property
     @abc.abstractmethod
     def n_factors(self) -> int:
         """Normals a step, correlated with those of other assets."""

@@ -66,6 +66,10 @@ class Bates(AbstractStandaloneAsset):
     n_factors: ClassVar[int] = 2
     n_uniforms: ClassVar[int] = 1
 
+    @property
+    def jump_variance(self) -> Scalar:
+        return self.intensity * (self.jump_mean**2 + self.jump_sd**2)
+
     def check(self) -> None:
         jumps.check_most("Bates", self.most_jumps)
 

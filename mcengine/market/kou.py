@@ -68,6 +68,10 @@ class Kou(AbstractStandaloneAsset):
     def n_uniforms(self) -> int:
         return self.most_jumps
 
+    @property
+    def jump_variance(self) -> Scalar:
+        return self.intensity * 2.0 * (self.up_probability * self.up_mean**2 + (1.0 - self.up_probability) * self.down_mean**2)
+
     def check(self) -> None:
         jumps.check_most("Kou", self.most_jumps)
 

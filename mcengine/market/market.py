@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import jax.numpy as jnp
+
 from mcengine._model import Scalar, is_concrete, model, number, replace, static
 from mcengine._spelling import near
 from mcengine.market import correlation as corr
@@ -169,6 +171,26 @@ class Market:
             (spot in currency, instantaneous variance a year).
         """
         return self.assets[name].observe_in(states[name], self, states)
+
+    def variance_of(self, shares: Mapping[str, Scalar], variances: Mapping[str, Scalar]) -> Scalar:
+        """Variance a year of a mix as the market stands: its Brownian motions, by the correlation of the regime it starts in, and its jumps.
+
+        Args:
+            shares: By asset, of the mix.
+            variances: By asset, as observed.
+        """
+        by_regime = (self.regimes.correlation or {}) if self.regimes is not None else {}
+        pairs = by_regime.get(self.regimes.start or self.regimes.names[0], self.correlation) if by_regime else self.correlation
+        # An asset without a Brownian motion of its own falls as the rate rises.
+        driven = {n: (n, 1.0) if self.assets[n].n_factors else ("rate", -1.0) for n in shares}
+        size = {n: sign * shares[n] * jnp.sqrt(variances[n]) for n, (_, sign) in driven.items()}
+        total = sum((shares[n] ** 2 * self.assets[n].jump_variance for n in shares), start=0.0)
+        for a in shares:
+            for b in shares:
+                first, second = driven[a][0], driven[b][0]
+                c = 1.0 if first == second else pairs.get(f"{first}-{second}", pairs.get(f"{second}-{first}", 0.0))
+                total = total + c * size[a] * size[b]
+        return total
 
     def risk_neutral(self) -> "Market":
         """The market under Q: every discounted total return a martingale, variances and events as options are priced by, no unannounced shock.

@@ -29,7 +29,8 @@ def figures(study: AbstractStudy, floor: float, books: Iterable[str] | None = No
     if benchmark is not None and benchmark not in study.books:
         raise ValueError(f"benchmark: unknown book {benchmark!r}{near(benchmark, study.books)}")
     rate, years = float(study.market.rate.rate), float(study.years)
-    names = [f"year_{k}" for k in range(1, study.steps // study.year_steps + 1)] if study.steps >= 2 * study.year_steps else ["wealth"]
+    whole_years = study.steps // study.year_steps if study.year_steps else 0
+    names = [f"year_{k}" for k in range(1, whole_years + 1)] if whole_years >= 2 else ["wealth"]
     out: dict[str, Figure] = {}
     for book in chosen:
         rows: dict[str, Figure] = {"mean_return": f.mean_return(book)}
@@ -58,8 +59,8 @@ def table(
 ) -> Any:
     """Return, protection, risk and cost of each policy, every figure an Estimate.
 
-    The annualised return is added and, over several years, the lowest yearly 20th percentile. Cells that have no meaning (the benchmark's difference
-    to itself) are missing.
+    The annualised return is added and, over several years that end on a step, the lowest yearly 20th percentile. Cells that have no meaning
+    (the benchmark's difference to itself) are missing.
 
     Args:
         result: Of a run.

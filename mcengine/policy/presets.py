@@ -92,7 +92,13 @@ def cppi(weights: Weights, floor: Scalar, multiplier: Scalar = 4.0, tolerance: S
 
 
 def vol_target_cppi(
-    weights: Weights, floor: Scalar, target: Scalar = 0.10, halflife: Scalar = 20.0, multiplier: Scalar = 4.0, tolerance: Scalar = 0.01
+    weights: Weights,
+    floor: Scalar,
+    target: Scalar = 0.10,
+    halflife: Scalar = 20.0,
+    multiplier: Scalar = 4.0,
+    tolerance: Scalar = 0.01,
+    initial: Scalar | None = None,
 ) -> Chain:
     """The mix at a volatility target, then scaled to a multiple of the cushion, traded outside a band.
 
@@ -103,8 +109,9 @@ def vol_target_cppi(
         halflife: Of the weights of past returns, steps.
         multiplier: Of the cushion.
         tolerance: Of the no-trade band, fraction of wealth.
+        initial: First estimate of the mix's volatility a year; None: the market's own.
     """
-    return chain(Mix(dict(weights)), VolTarget(target, halflife), Cppi(floor, multiplier), Band(tolerance))
+    return chain(Mix(dict(weights)), VolTarget(target, halflife, initial), Cppi(floor, multiplier), Band(tolerance))
 
 
 def hedged_put(

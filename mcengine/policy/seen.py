@@ -38,6 +38,7 @@ class Seen:
         events: Steps to each announced event, by name.
         needs: Greeks that marks carry.
         cost: What trades cost.
+        variance_of: Variance a year of a mix of underlyings, by share; read by ``variance``.
         price_of: Price of one unit of a slot on some terms, its asset's spot moved; read by ``price``.
         offered: What each slot would open today, on roll dates alone with a price of its own; see ``on_offer``.
         rolled: Whether each slot opens what it offers, for whatever units are wanted.
@@ -64,6 +65,7 @@ class Seen:
     events: Mapping[str, Scalar]
     needs: tuple[str, ...]
     cost: AbstractCost
+    variance_of: Callable[[dict[str, Scalar]], Scalar]
     price_of: Callable[[str, Any, Scalar], Scalar]
     offered: Mapping[str, Position] | None = None
     rolled: Mapping[str, Scalar] | None = None
@@ -175,6 +177,16 @@ class Seen:
             Currency.
         """
         return sum((target[name] * self.prices[name] for name in self.risky), start=0.0)
+
+    def variance(self, target: Target) -> Scalar:
+        """Variance a year of a target's sleeve, as the market has it; 0 of an empty one.
+
+        Args:
+            target: Units by slot.
+        """
+        sleeve = self.sleeve(target)
+        whole = jnp.where(sleeve > 0.0, sleeve, 1.0)
+        return self.variance_of({name: target[name] * self.prices[name] / whole for name in self.risky})
 
     def floor_value(self, floor: Scalar) -> Scalar:
         """Present value of a floor due at the horizon.
