@@ -180,7 +180,8 @@ class Market:
             variances: By asset, as observed.
         """
         by_regime = (self.regimes.correlation or {}) if self.regimes is not None else {}
-        pairs = by_regime.get(self.regimes.start or self.regimes.names[0], self.correlation) if by_regime else self.correlation
+        starting = self.regimes.start or self.regimes.names[0] if self.regimes is not None else ""
+        pairs: Mapping[str, Any] = by_regime.get(starting, self.correlation) or {}
         # An asset without a Brownian motion of its own falls as the rate rises.
         driven = {n: (n, 1.0) if self.assets[n].n_factors else ("rate", -1.0) for n in shares}
         size = {n: sign * shares[n] * jnp.sqrt(variances[n]) for n, (_, sign) in driven.items()}
