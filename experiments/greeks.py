@@ -19,10 +19,10 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     if config.trace is not None:
         return _main.trace(config, folder, study)
 
-    asset = study.market[config.contract.asset]
-    spot = float(asset.spot)
+    study.market.risk_neutral()  # history has no law to price by
+    spot = float(study.market[config.contract.asset].spot)
     put = mc.instrument.Put(strike=config.contract.moneyness * spot, expiry=config.contract.expiry, asset=config.contract.asset)
-    of_put = greeks.of(put, asset, rate=float(study.market.rate.rate))
+    of_put = greeks.of(put, study.market)
     print(f"a put on {put.asset} at {float(put.strike):.4g}, spot {spot:.4g}, expiry {float(put.expiry):g} y, under Q\n")
     print("\n".join(f"{name:>12} {of_put[name]:12.6f}" for name in sorted(of_put, key=lambda name: name != "price")), flush=True)
 

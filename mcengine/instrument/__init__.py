@@ -2,11 +2,12 @@
 
 from mcengine.instrument.asian import Asian
 from mcengine.instrument.barrier import Barrier
-from mcengine.instrument.base import AbstractContract, check_formula, joint, least_steps, make_calendar
+from mcengine.instrument.base import AbstractContract, joint, least_steps, make_calendar
 from mcengine.instrument.bonds import BondOption, CouponBond, ZeroBond
 from mcengine.instrument.combination import CallSpread, Collar, Combination, PutSpread, Straddle, Strangle
 from mcengine.instrument.contract_slot import ContractSlot
 from mcengine.instrument.european import Call, Digital, Option, Put, payoff
+from mcengine.instrument.exactness import check_formula
 from mcengine.instrument.forward_slots import ForwardSlot, FutureSlot
 from mcengine.instrument.forwards import Forward, Future, FutureOption, VarianceSwap
 from mcengine.instrument.hedged import Hedged

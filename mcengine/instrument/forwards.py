@@ -1,14 +1,17 @@
 """Forwards, futures, options on futures and variance swaps: contracts on a price, or its variance, at a later date."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from mcengine._model import Scalar, model, number, static
-from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, total_variance, total_volatility
+from mcengine._model import Scalar, is_concrete, model, number, static
+from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, total_volatility
 from mcengine.instrument.european import payoff
+from mcengine.instrument.exactness import Gap
+from mcengine.market.correlation import between
 from mcengine.pricing import KINDS, Calendar, Quote, black
 from mcengine.pricing.black import root
 from mcengine.pricing.closed_forms_rates import replicated_variance
@@ -104,7 +107,8 @@ class Future(AbstractContract):
 class FutureOption(AbstractContract):
     """A call or put on a future (Black 1976).
 
-    The future moves by the elasticity of its price by the spot: 1 for an asset that is carried, e^{-kappa (delivery - expiry)} for one that reverts.
+    The future of an asset that is carried is its spot at expiry times a number known today, so the asset's own pricer prices it. That of one that
+    reverts moves by the elasticity of its price by the spot, e^{-kappa (delivery - expiry)}.
 
     Args:
         kind: "call" or "put".
@@ -114,7 +118,7 @@ class FutureOption(AbstractContract):
         asset: Name of the underlying.
 
     Raises:
-        ValueError: For an unknown kind, or a delivery before expiry.
+        ValueError: For an unknown kind, or a delivery before expiry; on use, for a market in which futures and forward prices differ.
     """
 
     kind: str = static()
@@ -123,6 +127,8 @@ class FutureOption(AbstractContract):
     delivery: Scalar = number(above=0.0, term=True)
     asset: str = static(default="asset")
 
+    formula: ClassVar[Formula] = "pricer"
+
     def canonical(self) -> dict[str, Any]:
         check_word("FutureOption.kind", self.kind, KINDS)
         return {}
@@ -130,6 +136,16 @@ class FutureOption(AbstractContract):
     def check(self) -> None:
         if float(self.delivery) < float(self.expiry):
             raise ValueError(f"FutureOption.delivery: expected years not before expiry = {float(self.expiry):g}, got {float(self.delivery):g}")
+
+    def check_market(self, market: Any) -> None:
+        if not getattr(market.rate, "n_factors", 0):
+            return
+        correlated = between(market.correlation, self.asset, "rate")
+        if market[self.asset].forward_curve() is None or not is_concrete(correlated) or float(correlated) != 0.0:
+            raise ValueError(
+                f"FutureOption.asset: expected a market whose rate is known, or an asset with a futures curve that is not correlated with it, "
+                f"got {type(market.rate).__name__}"
+            )
 
     @property
     def dates(self) -> tuple[float, ...]:
@@ -141,12 +157,13 @@ class FutureOption(AbstractContract):
 
     def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
         quote, date, delivery = quotes[self.asset], date_of(self.expiry, calendar), date_of(self.delivery, calendar)
-        s = total_volatility(pricers[self.asset], quote, date)
-        if quote.curve is not None:
-            gap = quote.years(delivery) - quote.years(date)
-            curve = quote.curve
-            s = s * jax.grad(lambda x: jnp.log(curve(jnp.exp(x), gap)))(jnp.log(jnp.asarray(quote.spot, jnp.result_type(float))))
-        return black(self.kind, quote.forward(delivery), self.strike, s, quote.discount(date))
+        curve, pricer = quote.curve, pricers[self.asset]
+        if curve is None:
+            growth = quote.forward(delivery) / quote.forward(date)
+            return growth * pricer.option(self.kind, self.strike / growth, date, quote)
+        gap = quote.years(delivery) - quote.years(date)
+        elasticity = jax.grad(lambda x: jnp.log(curve(jnp.exp(x), gap)))(jnp.log(jnp.asarray(quote.spot, jnp.result_type(float))))
+        return black(self.kind, quote.forward(delivery), self.strike, elasticity * total_volatility(pricer, quote, date), quote.discount(date))
 
 
 class _Realised(NamedTuple):
@@ -185,22 +202,42 @@ class VarianceSwap(AbstractContract):
         total = state.total + jnp.where(step <= date, (now - state.log_spot) ** 2, 0.0)
         return _Realised(now, total), jnp.where(step == date, self.notional * (total / self.expiry - self.strike), 0.0)
 
+    def gap(self, market: Any) -> Gap | None:
+        """Why its formula is not exact.
+
+        Args:
+            market: The ``Market`` in which it is to be priced.
+        """
+        if not hasattr(market.pricers()[self.asset], "variation"):
+            return Gap("an asset whose squared returns add up to a variance its law knows", type(market[self.asset]).__name__)
+        if market.rate.n_factors and market[self.asset].steps_matter:
+            return Gap("a known rate where steps tell the variance", type(market.rate).__name__)
+        return None
+
     def price(self, state: _Realised, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
-        """Variance so far and that to come: the law's expected quadratic variation, or replicated from options (Carr & Madan 1998).
+        """Variance so far and that to come: the law's expected quadratic variation and the squares of announced jumps, or what replicates it from
+        options (Carr & Madan 1998).
 
         Each date's mean return adds its square, exactly where all dates are alike and nothing jumps.
         """
         quote, date, pricer = quotes[self.asset], date_of(self.expiry, calendar), pricers[self.asset]
         law = getattr(pricer, "law", pricer)  # behind a run's table
-        total = total_variance(law, quote, date)
-        if total is None and hasattr(law, "expected"):
-            total = law.expected(law.state(quote), quote.years(date)) + quote.event_variance(date)
-        if total is not None and quote.bump is not None:
-            total = quote.bumped_volatility(root(total), date) ** 2
-        if total is None:
+        if hasattr(law, "variation"):
+            total = law.variation(quote, date) + _squared_jumps(quote, date)
+            if quote.bump is not None:
+                total = quote.bumped_volatility(root(total), date) ** 2
+        else:
             ahead = total_volatility(pricer, quote, date)
             total = replicated_variance(lambda kind, k: pricer.option(kind, k, date, quote), quote.forward(date), ahead, quote.discount(date))
         mean = jnp.log(quote.forward(date) / quote.spot) - 0.5 * total
         to_come = total + mean * mean / jnp.maximum(date - quote.step, 1)
         alive = date > quote.step
         return jnp.where(alive, quote.discount(date) * self.notional * ((state.total + to_come) / self.expiry - self.strike), 0.0)
+
+
+def _squared_jumps(quote: Quote, to: Scalar) -> Scalar:
+    """E[J^2] of the log-moves that announced events bring up to a date: with growth g and variance v, J has mean ln g - v/2."""
+    if quote.events is None:
+        return 0.0
+    outcomes = replace(quote, rate=None).outcomes(to)
+    return sum(o.probability * ((jnp.log(o.growth) - 0.5 * o.variance) ** 2 + o.variance) for o in outcomes)

@@ -41,6 +41,7 @@ class BondIndex(AbstractAsset):
     n_factors: ClassVar[int] = 0
     n_uniforms: ClassVar[int] = 0
     takes_interest: ClassVar[bool] = False  # the rate drives it
+    constant_volatility: ClassVar[bool] = True
 
     def loadings(self) -> tuple[Scalar, ...]:
         return ()

@@ -11,8 +11,8 @@ from mcengine._spelling import near
 from mcengine.history.days import DAYS_PER_YEAR, Days, Series
 from mcengine.noise import Path
 from mcengine.pricing import Calendar, Pricer, Quote
+from mcengine.pricing.affine_rate import AffineRate
 from mcengine.pricing.black import root
-from mcengine.pricing.quote import AffineRate
 from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
 
 START = 100.0
@@ -128,7 +128,7 @@ class AbstractHistory(abc.ABC):
         return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
 
     def risk_neutral(self) -> NoReturn:
-        check_price_paths("risk_neutral")
+        check_price_paths("market")
 
     def prepare(self, calendar: Calendar) -> "PreparedDays":
         """The market on the dates of a run.
