@@ -30,6 +30,7 @@ class AbstractContract:
     formula: ClassVar[Formula] = "lognormal"
     n_uniforms: int = 0  # drawn anew each step; ``step`` then takes them as its last argument
     watched: bool = False  # whether its worth depends on how many dates there are
+    reads_law: ClassVar[bool] = True  # whether its price needs more of an asset than its forward
 
     @property
     def assets(self) -> tuple[str, ...]:

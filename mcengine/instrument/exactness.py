@@ -57,7 +57,9 @@ def _gap(contract: Any, market: Any, formula: str) -> Gap | None:
     if not hasattr(market, "scenarios"):  # history has no law: prices are what its pricers say
         return None
     for name in contract.assets:
-        found = _gap_of_law(market, name, contract.expiry)
+        found = _gap_of_curve(market, name, contract.expiry)
+        if found is None and getattr(contract, "reads_law", True):
+            found = _gap_of_law(market, name, contract.expiry)
         if found is not None:
             return found
     own: Gap | None = contract.gap(market) if hasattr(contract, "gap") else None
@@ -68,29 +70,54 @@ def _not_lognormal(contract: Any, market: Any) -> Gap | None:
     pricers = market.pricers()
     odd = [name for name in contract.assets if not isinstance(pricers[name], BlackPricer)]
     eventful = any(_events_before(market, name, contract.expiry) for name in contract.assets)
-    if not (odd or market.rate.n_factors or market.regimes is not None or eventful):
+    if not (odd or _rate_moves(market) or market.regimes is not None or eventful):
         return None
     seen = f"{type(market[odd[0]]).__name__} for {odd[0]}" if odd else "a market with a stochastic rate, regimes or events"
     return Gap("lognormal assets and a known rate", seen)
 
 
-def _gap_of_law(market: Any, name: str, expiry: Any) -> Gap | None:
-    """Why options and forwards on an asset have no exact price."""
+def _gap_of_curve(market: Any, name: str, expiry: Any) -> Gap | None:
+    """Why forwards of an asset are not exact."""
     asset, events = market[name], _events_before(market, name, expiry)
-    kind = type(asset).__name__
-    if market.rate.n_factors:
+    if not events or asset.forward_curve() is None:
+        return None
+    return Gap(f"no event that moves {name} before expiry, as its jump would fade", f"{type(asset).__name__} and {', '.join(events)}")
+
+
+def _gap_of_law(market: Any, name: str, expiry: Any) -> Gap | None:
+    """Why options on an asset are not."""
+    asset = market[name]
+    if _rate_moves(market):
         by_regime = (market.regimes.correlation or {}).values() if market.regimes is not None else ()
         with_rate = [between(pairs, name, "rate") for pairs in (market.correlation, *by_regime)]
         if not asset.constant_volatility and not all(_is(c, 0.0) for c in with_rate):
-            return Gap(f"no correlation of {name} with the rate, as its variance is random", f"{kind} correlated with it")
+            return Gap(f"no correlation of {name} with the rate, as its variance is random", f"{type(asset).__name__} correlated with it")
         if not isinstance(asset, RegimeGBM) and not all(_is(c, with_rate[0]) for c in with_rate[1:]):
             return Gap(f"one correlation of {name} with the rate", "others by regime")
-    if events and asset.forward_curve() is not None:
-        return Gap(f"no event that moves {name} before expiry, as its jump would fade", f"{kind} and {', '.join(events)}")
-    two_sided = [title for title, event in events.items() if name in event.up or name in event.down]
+    two_sided = [event for event in _events_before(market, name, expiry).values() if name in event.up or name in event.down]
     if len(two_sided) > SIDES_KEPT:
         return Gap(f"at most {SIDES_KEPT} events with two sides that move {name} before expiry", f"{len(two_sided)}")
     return None
+
+
+def check_carried(market: Any, name: str, where: str) -> None:
+    """Check that no event moves an asset with a futures curve on which contracts are held: its jump would fade, which no mark knows.
+
+    Args:
+        market: The market of a study.
+        name: The asset.
+        where: What an error message begins with.
+
+    Raises:
+        ValueError: One does.
+    """
+    titles = [title for title, event in getattr(market, "events", {}).items() if name in event.names]
+    if titles and market[name].forward_curve() is not None:
+        raise ValueError(f"{where}: expected no event that moves {name} ({type(market[name]).__name__}), whose jump would fade, got {titles[0]}")
+
+
+def _rate_moves(market: Any) -> bool:
+    return bool(market.rate.n_factors) and not _is(market.rate.sigma, 0.0)
 
 
 def _events_before(market: Any, name: str, expiry: Any) -> dict[str, Any]:

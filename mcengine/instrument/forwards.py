@@ -12,6 +12,7 @@ from mcengine.instrument.base import AbstractContract, Formula, check_word, date
 from mcengine.instrument.european import payoff
 from mcengine.instrument.exactness import Gap
 from mcengine.market.correlation import between
+from mcengine.market.regime_gbm import RegimeGBM
 from mcengine.pricing import KINDS, Calendar, Quote, black
 from mcengine.pricing.black import root
 from mcengine.pricing.closed_forms_rates import replicated_variance
@@ -32,6 +33,7 @@ class Forward(AbstractContract):
     asset: str = static(default="asset")
 
     formula: ClassVar[Formula] = "pricer"
+    reads_law: ClassVar[bool] = False
 
     def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
         return (), jnp.where(step == date_of(self.expiry, calendar), quotes[self.asset].spot - self.strike, 0.0)
@@ -71,6 +73,7 @@ class Future(AbstractContract):
     maintenance: Scalar = number(default=0.75, low=0.0, high=1.0, term=True)
 
     formula: ClassVar[Formula] = "pricer"
+    reads_law: ClassVar[bool] = False
 
     def check_market(self, market: Any) -> None:
         if getattr(market.rate, "n_factors", 0):
@@ -210,8 +213,8 @@ class VarianceSwap(AbstractContract):
         """
         if not hasattr(market.pricers()[self.asset], "variation"):
             return Gap("an asset whose squared returns add up to a variance its law knows", type(market[self.asset]).__name__)
-        if market.rate.n_factors and market[self.asset].steps_matter:
-            return Gap("a known rate where steps tell the variance", type(market.rate).__name__)
+        if market.rate.n_factors and isinstance(market[self.asset], RegimeGBM):
+            return Gap("a known rate where regimes tell the variance", type(market.rate).__name__)
         return None
 
     def price(self, state: _Realised, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:

@@ -121,7 +121,7 @@ class Heston(AbstractStandaloneAsset):
 
     @property
     def mean_volatility(self) -> Scalar:
-        """E[sqrt(v)] in the long run under Q: sqrt(p) theta / sqrt(theta + xi^2/(8 kappa)), within 1 % of the gamma law's where 2 kappa theta = xi^2."""
+        """E[sqrt(v)] in the long run under Q: sqrt(p) theta / sqrt(theta + xi^2/(8 kappa)), within 1 % where 2 kappa theta = xi^2."""
         return jnp.sqrt(self.variance_premium) * self.theta / jnp.sqrt(self.theta + self.vol_of_vol**2 / (8.0 * self.kappa))
 
     def risk_neutral(self, rate: Scalar) -> "Heston":
