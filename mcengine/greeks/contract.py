@@ -77,9 +77,10 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
         "volatility": {name: _volatility(known, name) for name in assets if {f"{name}.v0", f"{name}.sigma"} & set(known)},
         "correlation": {k: known[f"correlation.{k}"] for k in market.correlation if set(k.split("-")) <= set(assets)},
         "rate": known.get("rate.rate"),
+        "passed": 0.0,
     }
     at = jax.tree.map(lambda x: jnp.asarray(x, dtype), start)
-    worth, first, second, theta = jax.tree.map(float, _derivatives(instrument, market, calendar, at))
+    worth, first, second = jax.tree.map(float, _derivatives(instrument, market, calendar, at))
     out = {"price": worth}
     for name in assets:
         tail = f"_{name}" if len(assets) > 1 else ""
@@ -96,7 +97,7 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
         out[f"cega_{a}_{b}"] = cega
     if first["rate"] is not None:
         out["rho"] = first["rate"]
-    return out | {"theta": theta}
+    return out | {"theta": first["passed"]}
 
 
 def _checked(instrument: Any, asset: Any, rate: Scalar, steps: int | None, approximate: bool) -> tuple[Market, Calendar]:
@@ -124,8 +125,8 @@ _value = jax.jit(_price)
 
 
 @jax.jit
-def _derivatives(instrument: Any, market: Market, calendar: Calendar, at: dict[str, Any]) -> tuple[Scalar, dict[str, Any], dict[str, Any], Scalar]:
-    """(price, its derivatives by the numbers ``at``, those of its slopes by each spot, that by time)."""
+def _derivatives(instrument: Any, market: Market, calendar: Calendar, at: dict[str, Any]) -> tuple[Scalar, Any, dict[str, Any]]:
+    """(price, its derivatives by the numbers ``at``, those of its slopes by each spot)."""
     known = parameters(market)
 
     def price(at: dict[str, Any]) -> Scalar:
@@ -137,16 +138,15 @@ def _derivatives(instrument: Any, market: Market, calendar: Calendar, at: dict[s
         changed |= {f"correlation.{pair}": rho for pair, rho in at["correlation"].items()}
         if at["rate"] is not None:
             changed["rate.rate"] = at["rate"]
-        return _price(instrument, with_parameters(market, changed), calendar)
+        return _price(instrument, with_parameters(market, changed), calendar, at["passed"])
 
-    slopes = lambda spots: jax.grad(price)(at | {"spot": spots})  # noqa: E731
+    both = lambda spots: jax.value_and_grad(price)(at | {"spot": spots})  # noqa: E731
+    worth, first = both(at["spot"]) if not at["spot"] else (None, None)
     second = {}
     for name in at["spot"]:
         towards = {other: jnp.ones_like(x) if other == name else jnp.zeros_like(x) for other, x in at["spot"].items()}
-        second[name] = jax.jvp(slopes, (at["spot"],), (towards,))[1]
-    now = jnp.zeros((), jnp.result_type(float))
-    theta = jax.jvp(lambda passed: _price(instrument, market, calendar, passed), (now,), (jnp.ones_like(now),))[1]
-    return price(at), jax.grad(price)(at), second, theta
+        (worth, first), (_, second[name]) = jax.jvp(both, (at["spot"],), (towards,))
+    return worth, first, second
 
 
 def _volatility(known: dict[str, Any], name: str) -> Scalar:

@@ -122,7 +122,7 @@ def _rate_moves(market: Any) -> bool:
 
 def _events_before(market: Any, name: str, expiry: Any) -> dict[str, Any]:
     """Events by name that move an asset by the expiry; a date that is not known yet counts."""
-    moving = {title: event for title, event in market.events.items() if name in event.names}
+    moving = {title: event for title, event in getattr(market, "events", {}).items() if name in event.names}
     return {title: e for title, e in moving.items() if not is_concrete((e.date, expiry)) or float(e.date) <= float(expiry)}
 
 

@@ -12,7 +12,6 @@ from mcengine.instrument.base import AbstractContract, Formula, check_word, date
 from mcengine.instrument.european import payoff
 from mcengine.instrument.exactness import Gap
 from mcengine.market.correlation import between
-from mcengine.market.regime_gbm import RegimeGBM
 from mcengine.pricing import KINDS, Calendar, Quote, black
 from mcengine.pricing.black import root
 from mcengine.pricing.closed_forms_rates import replicated_variance
@@ -75,9 +74,18 @@ class Future(AbstractContract):
     formula: ClassVar[Formula] = "pricer"
     reads_law: ClassVar[bool] = False
 
+    def gap(self, market: Any) -> Gap | None:
+        """Why its price is not 0.
+
+        Args:
+            market: The ``Market`` in which it is to be priced.
+        """
+        return Gap("a market whose rate is known", type(market.rate).__name__) if market.rate.n_factors else None
+
     def check_market(self, market: Any) -> None:
-        if getattr(market.rate, "n_factors", 0):
-            raise ValueError(f"Future.asset: expected a market whose rate is known, got {type(market.rate).__name__}")
+        found = self.gap(market)
+        if found is not None:
+            raise ValueError(f"Future.asset: expected {found.expected}, got {found.got}")
 
     def start(self, quotes: Mapping[str, Quote]) -> _Margin:
         price = jnp.asarray(self._price(quotes), jnp.result_type(float))
@@ -140,15 +148,23 @@ class FutureOption(AbstractContract):
         if float(self.delivery) < float(self.expiry):
             raise ValueError(f"FutureOption.delivery: expected years not before expiry = {float(self.expiry):g}, got {float(self.delivery):g}")
 
-    def check_market(self, market: Any) -> None:
-        if not getattr(market.rate, "n_factors", 0):
-            return
+    def gap(self, market: Any) -> Gap | None:
+        """Why its formula is not exact: futures and forward prices differ.
+
+        Args:
+            market: The ``Market`` in which it is to be priced.
+        """
+        if not market.rate.n_factors:
+            return None
         correlated = between(market.correlation, self.asset, "rate")
-        if market[self.asset].forward_curve() is None or not is_concrete(correlated) or float(correlated) != 0.0:
-            raise ValueError(
-                f"FutureOption.asset: expected a market whose rate is known, or an asset with a futures curve that is not correlated with it, "
-                f"got {type(market.rate).__name__}"
-            )
+        if market[self.asset].forward_curve() is not None and is_concrete(correlated) and float(correlated) == 0.0:
+            return None
+        return Gap("a market whose rate is known, or an asset with a futures curve not correlated with it", type(market.rate).__name__)
+
+    def check_market(self, market: Any) -> None:
+        found = self.gap(market)
+        if found is not None:
+            raise ValueError(f"FutureOption.asset: expected {found.expected}, got {found.got}")
 
     @property
     def dates(self) -> tuple[float, ...]:
@@ -213,9 +229,7 @@ class VarianceSwap(AbstractContract):
         """
         if not hasattr(market.pricers()[self.asset], "variation"):
             return Gap("an asset whose squared returns add up to a variance its law knows", type(market[self.asset]).__name__)
-        if market.rate.n_factors and isinstance(market[self.asset], RegimeGBM):
-            return Gap("a known rate where regimes tell the variance", type(market.rate).__name__)
-        return None
+        return Gap("a known rate, as interest adds its squares", type(market.rate).__name__) if market.rate.n_factors else None
 
     def price(self, state: _Realised, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
         """Variance so far and that to come: the law's expected quadratic variation and the squares of announced jumps, or what replicates it from
