@@ -44,7 +44,7 @@ class Expiries(NamedTuple):
         bump: Added to the total volatility to each date; none without a bump.
         probability: Of each outcome of events [dates, outcomes].
         growth: Of the forward in it.
-        event_variance: Of the log about it.
+        event_variance: Of the log about it, and what a stochastic rate adds.
     """
 
     years: Scalar
