@@ -7,7 +7,12 @@ import sys
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
+import reference
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.integrate import quad
 
 import mcengine as mc
 from mcengine.engine.price import check_market, market_of
@@ -32,6 +37,7 @@ from mcengine.instrument import (
     VarianceSwap,
     ZeroBond,
     check_formula,
+    make_calendar,
 )
 from mcengine.market import GBM, GJRGARCH, Bates, BondIndex, Event, Heston, HullWhite, Kou, Market, Merton, RegimeGBM, Regimes, Schwartz, Vasicek
 from mcengine.pricing import Calendar, options, prepared
@@ -201,6 +207,34 @@ def test_formulas_are_monte_carlo_s(name, history):
     found, _ = scores(where, held, years, steps, paths=1 << 18, seed=7)
     print(f"\n{name}: " + ", ".join(f"{title} {z:+.1f}" for title, z in found.items()))
     assert max(abs(z) for z in found.values()) < ERRORS, found
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kappa=st.floats(1e-3, 3.0),
+    volatility=st.floats(0.0, 0.05),
+    correlation=st.floats(-0.95, 0.95),
+    sigma=st.floats(0.05, 0.5),
+    years=st.floats(0.1, 10.0),
+)
+def test_a_put_under_a_rate_is_black_s_at_the_variance_of_the_forward(kappa, volatility, correlation, sigma, years):
+    """The integral of it by SciPy: sigma^2 + 2 c sigma s B + s^2 B^2."""
+    b = lambda u: -np.expm1(-kappa * u) / kappa  # noqa: E731
+    total = quad(lambda u: sigma**2 + 2.0 * correlation * sigma * volatility * b(u) + (volatility * b(u)) ** 2, 0.0, years)[0]
+    where = Market({"a": GBM(100.0, sigma)}, {"a-rate": correlation}, Vasicek(0.03, kappa, 0.04, volatility))
+    with jax.enable_x64(True):
+        discount = float(where.rate.discounts(years))
+        got = float(mc.greeks.value(Put(95.0, years, "a"), where, steps=4))
+    assert got == pytest.approx(reference.black("put", 100.0 / discount, 95.0, np.sqrt(total), discount), rel=1e-7, abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(expiry=st.floats(0.05, 3.0), date=st.floats(0.01, 3.0))
+def test_a_calendar_tells_an_event_from_an_expiry(expiry, date):
+    assume(abs(date - expiry) > 5e-4 * expiry)
+    calendar = make_calendar({"call": Call(100.0, expiry)}, None, 1, {"event": Event(date)})
+    at = max(round(date / float(calendar.years) * calendar.steps), 1)
+    assert (at <= calendar.steps) == (date <= expiry)
 
 
 def everything():

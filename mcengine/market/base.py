@@ -172,9 +172,14 @@ class AbstractAsset(abc.ABC):
     @property
     def mean_volatility(self) -> Scalar | None:
         """Volatility a year under Q by which its Brownian motion moves the price, the mean of a random one: its covariance with a stochastic rate is
-        in forwards and options. None where the asset's own law has the rate in it.
+        in forwards and options. None where the asset's own law has the rate in it. It is asked for under a stochastic rate only.
+
+        Raises:
+            ValueError: The asset does not say.
         """
-        return None
+        raise ValueError(
+            f"{type(self).__name__}.mean_volatility: expected a volatility a year, or None where its own law has the rate in it, got nothing"
+        )
 
     def law_ahead(self, market: Any, name: str, transition: Scalar, dt: Scalar, dates: int) -> Any:
         """What the pricer must know of times to come, computed once a run.

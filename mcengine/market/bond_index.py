@@ -72,6 +72,11 @@ class BondIndex(AbstractAsset):
     def pricer_in(self, market: Any) -> "BondIndexPricer":
         return BondIndexPricer(market.rate.kappa, market.rate.sigma, self.maturity)
 
+    @property
+    def mean_volatility(self) -> None:
+        """None: its own law has the rate in it."""
+        return None
+
     def risk_neutral(self, rate: Scalar) -> "BondIndex":
         """Itself: its law follows from the rate's."""
         return self

@@ -119,6 +119,11 @@ class RegimeGBM(AbstractAsset):
     def pricer_in(self, market: Any) -> "RegimePricer":
         return RegimePricer(self.variance_premium)
 
+    @property
+    def mean_volatility(self) -> None:
+        """None: its own law has the rate in it."""
+        return None
+
     def risk_neutral(self, rate: Scalar) -> "RegimeGBM":
         root = jnp.sqrt(self.variance_premium) if not isinstance(self.variance_premium, np.ndarray) else np.sqrt(self.variance_premium)
         sigma = {name: value * root for name, value in self.sigma.items()}
