@@ -35,12 +35,13 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
 
 
 def _of(put: Any, market: Any) -> dict[str, float]:
-    """Its price and Greeks; none where it has no formula, which is said."""
+    """Its price and Greeks, by an approximation where no formula is exact, which is said."""
     try:
         return greeks.of(put, market)
     except ValueError as error:
-        print(f"no formula: {error}", flush=True)
-        return {}
+        found = greeks.of(put, market, approximate=True)
+        print(f"by an approximation: {error}", flush=True)
+        return found
 
 
 if __name__ == "__main__":
