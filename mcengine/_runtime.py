@@ -1,8 +1,10 @@
-"""What must be set before XLA starts: one compiler flag and one CPU device per core.
+"""What must be set before XLA starts: two compiler options and one CPU device per core.
 
 XLA:CPU makes a kernel for each leaf of a scan's carry and repeats inside every one of them what several need. Multi-output
-fusion makes one kernel of those that read the same, and nothing is computed twice; it can only be asked for through ``XLA_FLAGS``,
-before the first computation. A kernel runs on one thread, so each core gets a device of its own and blocks of paths are dealt to the devices.
+fusion makes one kernel of those that read the same, and nothing is computed twice. Kernels of a few operations would go through an emitter by
+tiles, which computes a reciprocal root number by number, six times as long: they go through that of all others. Both can only be asked for
+through ``XLA_FLAGS``, before the first computation. A kernel runs on one thread, so each core gets a device of its own and blocks of paths are
+dealt to the devices.
 """
 
 import hashlib
@@ -14,23 +16,25 @@ from pathlib import Path
 import jax
 
 FUSION_OPTION = "xla_cpu_use_multi_output_fusion"
+OPTIONS = (FUSION_OPTION, "xla_cpu_disable_tiled_emitter")
 _BACKEND_OPTIONS = "--xla_backend_extra_options="
 
 
 def merge_flags(flags: str) -> str:
-    """``XLA_FLAGS`` with multi-output fusion added; a user's own choice about it is kept.
+    """``XLA_FLAGS`` with our options added; a user's own choice about one is kept.
 
     Args:
         flags: As they are.
     """
-    if FUSION_OPTION in flags:
+    added = ",".join(option for option in OPTIONS if option not in flags)
+    if not added:
         return flags
     words = flags.split()
     for i, word in enumerate(words):
         if word.startswith(_BACKEND_OPTIONS):
-            words[i] = f"{word},{FUSION_OPTION}"
+            words[i] = f"{word},{added}"
             return " ".join(words)
-    return " ".join([*words, _BACKEND_OPTIONS + FUSION_OPTION])
+    return " ".join([*words, _BACKEND_OPTIONS + added])
 
 
 def cores() -> int:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mcengine._kernel import in_one_kernel
 from mcengine._model import Scalar
 from mcengine._spelling import near
 from mcengine.engine.base import AbstractStudy
@@ -163,10 +164,10 @@ class Book:
                     changes = jax.tree.map(jnp.not_equal, terms[n], account.held[n].terms)
                     rolls[n] = jax.tree.reduce(jnp.logical_or, changes, rolls[n])
             else:
-                # Kept whole on the way back, where what the price is made of is many.
+                # Kept whole on the way back, where what the price is made of is many; kept by one kernel, as more than eight are dealt to threads.
                 some = jnp.any(jnp.stack([jnp.asarray(flag) for flag in rolls.values()]))
                 kept = {n: account.held[n].mark for n in group}
-                found = jax.lax.cond(some, jax.checkpoint(price), lambda kept=kept: kept)
+                found = jax.lax.cond(some, jax.checkpoint(price), lambda kept=kept: _in_one_kernel(kept))
             offered |= {n: one._replace(mark=found[n]) for n, one in fresh.items()}
             rolled |= rolls
         return offered, rolled
@@ -230,6 +231,11 @@ def _check_names(what: str, given: Any, known: Any) -> None:
     for name in given:
         if name not in known:
             raise ValueError(f"{what}: unknown slot {name!r}{near(name, known)}")
+
+
+def _in_one_kernel(kept: Any) -> Any:
+    leaves, tree = jax.tree.flatten(kept)
+    return jax.tree.unflatten(tree, in_one_kernel(tuple(leaves)))
 
 
 def _like(held: Any, new: Any) -> Any:
