@@ -170,7 +170,7 @@ def test_bonds_by_simulation_are_bonds_by_formula(under_q):
 
 
 def test_forwards_under_a_stochastic_rate(under_q):
-    """Spot over the path's bond; of the commodity its own law under the forward measure, whose mean log lies lower by its covariance with the bond."""
+    """Spot over the path's bond; of the commodity its own law under the forward measure, lower by its covariance with the bond."""
     market, states = under_q
     here = jax.tree.map(lambda x: jnp.asarray(x[:3, 7]), states)
     read = lambda quotes: {n: (quotes[n].spot, quotes[n].discount(STEPS), quotes[n].forward(STEPS)) for n in ("equity", "oil")}  # noqa: E731
