@@ -19,11 +19,11 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     if config.trace is not None:
         return _main.trace(config, folder, study)
 
-    asset = study.market[config.contract.asset]
-    spot = float(asset.spot)
+    study.market.risk_neutral()  # history has no law to price by
+    spot = float(study.market[config.contract.asset].spot)
     put = mc.instrument.Put(strike=config.contract.moneyness * spot, expiry=config.contract.expiry, asset=config.contract.asset)
-    of_put = greeks.of(put, asset, rate=float(study.market.rate.rate))
     print(f"a put on {put.asset} at {float(put.strike):.4g}, spot {spot:.4g}, expiry {float(put.expiry):g} y, under Q\n")
+    of_put = _of(put, study.market)
     print("\n".join(f"{name:>12} {of_put[name]:12.6f}" for name in sorted(of_put, key=lambda name: name != "price")), flush=True)
 
     journal = _main.journal(config, folder, study, "greeks", names=str(config.names), paths=config.paths, devices=_main.devices())
@@ -32,6 +32,16 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     print(f"\nmean wealth after {float(study.years):g} y / starting wealth, derived by each number, {config.paths:,} paths, ± standard error\n")
     print("\n".join(f"{name:>32} {value!s:>24}" for name, value in table["derivative"].items()), flush=True)
     return {"put": of_put, "study": dict(table["derivative"])}, {}
+
+
+def _of(put: Any, market: Any) -> dict[str, float]:
+    """Its price and Greeks, by an approximation where no formula is exact, which is said."""
+    try:
+        return greeks.of(put, market)
+    except ValueError as error:
+        found = greeks.of(put, market, approximate=True)
+        print(f"by an approximation: {error}", flush=True)
+        return found
 
 
 if __name__ == "__main__":

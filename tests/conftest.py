@@ -12,6 +12,26 @@ os.environ.setdefault("MC_CACHE", "off")  # tests compile what they test, and le
 os.environ.pop("MC_SMALL", None)  # a run cut to 4,096 paths would test less than a test says; those that want it small set it themselves
 
 
+_compiled: list[float] = []
+
+
+def _seen(event, seconds, **_):
+    if event == "/jax/core/compile/backend_compile_duration":
+        _compiled.append(seconds)
+
+
+jax.monitoring.register_event_duration_secs_listener(_seen)
+
+
+@pytest.fixture
+def compilations():
+    """``compilations()``: how many programs this process has compiled so far."""
+    before = len(_compiled)
+    jax.jit(lambda x: x + 1.0)(0.0)
+    assert len(_compiled) > before, "JAX no longer tells what it compiles"
+    return lambda: len(_compiled)
+
+
 @contextmanager
 def _float64():
     before = jax.config.jax_enable_x64

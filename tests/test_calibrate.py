@@ -70,8 +70,11 @@ def _made_history(folder, *, premium, years):
     return file
 
 
-def test_known_parameters_are_found_again(tmp_path):
-    fitted = mc.calibrate.fit_history(data=_made_history(tmp_path, premium=1.3, years=40), dividend=0.02)
+def test_known_parameters_are_found_again(tmp_path, shipped, compilations):
+    made = _made_history(tmp_path, premium=1.3, years=40)
+    before = compilations()
+    fitted = mc.calibrate.fit_history(data=made, dividend=0.02)
+    assert compilations() == before, "a second calibration compiles nothing"
     p = fitted.parameters
     truth = {"equity.theta": 0.035, "equity.drift": 0.07, "equity.rho": -0.7, "commodity.sigma": 0.3, "correlation.equity-commodity": 0.2}
     for name, value in truth.items():

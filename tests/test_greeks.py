@@ -31,7 +31,7 @@ def test_contract_greeks_are_black_s(float64, kind, spot, strike, vol, rate, yea
         assert got[name] == pytest.approx(value, rel=1e-9, abs=1e-12), name
 
 
-def test_heston_contract_greeks_are_slopes_of_the_price(float64):
+def test_heston_contract_greeks_are_slopes_of_the_price(float64, compilations):
     asset = mc.market.Heston(spot=100.0, v0=0.04, kappa=2.0, theta=0.05, vol_of_vol=0.4, rho=-0.6)
     put = mc.instrument.Put(90.0, 0.5)
     got = mc.greeks.of(put, asset, rate=0.02)
@@ -39,15 +39,24 @@ def test_heston_contract_greeks_are_slopes_of_the_price(float64):
     def price(spot=100.0, vol=0.2):
         return float(mc.greeks.value(put, replace(asset, spot=spot, v0=vol**2), 0.02))
 
+    price(vol=0.21)
+    before = compilations()
     assert got["delta"] == pytest.approx((price(100.01) - price(99.99)) / 0.02, rel=1e-6)
     assert got["gamma"] == pytest.approx((price(100.1) - 2 * price() + price(99.9)) / 0.01, rel=1e-4)
     assert got["vega"] == pytest.approx((price(vol=0.2001) - price(vol=0.1999)) / 0.0002, rel=1e-6)
+    mc.greeks.of(mc.instrument.Put(95.0, 0.75), replace(asset, kappa=3.0), rate=0.01)
+    assert compilations() == before, "other numbers of a contract and its market compile nothing"
 
 
-def test_monte_carlo_price_has_the_greeks_price():
+def test_monte_carlo_price_has_the_greeks_price(compilations):
     call, asset = mc.instrument.Call(100.0, 1.0), mc.market.GBM(spot=100.0, sigma=0.2, dividend=0.03)
     estimate = mc.price(call, asset, rate=0.05, paths=200_000, steps=4)
     assert abs(estimate.z(mc.greeks.of(call, asset, rate=0.05)["price"])) < 4
+    before = compilations()
+    call, asset = mc.instrument.Call(90.0, 2.0), replace(asset, sigma=0.3)
+    estimate = mc.price(call, asset, rate=0.01, paths=200_000, steps=4, seed=1)
+    assert abs(estimate.z(mc.greeks.of(call, asset, rate=0.01)["price"])) < 4
+    assert compilations() == before
 
 
 NAMES = ("market.equity.shock", "market.bond.shock", "market.equity.v0", "market.equity.theta", "market.rate.rate", "policy.cppi.multiplier")
@@ -102,13 +111,16 @@ def test_a_hard_trigger_hides_from_autodiff_what_the_smooth_one_shows(heston_mar
     assert abs(hard.value - slope.value) > 8 * np.hypot(hard.error, slope.error)
 
 
-def test_study_greeks_table(heston_market, weights):
+def test_study_greeks_table(heston_market, weights, compilations):
     study = mc.Study(heston_market, mc.policy.presets.unhedged(weights), years=0.25, steps=21)
     table = mc.greeks.study(study, paths=16_384, width=0.0)
     # Unhedged, a shock moves wealth by the weight times its growth.
     shock = table.loc["market.equity.shock", "derivative"]
     assert abs(shock.value - 0.6) < 0.02
     assert shock.sampling == "batches"
+    before = compilations()
+    mc.greeks.study(with_parameters(study, {"market.equity.v0": 0.05, "market.rate.rate": 0.01}), paths=16_384, width=0.0, seed=3)
+    assert compilations() == before
     with pytest.raises(ValueError, match=r"unknown parameter 'market\.equity\.volatility'"):
         mc.greeks.study(study, ["market.equity.volatility"])
 

@@ -208,7 +208,7 @@ def test_bonds_and_futures_under_a_short_rate(float64, short_rates):
         "future_put": FutureOption("put", 60.0, 1.0, 1.0, "oil"),
     }
     run = mc.engine.payoffs(contracts, short_rates, paths=32_768, steps=8, seed=2, keep=0)
-    price = lambda contract: mc.greeks.value(contract, short_rates, approximate=isinstance(contract, FutureOption))  # noqa: E731
+    price = lambda contract: mc.greeks.value(contract, short_rates)  # noqa: E731
     formulas = jax.jit(lambda: {name: price(contract) for name, contract in (contracts | {"long": ZeroBond(5.0)}).items()})()
     assert float(formulas.pop("long")) == pytest.approx(0.8094290808, abs=1e-9)
     for name, formula in formulas.items():
@@ -283,13 +283,41 @@ def test_greeks_are_slopes_of_the_price(float64, name):
     assert got["vega"] == pytest.approx((price(sigma=0.2501) - price(sigma=0.2499)) / 2e-4, rel=1e-5)
 
 
+def test_an_event_after_expiry_is_in_no_price(float64):
+    """Seen at .4, after a call of .3 years: it was 40 % too dear. A calendar that cannot tell them apart is refused."""
+    plain = mc.market.Market({"asset": GBM(spot=100.0, sigma=0.2)})
+    later = lambda date: mc.replace(plain, events={"vote": mc.market.Event(date, up={"asset": 0.1}, down={"asset": -0.1})})  # noqa: E731
+    call = Call(100.0, 0.3)
+    price = float(mc.greeks.value(call, plain))
+    assert float(mc.greeks.value(call, later(0.4))) == pytest.approx(price, abs=1e-10)
+    assert float(mc.greeks.value(call, later(0.302))) == pytest.approx(price, abs=1e-10)
+    assert float(mc.greeks.value(call, later(0.299))) > price + 0.5
+    with pytest.raises(
+        ValueError, match=r"steps: expected a number of equal steps to 0.3 years that tells the event vote at 0.302 years from .*, got 2"
+    ):
+        mc.greeks.value(call, later(0.302), steps=2)
+
+
+def test_regimes_move_before_expiry(float64):
+    """By default days are followed, as by Monte Carlo; theta is a day's: to the second order what a contract a day shorter is worth less."""
+    chain = mc.market.Regimes(("calm", "crash"), {"calm-crash": 2.0, "crash-calm": 4.0})
+    market = mc.market.Market({"asset": mc.market.RegimeGBM(100.0, {"calm": 0.1, "crash": 0.5})}, rate=0.02, regimes=chain)
+    call, shorter = (Call(100.0, days / 252.0) for days in (126, 125))
+    got = mc.greeks.of(call, market)
+    assert got["theta"] == pytest.approx(252.0 * (float(mc.greeks.value(shorter, market)) - got["price"]), rel=5e-3)
+
+
 def test_a_formula_is_not_used_where_it_does_not_hold():
     heston = mc.market.Heston(spot=100.0, v0=0.04, kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7)
     barrier = Barrier("call", "down", "out", 100.0, 90.0, 1.0)
     with pytest.raises(ValueError, match=r"Barrier: expected lognormal assets and a known rate, .* got Heston for asset; mc.price prices it"):
         mc.greeks.of(barrier, heston)
-    with pytest.raises(ValueError, match="Asian: expected a contract with an exact price formula, got one whose formula is an approximation"):
-        mc.greeks.of(Asian("call", 100.0, 1.0), GBM(spot=100.0, sigma=0.2))
+    for contract in (Asian("call", 100.0, 1.0), Digital("call", 100.0, 1.0, width=0.02)):
+        with pytest.raises(ValueError, match=": expected a contract with an exact price formula, got one whose formula is an approximation"):
+            mc.greeks.of(contract, GBM(spot=100.0, sigma=0.2))
+    rate = mc.market.Vasicek(0.03, 0.5, 0.03, 0.01)
+    with pytest.raises(ValueError, match=r"Option: expected no correlation of asset with the rate, .* got Heston correlated"):
+        mc.greeks.value(Put(90.0, 1.0), mc.market.Market({"asset": heston}, {"asset-rate": 0.2}, rate))
 
 
 # ---- terms that cannot be ----

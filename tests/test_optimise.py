@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mcengine as mc
-from mcengine._model import parameters
+from mcengine._model import parameters, with_parameters
 from mcengine.optimise import default_names
 
 
@@ -39,6 +39,13 @@ def test_the_return_rises_and_the_constraint_holds_on_fresh_paths(study, fitted)
     assert breach.value < 0.01 + 4 * breach.error
     comparison = before.compare(after)
     assert comparison.loc[("policy", "wealth"), "note"] == ""
+
+
+def test_a_fit_of_other_numbers_compiles_nothing(study, fitted, compilations):
+    other = with_parameters(study, {"policy.cppi.multiplier": 3.0, "market.equity.v0": 0.05})
+    before = compilations()
+    mc.optimise.fit(other, mc.objective.FloorProtection(floor=0.85, probability=0.02), steps=1, paths=2048, validation_paths=16_384, progress=False)
+    assert compilations() == before
 
 
 def test_history_and_table_show_the_way(fitted):

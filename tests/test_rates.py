@@ -170,7 +170,7 @@ def test_bonds_by_simulation_are_bonds_by_formula(under_q):
 
 
 def test_forwards_under_a_stochastic_rate(under_q):
-    """Spot over the path's bond; of the commodity its own law, whatever the rate."""
+    """Spot over the path's bond; of the commodity its own law under the forward measure, lower by its covariance with the bond."""
     market, states = under_q
     here = jax.tree.map(lambda x: jnp.asarray(x[:3, 7]), states)
     read = lambda quotes: {n: (quotes[n].spot, quotes[n].discount(STEPS), quotes[n].forward(STEPS)) for n in ("equity", "oil")}  # noqa: E731
@@ -178,8 +178,13 @@ def test_forwards_under_a_stochastic_rate(under_q):
     spot, discount, forward = seen["equity"]
     np.testing.assert_allclose(forward, spot * np.exp(-0.02 * 2.0) / discount, rtol=1e-5)
     spot, _, forward = seen["oil"]
-    pull = (1.0 - np.exp(-3.0)) * np.log(65.0) + 0.35**2 * (1.0 - np.exp(-6.0)) / 6.0
+    u = (np.arange(4000) + 0.5) * 2.0 / 4000
+    kappa, sigma = float(market.rate.kappa), float(market.rate.sigma)
+    shift = 0.2 * 0.35 * sigma * (np.exp(-1.5 * u) * -np.expm1(-kappa * u) / kappa).mean() * 2.0
+    pull = (1.0 - np.exp(-3.0)) * np.log(65.0) + 0.35**2 * (1.0 - np.exp(-6.0)) / 6.0 - shift
     np.testing.assert_allclose(forward, np.exp(np.exp(-3.0) * np.log(spot) + pull), rtol=1e-5)
+    today = look(market, YEARS, STEPS, 0, lambda quotes: quotes["oil"].forward(STEPS))
+    assert abs(z_score(np.exp(-states["rate"].total[:, -1]) * (np.exp(states["oil"][:, -1]) - today), 0.0)) < K
 
 
 def test_rates_and_assets_are_correlated_as_asked(under_q):

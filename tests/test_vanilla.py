@@ -9,8 +9,8 @@ from mcengine._model import replace
 from mcengine.market.market import Market
 from mcengine.market.schwartz import Schwartz
 from mcengine.pricing import BlackPricer, Calendar, HestonPricer, Quote, SurfacePricer, options, prepared
-from mcengine.pricing.gjr import GJRPricer
-from mcengine.pricing.quote import AffineRate, Sides
+from mcengine.pricing.affine_rate import AffineRate
+from mcengine.pricing.quote import Sides
 from mcengine.pricing.reverting import RevertingPricer
 
 CALENDAR = Calendar(0.05, 12)
@@ -19,7 +19,6 @@ STRIKES = np.array([0.97, 1.02, 0.99])
 PRICERS = {
     "black": BlackPricer(0.04),
     "table": HestonPricer(4.0, 0.04, 0.5, -0.7, premium=1.2),
-    "garch": GJRPricer(2e-3, 0.02, 0.1, 0.9),
     "surface": SurfacePricer(),
     "reverting": RevertingPricer(2.0, 0.03),
 }
@@ -51,7 +50,7 @@ def alone(pricer, numbers, seen):
 @pytest.mark.parametrize(("name", "seen"), [*((name, "plain") for name in PRICERS), ("black", "rate"), ("black", "curve"), ("black", "events")])
 def test_options_together_are_worth_what_each_is_alone(name, seen, float64):
     """Prices, and derivatives by spot, variance and strike, on a block of paths."""
-    pricer = PRICERS[name] if name == "garch" else prepared(PRICERS[name], CALENDAR)
+    pricer = prepared(PRICERS[name], CALENDAR)
     paths = (jnp.linspace(0.9, 1.1, 5), jnp.linspace(0.01, 0.09, 5), jnp.asarray(STRIKES) * jnp.linspace(0.95, 1.05, 5)[:, None])
 
     def both(price):

@@ -20,6 +20,7 @@ from mcengine.engine.checks import check_paths
 from mcengine.engine.memory import default_block
 from mcengine.instrument import Hedged, joint, make_calendar
 from mcengine.market import Market
+from mcengine.market.historical import AbstractHistory
 from mcengine.noise import Counter, Path, draw, make_key
 from mcengine.pricing import Calendar
 from mcengine.statistics.accumulators import Layout, Piece, Sums
@@ -85,7 +86,7 @@ def price(
         raise ValueError(f"control: expected 'delta' or none, got {control!r}")
     market = market_of(instrument, asset, rate)
     if control == "delta":
-        hedged = Hedged(instrument, joint(market.risk_neutral()), make_calendar({"contract": instrument}, steps))
+        hedged = Hedged(instrument, joint(market.risk_neutral()), make_calendar({"contract": instrument}, steps, events=market.events))
         pilot = payoffs({"plain": instrument, "hedged": hedged}, market, paths=16_384, steps=steps, seed=seed, stream="pilot").cash
         gain = pilot["plain"] - pilot["hedged"]
         covariance = np.cov(pilot["plain"], gain, dtype=np.float64)
@@ -130,7 +131,7 @@ def payoffs(
         raise ValueError("payoffs.instruments: expected at least one contract, got none")
     for instrument in instruments.values():
         check_market(instrument, market)
-    calendar = make_calendar(instruments, steps)
+    calendar = make_calendar(instruments, steps, events=market.events)
     market.risk_neutral().check_steps(calendar.years, calendar.steps)
     paths, devices, key = check_paths(paths), program.check_devices(devices), make_key(seed, stream)
     noise.sampling.check_run(paths, first)
@@ -196,9 +197,11 @@ class _Gathered:
 
 
 def market_of(instrument: Any, asset: Any, rate: Scalar = 0.0) -> Market:
-    """A market as it is, or one of the contract's only asset."""
+    """A market as it is, or one of the contract's only asset; history is none."""
     if isinstance(asset, Market):
         return asset
+    if isinstance(asset, AbstractHistory):
+        asset.risk_neutral()
     names = underlyings(instrument)
     if len(names) != 1:
         raise ValueError(f"asset: expected a whole Market for a contract on {' and '.join(names) or 'the rate'}, got {type(asset).__name__}")

@@ -1,31 +1,19 @@
-"""Greeks of a contract: derivatives of its price formula by automatic differentiation."""
+"""Greeks of a contract: derivatives of its price formula by automatic differentiation.
 
-from dataclasses import dataclass
+Prices and Greeks are programs of the market, the contract and the calendar: other numbers of the same structure compile nothing.
+"""
+
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, parameters, with_parameters
-from mcengine.engine.price import check_market, market_of
+from mcengine.engine.price import check_market, market_of, underlyings
 from mcengine.instrument import check_formula, joint, least_steps, make_calendar
+from mcengine.instrument.marks import moved
 from mcengine.market import Market
 from mcengine.pricing import Calendar
-
-
-@dataclass(frozen=True)
-class _Later:
-    """A calendar on which every date but today comes ``by`` years later: the derivative by it is the price of time."""
-
-    calendar: Calendar
-    by: Scalar
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.calendar, name)
-
-    def times(self) -> Scalar:
-        times = self.calendar.times()
-        return times + self.by * (times > 0.0)
 
 
 def value(instrument: Any, asset: Any, rate: Scalar = 0.0, *, steps: int | None = None, approximate: bool = False) -> Scalar:
@@ -35,7 +23,8 @@ def value(instrument: Any, asset: Any, rate: Scalar = 0.0, *, steps: int | None 
         instrument: Any contract.
         asset: Model of its underlying, or a whole ``Market``, which brings its own rate.
         rate: Annual, continuously compounded; of a contract on one asset.
-        steps: To the last expiry; None for daily ones where the contract is watched on every date, else as few as its dates need.
+        steps: To the last expiry; None for daily ones where the contract is watched on every date or the market's law is read by step (regimes,
+            GJR-GARCH, a stochastic rate), else as few as its dates need.
         approximate: Whether a formula that is not exact for the market will do.
 
     Returns:
@@ -50,16 +39,8 @@ def value(instrument: Any, asset: Any, rate: Scalar = 0.0, *, steps: int | None 
         >>> round(float(mc.greeks.value(put, mc.market.GBM(spot=100.0, sigma=0.2), rate=0.03)), 2)
         2.77
     """
-    market = market_of(instrument, asset, rate)
-    check_formula(instrument, market, approximate=approximate)
-    check_market(instrument, market)
-    return _value(instrument, market, make_calendar({"contract": instrument}, steps, least_steps(instrument)))
-
-
-def _value(instrument: Any, market: Market, calendar: Any) -> Scalar:
-    ready = market.prepare(calendar)
-    quotes = ready.quotes(ready.start(), 0)
-    return instrument.price(instrument.start(quotes), quotes, joint(market), calendar)
+    market, calendar = _checked(instrument, asset, rate, steps, approximate)
+    return _value(instrument, market, calendar)
 
 
 def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = None, approximate: bool = False) -> dict[str, float]:
@@ -74,8 +55,9 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
 
     Returns:
         ``delta`` and ``gamma`` by spot, ``vega`` by volatility (sigma, or sqrt(v0) of a stochastic one), ``vanna`` by both, ``rho`` by the rate,
-        ``theta`` for a year of time passing. On several assets each by name: ``delta_first``, ``gamma_first``, ``cross_gamma_first_second``,
-        ``vega_first``, ``vanna_first``, and ``cega_first_second`` by a correlation. What a market has no number for is left out: a bond index's spot.
+        ``theta`` for a year of time passing, spot and variance as they are (``Quote.bumped``). On several assets each by name: ``delta_first``,
+        ``gamma_first``, ``cross_gamma_first_second``, ``vega_first``, ``vanna_first``, and ``cega_first_second`` by a correlation. What a market has
+        no number for is left out: a bond index's spot.
 
     Raises:
         ValueError: As of ``value``.
@@ -87,41 +69,18 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
         {'price': 7.97, 'delta': 0.54, 'gamma': 0.02, 'vega': 39.7, 'vanna': 0.2, 'rho': 46.02, 'theta': -3.97}
     """
     dtype = jnp.result_type(float)
-    market = market_of(instrument, asset, rate)
-    check_formula(instrument, market, approximate=approximate)
-    check_market(instrument, market)
-    calendar = make_calendar({"contract": instrument}, steps, least_steps(instrument))
-    assets = tuple(instrument.assets) if hasattr(instrument, "assets") else (instrument.asset,)
+    market, calendar = _checked(instrument, asset, rate, steps, approximate)
+    assets = underlyings(instrument)
     known = parameters(market)
     start: dict[str, Any] = {
         "spot": {name: known[f"{name}.spot"] for name in assets if f"{name}.spot" in known},
         "volatility": {name: _volatility(known, name) for name in assets if {f"{name}.v0", f"{name}.sigma"} & set(known)},
         "correlation": {k: known[f"correlation.{k}"] for k in market.correlation if set(k.split("-")) <= set(assets)},
         "rate": known.get("rate.rate"),
-        "later": 0.0,
+        "passed": 0.0,
     }
     at = jax.tree.map(lambda x: jnp.asarray(x, dtype), start)
-
-    def price(at: dict[str, Any]) -> Scalar:
-        moved = {f"{name}.spot": spot for name, spot in at["spot"].items()}
-        moved |= {
-            f"{name}.v0" if f"{name}.v0" in known else f"{name}.sigma": vol**2 if f"{name}.v0" in known else vol
-            for name, vol in at["volatility"].items()
-        }
-        moved |= {f"correlation.{pair}": rho for pair, rho in at["correlation"].items()}
-        if at["rate"] is not None:
-            moved["rate.rate"] = at["rate"]
-        return _value(instrument, with_parameters(market, moved), _Later(calendar, at["later"]))
-
-    def all_greeks(at: dict[str, Any]) -> tuple[Scalar, dict[str, Any], dict[str, Any]]:
-        slopes = lambda spots: jax.grad(price)(at | {"spot": spots})  # noqa: E731
-        second = {}
-        for name in at["spot"]:
-            towards = {other: jnp.ones_like(x) if other == name else jnp.zeros_like(x) for other, x in at["spot"].items()}
-            second[name] = jax.jvp(slopes, (at["spot"],), (towards,))[1]
-        return price(at), jax.grad(price)(at), second
-
-    worth, first, second = jax.tree.map(float, jax.jit(all_greeks)(at))
+    worth, first, second = jax.tree.map(float, _derivatives(instrument, market, calendar, at))
     out = {"price": worth}
     for name in assets:
         tail = f"_{name}" if len(assets) > 1 else ""
@@ -138,7 +97,56 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
         out[f"cega_{a}_{b}"] = cega
     if first["rate"] is not None:
         out["rho"] = first["rate"]
-    return out | {"theta": -first["later"]}
+    return out | {"theta": first["passed"]}
+
+
+def _checked(instrument: Any, asset: Any, rate: Scalar, steps: int | None, approximate: bool) -> tuple[Market, Calendar]:
+    """(the market, the contract's dates), where the contract's formula holds there."""
+    market = market_of(instrument, asset, rate)
+    check_market(instrument, market)
+    check_formula(instrument, market, approximate=approximate)
+    calendar = make_calendar({"contract": instrument}, steps, least_steps(instrument, market), market.events)
+    for name in underlyings(instrument):
+        if market[name].steps_matter:
+            market[name].check_step(float(calendar.years) / calendar.steps)
+    return market, calendar
+
+
+def _price(instrument: Any, market: Market, calendar: Calendar, passed: Scalar | None = None) -> Scalar:
+    """Today's price; that once so many years have ``passed``, spot and variance as they are."""
+    ready = market.prepare(calendar)
+    quotes = ready.quotes(ready.start(), 0)
+    state = instrument.start(quotes)
+    shown = quotes if passed is None else moved(quotes, years=passed)
+    return instrument.price(state, shown, joint(market), calendar)
+
+
+_value = jax.jit(_price)
+
+
+@jax.jit
+def _derivatives(instrument: Any, market: Market, calendar: Calendar, at: dict[str, Any]) -> tuple[Scalar, Any, dict[str, Any]]:
+    """(price, its derivatives by the numbers ``at``, those of its slopes by each spot)."""
+    known = parameters(market)
+
+    def price(at: dict[str, Any]) -> Scalar:
+        changed = {f"{name}.spot": spot for name, spot in at["spot"].items()}
+        changed |= {
+            f"{name}.v0" if f"{name}.v0" in known else f"{name}.sigma": vol**2 if f"{name}.v0" in known else vol
+            for name, vol in at["volatility"].items()
+        }
+        changed |= {f"correlation.{pair}": rho for pair, rho in at["correlation"].items()}
+        if at["rate"] is not None:
+            changed["rate.rate"] = at["rate"]
+        return _price(instrument, with_parameters(market, changed), calendar, at["passed"])
+
+    both = lambda spots: jax.value_and_grad(price)(at | {"spot": spots})  # noqa: E731
+    worth, first = both(at["spot"]) if not at["spot"] else (None, None)
+    second = {}
+    for name in at["spot"]:
+        towards = {other: jnp.ones_like(x) if other == name else jnp.zeros_like(x) for other, x in at["spot"].items()}
+        (worth, first), (_, second[name]) = jax.jvp(both, (at["spot"],), (towards,))
+    return worth, first, second
 
 
 def _volatility(known: dict[str, Any], name: str) -> Scalar:

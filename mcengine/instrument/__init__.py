@@ -2,13 +2,14 @@
 
 from mcengine.instrument.asian import Asian
 from mcengine.instrument.barrier import Barrier
-from mcengine.instrument.base import AbstractContract, check_formula, joint, least_steps, make_calendar
+from mcengine.instrument.base import AbstractContract, joint, least_steps, make_calendar
 from mcengine.instrument.bonds import BondOption, CouponBond, ZeroBond
 from mcengine.instrument.combination import CallSpread, Collar, Combination, PutSpread, Straddle, Strangle
 from mcengine.instrument.contract_slot import ContractSlot
 from mcengine.instrument.european import Call, Digital, Option, Put, payoff
+from mcengine.instrument.exactness import check_formula
 from mcengine.instrument.forward_slots import ForwardSlot, FutureSlot
-from mcengine.instrument.forwards import Forward, Future, FutureOption, VarianceSwap
+from mcengine.instrument.forwards import Forward, Future, FutureOption
 from mcengine.instrument.hedged import Hedged
 from mcengine.instrument.lookback import FixedLookback, FloatingLookback
 from mcengine.instrument.marks import GREEKS, Greeks, groups, marks, totals
@@ -17,6 +18,7 @@ from mcengine.instrument.option_slot import OptionSlot
 from mcengine.instrument.schedule import AbstractSchedule, Dates, Life, Rolled, RollSchedule, ToHorizon
 from mcengine.instrument.slot import AbstractSlot, Mark, Position, Quotes, Target, Underlying
 from mcengine.instrument.smooth import gate
+from mcengine.instrument.variance_swap import VarianceSwap
 
 __all__ = [
     "GREEKS",

@@ -30,6 +30,7 @@ class AbstractContract:
     formula: ClassVar[Formula] = "lognormal"
     n_uniforms: int = 0  # drawn anew each step; ``step`` then takes them as its last argument
     watched: bool = False  # whether its worth depends on how many dates there are
+    reads_law: ClassVar[bool] = True  # whether its price needs more of an asset than its forward
 
     @property
     def assets(self) -> tuple[str, ...]:
@@ -104,7 +105,7 @@ def any_quote(quotes: Mapping[str, Quote]) -> Quote:
 def total_variance(pricer: Any, quote: Quote, date: Scalar) -> Scalar | None:
     """Variance of the log price to a date by a pricer that makes it lognormal; none by any other."""
     if isinstance(pricer, BlackPricer):
-        return pricer.variance * quote.years(date) + quote.event_variance(date)
+        return pricer.variance * quote.years(date) + quote.variance_beside(date)
     return pricer.total_variance(quote, date) if hasattr(pricer, "total_variance") else None
 
 
@@ -138,32 +139,6 @@ def joint(market: Any) -> dict[str, Any]:
     return {**market.pricers(), **market.correlation, "rate": market.rate}
 
 
-def check_formula(contract: Any, market: Any, *, approximate: bool) -> None:
-    """Check that a contract has a price formula, exact for the market.
-
-    Args:
-        contract: Any contract.
-        market: The ``Market`` in which it is to be priced.
-        approximate: Whether a formula that is not exact will do.
-
-    Raises:
-        ValueError: Where it has none, or, unless ``approximate``, none that is exact.
-    """
-    formula, name = getattr(contract, "formula", "pricer"), type(contract).__name__
-    if formula == "none":
-        raise ValueError(f"{name}: expected a contract with a price formula, got one without; mc.price prices it by Monte Carlo")
-    if approximate or formula == "pricer":
-        return
-    fit = "mc.price prices it by Monte Carlo, approximate=True takes the formula as it is"
-    if formula == "approximate":
-        raise ValueError(f"{name}: expected a contract with an exact price formula, got one whose formula is an approximation; {fit}")
-    pricers = market.pricers()
-    odd = [name for name in contract.assets if not isinstance(pricers[name], BlackPricer)]
-    if odd or market.rate.n_factors or market.regimes is not None or market.events:
-        seen = f"{type(market[odd[0]]).__name__} for {odd[0]}" if odd else "a market with a stochastic rate, regimes or events"
-        raise ValueError(f"{name}: expected lognormal assets and a known rate, for which its formula is exact, got {seen}; {fit}")
-
-
 def check_word(where: str, word: str, words: tuple[str, ...]) -> None:
     """One of a few words."""
     if word not in words:
@@ -177,42 +152,60 @@ def on_dates(years: float, steps: int, dates: Iterable[float]) -> bool:
     return all(abs(x - round(x)) <= _ON_DATE for x in at)
 
 
-def make_calendar(contracts: Mapping[str, Any], steps: int | None, least: int | None = None) -> Calendar:
+def make_calendar(contracts: Mapping[str, Any], steps: int | None, least: int | None = None, events: Mapping[str, Any] | None = None) -> Calendar:
     """The dates on which contracts are followed: to the last expiry, and beyond it where one reads a later maturity.
 
     Args:
         contracts: By name.
         steps: Equal steps to the last expiry; None takes the fewest, from ``least`` on, that meet every contract's dates.
         least: Fewest steps tried; None for ``STEPS_PER_YEAR`` a year.
+        events: The market's, by name: on the calendar none may change sides with a contract's date.
 
     Raises:
-        ValueError: For a contract whose dates fall between those of the calendar.
+        ValueError: For a contract whose dates fall between those of the calendar, or fall together with an event's that comes later.
     """
     years = max(float(contract.expiry) for contract in contracts.values())
     dates = {name: getattr(contract, "dates", (float(contract.expiry),)) for name, contract in contracts.items()}
     every = [date for one in dates.values() for date in one]
+    announced = {name: float(event.date) for name, event in (events or {}).items()}
     if steps is None:
         first = max(1, round(STEPS_PER_YEAR * years)) if least is None else least
         # Among so many every calendar of whole days, weeks, months has its match.
-        steps = next((n for n in range(first, first + 2000) if on_dates(years, n, every)), first)
+        fits = lambda n: on_dates(years, n, every) and not any(_confused(years / n, date, every) for date in announced.values())  # noqa: E731
+        steps = next((n for n in range(first, first + 2000) if fits(n)), first)
     for name, own in dates.items():
         missed = [date for date in own if not on_dates(years, steps, [date])]
         if missed:
             raise ValueError(f"steps: expected a number of equal steps to {years:g} years that meets {name} at {missed[0]:g} years, got {steps}")
+        for title, at in announced.items():
+            if _confused(years / steps, at, own):
+                raise ValueError(
+                    f"steps: expected a number of equal steps to {years:g} years that tells the event {title} at {at:g} years "
+                    f"from the dates of {name}, got {steps}"
+                )
     beyond = max(0, round(max(every) / years * steps) - steps)
     return Calendar(years, steps, beyond)
 
 
-def least_steps(contract: Any) -> int | None:
+def _confused(dt: float, event: float, dates: Iterable[float]) -> bool:
+    """Whether an event, moved to the calendar's nearest date, passes one of the dates."""
+    at = max(round(event / dt), 1)
+    return any((at <= round(date / dt)) != (event <= date + _ON_DATE * dt) for date in dates)
+
+
+def least_steps(contract: Any, market: Any) -> int | None:
     """Fewest steps for pricing a contract by formula: ``make_calendar``'s ``least``.
 
     Args:
         contract: Any contract.
+        market: The ``Market`` in which it is to be priced.
 
     Returns:
-        1 where only the dates it names matter; None (so many a year) where it is watched on every date.
+        1 where only the dates it names matter; None (so many a year) where it is watched on every date, or an asset's law or today's curve is read
+        by step.
     """
-    return None if getattr(contract, "watched", False) else 1
+    by_step = market.rate.n_factors or any(market[name].steps_matter for name in contract.assets)
+    return None if by_step or getattr(contract, "watched", False) else 1
 
 
 def equally(expiry: Scalar, count: int, start: Scalar = 0.0) -> tuple[float, ...]:

@@ -7,7 +7,8 @@ import jax
 import numpy as np
 
 from mcengine._model import Scalar, model, static
-from mcengine.instrument.base import check_formula, date_of
+from mcengine.instrument.base import date_of
+from mcengine.instrument.exactness import check_formula
 from mcengine.instrument.schedule import AbstractSchedule, Life, ToHorizon
 from mcengine.instrument.slot import AbstractSlot, Position, Quotes
 from mcengine.pricing import Calendar, Quote

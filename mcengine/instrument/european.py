@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 
-from mcengine._model import Scalar, model, number, static
+from mcengine._model import Scalar, is_concrete, model, number, static
 from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of
 from mcengine.instrument.smooth import gate
 from mcengine.pricing import KINDS, Calendar, Pricer, Quote
@@ -98,7 +98,8 @@ def Put(strike: Scalar, expiry: Scalar, asset: str = "asset") -> Option:  # noqa
 class Digital(AbstractContract):
     """Pays 1 in cash, or one unit of the asset, where S_T ends above (call) or below (put) the strike.
 
-    Priced by the slope of the asset's own option prices, skew included: cash -dC/dK, asset C - K dC/dK (puts alike).
+    Priced by the slope of the asset's own option prices, skew included: cash -dC/dK, asset C - K dC/dK (puts alike). That is the hard one's price,
+    of a smoothed one an approximation.
 
     Args:
         kind: "call" or "put".
@@ -125,7 +126,9 @@ class Digital(AbstractContract):
     asset: str = static(default="asset")
     width: Scalar = number(default=0.0, low=0.0, term=True)
 
-    formula: ClassVar[Formula] = "pricer"
+    @property
+    def formula(self) -> Formula:  # type: ignore[override]
+        return "pricer" if not is_concrete(self.width) or float(self.width) == 0.0 else "approximate"
 
     def canonical(self) -> dict[str, Any]:
         check_word("Digital.kind", self.kind, KINDS)

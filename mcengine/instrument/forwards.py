@@ -1,4 +1,4 @@
-"""Forwards, futures, options on futures and variance swaps: contracts on a price, or its variance, at a later date."""
+"""Forwards, futures and options on futures: contracts on a price at a later date."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -6,12 +6,12 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mcengine._model import Scalar, model, number, static
-from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, total_variance, total_volatility
+from mcengine._model import Scalar, is_concrete, model, number, static
+from mcengine.instrument.base import AbstractContract, Formula, check_word, date_of, total_volatility
 from mcengine.instrument.european import payoff
+from mcengine.instrument.exactness import Gap
+from mcengine.market.correlation import between
 from mcengine.pricing import KINDS, Calendar, Quote, black
-from mcengine.pricing.black import root
-from mcengine.pricing.closed_forms_rates import replicated_variance
 
 
 @model
@@ -29,6 +29,7 @@ class Forward(AbstractContract):
     asset: str = static(default="asset")
 
     formula: ClassVar[Formula] = "pricer"
+    reads_law: ClassVar[bool] = False
 
     def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
         return (), jnp.where(step == date_of(self.expiry, calendar), quotes[self.asset].spot - self.strike, 0.0)
@@ -68,10 +69,20 @@ class Future(AbstractContract):
     maintenance: Scalar = number(default=0.75, low=0.0, high=1.0, term=True)
 
     formula: ClassVar[Formula] = "pricer"
+    reads_law: ClassVar[bool] = False
+
+    def gap(self, market: Any) -> Gap | None:
+        """Why its price is not 0.
+
+        Args:
+            market: The ``Market`` in which it is to be priced.
+        """
+        return Gap("a market whose rate is known", type(market.rate).__name__) if market.rate.n_factors else None
 
     def check_market(self, market: Any) -> None:
-        if getattr(market.rate, "n_factors", 0):
-            raise ValueError(f"Future.asset: expected a market whose rate is known, got {type(market.rate).__name__}")
+        found = self.gap(market)
+        if found is not None:
+            raise ValueError(f"Future.asset: expected {found.expected}, got {found.got}")
 
     def start(self, quotes: Mapping[str, Quote]) -> _Margin:
         price = jnp.asarray(self._price(quotes), jnp.result_type(float))
@@ -104,7 +115,8 @@ class Future(AbstractContract):
 class FutureOption(AbstractContract):
     """A call or put on a future (Black 1976).
 
-    The future moves by the elasticity of its price by the spot: 1 for an asset that is carried, e^{-kappa (delivery - expiry)} for one that reverts.
+    The future of an asset that is carried is its spot at expiry times a number known today, so the asset's own pricer prices it. That of one that
+    reverts moves by the elasticity of its price by the spot, e^{-kappa (delivery - expiry)}.
 
     Args:
         kind: "call" or "put".
@@ -114,7 +126,7 @@ class FutureOption(AbstractContract):
         asset: Name of the underlying.
 
     Raises:
-        ValueError: For an unknown kind, or a delivery before expiry.
+        ValueError: For an unknown kind, or a delivery before expiry; on use, for a market in which futures and forward prices differ.
     """
 
     kind: str = static()
@@ -123,6 +135,8 @@ class FutureOption(AbstractContract):
     delivery: Scalar = number(above=0.0, term=True)
     asset: str = static(default="asset")
 
+    formula: ClassVar[Formula] = "pricer"
+
     def canonical(self) -> dict[str, Any]:
         check_word("FutureOption.kind", self.kind, KINDS)
         return {}
@@ -130,6 +144,24 @@ class FutureOption(AbstractContract):
     def check(self) -> None:
         if float(self.delivery) < float(self.expiry):
             raise ValueError(f"FutureOption.delivery: expected years not before expiry = {float(self.expiry):g}, got {float(self.delivery):g}")
+
+    def gap(self, market: Any) -> Gap | None:
+        """Why its formula is not exact: futures and forward prices differ.
+
+        Args:
+            market: The ``Market`` in which it is to be priced.
+        """
+        if not market.rate.n_factors:
+            return None
+        correlated = between(market.correlation, self.asset, "rate")
+        if market[self.asset].forward_curve() is not None and is_concrete(correlated) and float(correlated) == 0.0:
+            return None
+        return Gap("a market whose rate is known, or an asset with a futures curve not correlated with it", type(market.rate).__name__)
+
+    def check_market(self, market: Any) -> None:
+        found = self.gap(market)
+        if found is not None:
+            raise ValueError(f"FutureOption.asset: expected {found.expected}, got {found.got}")
 
     @property
     def dates(self) -> tuple[float, ...]:
@@ -141,66 +173,10 @@ class FutureOption(AbstractContract):
 
     def price(self, state: Any, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
         quote, date, delivery = quotes[self.asset], date_of(self.expiry, calendar), date_of(self.delivery, calendar)
-        s = total_volatility(pricers[self.asset], quote, date)
-        if quote.curve is not None:
-            gap = quote.years(delivery) - quote.years(date)
-            curve = quote.curve
-            s = s * jax.grad(lambda x: jnp.log(curve(jnp.exp(x), gap)))(jnp.log(jnp.asarray(quote.spot, jnp.result_type(float))))
-        return black(self.kind, quote.forward(delivery), self.strike, s, quote.discount(date))
-
-
-class _Realised(NamedTuple):
-    log_spot: Scalar
-    total: Scalar
-
-
-@model
-class VarianceSwap(AbstractContract):
-    """Pays notional x (realised variance - K) at expiry.
-
-        realised variance = sum over all dates of squared log-returns / years
-    The fair strike makes the price 0: e^{rT} x the price at strike 0 and notional 1.
-
-    Args:
-        strike: K, a variance a year.
-        expiry: Years from today.
-        asset: Name of the underlying.
-        notional: Currency for a variance of 1.
-    """
-
-    strike: Scalar = number(low=0.0, term=True)
-    expiry: Scalar = number(above=0.0, term=True)
-    asset: str = static(default="asset")
-    notional: Scalar = number(default=1.0, term=True)
-
-    formula: ClassVar[Formula] = "pricer"
-    watched = True
-
-    def start(self, quotes: Mapping[str, Quote]) -> _Realised:
-        log_spot = jnp.asarray(jnp.log(quotes[self.asset].spot), jnp.result_type(float))
-        return _Realised(log_spot, jnp.zeros_like(log_spot))
-
-    def step(self, state: _Realised, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[_Realised, Scalar]:
-        date, now = date_of(self.expiry, calendar), jnp.log(quotes[self.asset].spot)
-        total = state.total + jnp.where(step <= date, (now - state.log_spot) ** 2, 0.0)
-        return _Realised(now, total), jnp.where(step == date, self.notional * (total / self.expiry - self.strike), 0.0)
-
-    def price(self, state: _Realised, quotes: Mapping[str, Quote], pricers: Mapping[str, Any], calendar: Calendar) -> Scalar:
-        """Variance so far and that to come: the law's expected quadratic variation, or replicated from options (Carr & Madan 1998).
-
-        Each date's mean return adds its square, exactly where all dates are alike and nothing jumps.
-        """
-        quote, date, pricer = quotes[self.asset], date_of(self.expiry, calendar), pricers[self.asset]
-        law = getattr(pricer, "law", pricer)  # behind a run's table
-        total = total_variance(law, quote, date)
-        if total is None and hasattr(law, "expected"):
-            total = law.expected(law.state(quote), quote.years(date)) + quote.event_variance(date)
-        if total is not None and quote.bump is not None:
-            total = quote.bumped_volatility(root(total), date) ** 2
-        if total is None:
-            ahead = total_volatility(pricer, quote, date)
-            total = replicated_variance(lambda kind, k: pricer.option(kind, k, date, quote), quote.forward(date), ahead, quote.discount(date))
-        mean = jnp.log(quote.forward(date) / quote.spot) - 0.5 * total
-        to_come = total + mean * mean / jnp.maximum(date - quote.step, 1)
-        alive = date > quote.step
-        return jnp.where(alive, quote.discount(date) * self.notional * ((state.total + to_come) / self.expiry - self.strike), 0.0)
+        curve, pricer = quote.curve, pricers[self.asset]
+        if curve is None:
+            growth = quote.forward(delivery) / quote.forward(date)
+            return growth * pricer.option(self.kind, self.strike / growth, date, quote)
+        gap = quote.years(delivery) - quote.years(date)
+        elasticity = jax.grad(lambda x: jnp.log(curve(jnp.exp(x), gap)))(jnp.log(jnp.asarray(quote.spot, jnp.result_type(float))))
+        return black(self.kind, quote.forward(delivery), self.strike, elasticity * total_volatility(pricer, quote, date), quote.discount(date))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 from mcengine._model import Scalar, model, static
 from mcengine._spelling import near
+from mcengine.instrument.exactness import check_carried
 from mcengine.instrument.schedule import AbstractSchedule, Life
 from mcengine.pricing import Quote
 
@@ -83,6 +84,8 @@ class AbstractSlot(abc.ABC):
         for asset in self.assets:
             if asset not in setting.assets:
                 raise ValueError(f"{where}: unknown asset {asset!r}{near(asset, setting.assets)}")
+            if self.cost_class != "underlying":
+                check_carried(setting.market, asset, where)
         if self.cost_class not in COST_CLASSES:
             raise ValueError(f"{where}: expected a cost class {', '.join(COST_CLASSES)}, got {self.cost_class!r}")
 

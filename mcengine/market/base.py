@@ -4,6 +4,8 @@ import abc
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import jax.numpy as jnp
+
 from mcengine._model import Scalar
 from mcengine.pricing import Pricer
 
@@ -16,12 +18,17 @@ class AbstractAsset(abc.ABC):
         dividend: Yield a year in it.
         shock: Log-return added in the first step, after the first trade; the derivative by it is a strategy's delta.
         takes_interest: Whether, under Q and a stochastic rate, the path's interest is added to a step's log-return.
+        constant_volatility: Whether its Brownian motion moves the price by a volatility that nothing but the regime changes: options then have an
+            exact price also where it is correlated with a stochastic rate.
+        steps_matter: Whether its options depend on the steps of the calendar, and not only on their dates.
     """
 
     drift: Any = None
     dividend: Scalar = 0.0
     shock: Scalar = 0.0
     takes_interest: ClassVar[bool] = True
+    constant_volatility: ClassVar[bool] = False
+    steps_matter: ClassVar[bool] = False
 
     @property
     def jump_variance(self) -> Scalar:
@@ -158,11 +165,33 @@ class AbstractAsset(abc.ABC):
         """Futures price by (spot, years), of an asset that is not grown by interest; else None."""
         return None
 
-    def law_ahead(self, market: Any, transition: Scalar, dt: Scalar, dates: int) -> Any:
+    def forward_curve_in(self, market: Any, name: str) -> Callable[[Scalar, Scalar], Scalar] | None:
+        """Forward price by (spot, years) in its market: the futures price, but under a stochastic rate correlated with the asset.
+
+        Args:
+            market: The market it belongs to.
+            name: The asset's name in it.
+        """
+        return self.forward_curve()
+
+    @property
+    def mean_volatility(self) -> Scalar | None:
+        """Volatility a year under Q by which its Brownian motion moves the price, the mean of a random one: its covariance with a stochastic rate is
+        in forwards and options. None where the asset's own law has the rate in it. It is asked for under a stochastic rate only.
+
+        Raises:
+            ValueError: The asset does not say.
+        """
+        raise ValueError(
+            f"{type(self).__name__}.mean_volatility: expected a volatility a year, or None where its own law has the rate in it, got nothing"
+        )
+
+    def law_ahead(self, market: Any, name: str, transition: Scalar, dt: Scalar, dates: int) -> Any:
         """What the pricer must know of times to come, computed once a run.
 
         Args:
             market: The market it belongs to.
+            name: The asset's name in it.
             transition: Probabilities [from, to] that the regime changes over a step, or None.
             dt: Length of a step in years.
             dates: Dates of the calendar.
@@ -219,6 +248,11 @@ class AbstractStandaloneAsset(AbstractAsset):
     @abc.abstractmethod
     def pricer(self) -> Pricer:
         """The pricer with the asset's own parameters under Q."""
+
+    @property
+    def mean_volatility(self) -> Scalar | None:
+        """That quoted today; a model whose variance moves, or differs under Q, says better."""
+        return jnp.sqrt(self.observe(self.start())[1])
 
     def table_in(self, market: Any, times: Scalar, dt: Scalar, discounts: tuple[Scalar, Scalar]) -> Any:
         return self.table(times, dt)

@@ -119,6 +119,11 @@ class Bates(AbstractStandaloneAsset):
         jump = (self.intensity * self.intensity_premium, self.jump_mean + self.jump_mean_premium, self.jump_sd)
         return BatesPricer(self.kappa, self.theta, self.vol_of_vol, self.rho, *jump, self.variance_premium)
 
+    @property
+    def mean_volatility(self) -> Scalar:
+        """Heston's."""
+        return self.diffusion.mean_volatility
+
     def risk_neutral(self, rate: Scalar) -> "Bates":
         p = self.variance_premium
         return replace(

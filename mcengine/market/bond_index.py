@@ -41,6 +41,7 @@ class BondIndex(AbstractAsset):
     n_factors: ClassVar[int] = 0
     n_uniforms: ClassVar[int] = 0
     takes_interest: ClassVar[bool] = False  # the rate drives it
+    constant_volatility: ClassVar[bool] = True
 
     def loadings(self) -> tuple[Scalar, ...]:
         return ()
@@ -70,6 +71,11 @@ class BondIndex(AbstractAsset):
 
     def pricer_in(self, market: Any) -> "BondIndexPricer":
         return BondIndexPricer(market.rate.kappa, market.rate.sigma, self.maturity)
+
+    @property
+    def mean_volatility(self) -> None:
+        """None: its own law has the rate in it."""
+        return None
 
     def risk_neutral(self, rate: Scalar) -> "BondIndex":
         """Itself: its law follows from the rate's."""

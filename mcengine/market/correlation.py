@@ -81,6 +81,11 @@ def check_range(pairs: Mapping[str, Any], *, ends: bool = False) -> None:
             raise ValueError(f"correlation.{key}: expected a number between -1 and 1, got {float(value):g}")
 
 
+def between(pairs: Mapping[str, Any], first: str, second: str) -> Scalar:
+    """The correlation of a pair, named either way; 0 where it is not asked."""
+    return pairs.get(f"{first}-{second}", pairs.get(f"{second}-{first}", 0.0))
+
+
 def check(pairs: Mapping[str, Any], names: Sequence[str]) -> None:
     """Raise unless the pairs make a positive definite correlation matrix."""
     check_range(pairs)

@@ -52,7 +52,8 @@ class PreparedMarket:
         moved = on_dates.names(market.events)
         self._events = {name: on_dates.variance_by_date(market.events, name, self.times, self._dt) for name in moved}
         self._sides = {name: on_dates.two_sided(market.events, name, self._dt) for name in moved}
-        self._ahead = {name: asset.law_ahead(market, self._transition, self._dt[0], calendar.dates) for name, asset in market.assets.items()}
+        self._ahead = {name: asset.law_ahead(market, name, self._transition, self._dt[0], calendar.dates) for name, asset in market.assets.items()}
+        self._exposure = {name: market.rate_exposure(name) for name in market.assets} if market.rate.n_factors else {}
         self._factor = self._factors()
 
     def _shock(self) -> None:
@@ -183,9 +184,9 @@ class PreparedMarket:
             step: Index of the date.
         """
         market, out = self.market, {}
-        rate = short_rate.view(market.rate, states["rate"], self.times[step]) if market.rate.n_factors else None
         for name, asset in market.assets.items():
             spot, variance = market.observe(name, states)
+            rate = short_rate.view(market.rate, states["rate"], self.times[step], self._exposure[name]) if market.rate.n_factors else None
             out[name] = Quote(
                 spot,
                 variance,
@@ -193,7 +194,7 @@ class PreparedMarket:
                 self.times,
                 self.discounts,
                 self._carry[name],
-                curve=asset.forward_curve(),
+                curve=asset.forward_curve_in(market, name),
                 rate=rate,
                 events=self._events.get(name),
                 sides=self._sides.get(name),

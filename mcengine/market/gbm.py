@@ -44,6 +44,7 @@ class GBM(AbstractStandaloneAsset):
 
     n_factors: ClassVar[int] = 1
     n_uniforms: ClassVar[int] = 0
+    constant_volatility: ClassVar[bool] = True
 
     def loadings(self) -> tuple[Scalar, ...]:
         return (1.0,)
@@ -63,6 +64,11 @@ class GBM(AbstractStandaloneAsset):
 
     def pricer(self) -> BlackPricer:
         return BlackPricer(variance=self.sigma**2 * self.variance_premium)
+
+    @property
+    def mean_volatility(self) -> Scalar:
+        """sigma under Q."""
+        return self.sigma * jnp.sqrt(self.variance_premium)
 
     def risk_neutral(self, rate: Scalar) -> "GBM":
         return replace(self, drift=rate, sigma=self.sigma * jnp.sqrt(self.variance_premium), variance_premium=1.0)

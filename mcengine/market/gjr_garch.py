@@ -78,6 +78,7 @@ class GJRGARCH(AbstractStandaloneAsset):
     shock: Scalar = number(default=0.0, term=True)
 
     n_uniforms: ClassVar[int] = 0
+    steps_matter: ClassVar[bool] = True
 
     @property
     def n_factors(self) -> int:
@@ -136,6 +137,11 @@ class GJRGARCH(AbstractStandaloneAsset):
     def pricer(self) -> GJRPricer:
         omega = (1.0 - self.persistence) * self.theta
         return GJRPricer(omega, self.alpha, self.gamma, self.beta, self._shift_q, self.variance_premium, self.days)
+
+    @property
+    def mean_volatility(self) -> Scalar:
+        """Root of the long-run variance under Q."""
+        return jnp.sqrt(self.pricer().level)
 
     def risk_neutral(self, rate: Scalar) -> "GJRGARCH":
         p = self.variance_premium

@@ -119,6 +119,11 @@ class Heston(AbstractStandaloneAsset):
     def pricer(self) -> HestonPricer:
         return HestonPricer(self.kappa, self.theta, self.vol_of_vol, self.rho, self.variance_premium)
 
+    @property
+    def mean_volatility(self) -> Scalar:
+        """E[sqrt(v)] in the long run under Q: sqrt(p) theta / sqrt(theta + xi^2/(8 kappa)), within 1 % where 2 kappa theta = xi^2."""
+        return jnp.sqrt(self.variance_premium) * self.theta / jnp.sqrt(self.theta + self.vol_of_vol**2 / (8.0 * self.kappa))
+
     def risk_neutral(self, rate: Scalar) -> "Heston":
         p = self.variance_premium
         return replace(self, drift=rate, v0=p * self.v0, theta=p * self.theta, vol_of_vol=jnp.sqrt(p) * self.vol_of_vol, variance_premium=1.0)

@@ -12,8 +12,8 @@ from mcengine._spelling import near
 from mcengine.history.days import Days, Series
 from mcengine.noise import Path
 from mcengine.pricing import Calendar, Pricer, Quote
+from mcengine.pricing.affine_rate import AffineRate
 from mcengine.pricing.black import root
-from mcengine.pricing.quote import AffineRate
 from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
 
 START = 100.0
@@ -160,7 +160,7 @@ class AbstractHistory(abc.ABC):
         return size @ correlation @ size
 
     def risk_neutral(self) -> NoReturn:
-        check_price_paths("risk_neutral")
+        check_price_paths("market")
 
     def prepare(self, calendar: Calendar) -> "PreparedDays":
         """The market on the dates of a run.

@@ -63,6 +63,7 @@ class Kou(AbstractStandaloneAsset):
     most_jumps: int = static(default=3)
 
     n_factors: ClassVar[int] = 1
+    constant_volatility: ClassVar[bool] = True
 
     @property
     def n_uniforms(self) -> int:
@@ -115,6 +116,11 @@ class Kou(AbstractStandaloneAsset):
     def pricer(self) -> KouPricer:
         variance, intensity = self.sigma**2 * self.variance_premium, self.intensity * self.intensity_premium
         return KouPricer(variance, intensity, self.up_probability, self.up_mean, self.down_mean * self.down_mean_premium)
+
+    @property
+    def mean_volatility(self) -> Scalar:
+        """sigma under Q."""
+        return self.sigma * jnp.sqrt(self.variance_premium)
 
     def risk_neutral(self, rate: Scalar) -> "Kou":
         return replace(

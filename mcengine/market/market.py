@@ -160,6 +160,18 @@ class Market:
         """For each asset the pricer with its own parameters under Q."""
         return {name: asset.pricer_in(self) for name, asset in self.assets.items()}
 
+    def rate_exposure(self, name: str) -> Scalar | None:
+        """Volatility of an asset x its correlation with a stochastic rate: what the rate's covariance adds to the asset's forward.
+
+        Args:
+            name: The asset.
+
+        Returns:
+            A volatility a year under Q; none where the asset's own law has the rate in it.
+        """
+        volatility = self.assets[name].mean_volatility
+        return None if volatility is None else volatility * corr.between(self.correlation, name, "rate")
+
     def observe(self, name: str, states: dict[str, Any]) -> tuple[Scalar, Scalar]:
         """What can be seen of an asset.
 

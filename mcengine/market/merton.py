@@ -59,6 +59,7 @@ class Merton(AbstractStandaloneAsset):
 
     n_factors: ClassVar[int] = 1
     n_uniforms: ClassVar[int] = 1
+    constant_volatility: ClassVar[bool] = True
 
     @property
     def jump_variance(self) -> Scalar:
@@ -99,6 +100,11 @@ class Merton(AbstractStandaloneAsset):
     def pricer(self) -> MertonPricer:
         variance, intensity = self.sigma**2 * self.variance_premium, self.intensity * self.intensity_premium
         return MertonPricer(variance, intensity, self.jump_mean + self.jump_mean_premium, self.jump_sd)
+
+    @property
+    def mean_volatility(self) -> Scalar:
+        """sigma under Q."""
+        return self.sigma * jnp.sqrt(self.variance_premium)
 
     def risk_neutral(self, rate: Scalar) -> "Merton":
         return replace(

@@ -14,9 +14,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, replace
+from mcengine.market import correlation as corr
 from mcengine.market.base import AbstractAsset
 from mcengine.market.regimes import ByRegime, Regimes, integrated_moments, three_nodes
 from mcengine.pricing import Quote, black
+from mcengine.pricing.affine_rate import bond_variance, lag
 from mcengine.pricing.black import root
 
 
@@ -49,6 +51,8 @@ class RegimeGBM(AbstractAsset):
     shock: Scalar = number(default=0.0, term=True)
 
     n_factors: ClassVar[int] = 1
+    constant_volatility: ClassVar[bool] = True
+    steps_matter: ClassVar[bool] = True
     n_uniforms: ClassVar[int] = 0
 
     def canonical(self) -> dict[str, Any]:
@@ -89,18 +93,36 @@ class RegimeGBM(AbstractAsset):
         """(spot, variance a year of the regime in force)."""
         return state, ByRegime(tuple(sigma**2 for sigma in market.regimes.numbers(self.sigma, "sigma"))).pick(states["regimes"])
 
-    def law_ahead(self, market: Any, transition: Scalar, dt: Scalar, dates: int) -> tuple[Scalar, Scalar]:
+    def law_ahead(self, market: Any, name: str, transition: Scalar, dt: Scalar, dates: int) -> tuple[Scalar, Scalar]:
         """Nodes and weights [dates, regimes, 3] of the variance over so many steps from each regime, for ``RegimePricer``."""
         variances = [sigma**2 * dt for sigma in market.regimes.numbers(self.sigma, "sigma")]
-        unit = jnp.maximum(reduce(jnp.maximum, variances), 1e-12)  # moments of the fifth order of small numbers leave float32
+        if market.rate.n_factors:
+            variances = self._with_rate(market, name, variances, dt * jnp.arange(dates))
+        unit = jnp.maximum(reduce(jnp.maximum, [jnp.max(v) for v in variances]), 1e-12)  # moments of the fifth order of small numbers leave float32
         nodes, weights = three_nodes(*jnp.moveaxis(integrated_moments(transition, [v / unit for v in variances], dates - 1), 1, 0))
         return unit * jnp.stack(nodes, axis=-1), jnp.stack(weights, axis=-1)
+
+    def _with_rate(self, market: Any, name: str, variances: list[Scalar], ends: Scalar) -> list[Scalar]:
+        """Variances of the forward's log over a step by regime, [steps] before expiry: what a stochastic rate adds is that of ``AffineRate``, in
+        units of the premium that the pricer multiplies by.
+        """
+        rate, regimes, premium = market.rate, market.regimes, jnp.asarray(self.variance_premium)
+        own = jnp.diff(bond_variance(rate.kappa, rate.sigma, ends)) / premium
+        crossed = 2.0 * rate.sigma * jnp.diff(lag(rate.kappa, ends)) / jnp.sqrt(premium)
+        pairs = [(regimes.correlation or {}).get(one, market.correlation) for one in regimes.names]
+        sigmas = regimes.numbers(self.sigma, "sigma")
+        return [v + corr.between(c, name, "rate") * s * crossed + own for v, c, s in zip(variances, pairs, sigmas, strict=True)]
 
     def quote_extra(self, ahead: tuple[Scalar, Scalar], states: Mapping[str, Any]) -> "Ahead":
         return Ahead(states["regimes"], *ahead)
 
     def pricer_in(self, market: Any) -> "RegimePricer":
         return RegimePricer(self.variance_premium)
+
+    @property
+    def mean_volatility(self) -> None:
+        """None: its own law has the rate in it."""
+        return None
 
     def risk_neutral(self, rate: Scalar) -> "RegimeGBM":
         root = jnp.sqrt(self.variance_premium) if not isinstance(self.variance_premium, np.ndarray) else np.sqrt(self.variance_premium)
@@ -122,14 +144,28 @@ class RegimePricer:
 
     premium: Scalar = number(default=1.0, above=0.0)
 
+    def variation(self, quote: Quote, to: Scalar) -> Scalar:
+        """Expected sum of squared log-returns from now to a date, without announced events.
+
+        Args:
+            quote: What the market shows of the asset now.
+            to: Index of the date.
+        """
+        return self.premium * sum(weight * total for total, weight in self._nodes(quote, to))
+
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
-        ahead: Ahead = quote.extra
-        nodes, weights = quote.ahead(ahead.nodes, expiry), quote.ahead(ahead.weights, expiry)
-        each = tuple(tuple((nodes[k, i], weights[k, i]) for i in range(3)) for k in range(nodes.shape[0]))
-        forward, discount, picked = quote.forward(expiry), quote.discount(expiry), ByRegime(each).pick(ahead.regime)
+        forward, discount, picked = quote.forward(expiry), quote.discount(expiry), self._nodes(quote, expiry)
 
         def price(growth: Scalar, more: Scalar) -> Scalar:
             by_node = ((weight, quote.bumped_volatility(root(self.premium * total + more), expiry)) for total, weight in picked)
             return sum(weight * black(kind, forward * growth, strike, volatility, discount) for weight, volatility in by_node)
 
         return quote.over_events(expiry, price)
+
+    def _nodes(self, quote: Quote, to: Scalar) -> tuple[tuple[Scalar, Scalar], ...]:
+        """(variance to a date, weight) from the regime in force."""
+        ahead: Ahead = quote.extra
+        nodes, weights = quote.ahead(ahead.nodes, to), quote.ahead(ahead.weights, to)
+        each = tuple(tuple((nodes[k, i], weights[k, i]) for i in range(3)) for k in range(nodes.shape[0]))
+        picked: tuple[tuple[Scalar, Scalar], ...] = ByRegime(each).pick(ahead.regime)
+        return picked

@@ -196,13 +196,16 @@ def draw(transition: Scalar, regime: Scalar, normal: Scalar) -> Scalar:
 
 
 def integrated_moments(transition: Scalar, per_step: Sequence[Scalar], steps: int) -> Scalar:
-    """Mean and central moments 2 to 5 [steps + 1, 5, n] of the sum V over k steps from each regime, ``per_step`` what a step adds in it.
+    """Mean and central moments 2 to 5 [steps + 1, 5, n] of the sum V over k steps from each regime, ``per_step`` what a step adds in it, one number
+    or one for each number of steps before the end [steps].
 
     V_k = a + V_{k-1} of the regime that follows: a mixture, whose central moments come from those of its parts without loss of digits.
     """
     a = jnp.stack([jnp.asarray(x) for x in per_step])
 
-    def longer(moments: Scalar, _: Any) -> tuple[Scalar, Scalar]:
+    by_step = a.T if a.ndim == 2 else None
+
+    def longer(moments: Scalar, added: Scalar | None) -> tuple[Scalar, Scalar]:
         mean, c2, c3, c4, c5 = moments
         ahead = transition @ mean
         d = mean[None, :] - ahead[:, None]  # from regime i to j
@@ -212,11 +215,11 @@ def integrated_moments(transition: Scalar, per_step: Sequence[Scalar], steps: in
             c4 + 4.0 * c3 * d + 6.0 * c2 * d**2 + d**4,
             c5 + 5.0 * c4 * d + 10.0 * c3 * d**2 + 10.0 * c2 * d**3 + d**5,
         )
-        new = jnp.stack([a + ahead, *((transition * part).sum(axis=1) for part in mixed)])
+        new = jnp.stack([(a if added is None else added) + ahead, *((transition * part).sum(axis=1) for part in mixed)])
         return new, new
 
     none = jnp.zeros((5, len(per_step)), a.dtype)
-    return jnp.concatenate([none[None], jax.lax.scan(longer, none, None, length=steps)[1]])
+    return jnp.concatenate([none[None], jax.lax.scan(longer, none, by_step, length=steps)[1]])
 
 
 def three_nodes(mean: Scalar, c2: Scalar, c3: Scalar, c4: Scalar, c5: Scalar) -> tuple[tuple[Scalar, ...], tuple[Scalar, ...]]:

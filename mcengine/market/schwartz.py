@@ -7,13 +7,15 @@ spot and income together are worth S e^{r dt} under Q. That is the return of a n
 """
 
 from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from mcengine._model import Scalar, model, number, replace
+from mcengine.market import correlation as corr
 from mcengine.market.base import AbstractStandaloneAsset
+from mcengine.pricing.affine_rate import duration
 from mcengine.pricing.reverting import RevertingPricer
 
 
@@ -49,6 +51,7 @@ class Schwartz(AbstractStandaloneAsset):
     n_factors: ClassVar[int] = 1
     n_uniforms: ClassVar[int] = 0
     takes_interest: ClassVar[bool] = False  # nobody carries it: its income makes up for that
+    constant_volatility: ClassVar[bool] = True
 
     def loadings(self) -> tuple[Scalar, ...]:
         return (1.0,)
@@ -83,6 +86,23 @@ class Schwartz(AbstractStandaloneAsset):
 
     def forward_curve(self) -> Callable[[Scalar, Scalar], Scalar]:
         return Partial(Schwartz.forward, self)  # its numbers are seen where a price is differentiated
+
+    @property
+    def mean_volatility(self) -> None:
+        """None: interest does not grow it."""
+        return None
+
+    def forward_curve_in(self, market: Any, name: str) -> Callable[[Scalar, Scalar], Scalar]:
+        """Under a stochastic rate E^T[S_T] of the forward measure: the futures price times exp(-c s sigma_r int_0^tau e^{-kappa u} B(u) du)."""
+        if not market.rate.n_factors:
+            return self.forward_curve()
+        volatility = self.sigma * jnp.sqrt(self.variance_premium)
+        covariance = volatility * market.rate.sigma * corr.between(market.correlation, name, "rate")
+        return Partial(Schwartz._forward_under_rate, self, market.rate.kappa, covariance)
+
+    def _forward_under_rate(self, kappa: Scalar, covariance: Scalar, spot: Scalar, years: Scalar) -> Scalar:
+        overlap = (duration(self.kappa, years) - duration(self.kappa + kappa, years)) / kappa
+        return self.forward(spot, years) * jnp.exp(-covariance * overlap)
 
     def _curve(self, years: Scalar) -> Scalar:
         """ln F(tau) - e^{-kappa tau} ln S."""

@@ -18,10 +18,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
-from mcengine.pricing.quote import AffineRate
-
-_SMALL = 0.5  # below it a series, above it the formula: neither loses more than two digits
-_TERMS = 18
+from mcengine.pricing.affine_rate import AffineRate, bond_variance, duration, lag, variance
 
 
 class Row(NamedTuple):
@@ -42,34 +39,6 @@ class State(NamedTuple):
     deviation: Scalar
     accrued: Scalar
     total: Scalar
-
-
-def duration(kappa: Scalar, years: Scalar) -> Scalar:
-    """B = (1 - e^{-kappa T})/kappa."""
-    return -jnp.expm1(-kappa * years) / kappa
-
-
-def lag(kappa: Scalar, years: Scalar) -> Scalar:
-    """(T - B(T))/kappa = int_0^T B(s) ds."""
-    u = kappa * years
-    small = jnp.minimum(u, _SMALL)
-    series = sum((-1.0) ** n * small**n / _factorial(n) for n in range(2, _TERMS))
-    return jnp.where(u < _SMALL, series, u + jnp.expm1(-u)) / kappa**2
-
-
-def bond_variance(kappa: Scalar, sigma: Scalar, years: Scalar) -> Scalar:
-    """V(T) = sigma^2 int_0^T B(s)^2 ds: variance of the integral of r over T years."""
-    u = kappa * years
-    small = jnp.minimum(u, _SMALL)
-    # (1 - e^{-s})^2 = sum_n (-1)^n (2^n - 2) s^n / n!
-    series = sum((-1.0) ** n * (2.0**n - 2.0) * small ** (n + 1) / _factorial(n + 1) for n in range(2, _TERMS))
-    exact = u + 2.0 * jnp.expm1(-u) - 0.5 * jnp.expm1(-2.0 * u)
-    return sigma**2 * jnp.where(u < _SMALL, series, exact) / kappa**3
-
-
-def variance(kappa: Scalar, sigma: Scalar, years: Scalar) -> Scalar:
-    """y(T): variance of x after T years."""
-    return sigma**2 * duration(2.0 * kappa, years)
 
 
 def loadings(rate: Any, dt: Scalar) -> tuple[Scalar, Scalar]:
@@ -99,9 +68,12 @@ def table(rate: Any, times: Scalar, dt: Scalar, discounts: tuple[Scalar, Scalar]
     )
 
 
-def view(rate: Any, state: "State", time: Scalar) -> AffineRate:
-    """What bonds are priced by at a time."""
-    return AffineRate(state.deviation, rate.kappa, variance(rate.kappa, rate.sigma, time))
+def view(rate: Any, state: "State", time: Scalar, exposure: Scalar | None) -> AffineRate:
+    """What bonds, and forwards of an asset, are priced by at a time; ``exposure`` is the asset's volatility x its correlation with the rate, none
+    where its own law has the rate in it.
+    """
+    seen = AffineRate(state.deviation, rate.kappa, variance(rate.kappa, rate.sigma, time))
+    return seen if exposure is None else seen._replace(volatility=rate.sigma, covariance=exposure * rate.sigma)
 
 
 def start() -> State:
@@ -121,7 +93,3 @@ def _factors(kappa: Scalar, dt: Scalar) -> tuple[Scalar, Scalar, Scalar]:
     shared = 0.5 * duration(kappa, dt) ** 2 / spread
     own = jnp.sqrt(bond_variance(kappa, 1.0, dt) - shared**2)  # at least a quarter of V
     return spread, shared, own
-
-
-def _factorial(n: int) -> float:
-    return float(n) * _factorial(n - 1) if n else 1.0

@@ -75,6 +75,15 @@ class AbstractLaw:
         """
         return 0.0
 
+    def variation(self, quote: Quote, to: Scalar) -> Scalar:
+        """Expected sum of squared log-returns from now to a date, without announced events.
+
+        Args:
+            quote: What the market shows of the asset now.
+            to: Index of the date.
+        """
+        return self.expected(self.state(quote), quote.years(to))
+
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         """Price now of a European option by a cosine series, currency.
 

@@ -16,12 +16,12 @@ import numpy as np
 
 from mcengine._model import Scalar, model, number
 from mcengine.pricing import smile
-from mcengine.pricing.black import normal_cdf, root
+from mcengine.pricing.black import KINDS, black, normal_cdf, root
 from mcengine.pricing.calendar import Calendar
 from mcengine.pricing.fourier import Tabulated
 from mcengine.pricing.precise import precise
 from mcengine.pricing.quote import Quote
-from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
+from mcengine.pricing.vanilla import Vanilla
 
 _NODES, _SIZE = 32, (16, 10)
 """Of the variance, day by day; of the table, moneyness and variance."""
@@ -32,15 +32,18 @@ _STEP, _REACH = 0.15, 56
 _GONE = 12.0
 """Where u sqrt(h) is more, a day's phi is below 1e-31; the sum over innovations would alias."""
 
+_BETWEEN = 1e-3
+"""Days: by so much a time to expiry may miss a whole number of them by rounding."""
+
 _WAVES = np.exp(np.arange(np.log(2e-3), np.log(2500.0), 0.05))
 """u: from a total volatility of 5 to one of 3e-3."""
 
 
 @model
-class GJRPricer(AbstractVanillaPricer):
+class GJRPricer:
     """``omega`` (a variance a year), ``alpha``, ``gamma`` and ``beta`` of P; under Q innovations are less by ``shift``, variances times ``premium``.
 
-    Black at the mean variance expected to expiry; once prepared for the days of a run the smile too, to 1e-4 of spot up to a year (8e-5 measured,
+    By Lewis' integral on calendars whose steps are days; once prepared for the days of a run by a table, to 1e-4 of spot up to a year (8e-5 measured,
     1.4e-4 at three).
     """
 
@@ -73,12 +76,41 @@ class GJRPricer(AbstractVanillaPricer):
         fade, theta = self.persistence, self.premium * self.omega / (1.0 - self.persistence)
         return theta * years - (variance - theta) * jnp.expm1(years * self.days * jnp.log(fade)) / (1.0 - fade) / self.days
 
-    def total_variance(self, quote: Quote, expiry: Scalar) -> Scalar:
-        """Variance of the log price from now to the date ``expiry``, that of announced events included."""
-        return self.expected(self.state(quote), quote.years(expiry)) + quote.event_variance(expiry)
+    def variation(self, quote: Quote, to: Scalar) -> Scalar:
+        """Expected sum of squared log-returns from now to a date, without announced events."""
+        return self.expected(self.state(quote), quote.years(to))
 
-    def total_volatility(self, option: Vanilla) -> tuple[Scalar, tuple[Scalar, ...]]:
-        return root(self.expected(self.state(option), option.years) + option.event_variance), ()
+    def total_variance(self, quote: Quote, expiry: Scalar) -> Scalar:
+        """Variance of the log of the forward from now to the date ``expiry``, that of announced events and of a stochastic rate included."""
+        return self.variation(quote, expiry) + quote.variance_beside(expiry)
+
+    def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
+        """Price now of a European option, currency; ``expiry`` is a date of a calendar of days."""
+        if kind not in KINDS:
+            raise ValueError(f"kind: expected 'call' or 'put', got {kind!r}")
+        forward = quote.forward(expiry)
+        put = forward * quote.over_events(expiry, lambda growth, more: growth * self._put(strike / (forward * growth), expiry, quote, more))
+        return quote.discount(expiry) * (put if kind == "put" else put + forward - strike)
+
+    def _put(self, strike: Scalar, expiry: Scalar, quote: Quote, more: Scalar) -> Scalar:
+        """E[max(K/F - e^X, 0)], ``more`` variance beside that of the days; between two whole numbers of days what lies between their laws."""
+        leaves, tree = jax.tree.flatten(self)
+        longest = quote.times.shape[0] - 1
+
+        def lewis(strike: Scalar, days: Scalar, variance: Scalar, more: Scalar, *numbers: Scalar) -> Scalar:
+            law, u = jax.tree.unflatten(tree, numbers), _WAVES
+            every = _transforms(law, u - 0.5j, variance[None], np.arange(1, longest + 1))[:, 0]
+            every = jnp.concatenate([jnp.ones_like(every[:1]), every])
+            whole = jnp.clip(jnp.floor(days + 0.5 * _BETWEEN), 0, longest - 1).astype(int)
+            part = days - whole
+            phi = ((1.0 - part) * every[whole] + part * every[whole + 1]) * jnp.exp(-0.5 * more * (u * u + 0.25))
+            total = law.expected(variance, days / law.days) + more
+            k = jnp.log(strike)
+            gap = (jnp.exp(-0.5 * total * (u * u + 0.25)) - phi) * (0.05 * u / (u * u + 0.25))
+            excess = jnp.exp(0.5 * k) / jnp.pi * jnp.sum(jnp.real(gap) * jnp.cos(k * u) + jnp.imag(gap) * jnp.sin(k * u))
+            return black("put", 1.0, strike, root(total), 1.0) + excess
+
+        return precise(lewis)(strike, quote.years(expiry) * self.days, self.state(quote), more, *leaves)
 
     def prepare(self, calendar: Calendar) -> Tabulated:
         """The pricer of a run on these dates, which are days."""

@@ -54,5 +54,14 @@ class BlackPricer(AbstractVanillaPricer):
 
     variance: Scalar = number(low=0.0)
 
+    def variation(self, quote: Quote, to: Scalar) -> Scalar:
+        """Expected sum of squared log-returns from now to a date, without announced events.
+
+        Args:
+            quote: What the market shows of the asset now.
+            to: Index of the date.
+        """
+        return self.variance * quote.years(to)
+
     def total_volatility(self, option: Vanilla) -> tuple[Scalar, tuple[Scalar, ...]]:
         return root(self.variance * option.years + option.event_variance), ()

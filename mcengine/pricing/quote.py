@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 
 from mcengine._model import Scalar
+from mcengine.pricing.affine_rate import AffineRate
 
 SIDES_KEPT = 2
 """Two-sided events ahead, those that move most, whose sides are priced apart: an option then costs 4 prices. Of any others the variance counts."""
@@ -33,21 +34,6 @@ class Outcome(NamedTuple):
     variance: Scalar
 
 
-class AffineRate(NamedTuple):
-    """A short rate that has left its forward curve by ``deviation`` x: bonds are P(0,T)/P(0,t) exp(-B x - B^2 y/2), B = (1 - e^{-kappa (T-t)})/kappa,
-    ``variance`` y(t) that of x seen from today.
-    """
-
-    deviation: Scalar
-    kappa: Scalar
-    variance: Scalar
-
-    def factor(self, years: Scalar) -> Scalar:
-        """Price of a bond of that many years over what today's curve makes it."""
-        b = -jnp.expm1(-self.kappa * years) / self.kappa
-        return jnp.exp(-b * (self.deviation + 0.5 * b * self.variance))
-
-
 class Expiries(NamedTuple):
     """What a quote shows of dates ahead [dates] that is the same for all paths: today's curves, and what announced events may bring.
 
@@ -58,7 +44,7 @@ class Expiries(NamedTuple):
         bump: Added to the total volatility to each date; none without a bump.
         probability: Of each outcome of events [dates, outcomes].
         growth: Of the forward in it.
-        event_variance: Of the log about it.
+        event_variance: Of the log about it, and what a stochastic rate adds.
     """
 
     years: Scalar
@@ -267,8 +253,25 @@ class Quote:
             return 0.0
         return jnp.maximum(self._read(self.events, to) - self._read(self.events, self.step), 0.0)
 
+    def variance_beside(self, to: Scalar) -> Scalar:
+        """Variance of the log of the forward between now and a date beside the model's own: of announced events, and of a stochastic rate.
+
+        Args:
+            to: Index of the date.
+        """
+        events, more = self.event_variance(to), self._rate_variance(to)
+        return events if more is None else events + more
+
+    def _rate_variance(self, to: Scalar) -> Scalar | None:
+        """None where the rate adds none, so that no such market's program changes."""
+        if self.rate is None or self.rate.volatility is None:
+            return None
+        return self.rate.forward_variance(self.years(to))
+
     def outcomes(self, to: Scalar) -> list[Outcome]:
-        """All that announced events may bring between now and a date, beside the model's own moves; it depends on the date alone.
+        """All that announced events may bring between now and a date, beside the model's own moves, and what a stochastic rate adds to the variance.
+
+        It depends on the date alone.
 
         Args:
             to: Index of the date.
@@ -276,9 +279,9 @@ class Quote:
         Returns:
             Outcomes whose probabilities sum to 1.
         """
-        variance = self.event_variance(to)
         if self.sides is None:
-            return [Outcome(1.0, 1.0, variance)]
+            return [Outcome(1.0, 1.0, self.variance_beside(to))]
+        variance = self.event_variance(to)
         ahead = (self._read(self.times, self.step) < self.sides.time) & (self.sides.time < self._read(self.times, to))
         spread = ahead * self.sides.probability * (1.0 - self.sides.probability) * (self.sides.up - self.sides.down) ** 2
         kept = jax.lax.top_k(spread, min(SIDES_KEPT, len(spread)))[1]
@@ -286,7 +289,8 @@ class Quote:
         for i in jnp.unstack(kept):
             p, rise, fall = self.sides.probability[i], jnp.exp(ahead[i] * self.sides.up[i]), jnp.exp(ahead[i] * self.sides.down[i])
             out = [Outcome(o.probability * share, o.growth * growth, o.variance) for o in out for share, growth in ((p, rise), (1.0 - p, fall))]
-        return out
+        more = self._rate_variance(to)
+        return out if more is None else [o._replace(variance=o.variance + more) for o in out]
 
     def over_events(self, to: Scalar, price: Callable[[Scalar, Scalar], Scalar]) -> Scalar:
         """Mean of a price over what announced events may bring up to a date.

@@ -22,7 +22,7 @@ class RevertingPricer(AbstractVanillaPricer):
 
     def total_variance(self, quote: Quote, expiry: Scalar) -> Scalar:
         """Variance of the log price from now to the date ``expiry``, that of announced events included."""
-        return self._own(quote.variance, quote.years(expiry)) + quote.event_variance(expiry)
+        return self._own(quote.variance, quote.years(expiry)) + quote.variance_beside(expiry)
 
     def total_volatility(self, option: Vanilla) -> tuple[Scalar, tuple[Scalar, ...]]:
         return root(self._own(option.variance, option.years) + option.event_variance), ()

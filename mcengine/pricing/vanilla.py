@@ -29,7 +29,7 @@ class Vanilla(NamedTuple):
         strike: Currency.
         years: To expiry.
         variance: The quote's, a year.
-        event_variance: That announced events add to the law's.
+        event_variance: That announced events and a stochastic rate add to the law's.
         row: Of a table, coefficients of the expiry; nothing without a table.
         shift: Added to what the table gives.
     """
