@@ -19,11 +19,16 @@ def near(name: Any, known: Any, labels: Mapping[str, str] | None = None) -> str:
     return f"; known: {', '.join(known)}" if known else ""
 
 
+def snake_case(part: Any) -> str:
+    """The name of a part's class, as ``any_of``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(part).__name__).lower()
+
+
 def numbered(parts: Sequence[Any]) -> dict[str, Any]:
     """Parts by the name of their class in snake_case, a class met twice with a number: ``band``, ``band_2``."""
     named: dict[str, Any] = {}
     for part in parts:
-        base = re.sub(r"(?<!^)(?=[A-Z])", "_", type(part).__name__).lower()
+        base = snake_case(part)
         copies = sum(name.rstrip("0123456789").rstrip("_") == base for name in named)
         named[base if not copies else f"{base}_{copies + 1}"] = part
     return named

@@ -18,7 +18,7 @@ ROOMS = (
     ("ledger",),
     ("policy",),
     ("engine",),
-    ("variance_reduction",),
+    ("monitor", "variance_reduction"),
     ("objective",),
     ("greeks", "optimise"),
     ("calibrate",),

@@ -80,6 +80,7 @@ class Book:
         self.contracts = {name: slot for name, slot in self.slots.items() if not isinstance(slot, Underlying)}
         self.needs = book_needs(study, policy)
         self.horizon = study.steps
+        self.told: dict[str, Scalar] | None = None
 
     def dates(self) -> dict[str, Dates]:
         """Tables of the slots' dates by step."""
@@ -230,6 +231,7 @@ class Book:
             events={name: _steps(event, self.dt) - now.step for name, event in getattr(self.study.market, "events", {}).items()},
             needs=self.needs,
             cost=self.study.costs,
+            told=self.told,
             variance_of=lambda shares: self.study.market.variance_of(shares, {n: quotes[n].variance for n in shares}),
             price_of=price_of,
         )

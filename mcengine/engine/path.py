@@ -62,24 +62,14 @@ class Simulation:
 
         def body(carry: Any, row: Any) -> tuple[Any, Any]:
             states, signals, books, density = carry
-            step = row["step"]
-            quotes = self.market.quotes(states, step)
-            traded = {name: self.books[name].decide_and_trade(book, self._now(name, step, quotes, signals, row)) for name, book in books.items()}
-            normals, uniforms, density = draw_weighted(source.at(row["noise"]), step, self.market.n_factors, self.market.n_uniforms, density)
-            earlier, states = states, self.market.step(states, row, normals, uniforms)
-            row = self.market.settle(earlier, states, row)
-            before, quotes = quotes, self.market.quotes(states, step + 1)
-            signals = {name: signal.step(signals[name], before, quotes, self.dt) for name, signal in self.signals.items()}
-            increment = lambda asset: quotes[asset].spot - before[asset].spot * self.market.growth(asset, step)  # noqa: E731
-            for name, (after, *made) in traded.items():
-                now = self._now(name, step + 1, quotes, signals, row)
-                books = books | {name: self.books[name].end(books[name], after, tuple(made), row, now, increment)}
-            density = stop_density(source, density, lambda name: books[name].account.wealth / self.study.wealth)
-            return (states, signals, books, density), ((states, signals, books) if trace else None)
+            traded = self.trade((states, signals, books), row)
+            step, drawn = row["step"], (self.market.n_factors, self.market.n_uniforms)
+            normals, uniforms, density = draw_weighted(source.at(row["noise"]), step, *drawn, density)
+            after = self.move((states, signals, books), traded, row, (normals, uniforms))
+            density = stop_density(source, density, lambda name: after[2][name].account.wealth / self.study.wealth)
+            return (*after, density), (after if trace else None)
 
-        steps = jnp.arange(self.calendar.steps)
-        dates = {name: book.dates() for name, book in self.books.items()}
-        rows = self.market.rows | {"step": steps, "noise": source.rows, "dates": dates, "last": steps == self.calendar.steps - 1}
+        rows = self.rows() | {"noise": source.rows}
         if checkpoint:
             (states, _, books, density), records = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), first, rows)
         else:
@@ -88,6 +78,33 @@ class Simulation:
         outcomes["market"] = {f"price_{name}": quote.spot for name, quote in self.market.quotes(states, self.calendar.steps).items()}
         outcomes["market"] |= finish_density(source, density)
         return (outcomes, first[:3], records) if trace else outcomes
+
+    def rows(self) -> dict[str, Any]:
+        """What a step reads that does not depend on the path: tables by step."""
+        steps = jnp.arange(self.calendar.steps)
+        dates = {name: book.dates() for name, book in self.books.items()}
+        return self.market.rows | {"step": steps, "dates": dates, "last": steps == self.calendar.steps - 1}
+
+    def trade(self, carried: tuple[Any, Any, dict[str, BookState]], row: Any) -> dict[str, Any]:
+        """Every book decides and trades at the date of a row: by name what ``Book.decide_and_trade`` gives."""
+        states, signals, books = carried
+        quotes = self.market.quotes(states, row["step"])
+        return {name: self.books[name].decide_and_trade(book, self._now(name, row["step"], quotes, signals, row)) for name, book in books.items()}
+
+    def move(self, carried: tuple[Any, Any, dict[str, BookState]], traded: dict[str, Any], row: Any, drawn: tuple[Any, Any]) -> tuple[Any, Any, Any]:
+        """The market moves by what was ``drawn``, normals and uniforms, and every account is marked: what is carried to the next date."""
+        states, signals, books = carried
+        step = row["step"]
+        before, earlier = self.market.quotes(states, step), states
+        states = self.market.step(states, row, *drawn)
+        row = self.market.settle(earlier, states, row)
+        quotes = self.market.quotes(states, step + 1)
+        signals = {name: signal.step(signals[name], before, quotes, self.dt) for name, signal in self.signals.items()}
+        increment = lambda asset: quotes[asset].spot - before[asset].spot * self.market.growth(asset, step)  # noqa: E731
+        for name, (after, *made) in traded.items():
+            now = self._now(name, step + 1, quotes, signals, row)
+            books = books | {name: self.books[name].end(books[name], after, tuple(made), row, now, increment)}
+        return states, signals, books
 
     def start(self, path: Path, source: Any) -> tuple[Any, Any, dict[str, BookState], Any]:
         """What the path carries from step to step, as it is today: states of the assets, of signals, books, the density of its weight."""

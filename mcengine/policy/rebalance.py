@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
+from mcengine._spelling import snake_case
 from mcengine.instrument import Target
 from mcengine.market import Signals
 from mcengine.policy.base import AbstractStage, Kind, Setting
@@ -48,6 +49,7 @@ class Rebalance(AbstractStage):
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
         weight, memory = self.trigger.fires(seen.wanting(target), memory)
         weight = jnp.where(seen.first, 1.0, weight)
+        seen.tell(snake_case(self.trigger), weight)
         kept = {}
         for name in seen.risky:
             held = seen.held[name].units

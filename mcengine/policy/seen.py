@@ -43,6 +43,7 @@ class Seen:
         offered: What each slot would open today, on roll dates alone with a price of its own; see ``on_offer``.
         rolled: Whether each slot opens what it offers, for whatever units are wanted.
         target: Units wanted so far by slot, for triggers.
+        told: What stages ``tell`` a monitor today, by name; None where nobody listens.
     """
 
     step: Scalar
@@ -70,6 +71,7 @@ class Seen:
     offered: Mapping[str, Position] | None = None
     rolled: Mapping[str, Scalar] | None = None
     target: Target | None = None
+    told: dict[str, Scalar] | None = None
 
     @property
     def first(self) -> Scalar:
@@ -104,6 +106,17 @@ class Seen:
             Currency.
         """
         return self.price_of(slot, terms, move)
+
+    def tell(self, name: str, value: Scalar) -> None:
+        """Say something to whoever watches the book: whether a trigger fires, the level of a ladder. No path is changed by it.
+
+        Args:
+            name: What it is; said twice, it gets a number.
+            value: A number.
+        """
+        if self.told is not None:
+            again = sum(key == name or key.startswith(f"{name}_") for key in self.told)
+            self.told[f"{name}_{again + 1}" if again else name] = value
 
     def on_offer(self, slot: str) -> Position:
         """The contract that units wanted today are units of.

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mcengine._model import model
+from mcengine._spelling import snake_case
 from mcengine.instrument import AbstractSlot, Target
 from mcengine.market import Signals
 from mcengine.policy.base import AbstractStage, Kind, Setting
@@ -65,6 +66,7 @@ class When(AbstractStage):
 
     def act(self, target: Target, seen: Seen, memory: tuple[Any, Any]) -> tuple[Target, tuple[Any, Any]]:
         weight, waiting = self.trigger.fires(seen.wanting(target), memory[0])
+        seen.tell(snake_case(self.trigger), weight)
         wanted, acting = self.stage.act(target, seen, memory[1])
         blended = {name: units if units is target[name] else target[name] + weight * (units - target[name]) for name, units in wanted.items()}
         return blended, (waiting, acting)

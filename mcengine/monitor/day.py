@@ -1,0 +1,181 @@
+"""One path of a replay, a date at a time, by the pieces that the scan of a run is made of: trade, and move once the next close is known."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mcengine._model import replace
+from mcengine.engine import program
+from mcengine.engine.book import BookState
+from mcengine.engine.path import Simulation
+from mcengine.engine.recorder import AbstractRecorder, Day
+from mcengine.engine.study import Study
+from mcengine.history.days import Days
+from mcengine.instrument import totals
+from mcengine.ledger import Trade, prices
+from mcengine.market import Replay
+from mcengine.noise import Path, make_key
+
+BOOK = "policy"
+GREEKS = ("delta", "gamma", "vega", "theta")
+
+
+class AskForGreeks(AbstractRecorder):
+    """Records nothing; marks carry the Greeks that a monitor prints."""
+
+    needs = GREEKS
+
+    def start(self, day: Day) -> tuple[()]:
+        return ()
+
+    def step(self, state: Any, day: Day) -> tuple[()]:
+        return ()
+
+    def finish(self, state: Any, day: Day) -> dict[str, Any]:
+        return {}
+
+
+class Traded(NamedTuple):
+    """What a book did at a date.
+
+    Args:
+        wealth: After the trade, currency.
+        cash: After the trade, currency.
+        costs: Of the trade, currency.
+        before: Units by slot before it.
+        units: Units by slot after it.
+        rolled: By slot, whether what was held was closed and another contract opened.
+        prices: Of a unit by slot, after it.
+        terms: By slot, of the contract held after it.
+        greeks: Of the book after it.
+        told: What its stages say.
+    """
+
+    wealth: Any
+    cash: Any
+    costs: Any
+    before: dict[str, Any]
+    units: dict[str, Any]
+    rolled: dict[str, Any]
+    prices: dict[str, Any]
+    terms: dict[str, Any]
+    greeks: dict[str, Any]
+    told: dict[str, Any]
+
+
+def padded(days: Days, first: int, known: int, steps: int) -> Days:
+    """Rows up to the close ``known`` and from there on nothing that moves, of the length that a window of ``steps`` from ``first`` needs.
+
+    Args:
+        days: All there are.
+        first: The close the book opens at.
+        known: The last close that is known.
+        steps: Of the window.
+    """
+    rows = np.minimum(np.arange(first + steps + 1), known)
+    closes = np.asarray(days.closes)[rows]
+    moves = np.concatenate([np.zeros((len(rows) - 1, len(days.names))), closes[1:]], axis=1)
+    moves[: min(known, len(moves))] = np.asarray(days.moves)[: min(known, len(moves))]
+    dates = np.asarray(days.dates)[rows] + np.maximum(np.arange(len(rows)) - known, 0)
+    return replace(days, moves=moves, closes=closes, dates=dates, notes=(), remarks=())  # notes speak of the rows there are: static, they compile anew
+
+
+class Pieces:
+    """Programs of one book's day, compiled once.
+
+    Args:
+        study: On a replay of ``padded`` days.
+    """
+
+    def __init__(self, study: Study) -> None:
+        self.key = make_key(0, "test")
+        self._numbers = program.as_arrays(study)
+
+    def on(self, study: Study) -> None:
+        """Go on with other numbers of the same study: days that have come in.
+
+        Args:
+            study: On a replay of ``padded`` days.
+        """
+        self._numbers = program.as_arrays(study)
+
+    def open(self) -> Any:
+        """What the path carries on its first date: states of the market, signals, the book, all in cash."""
+        return self._call("open", _open, self.key)
+
+    def trade(self, carried: Any, step: int) -> tuple[BookState, Traded]:
+        """(the book after its trade, what it did).
+
+        Args:
+            carried: As it is at the date.
+            step: Index of the date.
+        """
+        return self._call("trade", _trade, carried, np.int32(step))
+
+    def move(self, carried: Any, after: BookState, step: int) -> Any:
+        """What is carried to the next date.
+
+        Args:
+            carried: As it was at the date.
+            after: The book after its trade.
+            step: Index of the date.
+        """
+        return self._call("move", _move, carried, after, np.int32(step))
+
+    def _call(self, name: str, fn: Any, *arguments: Any) -> Any:
+        found = program.compiled(("monitor", name), fn, self._numbers, *arguments).call(self._numbers, *arguments)
+        return jax.tree.map(np.asarray, found)
+
+
+def _open(study: Study, key: Any) -> Any:
+    path = Path(jnp.uint32(0), jnp.uint32(0))
+    return Simulation(study).start(path, study.noise.begin(key, path, study.steps, 0))[:3]
+
+
+def _row(simulation: Simulation, step: Any) -> Any:
+    return jax.tree.map(lambda table: jnp.asarray(table)[step], simulation.rows())
+
+
+def _trade(study: Study, carried: Any, step: Any) -> tuple[BookState, Traded]:
+    simulation = Simulation(study)
+    book, before = simulation.books[BOOK], carried[2][BOOK].account
+    book.told = {}
+    after, made, _ = simulation.trade(carried, _row(simulation, step))[BOOK]
+    held, quotes = after.account.held, simulation.market.quotes(carried[0], step)
+    greeks = totals(book.slots, {n: one.units for n, one in held.items()}, {n: one.mark for n, one in held.items()}, GREEKS)
+    return after, Traded(
+        after.account.wealth,
+        after.account.cash,
+        before.wealth - after.account.wealth,
+        {n: one.units for n, one in before.held.items()},
+        {n: one.units for n, one in held.items()},
+        _rolled(made, book.contracts),
+        prices(held, book.slots, quotes),
+        {n: book.contracts[n].by_name(held[n].terms) for n in book.contracts},
+        greeks.values,
+        dict(book.told),
+    )
+
+
+def _rolled(made: Trade, contracts: Mapping[str, Any]) -> dict[str, Any]:
+    """A slot that opens another contract closes all it holds: what is traded on unchanged terms is all in ``opened``."""
+    return {n: made.legs[n].closed > 0.0 for n in contracts}
+
+
+def _move(study: Study, carried: Any, after: BookState, step: Any) -> Any:
+    simulation = Simulation(study)
+    return simulation.move(carried, {BOOK: (after, None, 0.0)}, _row(simulation, step), ((), ()))
+
+
+def study_of(policy: Any, market: Replay, **settings: Any) -> Study:
+    """The study whose only path is followed; marks carry what a monitor prints.
+
+    Args:
+        policy: The rule.
+        market: A replay of ``padded`` days.
+        settings: Costs, years, steps, wealth and delay of ``Study``.
+    """
+    return Study(market, policy, recorders=(AskForGreeks(),), **settings)
