@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypedDict
 
 from mcengine._kinds import check_keys, check_kind, kinds
-from mcengine.calibrate import fit_prices
+from mcengine.calibrate import fit_prices, read_quotes
 from mcengine.engine import hosts, run
 from mcengine.history import read
 from mcengine.instrument.base import AbstractContract
@@ -100,9 +100,10 @@ GROUPS: dict[str, dict[str, Any]] = {
 }
 GROUPS["engine"] |= {"platform": str | None, "hosts": TypedDict("Hosts", _options(hosts.start)) | None}  # type: ignore[operator]
 
+GROUPS["quotes"] = {"model": str | None, "file": str | None, **_options(read_quotes, "data", "days_a_year")}
 GROUPS["data"] = {"file": str | None, **_options(read, "data", "start", "end", "levels")}
 
-NEEDED = {"engine": ("hosts", "platform"), "optimise": ("paths",), "variance_reduction": ("method",), "data": ("file",)}
+NEEDED = {"engine": ("hosts", "platform"), "optimise": ("paths",), "variance_reduction": ("method",), "data": ("file",), "quotes": ("model", "file")}
 """Options that an experiment reads itself."""
 
 _FITTED = _options(fit_prices, "data", "say")

@@ -404,14 +404,20 @@ def _known(name: str) -> tuple[str, ...]:
     return tuple(_compose([], name, None))
 
 
+_SHORT = {"data": "file", "quotes": "model"}
+
+
 def spelled_out(overrides: Sequence[str]) -> list[str]:
-    """Overrides with ``data=my.csv`` as ``data.file=my.csv``, which it is short for.
+    """Overrides with ``data=my.csv`` as ``data.file=my.csv``, which it is short for, and ``quotes=bates`` as ``quotes.model=bates``.
 
     Args:
         overrides: As on the command line.
     """
-    short = [o.startswith("data=") and not o.startswith("data={") for o in overrides]
-    return [f"data.file={o.removeprefix('data=')}" if is_short else o for o, is_short in zip(overrides, short, strict=True)]
+    out = []
+    for override in overrides:
+        key, _, given = override.partition("=")
+        out.append(f"{key}.{_SHORT[key]}={given}" if key in _SHORT and given and not given.startswith("{") else override)
+    return out
 
 
 def _compose(overrides: list[str], name: str, config_dir: str | Path | None) -> Any:

@@ -220,7 +220,7 @@ def test_a_sweep_says_how_to_go_on(main, tmp_path, monkeypatch, capsys):
     assert main(work("interrupted"), "hedge", ["-m", "seed=1,2", "hydra.sweep.dir=s"]) == 130
     said = capsys.readouterr().err
     words = shlex.split(said.partition("go on with: python experiments/hedge.py ")[2])
-    assert words == ["-m", "seed=1,2", f"hydra.sweep.dir='{tmp_path}/s'"]
+    assert words == ["-m", "seed=1,2", f"hydra.sweep.dir={tmp_path}/s"]
     assert main(lambda config, folder: ({}, {}), "hedge", words) == 0
     assert len(list(tmp_path.glob("s/*/metrics.json"))) == 2
 
@@ -492,17 +492,17 @@ def test_what_the_environment_gave_is_kept_as_its_interpolation(main, tmp_path, 
     def task(config, folder):
         from matplotlib.figure import Figure
 
-        seen.append((config.data, config.floor, config.policy.floor))
+        seen.append((config.data.file, config.floor, config.policy.floor))
         figure = Figure()
-        figure.subplots().set_title(f"of {config.data} and {config.data}")
+        figure.subplots().set_title(f"of {config.data.file} and {config.data.file}")
         folder.write_picture("wealth", figure)
         seen.append(figure.axes[0].get_title())
-        folder.write_table("figures", pd.DataFrame({"a": [f"{config.data}"]}))
-        Journal(folder.path / "fit.journal", {"study.data": config.data}, resume=folder.resumable)(lambda: [1.0])
+        folder.write_table("figures", pd.DataFrame({"a": [f"{config.data.file}"]}))
+        Journal(folder.path / "fit.journal", {"study.data": config.data.file}, resume=folder.resumable)(lambda: [1.0])
         stopped(folder.path) if not folder.resumable else resumed(folder.path)
         if len(seen) == 2:
             raise KeyboardInterrupt
-        return {"where": config.data}, {"data": config.data}
+        return {"where": config.data.file}, {"data": config.data.file}
 
     words = ["policy=cppi", "data=${oc.env:MC_TEST_SECRET}/prices.csv", "floor='${oc.decode:${oc.env:MC_TEST_FLOOR}}'", "hydra.run.dir=run"]
     assert main(task, "hedge", words) == 130
@@ -518,7 +518,7 @@ def test_what_the_environment_gave_is_kept_as_its_interpolation(main, tmp_path, 
     for file in (tmp_path / "run").rglob("*"):
         assert file.is_dir() or (SECRET.encode() not in file.read_bytes() and b"0.8125" not in file.read_bytes())
     config = json.loads((tmp_path / "run" / "begun.json").read_text())["config"]
-    assert config["data"] == "${oc.env:MC_TEST_SECRET}/prices.csv"
+    assert config["data"]["file"] == "${oc.env:MC_TEST_SECRET}/prices.csv"
     assert config["policy"]["floor"] == "${floor}"
     assert "floor: ${oc.decode:${oc.env:MC_TEST_FLOOR}}" in (tmp_path / "run" / "config.yaml").read_text()
     with warnings.catch_warnings():

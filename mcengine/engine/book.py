@@ -23,6 +23,8 @@ from mcengine.instrument.marks import moved
 from mcengine.ledger import Account, Trade, advance, open_account, prices, trade
 from mcengine.policy import AbstractStage, Seen
 
+_IN_TURN = 8  # kernels of a branch that XLA:CPU runs one after another; more are dealt to threads
+
 
 class Pending(NamedTuple):
     """Decided at the last date, traded at this one."""
@@ -249,6 +251,8 @@ def _check_names(what: str, given: Any, known: Any) -> None:
 
 def _in_one_kernel(kept: Any) -> Any:
     leaves, tree = jax.tree.flatten(kept)
+    if len(leaves) <= _IN_TURN:
+        return kept
     return jax.tree.unflatten(tree, in_one_kernel(tuple(leaves)))
 
 

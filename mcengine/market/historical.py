@@ -156,7 +156,7 @@ class AbstractHistory(abc.ABC):
         """
         names = self.days.names
         correlation = jnp.atleast_2d(jnp.corrcoef(jnp.asarray(self.days.moves)[:, : len(names)], rowvar=False))
-        size = jnp.stack([shares[n] * jnp.sqrt(variances[n]) for n in names])
+        size = jnp.stack([shares[n] * root(variances[n]) for n in names])
         return size @ correlation @ size
 
     def risk_neutral(self) -> NoReturn:

@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-import jax.numpy as jnp
-
 from mcengine._model import Scalar, is_concrete, model, number, replace, static
 from mcengine._spelling import near
 from mcengine.market import correlation as corr
@@ -15,6 +13,7 @@ from mcengine.market.discretised import PreparedMarket
 from mcengine.market.rate import FlatRate, Rate
 from mcengine.market.regimes import Regimes
 from mcengine.pricing import Calendar, Pricer
+from mcengine.pricing.black import root
 
 
 @model
@@ -196,7 +195,7 @@ class Market:
         pairs: Mapping[str, Any] = by_regime.get(starting, self.correlation) or {}
         # An asset without a Brownian motion of its own falls as the rate rises.
         driven = {n: (n, 1.0) if self.assets[n].n_factors else ("rate", -1.0) for n in shares}
-        size = {n: sign * shares[n] * jnp.sqrt(variances[n]) for n, (_, sign) in driven.items()}
+        size = {n: sign * shares[n] * root(variances[n]) for n, (_, sign) in driven.items()}
         total = sum((shares[n] ** 2 * self.assets[n].jump_variance for n in shares), start=0.0)
         for a in shares:
             for b in shares:
