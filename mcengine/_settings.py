@@ -100,10 +100,25 @@ GROUPS: dict[str, dict[str, Any]] = {
 }
 GROUPS["engine"] |= {"platform": str | None, "hosts": TypedDict("Hosts", _options(hosts.start)) | None}  # type: ignore[operator]
 
+GROUPS["monitor"] = {
+    "start": str | None,
+    "folder": str | None,
+    "follow": bool,
+    "poll": float,
+    "gap": float,
+    "book": str | None,
+}
 GROUPS["quotes"] = {"model": str | None, "file": str | None, **_options(read_quotes, "data", "days_a_year")}
 GROUPS["data"] = {"file": str | None, **_options(read, "data", "start", "end", "levels")}
 
-NEEDED = {"engine": ("hosts", "platform"), "optimise": ("paths",), "variance_reduction": ("method",), "data": ("file",), "quotes": ("model", "file")}
+NEEDED = {
+    "engine": ("hosts", "platform"),
+    "optimise": ("paths",),
+    "variance_reduction": ("method",),
+    "data": ("file",),
+    "quotes": ("model", "file"),
+    "monitor": ("start", "folder", "follow", "poll", "gap", "book"),
+}
 """Options that an experiment reads itself."""
 
 _FITTED = _options(fit_prices, "data", "say")

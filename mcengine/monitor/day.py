@@ -1,6 +1,7 @@
 """One path of a replay, a date at a time, by the pieces that the scan of a run is made of: trade, and move once the next close is known."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
@@ -23,6 +24,7 @@ BOOK = "policy"
 GREEKS = ("delta", "gamma", "vega", "theta")
 
 
+@dataclass(frozen=True)
 class AskForGreeks(AbstractRecorder):
     """Records nothing; marks carry the Greeks that a monitor prints."""
 
@@ -80,7 +82,9 @@ def padded(days: Days, first: int, known: int, steps: int) -> Days:
     moves = np.concatenate([np.zeros((len(rows) - 1, len(days.names))), closes[1:]], axis=1)
     moves[: min(known, len(moves))] = np.asarray(days.moves)[: min(known, len(moves))]
     dates = np.asarray(days.dates)[rows] + np.maximum(np.arange(len(rows)) - known, 0)
-    return replace(days, moves=moves, closes=closes, dates=dates, notes=(), remarks=())  # notes speak of the rows there are: static, they compile anew
+    return replace(
+        days, moves=moves, closes=closes, dates=dates, notes=(), remarks=()
+    )  # notes speak of the rows there are: static, they compile anew
 
 
 class Pieces:

@@ -70,6 +70,7 @@ class Monitor:
         self._pieces: Pieces | None = None
         self._carried: Any = None  # at the last date, before its trade
         self._after: Any = None  # the book after it
+        self._prices: dict[str, Any] = {}
         self._step, self._days, self._rows, self._date = -1, 0, "", ""
 
     @property
@@ -77,11 +78,12 @@ class Monitor:
         """The last date that was followed; empty before the first."""
         return self._date
 
-    def update(self, market: Replay) -> list[dict[str, Any]]:
+    def update(self, market: Replay, most: int | None = None) -> list[dict[str, Any]]:
         """Follow the feed as far as it goes.
 
         Args:
             market: A replay of all that the feed has; rows already followed must be what they were.
+            most: Days at most; None for all there are.
 
         Returns:
             One dict a new day: date, step, wealth, cash, cost, units, orders, prices, terms, greeks, told.
@@ -90,7 +92,8 @@ class Monitor:
             ValueError: A row that is stale, out of order, changed, or after a hole. The days before it have been followed, and the book has not moved
                 since.
         """
-        days, out = market.days, []
+        days = market.days
+        out: list[dict[str, Any]] = []
         first = int(np.searchsorted(np.asarray(days.dates), int(np.datetime64(self.start, "D").astype(int))))
         if first >= days.count:
             return []
@@ -98,7 +101,7 @@ class Monitor:
             raise ValueError(f"monitor.start: expected at least {FEWEST} rows of the feed before {self.start}, got {first}")
         self._resume(market, first)
         for known in range(first + self._step + 1, days.count):
-            if self._step >= self._length(days):
+            if self._step >= self._length(days) or len(out) == most:
                 break
             self._check(days, first, known)
             out.append(self._one(market, first, known))
@@ -149,18 +152,14 @@ class Monitor:
             self._carried = self._pieces.open()
             state = None if self._saved is None else self._saved.state
             if state is not None:
-                _, after = self._shapes()
-                found = from_json(state["carried"], (self._carried, after, dict.fromkeys(after.account.held, self._carried[2][BOOK].account.cash)))
-                self._carried, self._after, self._prices = found
+                book = self._carried[2][BOOK]
+                like = (self._carried, book, dict.fromkeys(book.account.held, book.account.cash))
+                self._carried, self._after, self._prices = from_json(state["carried"], like)
                 self._step, self._days, self._rows, self._date = state["step"], state["days"], state["rows"], state["date"]
         if self._step >= 0:
             known = first + self._step
             if market.days.count <= known or self._digest(market.days, first, known) != self._rows:
                 raise ValueError(f"the feed: expected the rows up to {self._date} as they were when they were followed, got others")
-
-    def _shapes(self) -> tuple[Any, Any]:
-        after = self._carried[2][BOOK]
-        return self._carried, after
 
     def _check(self, days: Any, first: int, known: int) -> None:
         """Refuse a row that cannot be today's."""

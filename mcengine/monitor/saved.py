@@ -32,9 +32,14 @@ class Saved:
         self.folder, self.fingerprint = Path(folder), fingerprint
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock: IO[bytes] = _files.opened(_files.inside(self.folder, LOCK), "ab")
-        if not _made.lock(self._lock):
-            raise ValueError(f"{self.folder}: another process is at work in it")
-        self.state: dict[str, Any] | None = self._read()
+        self.state: dict[str, Any] | None = None
+        try:
+            if not _made.lock(self._lock):
+                raise ValueError(f"{self.folder}: another process is at work in it")
+            self.state = self._read()
+        except BaseException:
+            self.close()
+            raise
 
     def _read(self) -> dict[str, Any] | None:
         file, lines = _files.inside(self.folder, STATE), _files.inside(self.folder, LINES)

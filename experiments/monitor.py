@@ -1,0 +1,108 @@
+"""A policy in use: what it holds, orders and sees on each day of a feed; restartable, its decisions those of a back-test.
+
+python experiments/monitor.py monitor.start=2008-01-02 monitor.folder=my_book
+python experiments/monitor.py data=prices.csv market.assets=null monitor.start=2024-01-02 monitor.folder=my_book monitor.follow=true
+"""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import _main
+
+import mcengine as mc
+from mcengine import _files, _yaml, report
+from mcengine import config as configuration
+
+
+@_main.main("monitor")
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    chosen = configuration.plain(config.monitor)
+    if chosen["start"] is None:
+        raise ValueError("monitor.start: expected a date like 2008-01-02, got nothing")
+    if chosen["folder"] is None:
+        raise ValueError("monitor.folder: expected a folder, where the book is kept from one day to the next, got nothing")
+    where = Path(chosen["folder"])
+    monitor = mc.monitor.Monitor(
+        configuration.load(config.policy),
+        str(chosen["start"]),
+        where,
+        costs=configuration.load(config.ledger),
+        years=configuration.number(config, "years"),
+        steps=configuration.integer(config, "steps"),
+        delay=configuration.integer(config, "delay"),
+        gap=int(chosen["gap"]),
+    )
+    last: dict[str, Any] | None = None
+    try:
+        if chosen["book"] is not None:
+            monitor.update(_feed(config), most=0)
+            monitor.correct(**_book(Path(chosen["book"])))
+        said = ""
+        while True:
+            try:
+                days = monitor.update(_feed(config))
+                said = ""
+            except ValueError as error:
+                if not chosen["follow"]:
+                    raise
+                days = []
+                if str(error) != said:
+                    said = str(error)
+                    print(f"waiting: {said}", file=sys.stderr, flush=True)
+            for day in days:
+                last = day
+                print(_line(day), flush=True)
+            if not chosen["follow"] or (last or {}).get("ended"):
+                break
+            time.sleep(float(chosen["poll"]))
+    finally:
+        monitor.close()
+    print(_shown(last) if last is not None else f"no new day; the book stands at {monitor.date or 'no date yet'}", flush=True)
+    print(f"{where / 'days.jsonl'}", flush=True)
+    return {"date": monitor.date, **{key: last[key] for key in ("wealth", "cash", "step") if last is not None}}, {}
+
+
+def _feed(config: Any) -> Any:
+    market = configuration.market_of(config)
+    if not isinstance(market, mc.market.Replay):
+        raise ValueError(f"market: expected replay, whose file is the feed, got {type(market).__name__}")
+    return market
+
+
+def _book(file: Path) -> dict[str, Any]:
+    """The book as it really is. Raises ``ValueError`` for what is not {cash, units}."""
+    found = _yaml.parse(_files.read(file, 1 << 20).decode("utf-8"))
+    if not isinstance(found, dict) or not set(found) <= {"cash", "units"} or not isinstance(found.get("units", {}), dict):
+        raise ValueError(f"monitor.book: expected cash and units by slot in {file}, as {{cash: 0.4, units: {{equity: 0.005}}}}, got {found!r}")
+    for key, value in {"cash": found.get("cash", 0.0), **found.get("units", {})}.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"monitor.book: expected a number for {key} in {file}, got {value!r}")
+    return found
+
+
+def _line(day: dict[str, Any]) -> str:
+    orders = ", ".join(f"{name} {_order(order)}" for name, order in day.get("orders", {}).items()) or "nothing"
+    fired = ", ".join(f"{name} {value:.2f}" for name, value in day.get("told", {}).items() if value)
+    return f"{day['date']}  wealth {day['wealth']:.4f}  orders {orders}" + (f"  [{fired}]" if fired else "")
+
+
+def _order(order: dict[str, Any]) -> str:
+    return f"{order['units']:+.6f}" if "units" in order else f"close {order['close']:.6f}, open {order['open']:.6f} at {order.get('strike', 0.0):.2f}"
+
+
+def _shown(day: dict[str, Any]) -> str:
+    rows = [f"\n{day['date']}, step {day['step']}: wealth {day['wealth']:.6f}, cash {day['cash']:.6f}"]
+    for name, units in day.get("units", {}).items():
+        order = _order(day["orders"][name]) if name in day["orders"] else "-"
+        rows.append(f"  {name:<16} {units:>12.6f} units at {day['prices'][name]:>10.4f}, order {order}")
+    for name, value in day.get("greeks", {}).items():
+        shown = ", ".join(f"{asset} {x:.6g}" for asset, x in value.items()) if isinstance(value, dict) else f"{value:.6g}"
+        rows.append(f"  {name:<16} {shown}")
+    rows += [f"  {name:<16} {value:.4g}" for name, value in day.get("told", {}).items()]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
