@@ -115,28 +115,43 @@ def test_goes_on_as_the_feed_grows(rule, feed, followed, tmp_path):
         mc.monitor.Monitor(rule, START, tmp_path)
 
 
-def altered(market, **changes):
+def altered(market, change):
     days = market.days
     made = {key: np.array(getattr(days, key)) for key in ("moves", "closes", "dates")}
-    for key, change in changes.items():
-        change(made[key])
+    change(**made)
     return mc.replace(market, days=mc.replace(days, **made))
 
 
+def stood_still(moves, closes, dates):
+    moves[-1, :2], closes[-1] = 0.0, closes[-2]
+
+
+def late(moves, closes, dates):
+    dates[-1] = dates[-2] + 30
+
+
+def out_of_order(moves, closes, dates):
+    dates[-1] = dates[-2] - 1
+
+
+def rewritten(moves, closes, dates):
+    moves[-8, 0] = 0.5
+
+
 @pytest.mark.parametrize(
-    ("key", "change", "message"),
+    ("change", "message"),
     [
-        ("moves", lambda a: a.__setitem__((-1, slice(0, 2)), 0.0), "expected prices of 2008-01-24, got those of 2008-01-23 again"),
-        ("dates", lambda a: a.__setitem__(-1, a[-2] + 30), "expected a row at most 10 days after 2008-01-23, got 2008-02-22"),
-        ("dates", lambda a: a.__setitem__(-1, a[-2] - 1), "expected a row after 2008-01-23, got 2008-01-22"),
-        ("moves", lambda a: a.__setitem__((-8, 0), 0.5), "expected the rows up to 2008-01-23 as they were when they were followed, got others"),
+        (stood_still, "expected prices of 2008-01-24, got those of 2008-01-23 again"),
+        (late, "expected a row at most 10 days after 2008-01-23, got 2008-02-22"),
+        (out_of_order, "expected a row after 2008-01-23, got 2008-01-22"),
+        (rewritten, "expected the rows up to 2008-01-23 as they were when they were followed, got others"),
     ],
 )
-def test_a_row_that_cannot_be_todays_does_not_move_the_book(rule, feed, followed, key, change, message):
+def test_a_row_that_cannot_be_todays_does_not_move_the_book(rule, feed, followed, change, message):
     watched, market = monitor(rule), feed["2008-01-24"]
     count = len(watched.update(market, most=sum(day["date"] < "2008-01-24" for day in followed)))
     with pytest.raises(ValueError, match=message):
-        watched.update(altered(market, **{key: change}))
+        watched.update(altered(market, change))
     assert watched.date == "2008-01-23"
     assert watched.update(market) == [followed[count]]
 

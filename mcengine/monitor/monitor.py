@@ -170,7 +170,7 @@ class Monitor:
                 raise ValueError(f"the feed: expected a row after {days.day(known - 1)}, got {day}")
             if hole > self.gap:
                 raise ValueError(f"the feed: expected a row at most {self.gap} days after {days.day(known - 1)}, got {day}; monitor.gap allows more")
-            if not np.any(np.asarray(days.moves)[known - 1, : len(days.names)]):
+            if _still(days, known):
                 raise ValueError(f"the feed: expected prices of {day}, got those of {days.day(known - 1)} again")
 
     def _one(self, market: Replay, first: int, known: int) -> dict[str, Any]:
@@ -203,6 +203,13 @@ class Monitor:
     @staticmethod
     def _digest(days: Any, first: int, known: int) -> str:
         return digest(np.asarray(days.dates)[first : known + 1], np.asarray(days.moves)[first:known], np.asarray(days.closes)[first : known + 1])
+
+
+def _still(days: Any, known: int) -> bool:
+    """Whether nothing that is quoted moved: prices, volatility indices, the rate. One price alone may close twice at the same level."""
+    quoted = [i for i, series in enumerate(days.series) if series.volatility is not None]
+    before, now = (np.asarray(days.closes)[k][[*quoted, -1]] for k in (known - 1, known))
+    return not np.any(np.asarray(days.moves)[known - 1, : len(days.names)]) and bool(np.all(before == now)) and len(days.names) + len(quoted) > 1
 
 
 def _said(day: str, step: int, made: Traded) -> dict[str, Any]:
