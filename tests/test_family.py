@@ -25,16 +25,26 @@ from mcengine.policy import (
     AbstractStage,
     AllOf,
     AnyOf,
+    Collar,
     ContractOverlay,
     Cppi,
     DeltaHedge,
+    DrawdownControl,
     Drift,
+    Every,
     ForwardOverlay,
+    HighWater,
     Mix,
     Not,
+    Obpi,
+    PutSpread,
     Rebalance,
+    Relative,
     RolledPut,
     StaticPut,
+    Stepped,
+    StopLossReentry,
+    SyntheticPut,
     VolTarget,
     When,
     chain,
@@ -68,9 +78,12 @@ RULES: dict[str, Any] = {
     ),
     "when": chain(MIX, When(AnyOf(Above(Ewma("equity", 3.0), 0.15), Drift(0.5)), Cppi(0.97, 8.0)), Rebalance(Drift(0.002))),
     "all_of": chain(MIX, When(AllOf(Above(Trend("equity", 4.0), -0.01), Not(Above(RealisedCorrelation("equity", "bond"), 0.03))), PUT)),
+    "insured": chain(MIX, DrawdownControl(0.05, 0.002, 10.0), Cppi(HighWater(0.96), 8.0), Rebalance(AnyOf(Every(4), Drift(0.002)))),
+    "stops": chain(MIX, StopLossReentry(Stepped((0.97, 0.98), (0, 4)), 0.001, 0.002), SyntheticPut(Relative(0.95, {"bond": 0.5}))),
+    "spreads": chain(MIX, Collar(0.97, tenor=3, roll=2), PutSpread(0.98, 0.95, 0.5, tenor=3, roll=2), Obpi(0.97)),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
 }
-HISTORICAL = ("hedged_put", "three_overlays", "when")
+HISTORICAL = ("hedged_put", "three_overlays", "when", "stops")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
 FORMULAS = ("three_overlays",)

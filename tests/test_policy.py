@@ -346,8 +346,8 @@ class TestDateByDate:
     def test_stop_loss_remembers(self):
         """Above its line again (another stage may hold what recovers), it stays out."""
         seen = SimpleNamespace(wealth=2.0, start_wealth=1.0, width=0.0, floor_value=float, scale=lambda target, factor: factor)
-        assert StopLoss(0.9).act({}, seen, jnp.array(0.0)) == (0.0, 0.0)
-        assert StopLoss(0.9).act({}, seen, jnp.array(1.0)) == (1.0, 1.0)
+        assert StopLoss(0.9).act({}, seen, (jnp.array(0.0), ())) == (0.0, (0.0, ()))
+        assert StopLoss(0.9).act({}, seen, (jnp.array(1.0), ())) == (1.0, (1.0, ()))
 
     @pytest.mark.parametrize(("name", "target", "multiplier", "tolerance"), [("cppi", math.inf, 5.0, 0.0), ("vol_target_cppi", 0.1, 5.0, 0.02)])
     def test_scalers_and_band(self, column, discounts, gbm_market, weights, name, target, multiplier, tolerance):
