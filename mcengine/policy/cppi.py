@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import Target
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
-from mcengine.policy.floors import as_floor, check_floor, scaled, validate_floor
+from mcengine.policy.floors import as_floor, check_floor, scaled, validate_protected
 from mcengine.policy.seen import Seen
 
 
@@ -51,7 +51,7 @@ class Cppi(AbstractStage):
             raise ValueError(f"Cppi.exposure: expected 'scale' or 'set', got {self.exposure!r}")
 
     def validate(self, setting: Setting) -> None:
-        validate_floor("Cppi.floor", self.floor, setting)
+        validate_protected("Cppi.floor", self.floor, setting)
 
     def start(self, seen: Seen) -> Any:
         return as_floor(self.floor).start(seen)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import Target
-from mcengine.policy.base import AbstractPart, Setting, validate_asset
+from mcengine.policy.base import AbstractPart, Setting, validate_asset, validate_floor
 from mcengine.policy.paper import Paper, invested, open_paper, worth
 from mcengine.policy.seen import Seen
 
@@ -209,16 +209,13 @@ def scaled(target: Target, factor: Scalar, floor: AbstractFloor, seen: Seen) -> 
     return after | {name: after[name] + share * left / seen.prices[name] for name, share in floor.reserve.items()}
 
 
-def validate_floor(where: str, floor: Any, setting: Setting) -> None:
-    """A floor can be protected only when its present value is below the starting wealth.
+def validate_protected(where: str, floor: Any, setting: Setting) -> None:
+    """Check that a floor fits a study, and that it can be protected.
 
     Args:
-        where: What the message begins with.
+        where: What a message begins with.
         floor: A number or a floor.
         setting: The study's.
     """
     as_floor(floor).validate(setting)
-    present = as_floor(floor).present(setting)
-    if present >= 1.0:
-        given = floor if isinstance(floor, AbstractFloor) else f"{float(floor):g}"
-        raise ValueError(f"{where}: expected a floor whose present value is below the starting wealth, got {given} worth {present:.4g} of it today")
+    validate_floor(where, floor, as_floor(floor).present(setting))

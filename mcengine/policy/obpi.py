@@ -12,7 +12,7 @@ from jax.scipy.special import ndtr
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import AbstractSlot, OptionSlot, Target
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio, validate_asset
-from mcengine.policy.floors import as_floor, check_floor, scaled, validate_floor
+from mcengine.policy.floors import as_floor, check_floor, scaled, validate_protected
 from mcengine.policy.puts import covered
 from mcengine.policy.seen import Seen
 
@@ -47,7 +47,7 @@ class Obpi(AbstractStage):
 
     def validate(self, setting: Setting) -> None:
         validate_asset("Obpi.asset", self.asset, setting.assets)
-        validate_floor("Obpi.floor", self.floor, setting)
+        validate_protected("Obpi.floor", self.floor, setting)
 
     def terms(self, seen: Seen, memory: Any) -> dict[str, Any]:
         kept = jnp.asarray(seen.held[self.slot].terms)
@@ -96,7 +96,7 @@ class SyntheticPut(AbstractStage):
         return {}
 
     def validate(self, setting: Setting) -> None:
-        validate_floor("SyntheticPut.floor", self.floor, setting)
+        validate_protected("SyntheticPut.floor", self.floor, setting)
         if self.volatility is None and not hasattr(setting.market, "variance_of"):
             raise ValueError("SyntheticPut.volatility: expected a volatility a year, for this market has no estimate of its own, got None")
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number
 from mcengine.instrument import Target, gate
 from mcengine.policy.base import AbstractStage, Kind, Setting
-from mcengine.policy.floors import as_floor, check_floor, scaled, validate_floor
+from mcengine.policy.floors import as_floor, check_floor, scaled, validate_protected
 from mcengine.policy.seen import Seen
 
 
@@ -33,7 +33,7 @@ class StopLoss(AbstractStage):
         return {}
 
     def validate(self, setting: Setting) -> None:
-        validate_floor("StopLoss.floor", self.floor, setting)
+        validate_protected("StopLoss.floor", self.floor, setting)
 
     def start(self, seen: Seen) -> tuple[Scalar, Any]:
         return jnp.ones_like(seen.wealth), as_floor(self.floor).start(seen)

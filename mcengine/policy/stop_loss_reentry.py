@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number
 from mcengine.instrument import Target, gate
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
-from mcengine.policy.floors import as_floor, check_floor, scaled, validate_floor
+from mcengine.policy.floors import as_floor, check_floor, scaled, validate_protected
 from mcengine.policy.paper import Paper, invested, open_paper, worth
 from mcengine.policy.seen import Seen
 
@@ -50,7 +50,7 @@ class StopLossReentry(AbstractStage):
         return {}
 
     def validate(self, setting: Setting) -> None:
-        validate_floor("StopLossReentry.floor", self.floor, setting)
+        validate_protected("StopLossReentry.floor", self.floor, setting)
 
     def start(self, seen: Seen) -> _Memory:
         one, floor = jnp.ones_like(seen.wealth), as_floor(self.floor)
