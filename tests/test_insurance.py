@@ -25,12 +25,14 @@ from mcengine.policy import (
     Every,
     HighWater,
     Mix,
+    Obpi,
     PutSpread,
     Rebalance,
     Relative,
     Stepped,
     StopLoss,
     StopLossReentry,
+    SyntheticPut,
     chain,
     insurance,
 )
@@ -41,6 +43,7 @@ ERRORS = 3.0
 MU, R, S = 0.07, 0.02, 0.2
 ALL = {"equity": 1.0}
 EQUITY = Mix(equity=1.0)
+STEPS, DT, PATHS = 24, 1.0 / 24.0, 16  # of the trace
 UNBOUND = {"leverage": 1e9, "exposure": "set"}
 
 
@@ -221,3 +224,110 @@ def gaps():
     books = {f"{m:g}": chain(EQUITY, Cppi(0.8, m, **UNBOUND)) for m in (3.0, 4.0, 5.0)}
     study = mc.Study(Market({"equity": asset}, rate=0.02), books, steps=252, recorders=(recorder.Wealth(),))
     return study.run(131_072, seed=6, progress=False)
+
+
+@pytest.fixture(scope="module")
+def table(gbm_market):
+    books = {
+        "reentry": chain(EQUITY, StopLossReentry(0.97, rise=0.02)),
+        "relative": chain(EQUITY, Cppi(Relative(0.9, {"bond": 0.5}), 4.0, **UNBOUND)),
+        "stepped": chain(EQUITY, Cppi(Stepped((0.85, 0.95), (0, 12)), 4.0, **UNBOUND)),
+        "drawdown": chain(EQUITY, DrawdownControl(0.05, halflife=4.0)),
+    }
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        table = mc.Study(gbm_market, books, steps=STEPS).trace(range(PATHS), seed=5)
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    return {name: table[name].to_numpy().reshape(PATHS, -1) for name in table}
+
+
+class TestDateByDate:
+    """What is held, from a trace in float64, once more in NumPy."""
+
+    def exposure(self, table, book):
+        """Of the equity, after each trade, over wealth before it."""
+        held, spot = table[f"{book}.equity.units"][:, 1:], table["equity.spot"][:, :-1]
+        return held * spot / table[f"{book}.wealth"][:, :-1]
+
+    def total_return(self, table, name, dividend):
+        return table[f"{name}.spot"][:, 1:] / table[f"{name}.spot"][:, :-1] * math.exp(dividend * DT)
+
+    def test_stops_and_comes_back(self, table):
+        wealth, held = table["reentry.wealth"], self.exposure(table, "reentry") > 0.0
+        gross = self.total_return(table, "equity", 0.015)
+        again = 0
+        for path in range(PATHS):
+            inside, scale, sold, sleeve = True, 1.0, math.nan, 1.0
+            for k in range(STEPS):
+                floor = 0.97 * math.exp(-0.03 * (1.0 - k * DT))
+                if inside and wealth[path, k] < scale * floor:
+                    inside, sold = False, sleeve
+                elif not inside and sleeve >= 1.02 * sold:
+                    inside, scale, again = True, wealth[path, k] / floor * 0.97 * math.exp(-0.03), again + 1
+                assert held[path, k] == inside
+                sleeve *= gross[path, k]
+        assert again > 3
+
+    def test_a_benchmark_has_its_income_and_interest(self, table):
+        gross = 0.5 * self.total_return(table, "bond", 0.03) + 0.5 * math.exp(0.03 * DT)
+        benchmark = np.cumprod(np.hstack([np.ones((PATHS, 1)), gross[:, :-1]]), axis=1)
+        wealth = table["relative.wealth"][:, :-1]
+        cushion = np.maximum(wealth - 0.9 * benchmark, 0.0)
+        np.testing.assert_allclose(self.exposure(table, "relative") * wealth, 4.0 * cushion, rtol=1e-9, atol=1e-12)
+        reserve = table["relative.bond.units"][:, 1:] * table["bond.spot"][:, :-1]
+        np.testing.assert_allclose(reserve, 0.5 * (wealth - 4.0 * cushion), rtol=1e-9, atol=1e-12)
+
+    def test_steps_are_met_by_cash(self, table):
+        k, wealth = np.arange(STEPS), table["stepped.wealth"][:, :-1]
+        floor = np.where(k < 12, np.maximum(0.85, 0.95 * np.exp(-0.03 * DT * (12 - k))), 0.95)
+        np.testing.assert_allclose(self.exposure(table, "stepped") * wealth, 4.0 * np.maximum(wealth - floor, 0.0), rtol=1e-9, atol=1e-12)
+
+    def test_a_drawdown_is_forgotten(self, table):
+        wealth, held = table["drawdown.wealth"], self.exposure(table, "drawdown")
+        mark, least = np.ones(PATHS), np.ones(PATHS)
+        for k in range(STEPS):
+            mark = wealth[:, k] + np.maximum(mark - wealth[:, k], 0.0) * 2.0**-0.25
+            share = np.clip(1.0 - (1.0 - wealth[:, k] / mark) / 0.05, 0.0, 1.0)
+            np.testing.assert_allclose(held[:, k], share, rtol=1e-9, atol=1e-12)
+            least = np.minimum(least, share)
+        assert least.min() < 0.1
+        assert share[least < 0.1].max() > 0.5
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda: Cppi(EQUITY), "Cppi.floor: expected a number or a floor such as HighWater, got Mix"),
+            (lambda: Cppi({"level": 0.9}), "Cppi.floor: expected a number or a floor such as HighWater, got dict"),
+            (lambda: StopLoss("high"), "StopLoss.floor: expected a number, got 'high'"),
+            (lambda: HighWater(1.0), "HighWater.share: expected a number below 1, got 1.0"),
+            (lambda: Stepped((0.8, 0.9), (0, 0)), r"Stepped.dates: expected dates that rise from 0, got \[0, 0\]"),
+            (lambda: Stepped((0.8, 0.9), (0,)), "Stepped.levels: expected 1 levels, one for each date, got 2"),
+            (lambda: Collar(1.0, 0.9), "Collar.cap: expected a number above floor = 1, got 0.9"),
+            (lambda: PutSpread(0.8, 0.9), "PutSpread.lower: expected a number below upper = 0.8, got 0.9"),
+            (lambda: Collar(0.9, tenor=5, roll=6), "Collar.roll: expected whole numbers of steps"),
+            (lambda: DrawdownControl(0.1, 0.2), "DrawdownControl.begins: expected a number below limit = 0.1, got 0.2"),
+            (lambda: Every(0), "Every.steps: expected a whole number of 1 or more, got 0"),
+        ],
+    )
+    def test_a_part(self, make, message):
+        with pytest.raises(ValueError, match=message):
+            make()
+
+    @pytest.mark.parametrize(
+        ("stage", "message"),
+        [
+            (Cppi(Stepped((0.8, 1.1), (0, 6))), r"Cppi.floor: expected a floor whose .* got Stepped\(.*\) worth 1.1 of it today"),
+            (SyntheticPut(1.0), "SyntheticPut.floor: expected a floor whose present value is below the starting wealth, got 1 worth 1 of it today"),
+            (Obpi(1.0), "Obpi.floor: expected a floor whose present value is below the starting wealth"),
+            (StopLossReentry(Stepped((0.8, 0.9), (0, 13))), "Stepped.dates: expected dates up to the horizon 12, got 13"),
+            (Cppi(Relative(0.9, {"bnd": 1.0})), "Relative.weights: unknown asset 'bnd'"),
+            (Collar(0.9, asset="bond"), "Collar.asset: unknown asset 'bond'"),
+        ],
+    )
+    def test_what_does_not_fit(self, stage, message):
+        with pytest.raises(ValueError, match=message):
+            mc.Study(Market({"equity": GBM(spot=100.0, sigma=S)}), chain(EQUITY, stage), steps=12)
