@@ -239,7 +239,7 @@ def check_floor(study: mc.Study, floor: Any) -> None:
     """Raise ``ValueError`` for a floor that cannot be held: its present value is not below the starting wealth."""
     if isinstance(floor, bool) or not isinstance(floor, int | float) or not floor > 0.0:
         raise ValueError(f"floor: expected a number above 0, a fraction of the starting wealth, got {floor!r}")
-    validate_floor("floor", floor, study.discount)
+    validate_floor("floor", floor, floor * study.discount)
 
 
 def prepare(config: Any, name: str) -> None:

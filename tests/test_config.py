@@ -121,7 +121,7 @@ def test_study_from_config():
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("policy=cpi", r"unknown policy 'cpi'; did you mean cppi\?"),
+        ("policy=cpi", r"unknown policy 'cpi'; did you mean cppi or obpi\?"),
         ("policy.multiplierr=5", r"unknown key 'policy.multiplierr'; did you mean policy.multiplier\?"),
         ("polcy=cppi", r"unknown key 'polcy'; did you mean policy\?"),
         ("weights.gold=0.1", r"unknown key 'weights.gold'; known: equity, bond, commodity"),

@@ -71,7 +71,7 @@ def test_hedge_as_a_user_runs_it_from_elsewhere(tmp_path):
     metrics = check_run(last_line(done.stdout), tables=("figures",))
     assert metrics["mean_return"]["error"] > 0.0
     bad = subprocess.run([*command, "policy=cpi"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert (bad.returncode, bad.stderr) == (2, "error: unknown policy 'cpi'; did you mean cppi?\n")
+    assert (bad.returncode, bad.stderr) == (2, "error: unknown policy 'cpi'; did you mean cppi or obpi?\n")
 
 
 def test_optimise(script, capsys):
@@ -91,7 +91,7 @@ def test_greeks(script, capsys):
 
 
 REFUSED = [
-    ("policy=cpi", "unknown policy 'cpi'; did you mean cppi?"),
+    ("policy=cpi", "unknown policy 'cpi'; did you mean cppi or obpi?"),
     ("policy.multiplierr=5", "unknown key 'policy.multiplierr'; did you mean policy.multiplier?"),
     ("paths=0", "paths: expected a whole number from 1 to 1e+12, got 0"),
     ("paths=1e15", "paths: expected a whole number from 1 to 1e+12, got 1000000000000000.0"),
@@ -109,7 +109,7 @@ REFUSED = [
     ("plots=maybe", "plots: expected true or false, got 'maybe'"),
     ("trace=[-1]", "trace: expected path ids"),
     ("policy=cppi,stop_loss", "several values need -m"),
-    ("-m policy=cppi,cpi", "unknown policy 'cpi'; did you mean cppi?"),
+    ("-m policy=cppi,cpi", "unknown policy 'cpi'; did you mean cppi or obpi?"),
     ("-m floor=1.1,1.2", "expected a floor whose present value is below the starting wealth"),
 ]
 

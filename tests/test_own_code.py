@@ -397,7 +397,7 @@ class TestExperiments:
             (["--package", "policy"], "--package: expected --cfg beside it"),
             (["--cfg", "jobs"], "invalid choice: 'jobs'"),
             (["--cfg", "job", "-m"], "expected one of --run, --multirun, --cfg, --info and --shell-completion, got several"),
-            (["--cfg", "job", "policy=cpi"], "unknown policy 'cpi'; did you mean cppi?"),
+            (["--cfg", "job", "policy=cpi"], "unknown policy 'cpi'; did you mean cppi or obpi?"),
             (["--confg-dir", "mine"], "unrecognized arguments: --confg-dir"),
         ],
     )

@@ -346,8 +346,8 @@ class TestDateByDate:
     def test_stop_loss_remembers(self):
         """Above its line again (another stage may hold what recovers), it stays out."""
         seen = SimpleNamespace(wealth=2.0, start_wealth=1.0, width=0.0, floor_value=float, scale=lambda target, factor: factor)
-        assert StopLoss(0.9).act({}, seen, jnp.array(0.0)) == (0.0, 0.0)
-        assert StopLoss(0.9).act({}, seen, jnp.array(1.0)) == (1.0, 1.0)
+        assert StopLoss(0.9).act({}, seen, (jnp.array(0.0), ())) == (0.0, (0.0, ()))
+        assert StopLoss(0.9).act({}, seen, (jnp.array(1.0), ())) == (1.0, (1.0, ()))
 
     @pytest.mark.parametrize(("name", "target", "multiplier", "tolerance"), [("cppi", math.inf, 5.0, 0.0), ("vol_target_cppi", 0.1, 5.0, 0.02)])
     def test_scalers_and_band(self, column, discounts, gbm_market, weights, name, target, multiplier, tolerance):
@@ -380,6 +380,7 @@ def filters(gbm_market, weights):
     rule = (Mix(weights), Cppi(0.9, 5.0))
     books = {"none": chain(*rule), "zero": chain(*rule, Band(0.0)), "wide": chain(*rule, Band(0.05))}
     books["stop"] = mc.policy.presets.stop_loss(weights, 0.95)
+    books["reentry"] = mc.policy.insurance.stop_loss_reentry(weights, 0.95, rise=0.01)
     return mc.Study(gbm_market, books, steps=24, recorders=(recorder.Wealth(), recorder.Trading()))
 
 
@@ -391,7 +392,7 @@ class TestBandAndWidth:
         np.testing.assert_allclose(result["zero"]["wealth"], result["none"]["wealth"], rtol=1e-5)
         np.testing.assert_allclose(result["zero"]["turnover"], result["none"]["turnover"], rtol=1e-4)
 
-    @pytest.mark.parametrize(("name", "widths"), [("wide", (1e-3, 1e-4, 1e-5)), ("stop", (1e-2, 1e-3, 1e-4))])
+    @pytest.mark.parametrize(("name", "widths"), [("wide", (1e-3, 1e-4, 1e-5)), ("stop", (1e-2, 1e-3, 1e-4)), ("reentry", (1e-2, 1e-3, 1e-4))])
     def test_a_smooth_rule_tends_to_the_hard_one(self, filters, name, widths):
         """The same program, its width falling: fewer and fewer paths are near a trigger. (A band's step is ten times as wide as others.)"""
         wealth = {w: changed(filters, width=w).run(8192, seed=7)[name]["wealth"] for w in (0.0, *widths)}

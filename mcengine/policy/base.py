@@ -128,13 +128,11 @@ def positive_ratio(numerator: Scalar, denominator: Scalar) -> Scalar:
     return jnp.where(alive, numerator / jnp.where(alive, denominator, 1.0), 0.0)
 
 
-def validate_floor(name: str, floor: Scalar, discount: float) -> None:
+def validate_floor(name: str, floor: Any, present: float) -> None:
     """A floor can be protected only when its present value is below the starting wealth."""
-    present = float(floor) * discount
     if present >= 1.0:
-        raise ValueError(
-            f"{name}: expected a floor whose present value is below the starting wealth, got {float(floor):g} worth {present:.4g} of it today"
-        )
+        shown = floor if hasattr(floor, "__dataclass_fields__") else f"{float(floor):g}"
+        raise ValueError(f"{name}: expected a floor whose present value is below the starting wealth, got {shown} worth {present:.4g} of it today")
 
 
 def validate_asset(name: str, asset: str, assets: tuple[str, ...]) -> None:

@@ -1,6 +1,7 @@
 """Constant-proportion portfolio insurance (Black & Jones 1987; Perold 1986).
 
-With the floor's present value F_t = floor x V_0 x D(t, T) and the cushion C_t = max(V_t - F_t, 0), the risky sleeve is worth m C_t.
+With the floor's present value F_t (of a number: floor x V_0 x D(t, T)) and the cushion C_t = max(V_t - F_t, 0), the risky sleeve is worth m C_t.
+Where a gap takes wealth through the floor the sleeve is empty until wealth is above it again.
 """
 
 from typing import Any, ClassVar
@@ -9,7 +10,8 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import Target
-from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio, validate_floor
+from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
+from mcengine.policy.floors import as_floor, check_floor, scaled, validate_protected
 from mcengine.policy.seen import Seen
 
 
@@ -19,7 +21,7 @@ class Cppi(AbstractStage):
     ``leverage`` x wealth.
 
     Args:
-        floor: Fraction of the starting wealth, due at the horizon.
+        floor: Fraction of the starting wealth, due at the horizon; or any floor, such as ``HighWater``.
         multiplier: Of the cushion.
         leverage: Most that the sleeve may be, as a multiple of wealth, where the exposure is set.
         exposure: "scale" or "set".
@@ -33,26 +35,35 @@ class Cppi(AbstractStage):
         Cppi(floor=0.9, multiplier=5, leverage=1, exposure='scale')
     """
 
-    floor: Scalar = number(low=0.0, term=True)
+    floor: Any = number(low=0.0, term=True)
     multiplier: Scalar = number(default=4.0, low=0.0)
     leverage: Scalar = number(default=1.0, above=0.0, term=True)
     exposure: str = static(default="scale")
 
     kind: ClassVar[Kind] = "scaler"
 
+    def canonical(self) -> dict[str, Any]:
+        check_floor("Cppi.floor", self.floor)
+        return {}
+
     def check(self) -> None:
         if self.exposure not in ("scale", "set"):
             raise ValueError(f"Cppi.exposure: expected 'scale' or 'set', got {self.exposure!r}")
 
     def validate(self, setting: Setting) -> None:
-        validate_floor("Cppi.floor", self.floor, setting.discount)
+        validate_protected("Cppi.floor", self.floor, setting)
+
+    def start(self, seen: Seen) -> Any:
+        return as_floor(self.floor).start(seen)
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
-        cushion = jnp.maximum(seen.wealth - seen.floor_value(self.floor), 0.0)
+        floor = as_floor(self.floor)
+        value, memory = floor.value(seen, memory)
+        cushion = jnp.maximum(seen.wealth - value, 0.0)
         wanted = self.multiplier * cushion
         sleeve = seen.sleeve(target)
         if self.exposure == "set":
             factor = positive_ratio(jnp.minimum(wanted, self.leverage * seen.wealth), sleeve)
         else:
             factor = jnp.minimum(positive_ratio(wanted, sleeve), 1.0)
-        return seen.scale(target, factor), memory
+        return scaled(target, factor, floor, seen), memory

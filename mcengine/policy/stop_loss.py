@@ -1,38 +1,45 @@
 """Stop-loss: out of the sleeve, for good, on the first date on which wealth is at the floor's present value."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number
 from mcengine.instrument import Target, gate
-from mcengine.policy.base import AbstractStage, Kind, Setting, validate_floor
+from mcengine.policy.base import AbstractStage, Kind, Setting
+from mcengine.policy.floors import as_floor, check_floor, scaled, validate_protected
 from mcengine.policy.seen import Seen
 
 
 @model
 class StopLoss(AbstractStage):
-    """Sells when V < (1 + ``buffer``) x ``floor`` x V_0 x D(T), D(T) the discount to the horizon; the proceeds grow to the floor by then.
+    """Sells when V < (1 + ``buffer``) F, F the floor's value today: of a number, ``floor`` x V_0 x D(T), to which the proceeds grow by the horizon.
 
     Args:
-        floor: Fraction of the starting wealth, due at the horizon.
+        floor: Fraction of the starting wealth, due at the horizon; or any floor, such as ``HighWater``.
         buffer: Fraction of the floor's present value by which it sells early.
 
     Raises:
         ValueError: For a floor whose present value is not below the starting wealth.
     """
 
-    floor: Scalar = number(low=0.0, term=True)
+    floor: Any = number(low=0.0, term=True)
     buffer: Scalar = number(default=0.0, low=0.0)
 
     kind: ClassVar[Kind] = "scaler"
 
+    def canonical(self) -> dict[str, Any]:
+        check_floor("StopLoss.floor", self.floor)
+        return {}
+
     def validate(self, setting: Setting) -> None:
-        validate_floor("StopLoss.floor", self.floor, setting.discount)
+        validate_protected("StopLoss.floor", self.floor, setting)
 
-    def start(self, seen: Seen) -> Scalar:
-        return jnp.ones_like(seen.wealth)
+    def start(self, seen: Seen) -> tuple[Scalar, Any]:
+        return jnp.ones_like(seen.wealth), as_floor(self.floor).start(seen)
 
-    def act(self, target: Target, seen: Seen, memory: Scalar) -> tuple[Target, Scalar]:
-        invested = memory * gate(seen.wealth - (1.0 + self.buffer) * seen.floor_value(self.floor), seen.width * seen.start_wealth)
-        return seen.scale(target, invested), invested
+    def act(self, target: Target, seen: Seen, memory: tuple[Scalar, Any]) -> tuple[Target, tuple[Scalar, Any]]:
+        floor = as_floor(self.floor)
+        value, kept = floor.value(seen, memory[1])
+        invested = memory[0] * gate(seen.wealth - (1.0 + self.buffer) * value, seen.width * seen.start_wealth)
+        return scaled(target, invested, floor, seen), (invested, kept)
