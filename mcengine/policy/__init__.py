@@ -1,17 +1,23 @@
 """Hedge rules: stages, triggers, and the chains made of them."""
 
 from mcengine.instrument import Target, gate
-from mcengine.policy import presets
+from mcengine.policy import option_presets, presets
 from mcengine.policy.above import Above
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
+from mcengine.policy.delta_volatility import AbstractDeltaVolatility, Implied, Leland, Realised
 from mcengine.policy.drift import Drift
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.fund import Fund
+from mcengine.policy.greek_limit import GreekLimit
+from mcengine.policy.greek_targets import GreekTargets
+from mcengine.policy.hedge_band import HedgeBand, WhalleyWilmott
+from mcengine.policy.minimum_variance import MinimumVariance
 from mcengine.policy.mix import Mix
+from mcengine.policy.option_book import OptionBook, OptionLeg
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
 from mcengine.policy.rebalance import Band, Rebalance
 from mcengine.policy.seen import Seen
@@ -22,6 +28,7 @@ from mcengine.policy.when import When
 
 __all__ = [
     "Above",
+    "AbstractDeltaVolatility",
     "AbstractStage",
     "AbstractTrigger",
     "AllOf",
@@ -35,9 +42,18 @@ __all__ = [
     "Drift",
     "ForwardOverlay",
     "Fund",
+    "GreekLimit",
+    "GreekTargets",
+    "HedgeBand",
+    "Implied",
     "Kind",
+    "Leland",
+    "MinimumVariance",
     "Mix",
     "Not",
+    "OptionBook",
+    "OptionLeg",
+    "Realised",
     "Rebalance",
     "RolledPut",
     "Seen",
@@ -46,9 +62,11 @@ __all__ = [
     "StopLoss",
     "Target",
     "VolTarget",
+    "WhalleyWilmott",
     "When",
     "chain",
     "gate",
+    "option_presets",
     "positive_ratio",
     "presets",
 ]

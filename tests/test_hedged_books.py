@@ -1,0 +1,288 @@
+"""Books of options and their hedges: laws of hedging on discrete dates, bands, targets of Greeks, minimum variance; what is refused.
+
+Numbers without another source are those of REFERENCES, "Hedging with discrete dates". Tolerances are 3 standard errors, with fixed seeds.
+"""
+
+import math
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from reference import black
+from scipy.stats import norm
+
+import mcengine as mc
+from mcengine.engine import Scalping, recorder
+from mcengine.instrument import Greeks
+from mcengine.market import Ewma
+from mcengine.policy import (
+    DeltaHedge,
+    ForwardOverlay,
+    GreekLimit,
+    GreekTargets,
+    HedgeBand,
+    Implied,
+    Leland,
+    MinimumVariance,
+    Mix,
+    Not,
+    OptionBook,
+    OptionLeg,
+    Realised,
+    Rebalance,
+    RolledPut,
+    WhalleyWilmott,
+    chain,
+)
+from mcengine.policy.greek_targets import solved
+from mcengine.pricing.hedging import leland_volatility, whalley_wilmott_width
+from mcengine.statistics import estimate
+
+ERRORS = 3.0
+CASH = Mix(equity=0.0)
+
+
+def assert_near(one, truth):
+    assert abs(one.z(truth)) < ERRORS, f"{one} against {truth}"
+
+
+def deviation(x):
+    """Standard deviation of a sample, its error from the fourth moment."""
+    x = x - x.mean()
+    variance, fourth = np.mean(x**2), np.mean(x**4)
+    return mc.Estimate(math.sqrt(variance), math.sqrt((fourth - variance**2) / (4.0 * variance * x.size)))
+
+
+def hedged(coverage, steps, volatility=None):
+    """One call at the money to the horizon for each unit that the wealth would buy, hedged on every date."""
+    leg = OptionLeg("call", 1.0, coverage, tenor=steps, roll=steps)
+    return chain(CASH, OptionBook({"call": leg}, per="wealth"), DeltaHedge(volatility=volatility))
+
+
+def funded(premium, coverage=1.0):
+    """Contracts held for each unit wanted: what is not in premia is scaled with them (see ``Fund``)."""
+    return 1.0 / (1.0 + coverage * premium)
+
+
+@pytest.mark.parametrize(("dates", "simulated", "formula"), [(21, 0.4279, 0.443168), (84, 0.2178, 0.221584)])
+def test_derman_kamal(dates, simulated, formula):
+    """A call sold and hedged on N dates at the volatility known: mean 0, sd near sqrt(pi/4) vega s / sqrt(N)."""
+    market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2, drift=0.05)}, rate=0.05)
+    study = mc.Study(market, hedged(-1.0, dates), steps=dates, years=1.0 / 12.0, wealth=100.0, recorders=(recorder.Wealth(),))
+    error = 100.0 * study.run(65_536, seed=9).wealth.astype(float) - 100.0 * math.exp(0.05 / 12.0)
+    error /= funded(0.0251206709, -1.0)
+    assert_near(estimate.mean(error), 0.0)
+    assert_near(deviation(error), simulated)
+    assert deviation(error).value == pytest.approx(formula, rel=0.05)
+
+
+REALISED, QUOTED, YEARS = 0.2, 0.25, 0.25
+
+
+@pytest.fixture(scope="module")
+def scalped():
+    """Calls bought at 25 % in a market of 20 %, r = 0, hedged at either, by number of dates."""
+    equity = mc.market.GBM(spot=100.0, sigma=REALISED, variance_premium=(QUOTED / REALISED) ** 2)
+    market = mc.market.Market({"equity": equity})
+    recorders = (recorder.Wealth(), Scalping())
+    out = {}
+    for steps in (32, 128):
+        books = {"realised": hedged(1.0, steps, REALISED), "implied": hedged(1.0, steps)}
+        out[steps] = mc.Study(market, books, steps=steps, years=YEARS, wealth=100.0, recorders=recorders).run(16_384, seed=5)
+    return out
+
+
+def profit(result, book):
+    premium = black("call", 100.0, 100.0, QUOTED * math.sqrt(YEARS)) / 100.0
+    return 100.0 * (result[book]["wealth"].astype(float) - 1.0) / funded(premium)
+
+
+class TestGammaScalping:
+    truth = black("call", 100.0, 100.0, REALISED * math.sqrt(YEARS)) - black("call", 100.0, 100.0, QUOTED * math.sqrt(YEARS))
+
+    @pytest.mark.parametrize("book", ["realised", "implied"])
+    def test_the_mean_is_the_difference_of_prices(self, scalped, book):
+        """C(s_r) - C(s_i), whatever the number of dates."""
+        for result in scalped.values():
+            assert_near(estimate.mean(profit(result, book)), self.truth)
+
+    def test_hedged_at_what_is_realised_every_path_earns_it(self, scalped):
+        """Its variance is that of discrete dates, which falls as 1 / N, to nothing; hedged at what is implied, what depends on the path stays."""
+        few, many = ({book: deviation(profit(result, book)).value ** 2 for book in ("realised", "implied")} for result in scalped.values())
+        assert few["realised"] / many["realised"] == pytest.approx(4.0, rel=0.1)
+        left = {book: (4.0 * many[book] - few[book]) / 3.0 for book in few}
+        assert abs(left["realised"]) < 0.01
+        assert left["implied"] > 0.1
+
+    def test_scalping_and_theta_are_the_profit(self, scalped):
+        """Of a hedged book, to a rest of higher order in the step."""
+        rest = {}
+        for steps, result in scalped.items():
+            found = {name: 100.0 * result["implied"][name].astype(float) for name in ("scalping", "theta", "wealth")}
+            assert (found["scalping"] > 0.0).all()
+            assert (found["theta"] < 0.0).all()
+            rest[steps] = deviation(found["wealth"] - found["scalping"] - found["theta"]).value
+            assert rest[steps] < 0.5 * deviation(found["wealth"]).value
+        assert rest[32] / rest[128] > 1.8
+
+
+class TestFormulas:
+    @pytest.mark.parametrize(("dates", "truth"), [(52, 0.22695210), (252, 0.25560135)])
+    def test_leland(self, dates, truth, float64):
+        assert float(leland_volatility(0.2, 0.01, 1.0 / dates)) == pytest.approx(truth, rel=1e-7)
+        bought = float(leland_volatility(0.2, 0.01, 1.0 / dates, 1.0))
+        assert truth**2 + bought**2 == pytest.approx(2.0 * 0.2**2, rel=1e-7)
+        slope = jax.grad(leland_volatility, argnums=(0, 1))(0.2, 10.0, 1.0 / dates, 1.0)
+        np.testing.assert_array_equal(slope, 0.0)
+
+    @pytest.mark.parametrize(("moneyness", "hedge"), [(-0.05, 0.2946), (-0.01, 0.5), (0.0, 0.5), (0.01, 0.5), (0.05, 0.7284)])
+    def test_whalley_wilmott(self, moneyness, hedge, float64):
+        spot, deviation = math.exp(moneyness), 0.2 * math.sqrt(0.1)
+        d1 = moneyness / deviation + 0.5 * deviation
+        half = float(whalley_wilmott_width(norm.pdf(d1) / (spot * deviation), spot, 1e-5, 1.0))
+        assert np.clip(0.5, norm.cdf(d1) - half, norm.cdf(d1) + half) == pytest.approx(hedge, abs=1e-4)
+        assert np.isfinite(jax.grad(whalley_wilmott_width)(0.0, 1.0, 1e-5, 1.0))
+
+    def test_elimination(self, float64):
+        rng = np.random.default_rng(1)
+        for n in (1, 2, 3):
+            a, b = rng.standard_normal((n, 4)), rng.standard_normal(n)
+            made = solved((a @ a.T).tolist(), b.tolist(), 1e-3)
+            np.testing.assert_allclose(np.asarray(made), np.linalg.solve(a @ a.T + 1e-3 * np.eye(n), b), rtol=1e-9)
+
+
+STEPS = 12
+LEGS = {"bought": OptionLeg("put", 0.97, 1.0, 8, 4), "sold": OptionLeg("call", 1.02, -0.5, schedule=mc.instrument.RollSchedule((0, 5), (6, 14)))}
+HEDGES = {"near": OptionLeg("call", 1.0, 0.0, 10, 5), "far": OptionLeg("put", 1.0, 0.0, 40, 6)}
+TARGETS = {"gamma": 0.0, "vega": 2e-3, "delta": 0.001}
+KEPT = [1, 2, 3, 7, 9, 11]
+"""Dates on which nothing rolls."""
+
+
+@pytest.fixture(scope="module")
+def column(gbm_market, weights):
+    """A table by path and step of rules over one book of options, in double precision."""
+    mix, limit = Mix(weights), GreekLimit("delta", 9.0)
+    rules = {
+        "leland": chain(mix, OptionBook(LEGS), DeltaHedge(volatility=Leland(Realised(Ewma("equity", 5.0)), 0.01))),
+        "banded": chain(mix, OptionBook(LEGS), DeltaHedge(volatility=Implied()), HedgeBand(WhalleyWilmott(1e-3, 4.0))),
+        "fixed": chain(mix, OptionBook(LEGS), DeltaHedge(), HedgeBand(5e-4)),
+        "once": chain(mix, OptionBook(LEGS), DeltaHedge(through="forward", tenor=8, roll=5), Rebalance(limit, only="delta_hedge")),
+        "targets": chain(mix, OptionBook(LEGS | HEDGES), GreekTargets(TARGETS, tuple(HEDGES), {"far": 2.0}, ridge=1e-5)),
+    }
+    study = mc.Study(gbm_market, rules, steps=STEPS, costs=mc.ledger.Proportional(5e-4, 0.01), recorders=(recorder.Wealth(),))
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    try:
+        table = study.trace(range(4), seed=5)
+    finally:
+        jax.config.update("jax_enable_x64", before)
+    return lambda name: table[name].to_numpy().reshape(4, STEPS + 1)
+
+
+class TestDateByDate:
+    """Units of row k + 1 are decided on date k, on the marks of row k where nothing rolls."""
+
+    @staticmethod
+    def book(column, rule, greek, legs=tuple(LEGS)):
+        return sum(column(f"{rule}.{leg}.units")[:, 1:] * column(f"{rule}.{leg}.{greek}.equity")[:, :-1] for leg in legs)
+
+    def test_legs(self, column):
+        held = column("leland.equity.units")
+        for date in (0, 4, 8):
+            np.testing.assert_allclose(column("leland.bought.units")[:, date + 1], held[:, date + 1], rtol=1e-12)
+            np.testing.assert_allclose(column("leland.bought.strike")[:, date + 1], 0.97 * column("equity.spot")[:, date], rtol=1e-12)
+        np.testing.assert_allclose(column("leland.sold.units")[:, 6:], -0.5 * np.repeat(held[:, 6:7], 7, axis=1), rtol=1e-12)
+        assert [int(x) for x in np.unique(column("leland.sold.expiry")[:, 1:])] == [6, 14]
+
+    def test_at_lelands_volatility_of_what_a_signal_says(self, column):
+        """Black's delta with a yield, lower volatility for the puts bought, higher for the calls sold."""
+        spot, ewma, wanted = column("equity.spot")[:, :-1], column("signal.ewma_equity")[:, :-1], 0.0
+        for leg, sign, side in (("bought", -1.0, 1.0), ("sold", 1.0, -1.0)):
+            strike, expiry = (column(f"leland.{leg}.{what}")[:, 1:] for what in ("strike", "expiry"))
+            years = (expiry - np.arange(STEPS)) / STEPS
+            sigma = ewma * np.sqrt(1.0 - side * math.sqrt(2.0 / math.pi) * 0.01 / (ewma * math.sqrt(1.0 / STEPS)))
+            d1 = (np.log(spot / strike) + (0.03 - 0.015) * years) / (sigma * np.sqrt(years)) + 0.5 * sigma * np.sqrt(years)
+            wanted = wanted - column(f"leland.{leg}.units")[:, 1:] * sign * np.exp(-0.015 * years) * norm.cdf(sign * d1)
+        np.testing.assert_allclose(column("leland.delta_hedge.units")[:, 1:], wanted, rtol=1e-9)
+
+    @pytest.mark.parametrize("rule", ["banded", "fixed"])
+    def test_bands(self, column, rule):
+        """The hedge held, clamped to what is wanted; implied deltas are the market's own where volatility is flat."""
+        wanted = -self.book(column, rule, "delta")
+        half = np.full_like(wanted, 5e-4)
+        if rule == "banded":
+            gamma, spot = self.book(column, rule, "gamma"), column("equity.spot")[:, :-1]
+            half = np.cbrt(1.5 * 1e-3 * gamma**2 * spot / 4.0)
+        units = column(f"{rule}.delta_hedge.units")
+        clamped = np.clip(units[:, :-1], wanted - half, wanted + half)
+        np.testing.assert_allclose(units[:, 1:][:, KEPT], clamped[:, KEPT], rtol=1e-6, atol=1e-9)
+        still = np.diff(units)[:, KEPT] == 0.0
+        assert still.any()
+        assert not still.all()
+
+    def test_traded_by_a_trigger(self, column):
+        """One that never fires leaves the first hedge, and opens it anew where the forward rolls."""
+        moves = np.diff(column("once.delta_hedge.units"))
+        assert (np.delete(moves, [0, 5, 10], axis=1) == 0.0).all()
+        assert (moves[:, [0, 5, 10]] != 0.0).all()
+
+    def test_targets_are_met(self, column):
+        """To what the ridge leaves of them."""
+        names = (*LEGS, *HEDGES)
+        for greek, scale in (("gamma", 1e-4), ("vega", 1e-3)):
+            found = self.book(column, "targets", greek, names)[:, KEPT]
+            assert np.abs(self.book(column, "targets", greek)[:, KEPT]).min() > 10.0 * scale * 1e-2
+            np.testing.assert_allclose(found, TARGETS[greek], atol=scale * 1e-2)
+        delta = self.book(column, "targets", "delta", names) + column("targets.greek_hedge.units")[:, 1:]
+        np.testing.assert_allclose(delta[:, KEPT], TARGETS["delta"], atol=1e-7)
+
+    def test_at_least_cost(self, column):
+        """Two options for one target: more of the cheaper, in inverse proportion to cost."""
+        seen = self.at(Greeks({"gamma": {"equity": -0.02}}), {"near": 0.03, "far": 0.01})
+        stage = GreekTargets({"gamma": 0.0}, ("near", "far"), {"far": 2.0}, ridge=1e-6)
+        units, _ = stage.act({"near": 1.0, "far": 1.0, "bought": 5.0}, seen, ())
+        near, far = (float(units[n]) - 1.0 for n in ("near", "far"))
+        assert 0.03 * near + 0.01 * far == pytest.approx(0.02, rel=1e-6)
+        assert near / far == pytest.approx(0.03 / (0.01 / 2.0), rel=1e-6)
+        assert units["bought"] == 5.0
+
+    @staticmethod
+    def at(book, gammas):
+        """A date on which a book has Greeks, and hedges the gammas."""
+        offers = {n: SimpleNamespace(mark=mc.instrument.Mark(1.0, {"gamma": {"equity": g}})) for n, g in gammas.items()}
+        slots = dict.fromkeys(gammas, mc.instrument.OptionSlot("call", "equity"))
+        quotes = {"equity": SimpleNamespace(spot=100.0)}
+        return SimpleNamespace(slots=slots, quotes=quotes, start_wealth=1.0, on_offer=offers.get, greeks=lambda target, of: book)
+
+
+@pytest.fixture(scope="module")
+def one_day():
+    """One day of puts under Heston, unhedged and by several hedges: what the hedges add is units times the move of what they hold."""
+    equity = mc.market.Heston(spot=100.0, v0=0.04, kappa=2.0, theta=0.04, vol_of_vol=0.5, rho=-0.7)
+    market = mc.market.Market({"equity": equity, "other": mc.market.GBM(spot=50.0, sigma=0.3)}, {"equity-other": 0.6})
+    put = OptionBook({"put": OptionLeg("put", 1.0, 1.0, 21, 21)}, per="wealth")
+    hedges = {"delta": DeltaHedge(), "implied": DeltaHedge(volatility=Implied()), "minimum": MinimumVariance(-0.7, 0.5)}
+    hedges |= {"through": MinimumVariance(-0.7, 0.5, through="other")}
+    books = {"none": chain(CASH, put)} | {name: chain(CASH, put, hedge) for name, hedge in hedges.items()}
+    result = mc.Study(market, books, steps=1, years=1.0 / 252, recorders=(recorder.Wealth(),)).run(65_536, seed=6)
+    moves = {n: result["market"][f"price_{n}"].astype(float) / spot - 1.0 for n, spot in (("equity", 100.0), ("other", 50.0))}
+    return {book: result[book]["wealth"].astype(float) for book in books}, moves
+
+
+def slope(y, x):
+    """Of a regression of y on x, and its error."""
+    x, y = x - x.mean(), y - y.mean()
+    b = (x @ y) / (x @ x)
+    return mc.Estimate(b, math.sqrt(np.mean((x * (y - b * x)) ** 2) / x.size) / np.mean(x * x))
+
+
+class TestMinimumVariance:
+    @pytest.mark.parametrize(("book", "through"), [("minimum", "equity"), ("through", "other")])
+    def test_no_other_hedge_leaves_less(self, one_day, book, through):
+        wealth, moves = one_day
+        held = slope(wealth[book] - wealth["none"], moves[through]).value
+        best = slope(wealth["none"], moves[through])
+        print(book, held, best, slope(wealth["delta"] - wealth["none"], moves[through]), wealth[book].std(), wealth["delta"].std(), wealth["implied"].std())
