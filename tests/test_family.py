@@ -30,17 +30,27 @@ from mcengine.policy import (
     DeltaHedge,
     Drift,
     ForwardOverlay,
+    GreekLimit,
+    GreekTargets,
+    HedgeBand,
+    Leland,
+    MinimumVariance,
     Mix,
     Not,
+    OptionBook,
+    OptionLeg,
+    Realised,
     Rebalance,
     RolledPut,
     StaticPut,
     VolTarget,
+    WhalleyWilmott,
     When,
     chain,
 )
 
 STEPS, WIDTH = 6, 0.02
+LEGS = {"bought": OptionLeg("put", 0.98, 0.8, 4, 3), "hedge": OptionLeg("call", 1.01, -0.1, 7, 4)}
 MIX = Mix(equity=0.6, bond=0.3)
 PUT = RolledPut(0.98, tenor=3, roll=2)
 
@@ -68,6 +78,9 @@ RULES: dict[str, Any] = {
     ),
     "when": chain(MIX, When(AnyOf(Above(Ewma("equity", 3.0), 0.15), Drift(0.5)), Cppi(0.97, 8.0)), Rebalance(Drift(0.002))),
     "all_of": chain(MIX, When(AllOf(Above(Trend("equity", 4.0), -0.01), Not(Above(RealisedCorrelation("equity", "bond"), 0.03))), PUT)),
+    "option_book": chain(MIX, OptionBook(LEGS), DeltaHedge(volatility=Leland(Realised(Ewma("equity", 3.0)))), HedgeBand(WhalleyWilmott(1e-4, 9.0))),
+    "greek_targets": chain(MIX, OptionBook(LEGS), GreekTargets({"gamma": 0.01, "delta": 1e-3}, ("hedge",), {"hedge": 2.0}, ridge=0.5)),
+    "greek_limit": chain(MIX, PUT, When(GreekLimit("delta", 0.55, 0.5), MinimumVariance(-0.6, 0.4, 0.9, through="bond"))),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
 }
 HISTORICAL = ("hedged_put", "three_overlays", "when")

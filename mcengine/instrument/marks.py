@@ -22,7 +22,8 @@ GREEKS = ("delta", "gamma", "vega", "theta", "rho", "cross_gamma", "variance_veg
 
 @dataclass(frozen=True)
 class Greeks:
-    """Of a book: ``delta``, ``gamma``, ``vega``, ``variance_vega`` by asset, ``cross_gamma`` by pair "first-second", ``theta``, ``rho``; those asked for.
+    """Of a book: ``delta``, ``gamma``, ``vega``, ``variance_vega`` by asset, ``cross_gamma`` by pair "first-second", ``theta`` and ``rho``; what was
+    asked for.
 
     Args:
         values: By name, numbers or dicts of them.
@@ -119,7 +120,7 @@ def _derivatives(
     for asset in assets if "vega" in wanted else ():
         values, out["vega"][asset] = slope(lambda x, a=asset: price(moved(quotes, volatilities={a: x})))
     for asset in assets if "variance_vega" in wanted else ():
-        values, out["variance_vega"][asset] = slope(lambda x, a=asset: price(quotes | {a: replace(quotes[a], variance=quotes[a].variance + x)}))
+        values, out["variance_vega"][asset] = slope(lambda x, a=asset: price({**quotes, a: replace(quotes[a], variance=quotes[a].variance + x)}))
     for name, move in (("theta", "years"), ("rho", "rate")):
         if name in wanted:
             values, out[name] = slope(lambda x, m=move: price(moved(quotes, **{m: x})))

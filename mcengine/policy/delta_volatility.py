@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from mcengine._model import Scalar, model, number, static
 from mcengine.market import AbstractSignal, Signals
@@ -117,7 +118,8 @@ def check_volatility(where: str, volatility: Any) -> None:
     """
     if isinstance(volatility, AbstractDeltaVolatility | jax.core.Tracer):
         return
-    if isinstance(volatility, bool | str) or jnp.ndim(volatility) or not float(volatility) > 0.0:
+    is_number = isinstance(volatility, int | float | np.number | np.ndarray | jax.Array) and not isinstance(volatility, bool)
+    if not is_number or np.ndim(volatility) or not float(volatility) > 0.0:
         raise ValueError(f"{where}: expected a volatility a year above 0, Implied, Realised or Leland, got {volatility!r}")
 
 

@@ -24,12 +24,12 @@ POWERS = {"delta": 0, "gamma": 1, "vega": -1}
 class GreekTargets(AbstractStage):
     """Holds the hedges' slots at the units that bring the Greeks of options and contracts on one asset to targets; the sleeve itself is left alone.
 
-    Cash pays for the hedges. An ``OptionBook`` with coverage 0 holds slots to hedge with. Near expiry, far from the strike, an option's gamma and vega are
-    nothing: ``ridge`` keeps such a one from being held by the thousand.
+    Cash pays for the hedges. An ``OptionBook`` with coverage 0 holds slots to hedge with. Near expiry, far from the strike, an option has next to no
+    gamma and vega: ``ridge`` keeps such a one from being held by the thousand.
 
     Args:
-        targets: Of "delta", "gamma", "vega", any of them: units of the asset, units a currency, currency a volatility of 1; for each unit of currency of
-            starting wealth.
+        targets: Of "delta", "gamma", "vega", any of them: units of the asset, units a currency, currency a volatility of 1; for each unit of
+            currency of starting wealth.
         through: Slots of options that stages before hold on the asset, to hedge with.
         costs: Of trading one unit, relative to each other, by slot; 1 where not named, .01 of the asset itself.
         ridge: e, the Greek of a unit that is worth hedging with.
