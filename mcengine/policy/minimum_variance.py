@@ -36,8 +36,8 @@ class MinimumVariance(AbstractStage):
         ['mix', 'rolled_put', 'fund', 'minimum_variance']
     """
 
-    rho: Scalar = number(default=0.0, low=-1.0, high=1.0)
-    vol_of_vol: Scalar = number(default=0.0, low=0.0)
+    rho: Scalar = number(default=0.0, low=-1.0, high=1.0, term=True)
+    vol_of_vol: Scalar = number(default=0.0, low=0.0, term=True)
     ratio: Scalar = number(default=1.0, low=0.0)
     asset: str = static(default="equity")
     through: str = static(default="")
