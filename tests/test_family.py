@@ -82,7 +82,7 @@ RULES: dict[str, Any] = {
     "greek_targets": chain(
         MIX,
         OptionBook(LEGS),
-        GreekTargets({"gamma": 0.01, "delta": 1e-3}, ("hedge",), {"hedge": 2.0}, ridge=0.5),
+        GreekTargets({"gamma": 1.0, "delta": 0.1}, ("hedge",), {"hedge": 2.0}, ridge=0.5),
         When(GreekLimit("delta", 0.68, 0.6, "equity"), MinimumVariance(-0.6, 0.4, 0.9, through="bond")),
     ),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
@@ -90,8 +90,8 @@ RULES: dict[str, Any] = {
 HISTORICAL = ("hedged_put", "three_overlays", "when")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
-FORMULAS = ("three_overlays", "greek_targets")
-"""Rules that hold contracts marked by formulas of their own, or solve a linear system."""
+FORMULAS = ("three_overlays", "option_book", "greek_targets")
+"""Rules with formulas of their own: contracts are marked by them, deltas taken, a linear system solved."""
 
 COSTS = Total(
     HalfSpread(5e-4, 1e-4, 0.005, 1e-4), Fixed(1e-7), Impact(100.0), Financing(0.01), Borrow(0.005), Margin(0.005), Exit(Proportional(5e-4, 0.01))
@@ -126,7 +126,7 @@ def test_it_runs_and_pays(result, name):
 
 class TestBits:
     def test_blocks_and_devices(self, study, result):
-        """A contract's formula or a system solved, sums of products, may be rounded otherwise as the compiler fuses them on another number of devices."""
+        """A rule's own formula, sums of products, may be rounded otherwise as the compiler fuses it: to rounding on another number of devices."""
         for devices, marked in ((2, 0.0), (1, 3e-7)):
             small = study.run(256, seed=3, block=64, devices=devices, progress=False)
             for name in RULES:

@@ -159,7 +159,7 @@ class TestFormulas:
 STEPS = 12
 LEGS = {"bought": OptionLeg("put", 0.97, 1.0, 8, 4), "sold": OptionLeg("call", 1.02, -0.5, schedule=mc.instrument.RollSchedule((0, 5), (6, 14)))}
 HEDGES = {"near": OptionLeg("call", 1.0, 0.0, 10, 5), "far": OptionLeg("put", 1.0, 0.0, 40, 6)}
-TARGETS = {"gamma": 0.0, "vega": 2e-3, "delta": 0.001}
+TARGETS = {"gamma": 0.5, "vega": 2e-3, "delta": 0.1}
 KEPT = [1, 2, 3, 7, 9, 11]
 """Dates on which nothing rolls."""
 
@@ -227,13 +227,14 @@ class TestDateByDate:
         np.testing.assert_allclose(units[:, 11], -self.book(column, "once", "delta")[:, 10] / unit, rtol=1e-9)
 
     def test_targets_are_met(self, column):
-        """To what the ridge leaves of them."""
+        """As fractions of wealth, to what the ridge leaves of them."""
+        spot, wealth = (column(name)[:, :-1] for name in ("equity.spot", "targets.wealth"))
         names = (*LEGS, *HEDGES)
-        for greek in ("gamma", "vega"):
-            before, after = (self.book(column, "targets", greek, legs)[:, KEPT] - TARGETS[greek] for legs in (tuple(LEGS), names))
+        for greek, scale in (("gamma", spot**2 / wealth), ("vega", 1.0 / wealth)):
+            before, after = ((scale * self.book(column, "targets", greek, legs))[:, KEPT] - TARGETS[greek] for legs in (tuple(LEGS), names))
             assert np.abs(after).max() < 1e-3 * np.abs(before).mean()
         delta = self.book(column, "targets", "delta", names) + column("targets.greek_hedge.units")[:, 1:]
-        np.testing.assert_allclose(delta[:, KEPT], TARGETS["delta"], atol=1e-7)
+        np.testing.assert_allclose((spot * delta / wealth)[:, KEPT], TARGETS["delta"], rtol=1e-4)
 
     def test_at_least_cost(self, column):
         """Two options for one target: more of the cheaper, in inverse proportion to cost."""
@@ -251,7 +252,7 @@ class TestDateByDate:
         offers = {n: SimpleNamespace(mark=mc.instrument.Mark(1.0, {"gamma": {"equity": g}})) for n, g in gammas.items()}
         slots = dict.fromkeys(gammas, mc.instrument.OptionSlot("call", "equity"))
         quotes = {"equity": SimpleNamespace(spot=100.0)}
-        return SimpleNamespace(slots=slots, quotes=quotes, start_wealth=1.0, on_offer=offers.get, greeks=lambda target, of: book)
+        return SimpleNamespace(slots=slots, quotes=quotes, wealth=1.0, on_offer=offers.get, greeks=lambda target, of: book)
 
 
 class Instant(AbstractVanillaPricer):

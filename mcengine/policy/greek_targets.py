@@ -28,8 +28,7 @@ class GreekTargets(AbstractStage):
     gamma and vega: ``ridge`` keeps such a one from being held by the thousand.
 
     Args:
-        targets: Of "delta", "gamma", "vega", any of them: units of the asset, units a currency, currency a volatility of 1; for each unit of
-            currency of starting wealth.
+        targets: Of "delta", "gamma", "vega", any of them, as fractions of wealth (see ``GreekLimit``): delta S / V, gamma S^2 / V, vega / V.
         through: Slots of options that stages before hold on the asset, to hedge with.
         costs: Of trading one unit, relative to each other, by slot; 1 where not named, .01 of the asset itself.
         ridge: e, the Greek of a unit that is worth hedging with.
@@ -93,7 +92,7 @@ class GreekTargets(AbstractStage):
         for greek, wanted in self.targets.items():
             power = spot ** POWERS[greek]
             rows.append([power * unit[name].get(greek, {}).get(self.asset, 0.0) for name in hedges])
-            missing.append(power * (wanted * seen.start_wealth - getattr(held, greek)[self.asset]))
+            missing.append(wanted * seen.wealth / spot - power * getattr(held, greek)[self.asset])
         costs = [(self.costs or {}).get(name, 0.01 if name == self.slot else 1.0) for name in hedges]
         normal = [[sum(a * b / c for a, b, c in zip(one, other, costs, strict=True)) for other in rows] for one in rows]
         duals = solved(normal, missing, self.ridge**2)

@@ -34,7 +34,7 @@ class HedgeBand(AbstractStage):
     """Trades the hedge in ``slot`` to the nearer edge of a band about what is wanted of it; a hedge that rolls is opened at what is wanted.
 
     Args:
-        width: Half-width, units of the asset for each unit of currency of starting wealth, or ``WhalleyWilmott``.
+        width: Half-width, the value of that much hedge as a fraction of wealth, or ``WhalleyWilmott``.
         slot: Name of the hedge's slot.
 
     Raises:
@@ -76,9 +76,9 @@ class HedgeBand(AbstractStage):
         return target | {self.slot: units}, memory
 
     def _half_width(self, target: Target, seen: Seen) -> Scalar:
-        if not isinstance(self.width, WhalleyWilmott):
-            return self.width * seen.start_wealth
         asset = seen.slots[self.slot].asset
+        if not isinstance(self.width, WhalleyWilmott):
+            return self.width * seen.wealth / seen.quotes[asset].spot
         gamma = seen.greeks(target, of=self._hedged(seen.slots, asset)).gamma[asset]
         return whalley_wilmott_width(gamma, seen.quotes[asset].spot, self.width.cost, self.width.aversion / seen.start_wealth)
 

@@ -40,7 +40,7 @@ def gamma_scalping(
     Args:
         weights: Fraction of wealth by asset.
         coverage: Straddles for each unit of the asset that the wealth would buy.
-        width: Half-width of the band, units of the asset for each unit of currency of starting wealth, or ``WhalleyWilmott``.
+        width: Half-width of the band, the value of that much hedge as a fraction of wealth, or ``WhalleyWilmott``.
         tenor: Steps from a roll to the expiry.
         roll: Steps from one roll to the next, at most the tenor.
         asset: The asset that they are on.
