@@ -83,7 +83,7 @@ RULES: dict[str, Any] = {
         MIX,
         OptionBook(LEGS),
         GreekTargets({"gamma": 1.0, "delta": 0.1}, ("hedge",), {"hedge": 2.0}, ridge=0.5),
-        When(GreekLimit("delta", 0.68, 0.6, "equity"), MinimumVariance(-0.6, 0.4, 0.9, through="bond")),
+        When(GreekLimit("delta", 0.69, 0.66, "equity"), MinimumVariance(-0.6, 0.4, 0.9, through="bond")),
     ),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
 }
