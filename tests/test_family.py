@@ -33,11 +33,19 @@ from mcengine.policy import (
     Drift,
     Every,
     ForwardOverlay,
+    GreekLimit,
+    GreekTargets,
+    HedgeBand,
     HighWater,
+    Leland,
+    MinimumVariance,
     Mix,
     Not,
     Obpi,
+    OptionBook,
+    OptionLeg,
     PutSpread,
+    Realised,
     Rebalance,
     Relative,
     RolledPut,
@@ -46,11 +54,13 @@ from mcengine.policy import (
     StopLossReentry,
     SyntheticPut,
     VolTarget,
+    WhalleyWilmott,
     When,
     chain,
 )
 
 STEPS, WIDTH = 6, 0.02
+LEGS = {"bought": OptionLeg("put", 0.98, 0.8, 4, 3), "hedge": OptionLeg("call", 1.01, -0.1, 7, 4)}
 MIX = Mix(equity=0.6, bond=0.3)
 PUT = RolledPut(0.98, tenor=3, roll=2)
 
@@ -78,6 +88,13 @@ RULES: dict[str, Any] = {
     ),
     "when": chain(MIX, When(AnyOf(Above(Ewma("equity", 3.0), 0.15), Drift(0.5)), Cppi(0.97, 8.0)), Rebalance(Drift(0.002))),
     "all_of": chain(MIX, When(AllOf(Above(Trend("equity", 4.0), -0.01), Not(Above(RealisedCorrelation("equity", "bond"), 0.03))), PUT)),
+    "option_book": chain(MIX, OptionBook(LEGS), DeltaHedge(volatility=Leland(Realised(Ewma("equity", 3.0)))), HedgeBand(WhalleyWilmott(1e-4, 9.0))),
+    "greek_targets": chain(
+        MIX,
+        OptionBook(LEGS),
+        GreekTargets({"gamma": 1.0, "delta": 0.1}, ("hedge",), {"hedge": 2.0}, ridge=0.5),
+        When(GreekLimit("delta", 0.69, 0.66, "equity"), MinimumVariance(-0.6, 0.4, 0.9, through="bond")),
+    ),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
     "insured": chain(MIX, Cppi(HighWater(0.96), 8.0), DrawdownControl(0.05, 0.002, 10.0), Rebalance(AnyOf(Every(4), Drift(0.002)))),
     "stops": chain(MIX, StopLossReentry(Stepped((0.97, 0.98), (0, 4)), 0.001, 0.002), SyntheticPut(Relative(0.95, {"bond": 0.5}))),
@@ -89,8 +106,8 @@ TOGETHER = [dict(list(RULES.items())[first : first + 6]) for first in range(0, l
 HISTORICAL = ("hedged_put", "three_overlays", "when", "stops")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
-FORMULAS = ("three_overlays", "spreads")
-"""Rules that hold contracts marked by formulas of their own, or struck where a sum of prices is nothing."""
+FORMULAS = ("three_overlays", "spreads", "option_book", "greek_targets")
+"""Rules with formulas of their own: contracts are marked by them, struck where a sum of prices is nothing, deltas taken, a linear system solved."""
 
 COSTS = Total(
     HalfSpread(5e-4, 1e-4, 0.005, 1e-4), Fixed(1e-7), Impact(100.0), Financing(0.01), Borrow(0.005), Margin(0.005), Exit(Proportional(5e-4, 0.01))
@@ -125,7 +142,7 @@ def test_it_runs_and_pays(result):
 
 class TestBits:
     def test_blocks_and_devices(self, study, result):
-        """A contract's formula, a sum of products, may be rounded otherwise as the compiler fuses it: to rounding on another number of devices."""
+        """A rule's own formula, sums of products, may be rounded otherwise as the compiler fuses it: to rounding on another number of devices."""
         for devices, marked in ((2, 0.0), (1, 3e-7)):
             small = study.run(256, seed=3, block=64, devices=devices, progress=False)
             for name in study.books:

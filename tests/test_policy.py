@@ -19,10 +19,8 @@ import mcengine as mc
 from mcengine._model import Scalar, model, number, with_parameters
 from mcengine._model import replace as changed
 from mcengine.engine import recorder
-from mcengine.instrument import OptionSlot
 from mcengine.market.correlation import to_matrix
 from mcengine.policy import AbstractStage, Band, Cppi, DeltaHedge, Drift, Mix, RolledPut, StaticPut, StopLoss, VolTarget, When, chain, gate
-from mcengine.pricing import BlackPricer
 from mcengine.statistics import estimate
 
 ERRORS = 4.0
@@ -479,44 +477,3 @@ def test_what_a_market_says_of_a_mix():
     shares = dict.fromkeys(names, 0.0) | {"equity": 0.6, "bond": 0.4}
     got = history.variance_of(shares, dict.fromkeys(names, 0.04))
     assert float(got) == pytest.approx(0.04 * (0.36 + 0.16 + 0.48 * c), rel=1e-4)
-
-
-@model
-class SoldCall(AbstractStage):
-    """One call sold at the start, its delta held: all a stage needs, Greeks by autodiff of a pricer."""
-
-    strike: Scalar = number(above=0.0)
-    variance: Scalar = number(above=0.0)
-
-    kind: ClassVar[str] = "allocator"
-
-    def slots(self):
-        return {"call": OptionSlot("call", "equity")}
-
-    def terms(self, seen, memory):
-        return {"call": self.strike}
-
-    def act(self, target, seen, memory):
-        quote, pricer = seen.quotes["equity"], BlackPricer(self.variance)
-        delta = jax.grad(lambda s: pricer.option("call", self.strike, seen.horizon, dataclasses.replace(quote, spot=s)))(quote.spot)
-        return {"equity": delta, "call": -1.0}, memory
-
-
-class TestDeltaHedge:
-    """Derman & Kamal (1999): hedging on N dates leaves an error of mean 0 and sd near sqrt(pi/4) vega s / sqrt(N)."""
-
-    @staticmethod
-    def error(steps, hedge_sigma=0.2, paths=65_536):
-        policy = SoldCall(100.0, hedge_sigma**2)
-        study = one_asset(policy, steps=steps, sigma=0.2, drift=0.05, rate=0.05, years=1.0 / 12.0, wealth=100.0)
-        return 100.0 * study.run(paths, seed=9).wealth.astype(float) - 100.0 * math.exp(0.05 / 12.0)
-
-    @pytest.mark.parametrize(("dates", "simulated", "formula"), [(21, 0.4279, 0.443168), (84, 0.2178, 0.221584)])
-    def test_hedge_error(self, dates, simulated, formula):
-        error = self.error(dates)
-        assert_near(estimate.mean(error), 0.0)
-        assert_near(deviation(error), simulated)
-        assert deviation(error).value == pytest.approx(formula, rel=0.05)
-
-    def test_a_hedge_at_the_wrong_volatility_is_worse(self):
-        assert deviation(self.error(21, hedge_sigma=0.3)).z(0.4279) > 2.0 * ERRORS

@@ -15,6 +15,7 @@ from mcengine.engine.realised_correlation import Correlations, correlations
 from mcengine.engine.result import Result
 from mcengine.engine.run import run
 from mcengine.engine.sample import sample
+from mcengine.engine.scalping import Scalping
 from mcengine.engine.study import Study
 from mcengine.engine.trace import trace
 
@@ -29,6 +30,7 @@ __all__ = [
     "NotFiniteError",
     "Payoffs",
     "Result",
+    "Scalping",
     "Study",
     "correlations",
     "grid",

@@ -92,7 +92,7 @@ class Book:
         """The book before the first date, all in cash."""
         account = open_account(self.study.wealth, self.slots, now.quotes, self.study.costs, self.needs)
         memory = self.policy.start(self._seen(account, now))
-        recorded = tuple(r.start(self._day(account, now.quotes, account, None, 0.0, 0)) for r in self.study.recorders)
+        recorded = tuple(r.start(self._day(account, now.quotes, (account, account), None, 0.0, 0)) for r in self.study.recorders)
         units, terms = ({n: one.units for n, one in account.held.items()}, {n: account.held[n].terms for n in self.contracts})
         return BookState(account, memory, Pending(units, terms) if self.study.delay else (), recorded)
 
@@ -128,14 +128,14 @@ class Book:
         still = lambda stopped, moved: jnp.where(ruined, stopped, moved)  # noqa: E731
         cash, wealth = still(before.account.wealth, account.cash), still(before.account.wealth, account.wealth)
         account = account._replace(cash=cash, wealth=wealth, costs=jax.tree.map(still, before.account.costs, account.costs))
-        day = self._day(account, now.quotes, before.account, made[0], made[1], now.step)
+        day = self._day(account, now.quotes, (before.account, after.account), made[0], made[1], now.step)
         day = replace(day, martingale_increment=increment)
         recorded = tuple(r.step(state, day) for r, state in zip(self.study.recorders, before.recorded, strict=True))
         return after._replace(account=account, recorded=recorded)
 
     def outcomes(self, state: BookState) -> dict[str, Scalar]:
         """Figures of the path by name."""
-        day = self._day(state.account, {}, state.account, None, 0.0, self.horizon)
+        day = self._day(state.account, {}, (state.account, state.account), None, 0.0, self.horizon)
         return {k: v for r, one in zip(self.study.recorders, state.recorded, strict=True) for k, v in r.finish(one, day).items()}
 
     def _tradable(self, units: Target, account: Account, now: Now) -> Target:
@@ -189,17 +189,18 @@ class Book:
     def _opened(self, slot: AbstractSlot, terms: Any, held: Position, quotes: Quotes, life: Life) -> Position:
         return Position(jnp.zeros_like(held.units), terms, _like(held.state, slot.open(terms, quotes, life)))
 
-    def _day(self, account: Account, quotes: Quotes, before: Account, made: Trade | None, sleeve: Scalar, step: Scalar) -> Day:
+    def _day(self, account: Account, quotes: Quotes, earlier: tuple[Account, Account], made: Trade | None, sleeve: Scalar, step: Scalar) -> Day:
         return Day(
             step=step,
             dt=self.dt,
             steps=self.horizon,
             steps_per_year=self.study.year_steps,
             start_wealth=self.study.wealth,
-            wealth_before=before.wealth,
+            wealth_before=earlier[0].wealth,
             trade=made,
             sleeve=sleeve,
             account=account,
+            held=earlier[1].held,
             quotes=quotes,
             slots=self.slots,
             needs=self.needs,

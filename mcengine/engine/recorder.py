@@ -8,7 +8,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
-from mcengine.instrument import AbstractSlot, Greeks, Quotes, Underlying, totals
+from mcengine.instrument import AbstractSlot, Greeks, Position, Quotes, Underlying, totals
 from mcengine.ledger import Account, Trade
 
 
@@ -26,6 +26,7 @@ class Day:
         trade: At the start of the step; None before the first date and at the finish.
         sleeve: Value of the underlyings after the trade.
         account: At the end.
+        held: Positions after the trade, at their marks then.
         quotes: By asset, at the end.
         slots: By name, underlyings included.
         needs: Greeks that marks carry.
@@ -41,6 +42,7 @@ class Day:
     trade: Trade | None
     sleeve: Scalar
     account: Account
+    held: Mapping[str, Position]
     quotes: Quotes
     slots: Mapping[str, AbstractSlot]
     needs: tuple[str, ...]

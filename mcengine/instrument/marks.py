@@ -1,11 +1,11 @@
 """What slots are worth, and their Greeks: derivatives of each slot's own price by bumps of the quotes, one definition for every pricer.
 
-delta, gamma by the spot (currency); vega by implied volatility, all strikes and expiries alike (a year); rho by the rate (a year); theta by time
-passing (a year), spot and variance as they are; cross_gamma by two spots.
+delta, gamma by the spot (currency); vega by implied volatility, all strikes and expiries alike (a year); variance_vega by the variance that is
+seen (a year), the law as it is; rho by the rate (a year); theta by time passing (a year), spot and variance as they are; cross_gamma by two spots.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -17,12 +17,13 @@ from mcengine.instrument.schedule import Life
 from mcengine.instrument.slot import AbstractSlot, Mark, Position, Quotes, Underlying
 from mcengine.pricing import Quote, options
 
-GREEKS = ("delta", "gamma", "vega", "theta", "rho", "cross_gamma")
+GREEKS = ("delta", "gamma", "vega", "theta", "rho", "cross_gamma", "variance_vega")
 
 
 @dataclass(frozen=True)
 class Greeks:
-    """Of a book: ``delta``, ``gamma``, ``vega`` by asset, ``cross_gamma`` by pair "first-second", ``theta`` and ``rho``; those asked for.
+    """Of a book: ``delta``, ``gamma``, ``vega``, ``variance_vega`` by asset, ``cross_gamma`` by pair "first-second", ``theta`` and ``rho``; what was
+    asked for.
 
     Args:
         values: By name, numbers or dicts of them.
@@ -118,6 +119,8 @@ def _derivatives(
             out["delta"][asset] = delta
     for asset in assets if "vega" in wanted else ():
         values, out["vega"][asset] = slope(lambda x, a=asset: price(moved(quotes, volatilities={a: x})))
+    for asset in assets if "variance_vega" in wanted else ():
+        values, out["variance_vega"][asset] = slope(lambda x, a=asset: price({**quotes, a: replace(quotes[a], variance=quotes[a].variance + x)}))
     for name, move in (("theta", "years"), ("rho", "rate")):
         if name in wanted:
             values, out[name] = slope(lambda x, m=move: price(moved(quotes, **{m: x})))
@@ -150,7 +153,7 @@ def totals(slots: Mapping[str, AbstractSlot], units: Mapping[str, Scalar], marks
                     out[greek][key] = out[greek].get(key, 0.0) + units[name] * value
             elif not isinstance(found, dict):
                 out[greek] = out[greek] + units[name] * found
-    for greek in ("delta", "gamma", "vega"):
+    for greek in ("delta", "gamma", "vega", "variance_vega"):
         for slot in slots.values() if greek in out else ():
             for asset in slot.assets:
                 out[greek].setdefault(asset, jnp.zeros((), jnp.result_type(float)))

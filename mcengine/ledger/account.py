@@ -56,7 +56,7 @@ def open_account(wealth: Scalar, slots: Slots, quotes: Quotes, cost: AbstractCos
             held[name] = Position(zero)
             continue
         terms = _as_carried(slot.terms(quotes, never))
-        nothing: dict[str, Any] = {greek: dict.fromkeys(slot.assets, zero) for greek in wanted if greek in ("delta", "gamma", "vega")}
+        nothing: dict[str, Any] = {greek: dict.fromkeys(slot.assets, zero) for greek in wanted}
         nothing |= {greek: zero for greek in wanted if greek in ("theta", "rho")}
         if "cross_gamma" in wanted:
             nothing["cross_gamma"] = {f"{a}-{b}": zero for i, a in enumerate(slot.assets) for b in slot.assets[i + 1 :]}

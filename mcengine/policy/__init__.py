@@ -1,7 +1,7 @@
 """Hedge rules: stages, triggers, and the chains made of them."""
 
 from mcengine.instrument import Target, gate
-from mcengine.policy import insurance, presets
+from mcengine.policy import insurance, option_presets, presets
 from mcengine.policy.above import Above
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
 from mcengine.policy.chain import Chain, chain
@@ -9,14 +9,20 @@ from mcengine.policy.collar import Collar
 from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
+from mcengine.policy.delta_volatility import AbstractDeltaVolatility, Implied, Leland, Realised
 from mcengine.policy.drawdown_control import DrawdownControl
 from mcengine.policy.drift import Drift
 from mcengine.policy.every import Every
 from mcengine.policy.floors import AbstractFloor, HighWater, Level, Relative, Stepped
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.fund import Fund
+from mcengine.policy.greek_limit import GreekLimit
+from mcengine.policy.greek_targets import GreekTargets
+from mcengine.policy.hedge_band import HedgeBand, WhalleyWilmott
+from mcengine.policy.minimum_variance import MinimumVariance
 from mcengine.policy.mix import Mix
 from mcengine.policy.obpi import Obpi, SyntheticPut
+from mcengine.policy.option_book import OptionBook, OptionLeg
 from mcengine.policy.put_spread import PutSpread
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
 from mcengine.policy.rebalance import Band, Rebalance
@@ -29,6 +35,7 @@ from mcengine.policy.when import When
 
 __all__ = [
     "Above",
+    "AbstractDeltaVolatility",
     "AbstractFloor",
     "AbstractStage",
     "AbstractTrigger",
@@ -46,13 +53,22 @@ __all__ = [
     "Every",
     "ForwardOverlay",
     "Fund",
+    "GreekLimit",
+    "GreekTargets",
+    "HedgeBand",
     "HighWater",
+    "Implied",
     "Kind",
+    "Leland",
     "Level",
+    "MinimumVariance",
     "Mix",
     "Not",
     "Obpi",
+    "OptionBook",
+    "OptionLeg",
     "PutSpread",
+    "Realised",
     "Rebalance",
     "Relative",
     "RolledPut",
@@ -65,10 +81,12 @@ __all__ = [
     "SyntheticPut",
     "Target",
     "VolTarget",
+    "WhalleyWilmott",
     "When",
     "chain",
     "gate",
     "insurance",
+    "option_presets",
     "positive_ratio",
     "presets",
 ]

@@ -1,11 +1,11 @@
-"""Filters of the sleeve: keep what is held until a trigger says to trade."""
+"""Filters: keep what is held of the sleeve, or of other slots, until a trigger says to trade."""
 
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
-from mcengine._model import Scalar, model, number
-from mcengine._spelling import snake_case
+from mcengine._model import Scalar, model, number, static
+from mcengine._spelling import near, snake_case
 from mcengine.instrument import Target
 from mcengine.market import Signals
 from mcengine.policy.base import AbstractStage, Kind, Setting
@@ -20,18 +20,20 @@ class Rebalance(AbstractStage):
 
     Args:
         trigger: When to trade; ``AnyOf``, ``AllOf`` and ``Not`` combine several.
+        only: Slots that are kept in place of the sleeve's, such as that of a ``DeltaHedge``; one that rolls is opened at its target.
 
     Raises:
-        ValueError: For what is no trigger.
+        ValueError: For what is no trigger, or a slot that the book lacks.
     """
 
     trigger: Any
+    only: tuple[str, ...] = static(default=())
 
     kind: ClassVar[Kind] = "filter"
 
     def canonical(self) -> dict[str, Any]:
         check_trigger("Rebalance.trigger", self.trigger)
-        return {}
+        return {"only": (self.only,) if isinstance(self.only, str) else tuple(self.only)}
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
@@ -42,6 +44,9 @@ class Rebalance(AbstractStage):
 
     def validate(self, setting: Setting) -> None:
         self.trigger.validate(setting)
+        for name in self.only:
+            if name not in setting.slots:
+                raise ValueError(f"Rebalance.only: unknown slot {name!r}{near(name, setting.slots)}")
 
     def start(self, seen: Seen) -> Any:
         return self.trigger.start(seen)
@@ -51,9 +56,10 @@ class Rebalance(AbstractStage):
         weight = jnp.where(seen.first, 1.0, weight)
         seen.tell(snake_case(self.trigger), weight)
         kept = {}
-        for name in seen.risky:
+        for name in self.only or seen.risky:
             held = seen.held[name].units
-            kept[name] = held + weight * (target[name] - held)
+            trades = jnp.where(seen.rolls(name), 1.0, weight) if name in seen.dates else weight
+            kept[name] = held + trades * (target[name] - held)
         return target | kept, memory
 
 

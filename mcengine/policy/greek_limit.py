@@ -1,0 +1,81 @@
+"""A trigger on the Greeks of the whole book."""
+
+from typing import Any
+
+from mcengine._model import Scalar, model, number, static
+from mcengine.instrument import gate
+from mcengine.instrument.base import check_word
+from mcengine.policy.base import Setting, validate_asset
+from mcengine.policy.seen import Seen
+from mcengine.policy.trigger import AbstractTrigger
+
+POWERS = {"delta": 1, "gamma": 2, "vega": 0, "theta": 0, "rho": 0}
+"""Of the spot, which make currency of a Greek."""
+
+
+@model
+class GreekLimit(AbstractTrigger):
+    """Fires while a Greek of what is wanted so far lies outside its limits, as a fraction of wealth: sum over assets of S^k G / V.
+
+    delta S / V is the exposure; gamma S^2 / V what a relative move of 1 adds to it; vega / V what volatility up by 1 brings, theta / V a year,
+    rho / V a rate up by 1. Smoothed by ``Study.width`` in the same units.
+
+    Args:
+        greek: "delta", "gamma", "vega", "theta" or "rho".
+        high: Upper limit.
+        low: Lower limit; None: -high.
+        asset: Whose delta, gamma or vega; empty for the sum over all.
+
+    Raises:
+        ValueError: For limits that exclude each other, an asset that the market lacks, or a Greek that the book does not have.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.policy.GreekLimit("delta", high=0.8, low=0.2).needs
+        ('delta',)
+    """
+
+    greek: str = static()
+    high: Scalar = number()
+    low: Scalar | None = number(default=None)
+    asset: str = static(default="")
+
+    def canonical(self) -> dict[str, Any]:
+        check_word("GreekLimit.greek", self.greek, tuple(POWERS))
+        if self.asset and self.greek in ("theta", "rho"):
+            raise ValueError(f"GreekLimit.asset: expected no asset, as {self.greek} is of the whole book, got {self.asset!r}")
+        return {}
+
+    def check(self) -> None:
+        low = -self.high if self.low is None else self.low
+        if not low < self.high:
+            raise ValueError(f"GreekLimit.low: expected a number below high = {float(self.high):g}, got {float(low):g}; no book is within both")
+
+    @property
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (self.greek,)
+
+    def validate(self, setting: Setting) -> None:
+        if self.asset:
+            validate_asset("GreekLimit.asset", self.asset, setting.assets)
+        contracts = [slot for slot in setting.slots.values() if slot.premium and (not self.asset or self.asset in slot.assets)]
+        if self.greek in ("gamma", "vega") and not contracts:
+            where = f" on {self.asset!r}" if self.asset else ""
+            raise ValueError(f"GreekLimit.greek: expected a Greek that the book has, got {self.greek!r} of a book without options{where}")
+
+    def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
+        value = self.share(seen)
+        over, under = gate(value - self.high, seen.width), gate((-self.high if self.low is None else self.low) - value, seen.width)
+        return 1.0 - (1.0 - over) * (1.0 - under), memory
+
+    def share(self, seen: Seen) -> Scalar:
+        """The Greek as a fraction of wealth.
+
+        Args:
+            seen: What is known today; of its ``target`` where there is one, else of what is held.
+        """
+        found = getattr(seen.greeks(seen.target), self.greek)
+        if self.greek in ("theta", "rho"):
+            return found / seen.wealth
+        names = (self.asset,) if self.asset else tuple(found)
+        return sum((found[name] * seen.quotes[name].spot ** POWERS[self.greek] for name in names), start=0.0) / seen.wealth
