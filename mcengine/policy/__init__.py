@@ -9,14 +9,17 @@ from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.drift import Drift
+from mcengine.policy.event_overlay import EventOverlay
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.fund import Fund
 from mcengine.policy.mix import Mix
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
+from mcengine.policy.ratchet_put import RatchetPut
 from mcengine.policy.rebalance import Band, Rebalance
 from mcengine.policy.seen import Seen
 from mcengine.policy.stop_loss import StopLoss
 from mcengine.policy.trigger import AbstractTrigger, AllOf, AnyOf, Not
+from mcengine.policy.variance_trade import VarianceTrade
 from mcengine.policy.vol_target import VolTarget
 from mcengine.policy.when import When
 
@@ -33,11 +36,13 @@ __all__ = [
     "DeltaHedge",
     "DeltaPut",
     "Drift",
+    "EventOverlay",
     "ForwardOverlay",
     "Fund",
     "Kind",
     "Mix",
     "Not",
+    "RatchetPut",
     "Rebalance",
     "RolledPut",
     "Seen",
@@ -45,6 +50,7 @@ __all__ = [
     "StaticPut",
     "StopLoss",
     "Target",
+    "VarianceTrade",
     "VolTarget",
     "When",
     "chain",
