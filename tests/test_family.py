@@ -29,12 +29,16 @@ from mcengine.policy import (
     Cppi,
     DeltaHedge,
     Drift,
+    EventOverlay,
     ForwardOverlay,
     Mix,
+    Neural,
     Not,
+    RatchetPut,
     Rebalance,
     RolledPut,
     StaticPut,
+    VarianceTrade,
     VolTarget,
     When,
     chain,
@@ -68,9 +72,17 @@ RULES: dict[str, Any] = {
     ),
     "when": chain(MIX, When(AnyOf(Above(Ewma("equity", 3.0), 0.15), Drift(0.5)), Cppi(0.97, 8.0)), Rebalance(Drift(0.002))),
     "all_of": chain(MIX, When(AllOf(Above(Trend("equity", 4.0), -0.01), Not(Above(RealisedCorrelation("equity", "bond"), 0.03))), PUT)),
+    "opportunity": chain(
+        MIX,
+        Neural(Cppi(0.97, 8.0), {"trend": Trend("equity", 3.0)}, hidden=1, last=[0.4, 0.1]),
+        EventOverlay("report", 3, vega=0.5, move=0.02, before=2, after=1, tenor=4),
+        RatchetPut(0.98, floor=0.97, tenor=3, roll=2, ratchet=0.7),
+        VarianceTrade(Ewma("equity", 3.0, initial=0.2), size=2.0, cap=0.1, strangle=0.01, tenor=3, roll=2),
+        DeltaHedge(),
+    ),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
 }
-HISTORICAL = ("hedged_put", "three_overlays", "when")
+HISTORICAL = ("hedged_put", "three_overlays", "when", "opportunity")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
 FORMULAS = ("three_overlays",)
@@ -192,9 +204,9 @@ def test_derivatives_are_those_of_the_smooth_program(which, request, float64):
     slopes = gradient({n: known[n] for n in names}, smooth, mc.noise.make_key(3, "test"), 0)[2]
     total = lambda s: sum(np.mean(s.run(64, seed=3, block=64, devices=1, progress=False)[b]["wealth"]) for b in books)  # noqa: E731
     for name in names:
-        bump = 1e-6 * max(abs(float(known[name])), 0.1)  # costs have a kink where a trade turns: few paths are that near
-        up, down = (total(with_parameters(smooth, {name: float(known[name]) + sign * bump})) for sign in (1.0, -1.0))
-        numeric, own = (up - down) / (2.0 * bump), float(slopes[name])
+        bump = 1e-6 * max(np.max(np.abs(known[name])), 0.1)  # costs have a kink where a trade turns: few paths are that near
+        up, down = (total(with_parameters(smooth, {name: known[name] + sign * bump})) for sign in (1.0, -1.0))
+        numeric, own = (up - down) / (2.0 * bump), float(np.sum(slopes[name]))  # all numbers of an array moved together
         assert math.isfinite(own), name
         assert own != 0.0, name
         assert own == pytest.approx(numeric, rel=1e-4, abs=1e-8), name

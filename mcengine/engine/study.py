@@ -91,7 +91,7 @@ class Study(AbstractStudy):
             policy.validate(setting)
             for name, slot in policy.slots().items():
                 slot.validate(name, setting)
-        held = {name for policy in self.books.values() for name in policy.slots()}
+        held = {*self.market.assets, *(name for policy in self.books.values() for name in policy.slots())}
         for one in self.recorders:
             for name in getattr(one, "slots", ()):
                 if name not in held:

@@ -13,6 +13,7 @@ from mcengine.policy.event_overlay import EventOverlay
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.fund import Fund
 from mcengine.policy.mix import Mix
+from mcengine.policy.neural import Neural
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
 from mcengine.policy.ratchet_put import RatchetPut
 from mcengine.policy.rebalance import Band, Rebalance
@@ -41,6 +42,7 @@ __all__ = [
     "Fund",
     "Kind",
     "Mix",
+    "Neural",
     "Not",
     "RatchetPut",
     "Rebalance",

@@ -75,5 +75,5 @@ class RatchetPut(AbstractStage):
     def act(self, target: Target, seen: Seen, memory: Scalar) -> tuple[Target, Scalar]:
         begun = seen.step >= self.since
         cushion = 1.0 - seen.floor_value(self.floor) / seen.wealth
-        cover = jnp.where(begun, self.coverage * jnp.clip(1.0 - cushion / self.enough, 0.0, 1.0), 0.0)
+        cover = jnp.where(begun, self.coverage * jnp.clip(1.0 - cushion * (1.0 / self.enough), 0.0, 1.0), 0.0)
         return covered(target, seen, self.slot, self.asset, cover), jnp.where(seen.rolls(self.slot) & begun, 1.0, memory)

@@ -92,4 +92,4 @@ class VarianceTrade(AbstractStage):
         quote, expiry = seen.quotes[self.asset], seen.dates[self.names[0]].chosen.expiry
         forward = quote.forward(expiry)
         total = implied_total_volatility(seen.price(self.names[0], forward), forward, quote.discount(expiry))
-        return total / jnp.sqrt(quote.years(expiry))
+        return total * (1.0 / jnp.sqrt(quote.years(expiry)))  # a quotient by what all paths share is rounded otherwise on two devices
