@@ -31,6 +31,7 @@ from mcengine.policy import (
     Drift,
     EventOverlay,
     ForwardOverlay,
+    LegTarget,
     Mix,
     Neural,
     Not,
@@ -74,6 +75,7 @@ RULES: dict[str, Any] = {
     "all_of": chain(MIX, When(AllOf(Above(Trend("equity", 4.0), -0.01), Not(Above(RealisedCorrelation("equity", "bond"), 0.03))), PUT)),
     "opportunity": chain(
         MIX,
+        LegTarget({"equity": 0.15, "bond": 0.05}, halflife=3.0),
         Neural(Cppi(0.97, 8.0), {"trend": Trend("equity", 3.0)}, hidden=1, last=[0.4, 0.1]),
         EventOverlay("report", 3, vega=0.5, move=0.02, before=2, after=1, tenor=4),
         RatchetPut(0.98, floor=0.97, tenor=3, roll=2, ratchet=0.7),
@@ -85,8 +87,8 @@ RULES: dict[str, Any] = {
 HISTORICAL = ("hedged_put", "three_overlays", "when", "opportunity")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
-FORMULAS = ("three_overlays",)
-"""Rules that hold contracts marked by formulas of their own."""
+FORMULAS = ("three_overlays", "opportunity")
+"""Rules that hold contracts marked by formulas of their own, or trade by vegas."""
 
 COSTS = Total(
     HalfSpread(5e-4, 1e-4, 0.005, 1e-4), Fixed(1e-7), Impact(100.0), Financing(0.01), Borrow(0.005), Margin(0.005), Exit(Proportional(5e-4, 0.01))
@@ -121,7 +123,7 @@ def test_it_runs_and_pays(result, name):
 
 class TestBits:
     def test_blocks_and_devices(self, study, result):
-        """A contract's formula, a sum of products, may be rounded otherwise as the compiler fuses it: to rounding on another number of devices."""
+        """A contract's formula or a vega, a sum of products, may be rounded otherwise as the compiler fuses it: to rounding on another number of devices."""
         for devices, marked in ((2, 0.0), (1, 3e-7)):
             small = study.run(256, seed=3, block=64, devices=devices, progress=False)
             for name in RULES:

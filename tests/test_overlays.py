@@ -178,7 +178,10 @@ class TestNeural:
         ("make", "message"),
         [
             (lambda: Neural(Mix(equity=1.0)), "Neural.base: expected a scaler such as Cppi, got Mix"),
-            (lambda: Neural(chain(VolTarget(0.1), RolledPut(0.9))), "Neural.base: expected a rule of the sleeve alone, got one that trades rolled_put"),
+            (
+                lambda: Neural(chain(VolTarget(0.1), RolledPut(0.9))),
+                "Neural.base: expected a rule of the sleeve alone, got one that trades rolled_put",
+            ),
             (lambda: Neural(Cppi(0.9), {"vol": 0.2}), "Neural.watches.vol: expected a signal such as Ewma, got float"),
             (lambda: Neural(Cppi(0.9), hidden=0), "Neural.hidden: expected a whole number, at least 1, got 0"),
             (lambda: Neural(Cppi(0.9), last=[0.0]), r"Neural.last: expected numbers of shape \(9,\), got \(1,\)"),

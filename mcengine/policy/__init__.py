@@ -1,7 +1,7 @@
 """Hedge rules: stages, triggers, and the chains made of them."""
 
 from mcengine.instrument import Target, gate
-from mcengine.policy import presets
+from mcengine.policy import overlay_presets, presets
 from mcengine.policy.above import Above
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
 from mcengine.policy.chain import Chain, chain
@@ -12,6 +12,7 @@ from mcengine.policy.drift import Drift
 from mcengine.policy.event_overlay import EventOverlay
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.fund import Fund
+from mcengine.policy.leg_target import LegTarget
 from mcengine.policy.mix import Mix
 from mcengine.policy.neural import Neural
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
@@ -41,6 +42,7 @@ __all__ = [
     "ForwardOverlay",
     "Fund",
     "Kind",
+    "LegTarget",
     "Mix",
     "Neural",
     "Not",
@@ -57,6 +59,7 @@ __all__ = [
     "When",
     "chain",
     "gate",
+    "overlay_presets",
     "positive_ratio",
     "presets",
 ]
