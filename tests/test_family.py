@@ -123,7 +123,7 @@ def test_it_runs_and_pays(result, name):
 
 class TestBits:
     def test_blocks_and_devices(self, study, result):
-        """A contract's formula or a vega, a sum of products, may be rounded otherwise as the compiler fuses it: to rounding on another number of devices."""
+        """A contract's formula or a vega, a sum of products, may be rounded as the compiler fuses it: to rounding on another number of devices."""
         for devices, marked in ((2, 0.0), (1, 3e-7)):
             small = study.run(256, seed=3, block=64, devices=devices, progress=False)
             for name in RULES:

@@ -9,7 +9,7 @@ import mcengine as mc
 from mcengine.engine import recorder
 from mcengine.engine.split import Split
 from mcengine.market import Ewma
-from mcengine.policy import Cppi, DeltaHedge, EventOverlay, Mix, Neural, RatchetPut, RolledPut, VarianceTrade, VolTarget, chain
+from mcengine.policy import Cppi, DeltaHedge, EventOverlay, Mix, Neural, RatchetPut, StaticPut, VarianceTrade, chain
 
 STEPS, DT = 12, 1.0 / 252
 RATE, DIVIDEND, SIGMA, PREMIUM = 0.03, 0.015, 0.2, 1.2
@@ -119,22 +119,22 @@ def test_an_overlay_that_does_not_fit_its_market_is_refused(announced, changes, 
 
 def test_history_wants_the_move():
     replay = mc.market.Replay.from_history({"equity": "spx"})
-    with pytest.raises(ValueError, match="EventOverlay.move: expected a log-move, for this market announces no event, got None"):
+    with pytest.raises(ValueError, match=r"EventOverlay.move: expected a log-move, for this market announces no event, got None"):
         mc.Study(replay, chain(Mix(equity=0.6), OVER), steps=STEPS, years=STEPS * DT)
 
 
+FORECASTS = {"short": (0.2, 5.0 * (0.2 - SIGMA * PREMIUM**0.5)), "none": (0.215, 0.0), "most": (0.5, 0.2)}
+"""(forecast, vega over wealth) by name: the implied volatility of ``gbm_market`` is .2 sqrt(1.2) = .219 at every strike and expiry."""
+
+
 class TestVarianceTrade:
-    """The implied volatility of ``gbm_market`` is .2 sqrt(1.2) = .219 at every strike and expiry."""
-
-    FORECASTS = {"short": (0.2, 5.0 * (0.2 - SIGMA * PREMIUM**0.5)), "none": (0.215, 0.0), "most": (0.5, 0.2)}
-
     def test_sign_size_and_cap(self, gbm_market):
         """Vega over wealth, to which the mix is in proportion, is size x gap within the cap; none where the gap is below the threshold."""
-        steady = {n: Ewma("equity", halflife=1e9, initial=f) for n, (f, _) in self.FORECASTS.items()}
+        steady = {n: Ewma("equity", halflife=1e9, initial=f) for n, (f, _) in FORECASTS.items()}
         rules = {n: chain(Mix(equity=0.6), VarianceTrade(signal, tenor=6, roll=4, slot=n)) for n, signal in steady.items()}
         table = mc.Study(gbm_market, rules, steps=6, years=6 * DT).trace([5], seed=1)
         spot = table["equity.spot"].to_numpy()
-        for name, (_, wanted) in self.FORECASTS.items():
+        for name, (_, wanted) in FORECASTS.items():
             for date in (0, 4):
                 _, _, vega = straddle(spot[date], 6)
                 call, put = (table[f"{name}.{name}_{leg}.units"].to_numpy()[date + 1] for leg in ("call", "put"))
@@ -143,14 +143,14 @@ class TestVarianceTrade:
                 assert share * vega == pytest.approx(wanted, rel=1e-3, abs=1e-12)
 
     def test_what_is_no_forecast(self):
-        with pytest.raises(ValueError, match="VarianceTrade.forecast: expected a signal such as Ewma, got float"):
+        with pytest.raises(ValueError, match=r"VarianceTrade.forecast: expected a signal such as Ewma, got float"):
             VarianceTrade(0.2)
 
     def test_a_split_names_slots_of_some_book(self, gbm_market):
         rule = chain(Mix(equity=0.6), VarianceTrade(Ewma("equity")), DeltaHedge())
         with pytest.raises(ValueError, match="Split: unknown slot 'variance_cal'; did you mean variance_call"):
             mc.Study(gbm_market, rule, steps=6, recorders=(Split(alpha=("variance_cal",)),))
-        with pytest.raises(ValueError, match="Split.alpha: expected slots that are not protection, got put"):
+        with pytest.raises(ValueError, match=r"Split.alpha: expected slots that are not protection, got put"):
             Split(("put",), ("put",))
 
 
@@ -179,7 +179,7 @@ class TestNeural:
         [
             (lambda: Neural(Mix(equity=1.0)), "Neural.base: expected a scaler such as Cppi, got Mix"),
             (
-                lambda: Neural(chain(VolTarget(0.1), RolledPut(0.9))),
+                lambda: Neural(chain(Cppi(0.9), StaticPut(0.9))),
                 "Neural.base: expected a rule of the sleeve alone, got one that trades rolled_put",
             ),
             (lambda: Neural(Cppi(0.9), {"vol": 0.2}), "Neural.watches.vol: expected a signal such as Ewma, got float"),

@@ -24,8 +24,8 @@ LEGS = {"straddle": ("call", "put"), "call": ("call",), "put": ("put",)}
 class EventOverlay(AbstractStage):
     """Buys options ``before`` steps ahead of an event and sells them ``after`` steps past it.
 
-    Dates are the same for all paths. A market that announces nothing, as history, needs your ``move``; there ``date`` is counted from the start of each
-    window, window by window. For one date of the calendar, replay the one window that starts ``date`` rows before it.
+    Dates are the same for all paths. A market that announces nothing, as history, needs your ``move``; there ``date`` is counted from the start of
+    each window, window by window. For one date of the calendar, replay the one window that starts ``date`` rows before it.
 
     Args:
         event: Name of the event in the market, and the beginning of the slots' names.
@@ -40,8 +40,8 @@ class EventOverlay(AbstractStage):
         asset: The asset they are written on.
 
     Raises:
-        ValueError: For an event that the market does not announce, or not for that date; a date beyond the horizon; options that expire before the sale;
-            without a ``move``, a market that announces nothing.
+        ValueError: For an event that the market does not announce, or not for that date; a date beyond the horizon; options that expire before the
+            sale; without a ``move``, a market that announces nothing.
     """
 
     event: str = static()

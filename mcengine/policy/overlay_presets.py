@@ -3,8 +3,12 @@
 from collections.abc import Mapping
 
 from mcengine._model import Scalar
+from mcengine.instrument import FutureOption, Rolled
+from mcengine.instrument.base import STEPS_PER_YEAR
 from mcengine.market import Ewma
+from mcengine.policy.base import AbstractStage
 from mcengine.policy.chain import Chain, chain
+from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.event_overlay import EventOverlay
@@ -64,9 +68,15 @@ def neural_cppi(weights: Weights, floor: Scalar, multiplier: Scalar = 4.0, hidde
 
 
 def cross_asset(
-    weights: Weights, targets: Weights, hedged: Weights, options: Scalar = 0.5, moneyness: Scalar = 0.95, tenor: int = 63, through: str = "forward"
+    weights: Weights,
+    targets: Weights,
+    hedged: Weights,
+    options: Scalar = 0.5,
+    moneyness: Scalar = 0.95,
+    tenor: int = 63,
+    deliveries: Weights | None = None,
 ) -> Chain:
-    """Legs on several assets, each at a volatility of its own, each hedged by puts and by forwards or futures sold.
+    """Legs on several assets, each at a volatility of its own, each hedged by puts and by forwards sold; on a commodity by puts on futures.
 
     Args:
         weights: Fraction of wealth by asset.
@@ -74,9 +84,16 @@ def cross_asset(
         hedged: Share of each leg that is hedged, by asset.
         options: Share of that by puts; the rest is sold forward.
         moneyness: Strike of the puts as a fraction of the spot on the roll date.
-        tenor: Steps from a roll to the expiry, and to the next roll.
-        through: "forward" or "future".
+        tenor: Steps, 252 a year, from a roll to the expiry and to the next roll.
+        deliveries: Of the futures that puts are written on, years from each roll, by asset; other puts are on the asset itself.
     """
-    puts = [RolledPut(moneyness, options * share, tenor, tenor, asset, f"{asset}_put") for asset, share in hedged.items()]
-    sold = [ForwardOverlay(-(1.0 - options) * share, asset, through, f"{asset}_{through}", tenor, tenor) for asset, share in hedged.items()]
+
+    def put(asset: str, coverage: Scalar) -> AbstractStage:
+        if asset not in (deliveries or {}):
+            return RolledPut(moneyness, coverage, tenor, tenor, asset, f"{asset}_put")
+        contract = FutureOption("put", moneyness, tenor / STEPS_PER_YEAR, (deliveries or {})[asset], asset)
+        return ContractOverlay(contract, coverage, asset, f"{asset}_put", Rolled(tenor, tenor))
+
+    puts = [put(asset, options * share) for asset, share in hedged.items()]
+    sold = [ForwardOverlay(-(1.0 - options) * share, asset, "forward", f"{asset}_forward", tenor, tenor) for asset, share in hedged.items()]
     return chain(Mix(dict(weights)), LegTarget(dict(targets)), *puts, *sold)

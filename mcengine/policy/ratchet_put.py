@@ -34,7 +34,7 @@ class RatchetPut(AbstractStage):
         schedule: Calendar dates that take the place of tenor and roll.
 
     Raises:
-        ValueError: For an asset that the market lacks, a floor that cannot be protected, a roll longer than the tenor, or a ``since`` that is no date.
+        ValueError: For an asset that the market lacks, a floor that cannot be protected, a roll longer than the tenor, a ``since`` that is no date.
     """
 
     moneyness: Scalar = number(default=0.95, above=0.0)
