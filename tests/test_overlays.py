@@ -9,12 +9,13 @@ import mcengine as mc
 from mcengine.engine import recorder
 from mcengine.engine.split import Split
 from mcengine.market import Ewma
-from mcengine.policy import Cppi, DeltaHedge, EventOverlay, Mix, Neural, RatchetPut, StaticPut, VarianceTrade, chain
+from mcengine.policy import Cppi, DeltaHedge, EventOverlay, LegTarget, Mix, Neural, RatchetPut, StaticPut, VarianceTrade, chain
 
 STEPS, DT = 12, 1.0 / 252
 RATE, DIVIDEND, SIGMA, PREMIUM = 0.03, 0.015, 0.2, 1.2
 """Of ``gbm_market``."""
 
+LEGS = LegTarget({"equity": 0.15, "bond": 0.07}, halflife=3.0, most=1.1)
 OVER = EventOverlay("report", 6, vega=0.5, before=3, after=1, tenor=6)
 RATCHET = RatchetPut(0.99, floor=0.9, enough=0.4, ratchet=0.5, coverage=0.8, tenor=4, roll=2, since=5)
 
@@ -35,7 +36,7 @@ def announced(gbm_market):
 @pytest.fixture(scope="module")
 def study(announced):
     split = Split(("equity",), ("report_call", "report_put"))
-    rule = chain(Mix(equity=0.6, bond=0.3), OVER, RATCHET)
+    rule = chain(Mix(equity=0.6, bond=0.3), LEGS, OVER, RATCHET)
     return mc.Study(announced, rule, steps=STEPS, years=STEPS * DT, recorders=(recorder.Wealth(), split))
 
 
@@ -73,6 +74,19 @@ class TestEvent:
             cushion = 1.0 - 0.9 * np.exp(-RATE * (STEPS - date) * DT) / wealth[date]
             assert held[date + 1] / one["equity.units"].to_numpy()[date + 1] == pytest.approx(0.8 * (1.0 - cushion / 0.4), rel=1e-5)
 
+    @pytest.mark.parametrize("path", [0, 7])
+    def test_each_leg_is_at_its_own_volatility(self, table, path):
+        """Before anything is bought. The estimate begins at the quote's and forgets half in three steps."""
+        one = table.loc[path]
+        wealth = one["wealth"].to_numpy()
+        for asset, weight, target, volatility in (("equity", 0.6, 0.15, SIGMA), ("bond", 0.3, 0.07, 0.06)):
+            spot, units, variance = one[f"{asset}.spot"].to_numpy(), one[f"{asset}.units"].to_numpy(), volatility**2
+            for date in range(3):
+                if date:
+                    variance += (1.0 - 2.0 ** (-1.0 / 3.0)) * (np.log(spot[date] / spot[date - 1]) ** 2 / DT - variance)
+                factor = min(target / np.sqrt(variance), 1.1)
+                assert units[date + 1] == pytest.approx(weight * wealth[date] / spot[date] * factor, rel=2e-5)
+
     def test_profit_is_split(self, study, table):
         """The straddle's is what it was sold for less what it was bought for; the mix's is its gains and dividends."""
         outcomes = study.run(8, seed=3, progress=False)["policy"]
@@ -86,6 +100,13 @@ class TestEvent:
         assert outcomes["pnl_protection"][7] == pytest.approx(kept, abs=1e-6)
         rest = outcomes["wealth"] - 1.0 - outcomes["pnl_alpha"] - outcomes["pnl_protection"]
         np.testing.assert_allclose(outcomes["pnl_rest"], rest, atol=1e-6)
+
+
+def test_legs_want_a_target():
+    with pytest.raises(ValueError, match=r"LegTarget.targets: expected a volatility by asset, got none"):
+        LegTarget({})
+    with pytest.raises(ValueError, match=r"LegTarget.targets.bond: expected a number above 0"):
+        LegTarget({"bond": 0.0})
 
 
 @pytest.mark.parametrize(
@@ -180,7 +201,7 @@ class TestNeural:
             (lambda: Neural(Mix(equity=1.0)), "Neural.base: expected a scaler such as Cppi, got Mix"),
             (
                 lambda: Neural(chain(Cppi(0.9), StaticPut(0.9))),
-                "Neural.base: expected a rule of the sleeve alone, got one that trades rolled_put",
+                "Neural.base: expected a rule of the sleeve alone, got one that trades put",
             ),
             (lambda: Neural(Cppi(0.9), {"vol": 0.2}), "Neural.watches.vol: expected a signal such as Ewma, got float"),
             (lambda: Neural(Cppi(0.9), hidden=0), "Neural.hidden: expected a whole number, at least 1, got 0"),
