@@ -73,22 +73,24 @@ RULES: dict[str, Any] = {
     ),
     "when": chain(MIX, When(AnyOf(Above(Ewma("equity", 3.0), 0.15), Drift(0.5)), Cppi(0.97, 8.0)), Rebalance(Drift(0.002))),
     "all_of": chain(MIX, When(AllOf(Above(Trend("equity", 4.0), -0.01), Not(Above(RealisedCorrelation("equity", "bond"), 0.03))), PUT)),
-    "opportunity": chain(
-        MIX,
-        LegTarget({"equity": 0.15, "bond": 0.05}, halflife=3.0),
-        Neural(Cppi(0.97, 8.0), {"trend": Trend("equity", 3.0)}, hidden=1, last=[0.4, 0.1]),
-        EventOverlay("report", 3, vega=0.5, move=0.02, before=2, after=1, tenor=4),
-        RatchetPut(0.98, floor=0.97, tenor=3, roll=2, ratchet=0.7),
-        VarianceTrade(Ewma("equity", 3.0, initial=0.2), size=2.0, cap=0.1, strangle=0.01, tenor=3, roll=2),
-        DeltaHedge(),
-    ),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
 }
+OPPORTUNITY = chain(
+    MIX,
+    LegTarget({"equity": 0.15, "bond": 0.05}, halflife=3.0),
+    Neural(Cppi(0.97, 8.0), {"trend": Trend("equity", 3.0)}, hidden=1, last=[0.4, 0.1]),
+    EventOverlay("report", 3, vega=0.5, move=0.02, before=2, after=1, tenor=4),
+    RatchetPut(0.98, floor=0.97, tenor=3, roll=2, ratchet=0.7),
+    VarianceTrade(Ewma("equity", 3.0, initial=0.2), size=2.0, cap=0.1, strangle=0.01, tenor=3, roll=2),
+    DeltaHedge(),
+)
+"""In a study of its own: one book more, and the compiler fuses others as it does not for another number of devices."""
+
 HISTORICAL = ("hedged_put", "three_overlays", "when", "opportunity")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
-FORMULAS = ("three_overlays", "opportunity")
-"""Rules that hold contracts marked by formulas of their own, or trade by vegas."""
+FORMULAS = ("three_overlays",)
+"""Rules that hold contracts marked by formulas of their own."""
 
 COSTS = Total(
     HalfSpread(5e-4, 1e-4, 0.005, 1e-4), Fixed(1e-7), Impact(100.0), Financing(0.01), Borrow(0.005), Margin(0.005), Exit(Proportional(5e-4, 0.01))
@@ -110,6 +112,11 @@ def costly(study):
 
 
 @pytest.fixture(scope="module")
+def opportunity(study):
+    return mc.replace(study, policy={"opportunity": OPPORTUNITY})
+
+
+@pytest.fixture(scope="module")
 def result(study):
     return study.run(2048, seed=3, progress=False)
 
@@ -123,7 +130,7 @@ def test_it_runs_and_pays(result, name):
 
 class TestBits:
     def test_blocks_and_devices(self, study, result):
-        """A contract's formula or a vega, a sum of products, may be rounded as the compiler fuses it: to rounding on another number of devices."""
+        """A contract's formula, a sum of products, may be rounded otherwise as the compiler fuses it: to rounding on another number of devices."""
         for devices, marked in ((2, 0.0), (1, 3e-7)):
             small = study.run(256, seed=3, block=64, devices=devices, progress=False)
             for name in RULES:
@@ -139,7 +146,11 @@ class TestBits:
 
 
 @pytest.fixture(scope="module")
-def influence(study):
+def influence(study, opportunity):
+    return influences(study) | influences(opportunity)
+
+
+def influences(study):
     """Of every rule d(held over step k) / d(normals of step j), [steps, steps, factors] a slot; gates are smooth, so triggers count."""
     before = jax.config.jax_enable_x64
     jax.config.update("jax_enable_x64", True)
@@ -157,7 +168,7 @@ def influence(study):
         jax.config.update("jax_enable_x64", before)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", [*RULES, "opportunity"])
 def test_nothing_is_seen_early(influence, name):
     """Exactly zero, not small: a holding is no function of a draw that comes later. What came before does move it."""
     jacobian = np.stack([np.abs(j).max(axis=2) for j in influence[name].values()])
@@ -172,23 +183,23 @@ def test_on_history(study, market):
     """Unchanged on days as they were and resampled, delayed by a date as a back-test has it."""
     assets = {"equity": {"column": "spx", "volatility": "vix"}, "bond": {"column": "ust10y", "kind": "yield"}}
     made = getattr(mc.market, market).from_history(assets=assets)
-    past = mc.replace(study, market=made, delay=1, policy={name: RULES[name] for name in HISTORICAL})
+    past = mc.replace(study, market=made, delay=1, policy={name: {**RULES, "opportunity": OPPORTUNITY}[name] for name in HISTORICAL})
     outcome = past.run(256, progress=False, keep=1e9)
     for name in HISTORICAL:
         assert np.isfinite(outcome[name]["wealth"]).all()
         assert 0.5 < outcome[name]["lowest"].min() < 1.0
 
 
-def test_wealth_has_no_scale(study, costly, float64):
+def test_wealth_has_no_scale(study, costly, opportunity, float64):
     """Ten times the wealth, ticket fees and market volume are ten times everything, to rounding."""
     scaled = {"wealth": 10.0, "costs.fixed.fee": 1e-6, "costs.fixed.least": 1e-8, "costs.impact.volume": 1000.0}
-    for one, other in ((study, {"wealth": 10.0}), (costly, scaled)):
+    for one, other in ((study, {"wealth": 10.0}), (opportunity, {"wealth": 10.0}), (costly, scaled)):
         small, large = (s.run(64, block=64, devices=1, progress=False) for s in (one, with_parameters(one, other)))
         for name in one.books:
             np.testing.assert_allclose(large[name]["wealth"], small[name]["wealth"], rtol=1e-12, err_msg=name)
 
 
-@pytest.mark.parametrize("which", ["study", "costly"])
+@pytest.mark.parametrize("which", ["study", "costly", "opportunity"])
 def test_derivatives_are_those_of_the_smooth_program(which, request, float64):
     """By every number of every rule and cost, against central differences over the same 64 paths; a ticket's fee moves by steps and has none."""
     smooth = mc.replace(request.getfixturevalue(which), width=WIDTH)

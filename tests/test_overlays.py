@@ -21,11 +21,13 @@ RATCHET = RatchetPut(0.99, floor=0.9, enough=0.4, ratchet=0.5, coverage=0.8, ten
 
 
 def straddle(spot, steps, events=0.0):
-    """(forward, price, vega) of a straddle at the forward."""
+    """(price, vega) of a straddle at the spot."""
     years = steps * DT
     forward, discount = spot * np.exp((RATE - DIVIDEND) * years), np.exp(-RATE * years)
     total = np.sqrt(PREMIUM * SIGMA**2 * years + events)
-    return forward, 2.0 * black("call", forward, forward, total, discount), 2.0 * discount * forward * norm.pdf(0.5 * total) * np.sqrt(years)
+    d1 = np.log(forward / spot) / total + 0.5 * total
+    price = black("call", forward, spot, total, discount) + black("put", forward, spot, total, discount)
+    return price, 2.0 * discount * forward * norm.pdf(d1) * np.sqrt(years)
 
 
 @pytest.fixture(scope="module")
@@ -52,13 +54,13 @@ class TestEvent:
         one = table.loc[path]
         spot, wealth = one["equity.spot"].to_numpy()[3], one["wealth"].to_numpy()[3]
         move = np.sqrt(1.44) * 0.03
-        forward, price, vega = straddle(spot, 6, move**2)
+        price, vega = straddle(spot, 6, move**2)
         units = 0.5 * move * wealth / vega
         units *= wealth / (wealth + units * price)
         wanted = np.where((np.arange(STEPS + 1) > 3) & (np.arange(STEPS + 1) <= 7), units, 0.0)
         for leg in ("call", "put"):
             np.testing.assert_allclose(one[f"report_{leg}.units"], wanted, rtol=2e-5, atol=1e-12)
-            assert one[f"report_{leg}.strike"].to_numpy()[4] == pytest.approx(forward, rel=1e-6)
+            assert one[f"report_{leg}.strike"].to_numpy()[4] == pytest.approx(spot, rel=1e-6)
 
     @pytest.mark.parametrize("path", [0, 7])
     def test_the_ratchet_after_the_event(self, table, path):
@@ -92,7 +94,7 @@ class TestEvent:
         outcomes = study.run(8, seed=3, progress=False)["policy"]
         one = table.loc[7]
         spot = one["equity.spot"].to_numpy()
-        _, price, _ = straddle(spot[3], 6, 1.44 * 0.03**2)
+        price, _ = straddle(spot[3], 6, 1.44 * 0.03**2)
         sold = one["report_call.price"].to_numpy()[7] + one["report_put.price"].to_numpy()[7]
         gained = one["report_call.units"].to_numpy()[4] * (sold - price)
         kept = np.sum(one["equity.units"].to_numpy()[1:] * (spot[1:] * np.exp(DIVIDEND * DT) - spot[:-1]))
@@ -157,7 +159,7 @@ class TestVarianceTrade:
         spot = table["equity.spot"].to_numpy()
         for name, (_, wanted) in FORECASTS.items():
             for date in (0, 4):
-                _, _, vega = straddle(spot[date], 6)
+                _, vega = straddle(spot[date], 6)
                 call, put = (table[f"{name}.{name}_{leg}.units"].to_numpy()[date + 1] for leg in ("call", "put"))
                 share = call / table[f"{name}.equity.units"].to_numpy()[date + 1] * 0.6 / spot[date]
                 assert call == put

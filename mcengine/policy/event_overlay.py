@@ -32,7 +32,7 @@ class EventOverlay(AbstractStage):
         date: Steps from the start to the event.
         vega: Gain for a volatility higher by 1 (100 points) and a move of 1, fraction of wealth.
         move: Log-move that the event is priced at; None: the market's own of the asset.
-        moneyness: Strike as a fraction of the forward.
+        moneyness: Strike as a fraction of the spot on the day of the purchase.
         before: Steps from the purchase to the event, 2 at least where trades lag decisions.
         after: Steps from the event to the sale; 0 sells on the event's date, when the news is known.
         tenor: Steps from the purchase to the expiry.
@@ -90,8 +90,7 @@ class EventOverlay(AbstractStage):
             raise ValueError(f"EventOverlay.move: expected a log-move, for {why}, got None")
 
     def terms(self, seen: Seen, memory: Any) -> dict[str, Any]:
-        slots = self.slots()
-        return {name: self.moneyness * seen.quotes[self.asset].forward(seen.dates[name].chosen.expiry) for name in slots}
+        return dict.fromkeys(self.slots(), self.moneyness * seen.quotes[self.asset].spot)
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
         names, until = tuple(self.slots()), self.date - seen.step

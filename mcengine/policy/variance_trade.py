@@ -29,7 +29,7 @@ class VarianceTrade(AbstractStage):
         size: Vega for a gap of 1, as a fraction of wealth: 5 at a gap of -.04 loses .2 % of wealth for each point that volatility rises.
         cap: Most vega, long or short, as a fraction of wealth.
         threshold: Least gap that is traded, a volatility a year; smoothed by ``Study.width``.
-        strangle: Log-distance of either strike from the forward; 0 for a straddle.
+        strangle: Log-distance of either strike from the spot on the roll date; 0 for a straddle.
         tenor: Steps from a roll to the expiry.
         roll: Steps from one roll to the next, at most the tenor.
         asset: The asset they are written on.
@@ -75,8 +75,8 @@ class VarianceTrade(AbstractStage):
         validate_asset("VarianceTrade.asset", self.asset, setting.assets)
 
     def terms(self, seen: Seen, memory: Any) -> dict[str, Any]:
-        forward = seen.quotes[self.asset].forward(seen.dates[self.names[0]].chosen.expiry)
-        return {name: forward * jnp.exp(sign * self.strangle) for name, sign in zip(self.names, (1.0, -1.0), strict=True)}
+        spot = seen.quotes[self.asset].spot
+        return {name: spot * jnp.exp(sign * self.strangle) for name, sign in zip(self.names, (1.0, -1.0), strict=True)}
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
         forecast = seen.signals[f"{self.slot}_forecast"]
