@@ -31,20 +31,24 @@ from mcengine.policy import (
     DeltaHedge,
     DrawdownControl,
     Drift,
+    EventOverlay,
     Every,
     ForwardOverlay,
     GreekLimit,
     GreekTargets,
     HedgeBand,
     HighWater,
+    LegTarget,
     Leland,
     MinimumVariance,
     Mix,
+    Neural,
     Not,
     Obpi,
     OptionBook,
     OptionLeg,
     PutSpread,
+    RatchetPut,
     Realised,
     Rebalance,
     Relative,
@@ -53,6 +57,7 @@ from mcengine.policy import (
     Stepped,
     StopLossReentry,
     SyntheticPut,
+    VarianceTrade,
     VolTarget,
     WhalleyWilmott,
     When,
@@ -100,13 +105,32 @@ RULES: dict[str, Any] = {
     "stops": chain(MIX, StopLossReentry(Stepped((0.97, 0.98), (0, 4)), 0.001, 0.002), SyntheticPut(Relative(0.95, {"bond": 0.5}))),
     "spreads": chain(MIX, Collar(0.97, tenor=3, roll=2), PutSpread(0.98, 0.95, 0.5, tenor=3, roll=2), Obpi(0.97)),
 }
-TOGETHER = [dict(list(RULES.items())[first : first + 6]) for first in range(0, len(RULES), 6)]
-"""Rules that are one program: more of them would take longer to compile than each alone."""
+OPPORTUNITY = chain(
+    MIX,
+    LegTarget({"equity": 0.15, "bond": 0.05}, halflife=3.0),
+    Neural(Cppi(0.97, 8.0), {"trend": Trend("equity", 3.0)}, hidden=1, last=[0.4, 0.1]),
+    EventOverlay("report", 3, vega=0.5, move=0.02, before=2, after=1, tenor=4),
+    RatchetPut(0.98, floor=0.97, tenor=3, roll=2, ratchet=0.7),
+    VarianceTrade(Ewma("equity", 3.0, initial=0.2), size=2.0, cap=0.1, strangle=0.01, tenor=3, roll=2),
+    DeltaHedge(),
+)
+RULES["opportunity"] = OPPORTUNITY
+TOGETHER = [
+    {name: RULES[name] for name in names}
+    for names in (
+        ("hedged_put", "future_overlay", "three_overlays", "when", "all_of", "rungs"),
+        ("insured", "stops", "spreads"),
+        ("option_book", "greek_targets"),
+        ("opportunity",),
+    )
+]
+"""Rules that are one program: more of them would take longer to compile than each alone, and the compiler fuses a rule as those beside it let it."""
+assert sorted(name for some in TOGETHER for name in some) == sorted(RULES)
 
-HISTORICAL = ("hedged_put", "three_overlays", "when", "stops")
+HISTORICAL = ("hedged_put", "three_overlays", "when", "stops", "option_book", "opportunity")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
-FORMULAS = ("three_overlays", "spreads", "option_book", "greek_targets")
+FORMULAS = ("three_overlays", "spreads", "option_book", "greek_targets", "opportunity")
 """Rules with formulas of their own: contracts are marked by them, struck where a sum of prices is nothing, deltas taken, a linear system solved."""
 
 COSTS = Total(
@@ -237,9 +261,9 @@ def assert_derivatives(smooth):
     slopes = gradient({n: known[n] for n in names}, smooth, mc.noise.make_key(3, "test"), 0)[2]
     total = lambda s: sum(np.mean(s.run(64, seed=3, block=64, devices=1, progress=False)[b]["wealth"]) for b in books)  # noqa: E731
     for name in names:
-        bump = 1e-6 * max(abs(float(known[name])), 0.1)  # costs have a kink where a trade turns: few paths are that near
-        up, down = (total(with_parameters(smooth, {name: float(known[name]) + sign * bump})) for sign in (1.0, -1.0))
-        numeric, own = (up - down) / (2.0 * bump), float(slopes[name])
+        bump = 1e-6 * max(np.max(np.abs(known[name])), 0.1)  # costs have a kink where a trade turns: few paths are that near
+        up, down = (total(with_parameters(smooth, {name: known[name] + sign * bump})) for sign in (1.0, -1.0))
+        numeric, own = (up - down) / (2.0 * bump), float(np.sum(slopes[name]))  # all numbers of an array moved together
         assert math.isfinite(own), name
         assert own != 0.0, name
         assert own == pytest.approx(numeric, rel=1e-4, abs=1e-8), name

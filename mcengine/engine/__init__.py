@@ -1,6 +1,6 @@
 """One path, blocks of paths, results."""
 
-from mcengine.engine import hosts, recorder
+from mcengine.engine import hosts, recorder, split
 from mcengine.engine.base import AbstractStudy
 from mcengine.engine.checkpoint import DiskFullError
 from mcengine.engine.gradient import BatchGradient
@@ -42,6 +42,7 @@ __all__ = [
     "recorder",
     "run",
     "sample",
+    "split",
     "trace",
     "traces",
 ]

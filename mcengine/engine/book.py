@@ -8,6 +8,7 @@ wealth, its costs and its turnover stay what they are. Wealth then says so itsel
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -129,9 +130,18 @@ class Book:
         cash, wealth = still(before.account.wealth, account.cash), still(before.account.wealth, account.wealth)
         account = account._replace(cash=cash, wealth=wealth, costs=jax.tree.map(still, before.account.costs, account.costs))
         day = self._day(account, now.quotes, (before.account, after.account), made[0], made[1], now.step)
-        day = replace(day, martingale_increment=increment)
+        day = replace(day, martingale_increment=increment, gain=partial(self._gain, after.account, account, made[0], row, now))
         recorded = tuple(r.step(state, day) for r, state in zip(self.study.recorders, before.recorded, strict=True))
         return after._replace(account=account, recorded=recorded)
+
+    def _gain(self, before: Account, after: Account, made: Trade, row: Any, now: Now, name: str) -> Scalar:
+        """Of a slot over a step, from after the trade to the day's end; what has expired there is held no more."""
+        slot, held, left = self.slots[name], before.held[name], after.held[name]
+        if isinstance(slot, Underlying):
+            _, paid = slot.settle(held, now.quotes, row, Life(0, 0))
+            return paid + held.units * (now.quotes[slot.asset].spot - made.legs[name].quote.spot)  # type: ignore[union-attr]
+        _, paid = slot.settle(held, now.quotes, row, now.dates[name].held)
+        return paid + left.units * left.mark.price - held.units * held.mark.price  # type: ignore[union-attr]
 
     def outcomes(self, state: BookState) -> dict[str, Scalar]:
         """Figures of the path by name."""

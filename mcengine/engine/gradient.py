@@ -70,12 +70,13 @@ class BatchGradient:
             raise ValueError("noise: expected unshifted noise for a derivative, for its mean takes no weights; got Shifted")
         self.devices, self.names = program.check_devices(devices), tuple(names)
         check_pathwise(study, self.names)
-        self.mode = ("forward" if len(self.names) <= FORWARD else "reverse") if mode == "auto" else mode
         block = block or default_gradient_block()
         batch = batch or block * self.devices
         self.blocks = max(1, -(-batch // (block * self.devices)))
         self.block = program.padded(-(-batch // self.blocks), block, self.devices)
         known = parameters(study)
+        count = sum(np.size(known[name]) for name in self.names)
+        self.mode = ("forward" if count <= FORWARD else "reverse") if mode == "auto" else mode
         start = {name: jnp.asarray(known[name], jnp.result_type(float)) for name in self.names}
         reverse = self.mode == "reverse"
 
@@ -147,7 +148,7 @@ class BatchGradient:
         Raises:
             NotFiniteError: Naming the paths that broke.
         """
-        if all(np.isfinite(float(x)) for x in jax.tree.leaves(found)):
+        if all(np.all(np.isfinite(x)) for x in jax.tree.leaves(found)):
             return
         first = batch * self.paths
         with_parameters(study, values).run(self.paths, seed=seed, stream=stream, first=first, keep=self.paths, progress=False)

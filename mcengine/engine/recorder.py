@@ -31,6 +31,7 @@ class Day:
         slots: By name, underlyings included.
         needs: Greeks that marks carry.
         martingale_increment: S' - E[S'] of an asset over the step, under P, by its name.
+        gain: Of a slot over the step, by its name: what it paid and the change of its worth, costs apart.
     """
 
     step: Scalar
@@ -47,6 +48,7 @@ class Day:
     slots: Mapping[str, AbstractSlot]
     needs: tuple[str, ...]
     martingale_increment: Callable[[str], Scalar] | None = None
+    gain: Callable[[str], Scalar] | None = None
 
     @property
     def greeks(self) -> Greeks:

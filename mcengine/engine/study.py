@@ -91,6 +91,11 @@ class Study(AbstractStudy):
             policy.validate(setting)
             for name, slot in policy.slots().items():
                 slot.validate(name, setting)
+        held = {*self.market.assets, *(name for policy in self.books.values() for name in policy.slots())}
+        for one in self.recorders:
+            for name in getattr(one, "slots", ()):
+                if name not in held:
+                    raise ValueError(f"{type(one).__name__}: unknown slot {name!r}{near(name, held)}")
         self._check_signals()
 
     def _setting(self, policy: AbstractStage) -> Setting:

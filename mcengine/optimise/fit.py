@@ -70,8 +70,8 @@ class Fit:
         """Every fitted number before and after (pandas)."""
         import pandas as pd
 
-        old, new = parameters(self.before), parameters(self.study)
-        return pd.DataFrame({"before": {n: float(old[n]) for n in self.names}, "after": {n: float(new[n]) for n in self.names}})
+        old, new = ({n: parameters(study)[n] for n in self.names} for study in (self.before, self.study))
+        return pd.DataFrame({"before": _one_by_one(old), "after": _one_by_one(new)})
 
 
 def default_names(study: Study) -> list[str]:
@@ -87,7 +87,7 @@ def default_names(study: Study) -> list[str]:
     for name in trainable(study):
         if name.startswith("policy."):
             low = _low(study, name)
-            if np.ndim(parameters(study)[name]) == 0 and (low is None or float(parameters(study)[name]) > low):
+            if low is None or np.all(parameters(study)[name] > low):
                 names.append(name)
     return names
 
@@ -144,7 +144,7 @@ def fit(
     if not names:
         raise ValueError("train: expected at least one number that may move, got none; name one")
     smooth = replace(study, width=width)
-    start = {name: float(known[name]) for name in names}
+    start = {name: np.asarray(known[name], np.float64) for name in names}
     lows = {name: _low(study, name) for name in names}
 
     def loss(outcomes: Any, extra: Any) -> Any:
@@ -156,29 +156,29 @@ def fit(
     def program() -> BatchGradient:  # a fit whose journal has every step compiles nothing
         return BatchGradient(smooth, loss, names, extra=extra, label=("fit", book), batch=paths)
 
-    def differentiate(values: Mapping[str, float], step: int) -> tuple[float, dict[str, float], dict[str, float]]:
+    def differentiate(values: Mapping[str, Any], step: int) -> tuple[float, dict[str, float], dict[str, Any]]:
         value, more, gradient = found = program()(values, smooth, key, step, extra)
         program().check(found, values, smooth, step, seed=seed, stream="train")
         # Numbers that a journal can keep: float32 in float64 and back is the same.
-        return float(value), {k: float(x) for k, x in more.items()}, {k: float(x) for k, x in gradient.items()}
+        return float(value), {k: float(x) for k, x in more.items()}, {k: np.asarray(x, np.float64).tolist() for k, x in gradient.items()}
 
     optimiser = optax.adam(learning_rate)
-    moved = {name: jnp.zeros(()) for name in names}
+    moved = {name: jnp.zeros(np.shape(start[name])) for name in names}
     state = optimiser.init(moved)
     key, limit = make_key(seed, "train"), objective.limit
     recall = journal or (lambda compute: compute())
     rows: list[dict[str, float]] = []
-    trail: list[dict[str, float]] = []
+    trail: list[dict[str, Any]] = []
     for step in tqdm(range(steps), desc="fit", unit="step", disable=None if progress is None else not progress, leave=False):
-        values = {name: _value(float(moved[name]), start[name], lows[name]) for name in names}
+        values = {name: _value(np.asarray(moved[name], np.float64), start[name], lows[name]) for name in names}
         extra["price"] = price
         value, more, gradient = recall(partial(differentiate, values, step))
         chained = {name: jnp.asarray(gradient[name], jnp.result_type(float)) * _slope(values[name], start[name], lows[name]) for name in names}
         updates, state = optimiser.update(chained, state)
         moved = optax.apply_updates(moved, updates)
         parts = {name: float(more[name]) for name in (objective.maximised, objective.constrained, *more)}
-        rows.append({"step": step, "loss": float(value), **parts, "price": price, **values})
-        trail.append({name: float(moved[name]) for name in names})
+        rows.append({"step": step, "loss": float(value), **parts, "price": price, **_one_by_one(values)})
+        trail.append({name: np.asarray(moved[name], np.float64) for name in names})
         price = float(np.clip(price * np.exp(price_rate * np.clip(parts[objective.constrained] / limit - 1.0, -1.0, 3.0)), 1e-4, 1e4))
 
     def validate(after: Study) -> list[tuple[Any, ...]]:
@@ -186,7 +186,7 @@ def fit(
         return [astuple(result.estimate(figure)) for figure in (objective.value(book), objective.constraint(book))]
 
     tail = trail[-max(1, steps // 4) :]
-    end = {name: float(np.mean([t[name] for t in tail])) for name in names}
+    end = {name: np.mean([t[name] for t in tail], axis=0) for name in names}
     for share in _PULL_BACK:
         after = with_parameters(study, {name: _value(share * end[name], start[name], lows[name]) for name in names})
         gain, breach_hard = (Estimate(*fields) for fields in recall(partial(validate, after)))
@@ -201,9 +201,18 @@ def _low(study: Study, name: str) -> float | None:
     return bounds.get("above", bounds.get("low"))
 
 
-def _value(u: float, start: float, low: float | None) -> float:
-    return start + u * max(abs(start), 1.0) if low is None else low + (start - low) * float(np.exp(u))
+def _value(u: Any, start: Any, low: float | None) -> Any:
+    return start + u * np.maximum(np.abs(start), 1.0) if low is None else low + (start - low) * np.exp(u)
 
 
-def _slope(value: float, start: float, low: float | None) -> float:
-    return max(abs(start), 1.0) if low is None else value - low
+def _slope(value: Any, start: Any, low: float | None) -> Any:
+    return np.maximum(np.abs(start), 1.0) if low is None else value - low
+
+
+def _one_by_one(values: Mapping[str, Any]) -> dict[str, float]:
+    """Numbers by name, those of an array with their places: ``first[0,2]``."""
+    out = {}
+    for name, value in values.items():
+        for place, x in np.ndenumerate(np.asarray(value)):
+            out[name + (f"[{','.join(map(str, place))}]" if place else "")] = float(x)
+    return out

@@ -1,7 +1,7 @@
 """Hedge rules: stages, triggers, and the chains made of them."""
 
 from mcengine.instrument import Target, gate
-from mcengine.policy import insurance, option_presets, presets
+from mcengine.policy import insurance, option_presets, overlay_presets, presets
 from mcengine.policy.above import Above
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
 from mcengine.policy.chain import Chain, chain
@@ -12,6 +12,7 @@ from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.delta_volatility import AbstractDeltaVolatility, Implied, Leland, Realised
 from mcengine.policy.drawdown_control import DrawdownControl
 from mcengine.policy.drift import Drift
+from mcengine.policy.event_overlay import EventOverlay
 from mcengine.policy.every import Every
 from mcengine.policy.floors import AbstractFloor, HighWater, Level, Relative, Stepped
 from mcengine.policy.forward_overlay import ForwardOverlay
@@ -19,17 +20,21 @@ from mcengine.policy.fund import Fund
 from mcengine.policy.greek_limit import GreekLimit
 from mcengine.policy.greek_targets import GreekTargets
 from mcengine.policy.hedge_band import HedgeBand, WhalleyWilmott
+from mcengine.policy.leg_target import LegTarget
 from mcengine.policy.minimum_variance import MinimumVariance
 from mcengine.policy.mix import Mix
+from mcengine.policy.neural import Neural
 from mcengine.policy.obpi import Obpi, SyntheticPut
 from mcengine.policy.option_book import OptionBook, OptionLeg
 from mcengine.policy.put_spread import PutSpread
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
+from mcengine.policy.ratchet_put import RatchetPut
 from mcengine.policy.rebalance import Band, Rebalance
 from mcengine.policy.seen import Seen
 from mcengine.policy.stop_loss import StopLoss
 from mcengine.policy.stop_loss_reentry import StopLossReentry
 from mcengine.policy.trigger import AbstractTrigger, AllOf, AnyOf, Not
+from mcengine.policy.variance_trade import VarianceTrade
 from mcengine.policy.vol_target import VolTarget
 from mcengine.policy.when import When
 
@@ -50,6 +55,7 @@ __all__ = [
     "DeltaPut",
     "DrawdownControl",
     "Drift",
+    "EventOverlay",
     "Every",
     "ForwardOverlay",
     "Fund",
@@ -59,15 +65,18 @@ __all__ = [
     "HighWater",
     "Implied",
     "Kind",
+    "LegTarget",
     "Leland",
     "Level",
     "MinimumVariance",
     "Mix",
+    "Neural",
     "Not",
     "Obpi",
     "OptionBook",
     "OptionLeg",
     "PutSpread",
+    "RatchetPut",
     "Realised",
     "Rebalance",
     "Relative",
@@ -80,6 +89,7 @@ __all__ = [
     "StopLossReentry",
     "SyntheticPut",
     "Target",
+    "VarianceTrade",
     "VolTarget",
     "WhalleyWilmott",
     "When",
@@ -87,6 +97,7 @@ __all__ = [
     "gate",
     "insurance",
     "option_presets",
+    "overlay_presets",
     "positive_ratio",
     "presets",
 ]

@@ -1,0 +1,99 @@
+"""Named policies of overlays and several assets. Each is only a chain; ``weights`` is the mix that it protects."""
+
+from collections.abc import Mapping
+
+from mcengine._model import Scalar
+from mcengine.instrument import FutureOption, Rolled
+from mcengine.instrument.base import STEPS_PER_YEAR
+from mcengine.market import Ewma
+from mcengine.policy.base import AbstractStage
+from mcengine.policy.chain import Chain, chain
+from mcengine.policy.contract_overlay import ContractOverlay
+from mcengine.policy.cppi import Cppi
+from mcengine.policy.delta_hedge import DeltaHedge
+from mcengine.policy.event_overlay import EventOverlay
+from mcengine.policy.forward_overlay import ForwardOverlay
+from mcengine.policy.leg_target import LegTarget
+from mcengine.policy.mix import Mix
+from mcengine.policy.neural import Neural
+from mcengine.policy.puts import RolledPut
+from mcengine.policy.ratchet_put import RatchetPut
+from mcengine.policy.variance_trade import VarianceTrade
+
+Weights = Mapping[str, Scalar]
+
+
+def event_overlay(weights: Weights, event: str, date: int, move: Scalar | None = None, vega: Scalar = 0.5, floor: Scalar = 0.9) -> Chain:
+    """The mix with straddles on its equity over an announced event; after it puts that tighten in a rally.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        event: Name of the event in the market.
+        date: Steps from the start to the event.
+        move: Log-move that the event is priced at; None: the market's own.
+        vega: Gain for a volatility higher by 1 and a move of 1, fraction of wealth.
+        floor: From which the cushion of the puts counts, fraction of the starting wealth.
+    """
+    return chain(Mix(dict(weights)), EventOverlay(event, date, vega, move), RatchetPut(0.95, floor, since=date))
+
+
+def variance_trade(
+    weights: Weights, size: Scalar = 5.0, cap: Scalar = 0.2, threshold: Scalar = 0.01, halflife: Scalar = 20.0, asset: str = "equity"
+) -> Chain:
+    """The mix and delta-hedged straddles, bought where their volatility is below what was realised of late, sold where it is above.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        size: Vega for a gap of 1, as a fraction of wealth.
+        cap: Most vega, long or short, as a fraction of wealth.
+        threshold: Least gap that is traded, a volatility a year.
+        halflife: Of the weights of past returns in the forecast, steps.
+        asset: The asset they are written on.
+    """
+    trade = VarianceTrade(Ewma(asset, halflife), size, cap, threshold, asset=asset)
+    return chain(Mix(dict(weights)), trade, DeltaHedge(asset=asset))
+
+
+def neural_cppi(weights: Weights, floor: Scalar, multiplier: Scalar = 4.0, hidden: int = 8, seed: int = 0) -> Chain:
+    """CPPI and a network that a fit makes correct it; untrained it is CPPI.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        floor: Fraction of the starting wealth, due at the horizon.
+        multiplier: Of the cushion.
+        hidden: Units of the hidden layer.
+        seed: Of the first layer's numbers.
+    """
+    return chain(Mix(dict(weights)), Neural(Cppi(floor, multiplier), hidden=hidden, seed=seed))
+
+
+def cross_asset(
+    weights: Weights,
+    targets: Weights,
+    hedged: Weights,
+    options: Scalar = 0.5,
+    moneyness: Scalar = 0.95,
+    tenor: int = 63,
+    deliveries: Weights | None = None,
+) -> Chain:
+    """Legs on several assets, each at a volatility of its own, each hedged by puts and by forwards sold; on a commodity by puts on futures.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        targets: Volatility a year of each leg, by asset.
+        hedged: Share of each leg that is hedged, by asset.
+        options: Share of that by puts; the rest is sold forward.
+        moneyness: Strike of the puts as a fraction of the spot on the roll date.
+        tenor: Steps, 252 a year, from a roll to the expiry and to the next roll.
+        deliveries: Of the futures that puts are written on, years from each roll, by asset; other puts are on the asset itself.
+    """
+
+    def put(asset: str, coverage: Scalar) -> AbstractStage:
+        if asset not in (deliveries or {}):
+            return RolledPut(moneyness, coverage, tenor, tenor, asset, f"{asset}_put")
+        contract = FutureOption("put", moneyness, tenor / STEPS_PER_YEAR, (deliveries or {})[asset], asset)
+        return ContractOverlay(contract, coverage, asset, f"{asset}_put", Rolled(tenor, tenor))
+
+    puts = [put(asset, options * share) for asset, share in hedged.items()]
+    sold = [ForwardOverlay(-(1.0 - options) * share, asset, "forward", f"{asset}_forward", tenor, tenor) for asset, share in hedged.items()]
+    return chain(Mix(dict(weights)), LegTarget(dict(targets)), *puts, *sold)

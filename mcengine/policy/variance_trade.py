@@ -1,0 +1,95 @@
+"""Variance trade: long or short volatility where what options imply differs from what is forecast.
+
+With the implied volatility i at the forward, the forecast f, the wealth V and the vega v of one straddle or strangle, on roll dates
+    units = clip(size (f - i), -cap, cap) V / v   where |f - i| >= threshold, else none:
+bought where options are cheap, sold where they are dear. On average they are dear (Carr & Wu 2009; Bollerslev, Tauchen & Zhou 2009), and what is sold
+has no floor: the cap is on vega. With ``DeltaHedge`` after it, what is left is the variance that comes against the variance paid for.
+"""
+
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from mcengine._model import Scalar, model, number, static
+from mcengine.instrument import AbstractSchedule, AbstractSlot, OptionSlot, Target, gate
+from mcengine.market import AbstractSignal, Signals
+from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio, validate_asset
+from mcengine.policy.puts import scheduled
+from mcengine.policy.seen import Seen
+from mcengine.pricing.closed_forms import implied_total_volatility
+
+
+@model
+class VarianceTrade(AbstractStage):
+    """Holds straddles, or strangles, sized by the gap between forecast and implied volatility.
+
+    Args:
+        forecast: A signal that is a volatility a year, such as ``Ewma``.
+        size: Vega for a gap of 1, as a fraction of wealth: 5 at a gap of -.04 loses .2 % of wealth for each point that volatility rises.
+        cap: Most vega, long or short, as a fraction of wealth.
+        threshold: Least gap that is traded, a volatility a year; smoothed by ``Study.width``.
+        strangle: Log-distance of either strike from the spot on the roll date; 0 for a straddle.
+        tenor: Steps from a roll to the expiry.
+        roll: Steps from one roll to the next, at most the tenor.
+        asset: The asset they are written on.
+        slot: Beginning of the names of both slots.
+        schedule: Calendar dates that take the place of tenor and roll.
+
+    Raises:
+        ValueError: For what is no signal, an asset that the market lacks, or a roll longer than the tenor.
+    """
+
+    forecast: Any
+    size: Scalar = number(default=5.0, low=0.0)
+    cap: Scalar = number(default=0.2, low=0.0)
+    threshold: Scalar = number(default=0.01, low=0.0)
+    strangle: Scalar = number(default=0.0, low=0.0)
+    tenor: int = static(default=21)
+    roll: int = static(default=21)
+    asset: str = static(default="equity")
+    slot: str = static(default="variance")
+    schedule: AbstractSchedule | None = static(default=None)
+
+    kind: ClassVar[Kind] = "overlay"
+    needs: ClassVar[tuple[str, ...]] = ("vega",)
+
+    def canonical(self) -> dict[str, Any]:
+        if not isinstance(self.forecast, AbstractSignal):
+            raise ValueError(f"VarianceTrade.forecast: expected a signal such as Ewma, got {type(self.forecast).__name__}")
+        scheduled("VarianceTrade", self)
+        return {}
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """Of its slots: the call, the put."""
+        return f"{self.slot}_call", f"{self.slot}_put"
+
+    def slots(self) -> dict[str, AbstractSlot]:
+        return {name: OptionSlot(kind, self.asset, scheduled("VarianceTrade", self)) for name, kind in zip(self.names, ("call", "put"), strict=True)}
+
+    def signals(self) -> Signals:
+        return ((f"{self.slot}_forecast", self.forecast),)
+
+    def validate(self, setting: Setting) -> None:
+        validate_asset("VarianceTrade.asset", self.asset, setting.assets)
+
+    def terms(self, seen: Seen, memory: Any) -> dict[str, Any]:
+        spot = seen.quotes[self.asset].spot
+        return {name: spot * jnp.exp(sign * self.strangle) for name, sign in zip(self.names, (1.0, -1.0), strict=True)}
+
+    def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
+        forecast = seen.signals[f"{self.slot}_forecast"]
+        # Off the roll dates nothing is priced.
+        implied = jax.lax.cond(seen.dates[self.names[0]].rolls, lambda: self._implied(seen), lambda: jnp.asarray(forecast, jnp.result_type(float)))
+        gap = forecast - implied
+        wanted = jnp.clip(self.size * gap, -self.cap, self.cap) * gate(jnp.abs(gap) - self.threshold, seen.width)
+        vega = sum(seen.on_offer(name).mark.greeks["vega"][self.asset] for name in self.names)  # type: ignore[union-attr]
+        units = positive_ratio(wanted * seen.wealth, vega)
+        return target | {name: jnp.where(seen.rolls(name), units, target[name]) for name in self.names}, memory
+
+    def _implied(self, seen: Seen) -> Scalar:
+        quote, expiry = seen.quotes[self.asset], seen.dates[self.names[0]].chosen.expiry
+        forward = quote.forward(expiry)
+        total = implied_total_volatility(seen.price(self.names[0], forward), forward, quote.discount(expiry))
+        return total * (1.0 / jnp.sqrt(quote.years(expiry)))  # a quotient by what all paths share is rounded otherwise on two devices
