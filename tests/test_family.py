@@ -26,15 +26,24 @@ from mcengine.policy import (
     AllOf,
     AnyOf,
     ContractOverlay,
+    CostBudget,
     Cppi,
     DeltaHedge,
+    Derisk,
+    Drawdown,
     Drift,
+    Every,
     ForwardOverlay,
+    Ladder,
     Mix,
     Not,
     Rebalance,
     RolledPut,
+    Rung,
+    Shock,
     StaticPut,
+    Underwater,
+    VolSpike,
     VolTarget,
     When,
     chain,
@@ -68,9 +77,26 @@ RULES: dict[str, Any] = {
     ),
     "when": chain(MIX, When(AnyOf(Above(Ewma("equity", 3.0), 0.15), Drift(0.5)), Cppi(0.97, 8.0)), Rebalance(Drift(0.002))),
     "all_of": chain(MIX, When(AllOf(Above(Trend("equity", 4.0), -0.01), Not(Above(RealisedCorrelation("equity", "bond"), 0.03))), PUT)),
+    "alarms": chain(
+        MIX,
+        When(AnyOf(Shock(deviations=1.0), AllOf(VolSpike(ratio=1.1, fast=2.0, slow=4.0), Every(2))), Derisk(0.5)),
+        When(Drawdown(0.01, halflife=4.0), Derisk(0.8, asset="equity")),
+        Rebalance(AnyOf(Not(CostBudget(0.01, 4.6e-4)), Drift(0.01))),
+    ),
+    "ladder": chain(
+        MIX,
+        Ladder(
+            {
+                "tighten": Rung(0.01, 0.005, VolTarget(0.1, halflife=3.0)),
+                "derisk": Rung(0.02, 0.01, Derisk(0.5), Shock(deviations=1.5)),
+                "stop": Rung(0.04, 0.02, chain(Mix(equity=0.1), StaticPut(0.95))),
+            },
+            Underwater(20.0),
+        ),
+    ),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
 }
-HISTORICAL = ("hedged_put", "three_overlays", "when")
+HISTORICAL = ("hedged_put", "three_overlays", "when", "alarms", "ladder")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
 FORMULAS = ("three_overlays",)

@@ -18,7 +18,7 @@ from mcengine.market.regime_gbm import RegimeGBM
 from mcengine.market.regimes import Regimes, from_transition
 from mcengine.market.replay import Replay
 from mcengine.market.schwartz import Schwartz
-from mcengine.market.signal import AbstractSignal, Ewma, RealisedCorrelation, Signals, Trend
+from mcengine.market.signal import AbstractSignal, Ewma, Fall, RealisedCorrelation, Signals, Trend, VolRatio
 from mcengine.market.stress import Stress
 from mcengine.market.vasicek import Vasicek
 
@@ -33,6 +33,7 @@ __all__ = [
     "Bootstrap",
     "Event",
     "Ewma",
+    "Fall",
     "FlatRate",
     "Heston",
     "HullWhite",
@@ -50,5 +51,6 @@ __all__ = [
     "Stress",
     "Trend",
     "Vasicek",
+    "VolRatio",
     "from_transition",
 ]
