@@ -87,9 +87,9 @@ RULES: dict[str, Any] = {
         MIX,
         Ladder(
             {
-                "tighten": Rung(0.01, 0.005, VolTarget(0.1, halflife=3.0)),
-                "derisk": Rung(0.02, 0.01, Derisk(0.5), Shock(deviations=1.5)),
-                "stop": Rung(0.04, 0.02, chain(Mix(equity=0.1), StaticPut(0.95))),
+                "tighten": Rung(0.005, 0.002, VolTarget(0.1, halflife=3.0)),
+                "derisk": Rung(0.01, 0.005, Derisk(0.5), Shock(deviations=1.5)),
+                "stop": Rung(0.015, 0.01, chain(Mix(equity=0.1), PUT)),
             },
             Underwater(20.0),
         ),

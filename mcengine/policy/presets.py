@@ -9,10 +9,14 @@ from mcengine.policy.chain import Chain, chain
 from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
+from mcengine.policy.derisk import Derisk
 from mcengine.policy.forward_overlay import ForwardOverlay
+from mcengine.policy.gauge import Underwater
+from mcengine.policy.ladder import Ladder
 from mcengine.policy.mix import Mix
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
 from mcengine.policy.rebalance import Band
+from mcengine.policy.rung import Rung
 from mcengine.policy.stop_loss import StopLoss
 from mcengine.policy.vol_target import VolTarget
 
@@ -163,3 +167,25 @@ def contract_overlay(
     """
     overlay = ContractOverlay(contract, coverage, asset, schedule=Rolled(roll, roll), approximate=approximate)
     return chain(Mix(dict(weights)), overlay)
+
+
+def ladder(
+    weights: Weights, tighten: Scalar = 0.05, derisk: Scalar = 0.10, stop: Scalar = 0.15, recovered: Scalar = 0.5, halflife: Scalar = 63.0
+) -> Chain:
+    """The mix by levels of its drawdown: at half of ``tighten`` it is watched, then three quarters, half and none of it are held. It recovers.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        tighten: Drawdown at which three quarters are held.
+        derisk: Drawdown at which half of that is.
+        stop: Drawdown at which all is sold.
+        recovered: A level is left below this fraction of the drawdown that it was entered at, after 1, 5, 10 and 21 dates.
+        halflife: Dates in which the high is half forgotten.
+    """
+    rungs = {
+        "watch": Rung(0.5 * tighten, 0.5 * recovered * tighten),
+        "tighten": Rung(tighten, recovered * tighten, Derisk(0.75), cooldown=5),
+        "derisk": Rung(derisk, recovered * derisk, Derisk(0.5), cooldown=10),
+        "stop": Rung(stop, recovered * stop, Derisk(0.0), cooldown=21),
+    }
+    return chain(Mix(dict(weights)), Ladder(rungs, Underwater(halflife)))
