@@ -18,11 +18,12 @@ from mcengine.engine import recorder
 from mcengine.engine.path import Simulation
 from mcengine.instrument import Barrier, Rolled, RollSchedule
 from mcengine.ledger import Borrow, Exit, Financing, Fixed, HalfSpread, Impact, Margin, Proportional, Total
-from mcengine.market import Ewma, RealisedCorrelation, Trend
+from mcengine.market import Ewma, Forecast, Garch, Har, RealisedCorrelation, Rolling, Trend
 from mcengine.noise import Path
 from mcengine.policy import (
     Above,
     AbstractStage,
+    AdaptiveHedge,
     AllOf,
     AnyOf,
     ContractOverlay,
@@ -33,8 +34,10 @@ from mcengine.policy import (
     Drawdown,
     Drift,
     Every,
+    ForecastVolTarget,
     ForwardOverlay,
     Ladder,
+    Lean,
     Mix,
     Not,
     Rebalance,
@@ -94,9 +97,18 @@ RULES: dict[str, Any] = {
             Underwater(20.0),
         ),
     ),
+    "volatility": chain(
+        MIX,
+        ForecastVolTarget(0.1, Har(0.02, 0.1, 0.3, 0.4), leverage=2.0),
+        ForecastVolTarget(0.15, Garch(0.05, 0.04, 0.88, 0.06, ahead=3), asset="equity", leverage=2.0),
+        AdaptiveHedge(
+            0.2, {"trend": Lean(Trend("equity", 4.0), -2.0), "both": Lean(RealisedCorrelation("equity", "bond", 4.0), 0.1)}, low=-0.5, asset="equity"
+        ),
+        When(Above(Forecast("bond", Rolling(2)), 0.06), Derisk(0.5, asset="bond")),
+    ),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
 }
-HISTORICAL = ("hedged_put", "three_overlays", "when", "alarms", "ladder")
+HISTORICAL = ("hedged_put", "three_overlays", "when", "alarms", "ladder", "volatility")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
 FORMULAS = ("three_overlays",)

@@ -21,6 +21,7 @@ from mcengine.market.schwartz import Schwartz
 from mcengine.market.signal import AbstractSignal, Ewma, Fall, RealisedCorrelation, Signals, Trend, VolRatio
 from mcengine.market.stress import Stress
 from mcengine.market.vasicek import Vasicek
+from mcengine.market.volatility import AbstractVolatility, Forecast, Garch, Har, Own, Rolling
 
 __all__ = [
     "GBM",
@@ -28,6 +29,7 @@ __all__ = [
     "AbstractAsset",
     "AbstractSignal",
     "AbstractStandaloneAsset",
+    "AbstractVolatility",
     "Bates",
     "BondIndex",
     "Bootstrap",
@@ -35,16 +37,21 @@ __all__ = [
     "Ewma",
     "Fall",
     "FlatRate",
+    "Forecast",
+    "Garch",
+    "Har",
     "Heston",
     "HullWhite",
     "Kou",
     "Market",
     "Merton",
+    "Own",
     "PreparedMarket",
     "RealisedCorrelation",
     "RegimeGBM",
     "Regimes",
     "Replay",
+    "Rolling",
     "Scenario",
     "Schwartz",
     "Signals",

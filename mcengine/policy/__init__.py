@@ -3,6 +3,7 @@
 from mcengine.instrument import Target, gate
 from mcengine.policy import presets
 from mcengine.policy.above import Above
+from mcengine.policy.adaptive_hedge import AdaptiveHedge, Lean
 from mcengine.policy.alarm import CostBudget, Shock, VolSpike
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
 from mcengine.policy.calendar import Every, NearEvent
@@ -13,6 +14,7 @@ from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.derisk import Derisk
 from mcengine.policy.drawdown import Drawdown
 from mcengine.policy.drift import Drift
+from mcengine.policy.forecast_vol_target import ForecastVolTarget
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.fund import Fund
 from mcengine.policy.gauge import AbstractGauge, SignalGauge, Underwater
@@ -32,6 +34,7 @@ __all__ = [
     "AbstractGauge",
     "AbstractStage",
     "AbstractTrigger",
+    "AdaptiveHedge",
     "AllOf",
     "AnyOf",
     "Band",
@@ -45,11 +48,13 @@ __all__ = [
     "Drawdown",
     "Drift",
     "Every",
+    "ForecastVolTarget",
     "ForwardOverlay",
     "Fund",
     "Kind",
     "Ladder",
     "LadderMemory",
+    "Lean",
     "Level",
     "Mix",
     "NearEvent",

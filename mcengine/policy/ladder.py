@@ -27,14 +27,26 @@ from mcengine.policy.when import blend
 
 
 class Level(NamedTuple):
-    """Where one rung stands: its ``weight``, 0 or 1 where gates are hard, and the ``calm`` dates below its exit."""
+    """Where one rung stands.
+
+    Args:
+        weight: 0 or 1 where gates are hard.
+        calm: Dates in a row below its exit.
+    """
 
     weight: Scalar
     calm: Scalar
 
 
 class LadderMemory(NamedTuple):
-    """What a ladder carries: of the gauge, the levels by rung, of alarms and of stages."""
+    """What a ladder carries.
+
+    Args:
+        gauge: Memory of the gauge.
+        levels: By rung.
+        alarms: Memories of alarms, by rung.
+        stages: Memories of stages, by rung.
+    """
 
     gauge: Any
     levels: dict[str, Level]

@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from mcengine._model import Scalar
 from mcengine.instrument import Rolled
 from mcengine.instrument.base import AbstractContract
+from mcengine.market import RealisedCorrelation, Trend
+from mcengine.market.volatility import AbstractVolatility
+from mcengine.policy.adaptive_hedge import AdaptiveHedge, Lean
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.derisk import Derisk
+from mcengine.policy.forecast_vol_target import ForecastVolTarget
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.gauge import Underwater
 from mcengine.policy.ladder import Ladder
@@ -189,3 +193,33 @@ def ladder(
         "stop": Rung(stop, recovered * stop, Derisk(0.0), cooldown=21),
     }
     return chain(Mix(dict(weights)), Ladder(rungs, Underwater(halflife)))
+
+
+def vol_target(weights: Weights, volatility: AbstractVolatility, target: Scalar = 0.10, leverage: Scalar = 1.0, tolerance: Scalar = 0.01) -> Chain:
+    """The mix at a volatility target, by any forecast of its volatility, traded outside a band.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        volatility: ``Rolling``, ``Garch``, ``Har`` or ``Own``.
+        target: Volatility a year.
+        leverage: Most that the mix is multiplied by.
+        tolerance: Of the no-trade band, fraction of wealth.
+    """
+    return chain(Mix(dict(weights)), ForecastVolTarget(target, volatility, leverage=leverage), Band(tolerance))
+
+
+def adaptive_hedge(
+    weights: Weights, ratio: Scalar = 0.2, trend: Scalar = 2.0, correlation: Scalar = 0.3, asset: str = "equity", other: str = "bond"
+) -> Chain:
+    """The mix with a share of one asset sold that grows as its trend falls and as another asset stops to diversify it.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        ratio: Share sold where there is no trend and no correlation.
+        trend: Added for each unit by which ln of the spot is below its mean of some 60 steps.
+        correlation: Added for each unit of correlation between the two assets.
+        asset: The asset sold.
+        other: The asset that diversifies it.
+    """
+    leans = {"trend": Lean(Trend(asset), -1.0 * trend), "correlation": Lean(RealisedCorrelation(asset, other), correlation)}
+    return chain(Mix(dict(weights)), AdaptiveHedge(ratio, leans, asset=asset))
