@@ -18,7 +18,7 @@ from mcengine.engine import recorder
 from mcengine.engine.path import Simulation
 from mcengine.instrument import Barrier, Rolled, RollSchedule
 from mcengine.ledger import Borrow, Exit, Financing, Fixed, HalfSpread, Impact, Margin, Proportional, Total
-from mcengine.market import Ewma, Forecast, Garch, Har, RealisedCorrelation, Rolling, Trend
+from mcengine.market import Ewma, Forecast, Garch, Har, Implied, RealisedCorrelation, Rolling, Trend
 from mcengine.noise import Path
 from mcengine.policy import (
     Above,
@@ -101,6 +101,7 @@ RULES: dict[str, Any] = {
         MIX,
         ForecastVolTarget(0.1, Har(0.02, 0.1, 0.3, 0.4), leverage=2.0),
         ForecastVolTarget(0.15, Garch(0.05, 0.04, 0.88, 0.06, ahead=3), asset="equity", leverage=2.0),
+        ForecastVolTarget(0.15, Implied(3), asset="equity"),
         AdaptiveHedge(
             0.2, {"trend": Lean(Trend("equity", 4.0), -2.0), "both": Lean(RealisedCorrelation("equity", "bond", 4.0), 0.1)}, low=-0.5, asset="equity"
         ),

@@ -6,7 +6,7 @@ import pytest
 
 import mcengine as mc
 from mcengine.engine import recorder
-from mcengine.market import Ewma, Forecast, Garch, Har, Own, RealisedCorrelation, Rolling, Trend
+from mcengine.market import Ewma, Forecast, Garch, Har, Implied, Own, RealisedCorrelation, Rolling, Trend
 from mcengine.policy import AdaptiveHedge, ForecastVolTarget, Lean, Mix, VolTarget, chain
 from mcengine.statistics import estimate
 
@@ -25,6 +25,8 @@ OF_GARCH = {"theta": 0.04, "alpha": 0.03, "gamma": 0.08, "beta": 0.9}
         (lambda: Rolling(0), "Rolling.window: expected a whole number of steps from 1, got 0"),
         (lambda: Garch(0.04, ahead=0), "Garch.ahead: expected a whole number of steps from 1, got 0"),
         (lambda: Garch(0.04, alpha=0.2), r"Garch: expected a stationary variance, alpha \+ gamma/2 \+ beta below 1, got 1\.1"),
+        (lambda: Forecast("equity", Implied()), "Forecast.volatility: expected one that needs no option prices"),
+        (lambda: ForecastVolTarget(0.1, Implied()), "ForecastVolTarget.asset: expected the asset whose options are read for Implied, got the whole"),
         (lambda: Har(0.04, 0.2, 0.3, 0.5), r"Har: expected a stationary variance, day \+ week \+ month below 1, got 1"),
         (lambda: Forecast("equity", 0.2), "Forecast.volatility: expected a forecast such as Rolling, Garch, Har or Own, got float"),
         (lambda: ForecastVolTarget(0.1, Ewma("equity")), "ForecastVolTarget.volatility: expected a forecast such as Rolling"),
@@ -142,3 +144,13 @@ def test_under_heston():
         expected = 0.1 * (15.0 / 13.0) ** 0.5 if name == "rolling" else 0.1
         assert estimate.mean(found[name]).value == pytest.approx(expected, rel=0.05), name
         assert found[name].std() / found[name].mean() < 0.6 * found["none"].std() / found["none"].mean(), name
+
+
+def test_implied_from_the_market_s_own_options(gbm_market, float64):
+    """Black's model pays sqrt(1.2) x .2 for volatility whatever the dividend: the factor is .1 over that on every date; nothing is bought or paid."""
+    rule = chain(Mix(equity=0.6, bond=0.3), ForecastVolTarget(0.1, Implied(5), asset="equity"))
+    table = mc.Study(gbm_market, rule, steps=6, years=6 / 252, costs=mc.ledger.Proportional(0.0, 0.01)).trace([0, 1])
+    column = lambda name: table[name].to_numpy().reshape(2, 7)  # noqa: E731
+    share = column("equity.units")[:, 1:] * column("equity.spot")[:, :-1] / column("wealth")[:, :-1]
+    np.testing.assert_allclose(share, 0.6 * 0.1 / (0.2 * 1.2**0.5), rtol=1e-7)
+    assert (column("implied_equity.units") == 0.0).all()

@@ -21,7 +21,7 @@ from mcengine.market.schwartz import Schwartz
 from mcengine.market.signal import AbstractSignal, Ewma, Fall, RealisedCorrelation, Signals, Trend, VolRatio
 from mcengine.market.stress import Stress
 from mcengine.market.vasicek import Vasicek
-from mcengine.market.volatility import AbstractVolatility, Forecast, Garch, Har, Own, Rolling
+from mcengine.market.volatility import AbstractVolatility, Forecast, Garch, Har, Implied, Own, Rolling
 
 __all__ = [
     "GBM",
@@ -42,6 +42,7 @@ __all__ = [
     "Har",
     "Heston",
     "HullWhite",
+    "Implied",
     "Kou",
     "Market",
     "Merton",

@@ -6,6 +6,7 @@ With r the log-return of a step of dt years and variances v a year:
                  mean of the next n steps: theta + (v - theta) (1 - p^n) / (n (1 - p))
     Har          v = (1 - d - w - m) theta + d RV_1 + w RV_5 + m RV_22,   RV_n the rolling mean above (Corsi, J. Financial Econometrics 7(2), 2009)
     Own          what the market has: the variance that moves the model, the volatility index quoted on a day of history
+    Implied      of a call at the money forward, from the market's own pricer
 """
 
 import abc
@@ -62,6 +63,38 @@ class Own(AbstractVolatility):
         return own
 
 
+@model
+class Implied(AbstractVolatility):
+    """Implied by a call at the money forward that has ``steps`` to live, as the market prices it; for a rule on one asset, which reads it there.
+
+    Args:
+        steps: To the call's expiry.
+
+    Raises:
+        ValueError: For what is no count of steps.
+    """
+
+    steps: int = static(default=21)
+
+    def canonical(self) -> dict[str, Any]:
+        _check_steps("Implied.steps", self.steps)
+        return {}
+
+    def start(self, own: Scalar) -> Any:
+        return ()
+
+    def step(self, memory: Any, square: Scalar, fell: Scalar) -> Any:
+        return ()
+
+    def variance(self, memory: Any, own: Scalar) -> Scalar:
+        return own
+
+
+def _check_steps(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name}: expected a whole number of steps from 1, got {value!r}")
+
+
 def _mean(squares: tuple[Scalar, ...]) -> Scalar:
     """Number by number: the sum of an array may be taken in another order in blocks of another size."""
     return sum(squares[1:], start=squares[0]) / len(squares)
@@ -81,8 +114,7 @@ class Rolling(AbstractVolatility):
     window: int = static(default=21)
 
     def canonical(self) -> dict[str, Any]:
-        if isinstance(self.window, bool) or not isinstance(self.window, int) or self.window < 1:
-            raise ValueError(f"Rolling.window: expected a whole number of steps from 1, got {self.window!r}")
+        _check_steps("Rolling.window", self.window)
         return {}
 
     def start(self, own: Scalar) -> tuple[Scalar, ...]:
@@ -117,8 +149,7 @@ class Garch(AbstractVolatility):
     ahead: int = static(default=1)
 
     def canonical(self) -> dict[str, Any]:
-        if isinstance(self.ahead, bool) or not isinstance(self.ahead, int) or self.ahead < 1:
-            raise ValueError(f"Garch.ahead: expected a whole number of steps from 1, got {self.ahead!r}")
+        _check_steps("Garch.ahead", self.ahead)
         return {}
 
     @property
@@ -206,6 +237,8 @@ class Forecast(AbstractSignal):
 
     def canonical(self) -> dict[str, Any]:
         check_volatility("Forecast.volatility", self.volatility)
+        if isinstance(self.volatility, Implied):
+            raise ValueError("Forecast.volatility: expected one that needs no option prices, which signals do not see, got Implied")
         return {}
 
     @property

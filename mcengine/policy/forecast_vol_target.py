@@ -4,10 +4,11 @@ from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import ndtri
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.instrument import Target
-from mcengine.market.volatility import check_volatility
+from mcengine.instrument import AbstractSlot, OptionSlot, Rolled, Target
+from mcengine.market.volatility import Implied, check_volatility
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio, validate_asset
 from mcengine.policy.seen import Seen
 
@@ -26,7 +27,7 @@ class ForecastVolTarget(AbstractStage):
 
     Args:
         target: Volatility a year, of what is scaled.
-        volatility: ``Rolling``, ``Garch``, ``Har`` or ``Own``, of ``mcengine.market``.
+        volatility: ``Rolling``, ``Garch``, ``Har``, ``Implied`` or ``Own``, of ``mcengine.market``.
         asset: The asset scaled; "" is the whole sleeve.
         leverage: Most that it is multiplied by.
 
@@ -43,6 +44,8 @@ class ForecastVolTarget(AbstractStage):
 
     def canonical(self) -> dict[str, Any]:
         check_volatility("ForecastVolTarget.volatility", self.volatility)
+        if isinstance(self.volatility, Implied) and not self.asset:
+            raise ValueError("ForecastVolTarget.asset: expected the asset whose options are read for Implied, got the whole sleeve")
         return {}
 
     def validate(self, setting: Setting) -> None:
@@ -54,6 +57,25 @@ class ForecastVolTarget(AbstractStage):
     def _names(self, seen: Seen) -> tuple[str, ...]:
         return (self.asset,) if self.asset else seen.risky
 
+    @property
+    def _slot(self) -> str:
+        return f"implied_{self.asset}"
+
+    def slots(self) -> dict[str, AbstractSlot]:
+        """A call that is priced on every date and never bought, where its implied volatility is read."""
+        return {self._slot: OptionSlot("call", self.asset, Rolled(self.volatility.steps, 1))} if isinstance(self.volatility, Implied) else {}
+
+    def terms(self, seen: Seen, memory: Any) -> dict[str, Any]:
+        return {name: seen.quotes[self.asset].forward(seen.dates[name].chosen.expiry) for name in self.slots()}
+
+    def _own(self, part: Target, seen: Seen) -> Scalar:
+        """The market's own variance a year; by options at the money forward C = D F (2 N(s / 2) - 1), s the total volatility."""
+        if not isinstance(self.volatility, Implied):
+            return seen.variance(part)
+        quote, expiry = seen.quotes[self.asset], seen.dates[self._slot].chosen.expiry
+        value = seen.on_offer(self._slot).mark.price / (quote.discount(expiry) * quote.forward(expiry))  # type: ignore[union-attr]
+        return (2.0 * ndtri(0.5 + 0.5 * value)) ** 2 / quote.years(expiry)
+
     def start(self, seen: Seen) -> _Memory:
         none = jnp.zeros_like(seen.wealth)
         return _Memory(self.volatility.start(none), dict.fromkeys(self._names(seen), none))
@@ -61,7 +83,7 @@ class ForecastVolTarget(AbstractStage):
     def act(self, target: Target, seen: Seen, memory: _Memory) -> tuple[Target, _Memory]:
         names = self._names(seen)
         part = {name: target[name] if name in names else jnp.zeros_like(target[name]) for name in seen.risky}
-        own = seen.variance(part)
+        own = self._own(part, seen)
         own = jnp.where(own > 0.0, own, self.target**2)  # of a sleeve that is empty: it is multiplied by 1
         value = sum((memory.basket[name] * seen.prices[name] for name in names), start=0.0)
         held = value > 0.0
