@@ -138,7 +138,7 @@ def test_under_heston():
     forecasts = {"rolling": Rolling(15), "garch": Garch(0.04, 0.06, 0.93), "har": Har(0.04, 0.05, 0.25, 0.65)}
     books = {"none": Mix(equity=1.0)} | {n: chain(Mix(equity=1.0), ForecastVolTarget(0.1, v, leverage=2.0)) for n, v in forecasts.items()}
     study = mc.Study(mc.market.Market({"equity": equity}, rate=0.03), books, steps=252, recorders=(recorder.Volatility(),))
-    result = study.run(8192, seed=8, progress=False)
+    result = study.run(4096, seed=8, progress=False)
     found = {name: result[name]["volatility"].astype(float) for name in books}
     for name in forecasts:
         expected = 0.1 * (15.0 / 13.0) ** 0.5 if name == "rolling" else 0.1
