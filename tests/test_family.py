@@ -18,35 +18,23 @@ from mcengine.engine import recorder
 from mcengine.engine.path import Simulation
 from mcengine.instrument import Barrier, Rolled, RollSchedule
 from mcengine.ledger import Borrow, Exit, Financing, Fixed, HalfSpread, Impact, Margin, Proportional, Total
-from mcengine.market import Ewma, Forecast, Garch, Har, Implied, RealisedCorrelation, Rolling, Trend
+from mcengine.market import Ewma, RealisedCorrelation, Trend
 from mcengine.noise import Path
 from mcengine.policy import (
     Above,
     AbstractStage,
-    AdaptiveHedge,
     AllOf,
     AnyOf,
     ContractOverlay,
-    CostBudget,
     Cppi,
     DeltaHedge,
-    Derisk,
-    Drawdown,
     Drift,
-    Every,
-    ForecastVolTarget,
     ForwardOverlay,
-    Ladder,
-    Lean,
     Mix,
     Not,
     Rebalance,
     RolledPut,
-    Rung,
-    Shock,
     StaticPut,
-    Underwater,
-    VolSpike,
     VolTarget,
     When,
     chain,
@@ -80,36 +68,9 @@ RULES: dict[str, Any] = {
     ),
     "when": chain(MIX, When(AnyOf(Above(Ewma("equity", 3.0), 0.15), Drift(0.5)), Cppi(0.97, 8.0)), Rebalance(Drift(0.002))),
     "all_of": chain(MIX, When(AllOf(Above(Trend("equity", 4.0), -0.01), Not(Above(RealisedCorrelation("equity", "bond"), 0.03))), PUT)),
-    "alarms": chain(
-        MIX,
-        When(AnyOf(Shock(deviations=1.0), AllOf(VolSpike(ratio=1.1, fast=2.0, slow=4.0), Every(2))), Derisk(0.5)),
-        When(Drawdown(0.01, halflife=4.0), Derisk(0.8, asset="equity")),
-        Rebalance(AnyOf(Not(CostBudget(0.01, 4.6e-4)), Drift(0.01))),
-    ),
-    "ladder": chain(
-        MIX,
-        Ladder(
-            {
-                "tighten": Rung(0.005, 0.002, VolTarget(0.1, halflife=3.0)),
-                "derisk": Rung(0.01, 0.005, Derisk(0.5), Shock(deviations=1.5)),
-                "stop": Rung(0.015, 0.01, chain(Mix(equity=0.1), PUT)),
-            },
-            Underwater(20.0),
-        ),
-    ),
-    "volatility": chain(
-        MIX,
-        ForecastVolTarget(0.1, Har(0.02, 0.1, 0.3, 0.4), leverage=2.0),
-        ForecastVolTarget(0.15, Garch(0.05, 0.04, 0.88, 0.06, ahead=3), asset="equity", leverage=2.0),
-        ForecastVolTarget(0.15, Implied(3), asset="equity"),
-        AdaptiveHedge(
-            0.2, {"trend": Lean(Trend("equity", 4.0), -2.0), "both": Lean(RealisedCorrelation("equity", "bond", 4.0), 0.1)}, low=-0.5, asset="equity"
-        ),
-        When(Above(Forecast("bond", Rolling(2)), 0.06), Derisk(0.5, asset="bond")),
-    ),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
 }
-HISTORICAL = ("hedged_put", "three_overlays", "when", "alarms", "ladder", "volatility")
+HISTORICAL = ("hedged_put", "three_overlays", "when")
 """Rules that between them have every kind of part but futures, whose price is not the forward's where the rate moves."""
 
 FORMULAS = ("three_overlays",)
