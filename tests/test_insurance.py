@@ -307,7 +307,7 @@ class TestRefusals:
             (lambda: PutSpread(0.8, 0.9), "PutSpread.lower: expected a number below upper = 0.8, got 0.9"),
             (lambda: Collar(0.9, tenor=5, roll=6), "Collar.roll: expected whole numbers of steps"),
             (lambda: DrawdownControl(0.1, 0.2), "DrawdownControl.begins: expected a number below limit = 0.1, got 0.2"),
-            (lambda: Every(0), "Every.steps: expected a whole number of 1 or more, got 0"),
+            (lambda: Every(0), "Every.steps: expected a whole number of at least 1, got 0"),
         ],
     )
     def test_a_part(self, make, message):

@@ -6,7 +6,6 @@ Statistical tolerances are in standard errors of the run (4, with fixed seeds), 
 import dataclasses
 import math
 from types import SimpleNamespace
-from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -16,11 +15,25 @@ from reference import black
 from scipy.stats import norm
 
 import mcengine as mc
-from mcengine._model import Scalar, model, number, with_parameters
 from mcengine._model import replace as changed
+from mcengine._model import with_parameters
 from mcengine.engine import recorder
 from mcengine.market.correlation import to_matrix
-from mcengine.policy import AbstractStage, Band, Cppi, DeltaHedge, Drift, Mix, RolledPut, StaticPut, StopLoss, VolTarget, When, chain, gate
+from mcengine.policy import (
+    Band,
+    Cppi,
+    DeltaHedge,
+    Drift,
+    ForecastVolTarget,
+    Mix,
+    RolledPut,
+    StaticPut,
+    StopLoss,
+    VolTarget,
+    When,
+    chain,
+    gate,
+)
 from mcengine.statistics import estimate
 
 ERRORS = 4.0
@@ -403,18 +416,6 @@ def standardised(x):
     return (x - x.mean()) / x.std()
 
 
-@model
-class InstantVolTarget(AbstractStage):
-    """Knows the instantaneous variance, as no fund does."""
-
-    target: Scalar = number(above=0.0)
-
-    kind: ClassVar[str] = "scaler"
-
-    def act(self, target, seen, memory):
-        return seen.scale(target, self.target / jnp.sqrt(seen.quotes["equity"].variance)), memory
-
-
 def test_vol_target_under_heston():
     """With w = s*/sqrt(v) and mu = r, ln V_T ~ N((r - s*^2/2) T, s*^2 T) whatever rho and xi; daily dates add 0.15 % to its sd.
 
@@ -423,7 +424,7 @@ def test_vol_target_under_heston():
     r, target = 0.03, 0.1
     equity = mc.market.Heston(spot=100.0, v0=0.04, kappa=4.0, theta=0.04, vol_of_vol=0.3, rho=-0.7, drift=r)
     books = {
-        "instant": chain(Mix(equity=1.0), InstantVolTarget(target)),
+        "instant": chain(Mix(equity=1.0), ForecastVolTarget(target, mc.market.Own(), leverage=1e9)),
         "estimate": chain(Mix(equity=1.0), VolTarget(target, initial=0.2)),
         "none": Mix(equity=1.0),
     }

@@ -10,8 +10,28 @@ import pytest
 import mcengine as mc
 from mcengine._model import Scalar, model, number
 from mcengine.engine import recorder
-from mcengine.market import Ewma, RealisedCorrelation, Trend
-from mcengine.policy import Above, AbstractTrigger, AllOf, AnyOf, Band, Cppi, Drift, Mix, Not, Rebalance, RolledPut, When, chain
+from mcengine.market import Ewma, Fall, RealisedCorrelation, Trend
+from mcengine.policy import (
+    Above,
+    AbstractTrigger,
+    AllOf,
+    AnyOf,
+    Band,
+    CostBudget,
+    Cppi,
+    Drawdown,
+    Drift,
+    Every,
+    Mix,
+    NearEvent,
+    Not,
+    Rebalance,
+    RolledPut,
+    Shock,
+    VolSpike,
+    When,
+    chain,
+)
 
 STEPS = 24
 
@@ -57,6 +77,15 @@ def test_weights(trigger, weight, float64):
         (lambda: Above(0.2, 0.1), "Above.signal: expected a signal such as Ewma, got float"),
         (lambda: Drift(-0.1), "Drift.tolerance: expected a number not below 0"),
         (lambda: Ewma("equity", halflife=0.0), "Ewma.halflife: expected a number above 0"),
+        (lambda: Every(0), "Every.steps: expected a whole number of at least 1, got 0"),
+        (lambda: Every(5, first=-1), "Every.first: expected a whole number of at least 0, got -1"),
+        (lambda: Every(2.5), r"Every.steps: expected a whole number of at least 1, got 2\.5"),
+        (lambda: NearEvent("vote", before=0), "NearEvent.before: expected a date before or after the event to fire on, got 0 and 0"),
+        (lambda: VolSpike(fast=60.0, slow=20.0), "VolRatio.fast: expected a halflife below slow = 20, got 60"),
+        (lambda: Shock(side="sideways"), "Shock.side: expected 'down', 'up' or 'either', got 'sideways'"),
+        (lambda: Shock(deviations=0.0), "Shock.deviations: expected a number above 0"),
+        (lambda: Drawdown(1.5), "Drawdown.depth: expected a number below 1"),
+        (lambda: CostBudget(allowance=0.0), "CostBudget.allowance: expected a number above 0"),
     ],
 )
 def test_refused(make, message):
@@ -67,6 +96,78 @@ def test_refused(make, message):
 def test_a_signal_of_an_asset_the_market_lacks(gbm_market):
     with pytest.raises(ValueError, match=r"signals.ewma_equty: unknown asset 'equty'; did you mean equity"):
         mc.Study(gbm_market, chain(Mix(equity=1.0), When(Above(Ewma("equty"), 0.2), Cppi(0.9))), steps=STEPS)
+
+
+@pytest.mark.parametrize(
+    ("trigger", "message"),
+    [
+        (NearEvent("vot"), "NearEvent.event: unknown event 'vot'; did you mean vote"),
+        (NearEvent("vote"), f"NearEvent.event: expected an event by the horizon, step {STEPS}, got 'vote' on step 30"),
+        (Shock("equty"), "Shock.asset: unknown asset 'equty'; did you mean equity"),
+        (VolSpike("equty"), "signals.volratio_equty: unknown asset 'equty'"),
+    ],
+)
+def test_a_trigger_that_does_not_fit_the_study(gbm_market, trigger, message):
+    market = mc.replace(gbm_market, events={"vote": mc.market.Event(date=30 / 252, sd={"equity": 0.03})})
+    with pytest.raises(ValueError, match=message):
+        mc.Study(market, chain(Mix(equity=1.0), When(Not(trigger), Cppi(0.9))), steps=STEPS, years=STEPS / 252)
+
+
+def fired(trigger, dates):
+    """Dates on which a trigger fires, of what is seen on each."""
+    memory, found = trigger.start(dates[0]), []
+    for k, seen in enumerate(dates):
+        weight, memory = trigger.fires(seen, memory)
+        found += [k] if float(weight) == 1.0 else []
+        assert float(weight) in (0.0, 1.0)
+    return found
+
+
+def dates(n=12, **columns):
+    """What is seen on n dates, hard gates: each column is a list."""
+    return [SimpleNamespace(step=k, width=0.0, start_wealth=1.0, **{name: column[k] for name, column in columns.items()}) for k in range(n)]
+
+
+def test_triggers_of_the_calendar():
+    assert fired(Every(3), dates()) == [0, 3, 6, 9]
+    assert fired(Every(4, first=2), dates()) == [2, 6, 10]
+    coming = dates(until=[lambda event, k=k: {"vote": 6}[event] - k for k in range(12)])
+    assert fired(NearEvent("vote", before=2), coming) == [4, 5]
+    assert fired(NearEvent("vote", before=1, after=3), coming) == [5, 6, 7, 8]
+    assert fired(NearEvent("vote", before=0, after=1), coming) == [6]
+
+
+def test_a_drawdown_is_forgotten_where_it_is_told_to(float64):
+    """10 % down from date 2 on: for good, or until the fall that is remembered, 1 - V/H with H - V halved each date, is below 3 %."""
+    fallen = dates(wealth=[1.0, 1.0] + [0.9] * 10)
+    assert fired(Drawdown(0.03), fallen) == list(range(2, 12))
+    gaps = 0.1 * 0.5 ** np.arange(1, 11)
+    assert fired(Drawdown(0.03, halflife=1.0), fallen) == [2 + k for k in range(10) if gaps[k] / (0.9 + gaps[k]) >= 0.03]
+
+
+def test_a_cost_budget_accrues(float64):
+    """.004 paid at once of an allowance of .001 and .004 a quarter: it fires until .75 years have passed."""
+    seen = dates(costs=[{"fee": 0.003, "spread": 0.001}] * 12, time=list(np.arange(12) / 4.0))
+    assert fired(CostBudget(rate=0.004, allowance=0.001), seen) == [0, 1, 2, 3]
+
+
+def test_a_shock_is_a_move_of_so_many_deviations_of_the_day(float64):
+    """At 1 % a day a fall of 5 % is one of 5; on the date of an event announced with 4 % it is 5 / sqrt(17) = 1.2."""
+
+    def days(event):
+        """The spot falls on date 5; announced for date 5 or not."""
+        quotes = [
+            {"equity": SimpleNamespace(spot=100.0 * np.exp(-0.05 * (k >= 5)), variance=0.0252, event_variance=lambda to: event * (to == 5))}
+            for k in range(12)
+        ]
+        return dates(quotes=quotes, dt=[1.0 / 252] * 12)
+
+    assert fired(Shock(deviations=4.9), days(0.0)) == [5]
+    assert fired(Shock(deviations=5.1), days(0.0)) == []
+    assert fired(Shock(deviations=4.9, side="up"), days(0.0)) == []
+    assert fired(Shock(deviations=4.9, side="either"), days(0.0)) == [5]
+    assert fired(Shock(deviations=1.3), days(0.04**2)) == []
+    assert fired(Shock(deviations=1.2), days(0.04**2)) == [5]
 
 
 def test_two_signals_of_one_name(gbm_market):
@@ -101,6 +202,7 @@ def books(gbm_market, weights):
             mix,
             When(AllOf(Above(Ewma("equity", 5.0), 0.2), Above(Trend("equity", 10.0), 0.0)), Cppi(0.9)),
             When(Above(RealisedCorrelation("equity", "bond", 10.0), 0.0), Cppi(0.9)),
+            When(AllOf(VolSpike(fast=3.0, slow=10.0), Above(Fall("equity", 20.0), 0.02), Above(Fall("equity"), 0.05, name="fall")), Cppi(0.9)),
         ),
     }
     study = mc.Study(gbm_market, rules, steps=STEPS, costs=mc.ledger.Proportional(5e-4, 0.01), recorders=(recorder.Wealth(),))
@@ -140,6 +242,7 @@ def test_signals(books):
     decay = {h: 2.0 ** (-1.0 / h) for h in (5.0, 10.0)}
     variance, trend = np.full(8, 0.04), np.zeros(8)
     moments = [np.full(8, 1e-4), np.full(8, 1e-4), np.zeros(8)]
+    fast, slow, spots, faded = np.full(8, 0.04), np.full(8, 0.04), books("equity.spot"), np.zeros(8)
     for k in range(STEPS):
         x, y = returns["equity"][:, k], returns["bond"][:, k]
         variance = decay[5.0] * variance + (1.0 - decay[5.0]) * x**2 * STEPS
@@ -149,3 +252,8 @@ def test_signals(books):
         np.testing.assert_allclose(books("signal.trend_equity")[:, k + 1], trend, rtol=1e-9, atol=1e-14)
         correlation = moments[2] / np.sqrt(moments[0] * moments[1])
         np.testing.assert_allclose(books("signal.realisedcorrelation_equity_bond")[:, k + 1], correlation, rtol=1e-9, atol=1e-12)
+        fast, slow = (h * old + (1.0 - h) * x**2 * STEPS for h, old in ((2.0 ** (-1 / 3), fast), (decay[10.0], slow)))
+        np.testing.assert_allclose(books("signal.volratio_equity")[:, k + 1], np.sqrt(fast / slow), rtol=1e-9)
+        faded = 2.0 ** (-1 / 20) * np.maximum(faded - x, 0.0)
+        np.testing.assert_allclose(books("signal.fall_equity")[:, k + 1], 1.0 - np.exp(-faded), rtol=1e-9, atol=1e-14)
+        np.testing.assert_allclose(books("signal.fall")[:, k + 1], 1.0 - spots[:, k + 1] / spots[:, : k + 2].max(axis=1), rtol=1e-9, atol=1e-14)

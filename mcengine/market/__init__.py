@@ -18,9 +18,10 @@ from mcengine.market.regime_gbm import RegimeGBM
 from mcengine.market.regimes import Regimes, from_transition
 from mcengine.market.replay import Replay
 from mcengine.market.schwartz import Schwartz
-from mcengine.market.signal import AbstractSignal, Ewma, RealisedCorrelation, Signals, Trend
+from mcengine.market.signal import AbstractSignal, Ewma, Fall, RealisedCorrelation, Signals, Trend, VolRatio
 from mcengine.market.stress import Stress
 from mcengine.market.vasicek import Vasicek
+from mcengine.market.volatility import AbstractVolatility, Forecast, Garch, Har, Implied, Own, Rolling
 
 __all__ = [
     "GBM",
@@ -28,27 +29,36 @@ __all__ = [
     "AbstractAsset",
     "AbstractSignal",
     "AbstractStandaloneAsset",
+    "AbstractVolatility",
     "Bates",
     "BondIndex",
     "Bootstrap",
     "Event",
     "Ewma",
+    "Fall",
     "FlatRate",
+    "Forecast",
+    "Garch",
+    "Har",
     "Heston",
     "HullWhite",
+    "Implied",
     "Kou",
     "Market",
     "Merton",
+    "Own",
     "PreparedMarket",
     "RealisedCorrelation",
     "RegimeGBM",
     "Regimes",
     "Replay",
+    "Rolling",
     "Scenario",
     "Schwartz",
     "Signals",
     "Stress",
     "Trend",
     "Vasicek",
+    "VolRatio",
     "from_transition",
 ]

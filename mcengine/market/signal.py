@@ -118,6 +118,76 @@ class Trend(AbstractSignal):
         return -memory
 
 
+class _Variances(NamedTuple):
+    fast: Scalar
+    slow: Scalar
+
+
+@model
+class VolRatio(AbstractSignal):
+    """Realised volatility of late over that of the longer past, both exponentially weighted; 1 at the start.
+
+    Args:
+        asset: The asset watched.
+        fast: Halflife of the first, steps.
+        slow: Halflife of the second, steps.
+
+    Raises:
+        ValueError: For a fast halflife that is not below the slow one.
+    """
+
+    asset: str = static()
+    fast: Scalar = number(default=5.0, above=0.0)
+    slow: Scalar = number(default=60.0, above=0.0)
+
+    def check(self) -> None:
+        if not self.fast < self.slow:
+            raise ValueError(f"VolRatio.fast: expected a halflife below slow = {float(self.slow):g}, got {float(self.fast):g}")
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        return (self.asset,)
+
+    def start(self, quotes: Quotes) -> _Variances:
+        variance = jnp.maximum(quotes[self.asset].variance, 1e-8)
+        return _Variances(variance, variance)
+
+    def step(self, memory: _Variances, before: Quotes, after: Quotes, dt: Scalar) -> _Variances:
+        square = _log_return(before, after, self.asset) ** 2 / dt
+        return _Variances(*(old + (1.0 - _decay(h)) * (square - old) for old, h in zip(memory, (self.fast, self.slow), strict=True)))
+
+    def value(self, memory: _Variances) -> Scalar:
+        return jnp.sqrt(jnp.maximum(memory.fast, 1e-12) / jnp.maximum(memory.slow, 1e-12))
+
+
+@model
+class Fall(AbstractSignal):
+    """How far a spot is below its high, 1 - S / H. On each date ln(H / S) is forgotten by 2^{-1/halflife}, so a price that stands still recovers.
+
+    Args:
+        asset: The asset watched.
+        halflife: Steps; None never forgets.
+    """
+
+    asset: str = static()
+    halflife: Scalar | None = number(default=None, above=0.0)
+
+    @property
+    def assets(self) -> tuple[str, ...]:
+        return (self.asset,)
+
+    def start(self, quotes: Quotes) -> Scalar:
+        """ln(H / S)."""
+        return 0.0 * quotes[self.asset].spot
+
+    def step(self, memory: Scalar, before: Quotes, after: Quotes, dt: Scalar) -> Scalar:
+        kept = 1.0 if self.halflife is None else _decay(self.halflife)
+        return kept * jnp.maximum(memory - _log_return(before, after, self.asset), 0.0)
+
+    def value(self, memory: Scalar) -> Scalar:
+        return -jnp.expm1(-memory)
+
+
 class _Moments(NamedTuple):
     first: Scalar
     second: Scalar

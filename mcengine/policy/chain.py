@@ -8,6 +8,7 @@ from mcengine.instrument import AbstractSlot, Target
 from mcengine.market import Signals
 from mcengine.policy.base import AbstractStage, Kind, Setting
 from mcengine.policy.fund import Fund
+from mcengine.policy.ladder import Ladder
 from mcengine.policy.seen import Seen
 from mcengine.policy.when import When
 
@@ -111,14 +112,16 @@ def _funded(stages: tuple[Any, ...]) -> tuple[Any, ...]:
         raise ValueError(
             f"chain: expected hedges after the overlays and what pays for them, got one inside {type(stages[last]).__name__}; put it after"
         )
-    if isinstance(stages[0], When):
-        raise ValueError("chain: expected an allocator that acts on every date before overlays, got When")
+    if isinstance(stages[0], When | Ladder):
+        raise ValueError(f"chain: expected an allocator that acts on every date before overlays, got {type(stages[0]).__name__}")
     return (*stages[: last + 1], Fund(), *stages[last + 1 :])
 
 
 def _unfunded(stage: Any) -> Any:
     if isinstance(stage, When):
         return replace(stage, stage=_unfunded(stage.stage))
+    if isinstance(stage, Ladder):
+        return replace(stage, rungs={name: replace(rung, stage=_unfunded(rung.stage)) for name, rung in stage.rungs.items()})
     if isinstance(stage, Chain):
         return Chain({name: _unfunded(one) for name, one in stage.stages.items() if not isinstance(one, Fund)})
     return stage
@@ -132,7 +135,7 @@ def kinds(stage: Any) -> tuple[Kind, ...]:
     """
     if isinstance(stage, When):
         return kinds(stage.stage)
-    if isinstance(stage, Chain):
+    if isinstance(stage, Chain | Ladder):
         return tuple(kind for one in stage.stages.values() for kind in kinds(one))
     return () if isinstance(stage, Fund) else (stage.kind,)
 
@@ -142,7 +145,7 @@ def _check_order(stages: tuple[AbstractStage, ...]) -> None:
     before: list[tuple[Kind, str]] = []
     for k, stage in enumerate(stages):
         name = type(stage).__name__
-        if stage.kind == "allocator" and k and not isinstance(stage, When):
+        if stage.kind == "allocator" and k and not isinstance(stage, When | Ladder):
             raise ValueError(f"chain: expected an allocator first, or under a When, got {name} after {type(stages[k - 1]).__name__}")
         for kind in kinds(stage):
             wrong = next(((other, whose) for other, whose in before if other in AFTER[kind]), None)

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcengine._model import Scalar
+from mcengine.policy.calendar import Every
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.collar import Collar
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.drawdown_control import DrawdownControl
-from mcengine.policy.every import Every
 from mcengine.policy.floors import HighWater
 from mcengine.policy.mix import Mix
 from mcengine.policy.obpi import Obpi, SyntheticPut

@@ -5,14 +5,22 @@ from collections.abc import Mapping
 from mcengine._model import Scalar
 from mcengine.instrument import Rolled
 from mcengine.instrument.base import AbstractContract
+from mcengine.market import RealisedCorrelation, Trend
+from mcengine.market.volatility import AbstractVolatility
+from mcengine.policy.adaptive_hedge import AdaptiveHedge, Lean
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
+from mcengine.policy.derisk import Derisk
+from mcengine.policy.forecast_vol_target import ForecastVolTarget
 from mcengine.policy.forward_overlay import ForwardOverlay
+from mcengine.policy.gauge import Underwater
+from mcengine.policy.ladder import Ladder
 from mcengine.policy.mix import Mix
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
 from mcengine.policy.rebalance import Band
+from mcengine.policy.rung import Rung
 from mcengine.policy.stop_loss import StopLoss
 from mcengine.policy.vol_target import VolTarget
 
@@ -163,3 +171,55 @@ def contract_overlay(
     """
     overlay = ContractOverlay(contract, coverage, asset, schedule=Rolled(roll, roll), approximate=approximate)
     return chain(Mix(dict(weights)), overlay)
+
+
+def ladder(
+    weights: Weights, tighten: Scalar = 0.05, derisk: Scalar = 0.10, stop: Scalar = 0.15, recovered: Scalar = 0.5, halflife: Scalar = 63.0
+) -> Chain:
+    """The mix by levels of its drawdown: at half of ``tighten`` it is watched, then three quarters, half and none of it are held. It recovers.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        tighten: Drawdown at which three quarters are held.
+        derisk: Drawdown at which half of that is.
+        stop: Drawdown at which all is sold.
+        recovered: A level is left below this fraction of the drawdown that it was entered at, after 1, 5, 10 and 21 dates.
+        halflife: Dates in which the high is half forgotten.
+    """
+    rungs = {
+        "watch": Rung(0.5 * tighten, 0.5 * recovered * tighten),
+        "tighten": Rung(tighten, recovered * tighten, Derisk(0.75), cooldown=5),
+        "derisk": Rung(derisk, recovered * derisk, Derisk(0.5), cooldown=10),
+        "stop": Rung(stop, recovered * stop, Derisk(0.0), cooldown=21),
+    }
+    return chain(Mix(dict(weights)), Ladder(rungs, Underwater(halflife)))
+
+
+def vol_target(weights: Weights, volatility: AbstractVolatility, target: Scalar = 0.10, leverage: Scalar = 1.0, tolerance: Scalar = 0.01) -> Chain:
+    """The mix at a volatility target, by any forecast of its volatility, traded outside a band.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        volatility: ``Rolling``, ``Garch``, ``Har`` or ``Own``.
+        target: Volatility a year.
+        leverage: Most that the mix is multiplied by.
+        tolerance: Of the no-trade band, fraction of wealth.
+    """
+    return chain(Mix(dict(weights)), ForecastVolTarget(target, volatility, leverage=leverage), Band(tolerance))
+
+
+def adaptive_hedge(
+    weights: Weights, ratio: Scalar = 0.2, trend: Scalar = 2.0, correlation: Scalar = 0.3, asset: str = "equity", other: str = "bond"
+) -> Chain:
+    """The mix with a share of one asset sold that grows as its trend falls and as another asset stops to diversify it.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        ratio: Share sold where there is no trend and no correlation.
+        trend: Added for each unit by which ln of the spot is below its mean of some 60 steps.
+        correlation: Added for each unit of correlation between the two assets.
+        asset: The asset sold.
+        other: The asset that diversifies it.
+    """
+    leans = {"trend": Lean(Trend(asset), -1.0 * trend), "correlation": Lean(RealisedCorrelation(asset, other), correlation)}
+    return chain(Mix(dict(weights)), AdaptiveHedge(ratio, leans, asset=asset))

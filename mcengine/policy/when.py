@@ -2,13 +2,24 @@
 
 from typing import Any
 
-from mcengine._model import model
+from mcengine._model import Scalar, model
 from mcengine._spelling import snake_case
 from mcengine.instrument import AbstractSlot, Target
 from mcengine.market import Signals
 from mcengine.policy.base import AbstractStage, Kind, Setting
 from mcengine.policy.seen import Seen
 from mcengine.policy.trigger import check_trigger
+
+
+def blend(target: Target, wanted: Target, weight: Scalar) -> Target:
+    """Units between two targets; those that are the same stay what they are, to the bit.
+
+    Args:
+        target: Units by slot, where the weight is 0.
+        wanted: Units by slot, where it is 1.
+        weight: Between 0 and 1.
+    """
+    return {name: units if units is target[name] else target[name] + weight * (units - target[name]) for name, units in wanted.items()}
 
 
 @model
@@ -68,5 +79,4 @@ class When(AbstractStage):
         weight, waiting = self.trigger.fires(seen.wanting(target), memory[0])
         seen.tell(snake_case(self.trigger), weight)
         wanted, acting = self.stage.act(target, seen, memory[1])
-        blended = {name: units if units is target[name] else target[name] + weight * (units - target[name]) for name, units in wanted.items()}
-        return blended, (waiting, acting)
+        return blend(target, wanted, weight), (waiting, acting)
