@@ -11,6 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 import mcengine as mc
+from mcengine.policy.base import AbstractPart
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -121,3 +122,14 @@ def test_a_notebook_is_the_twin_of_its_text(path):
     cells = [(c.cell_type, c.source) for c in nbformat.read(path, as_version=4).cells]
     text = [(c.cell_type, c.source) for c in jupytext.read(path.with_suffix(".py")).cells]
     assert cells == text, "make notebooks"
+
+
+def test_the_table_of_rules_is_that_of_the_code():
+    """A row for every configuration of a rule, every public stage and trigger named, and none that is not there."""
+    text = (ROOT / "conf" / "README.md").read_text().partition("## Rules")[2]
+    rows = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
+    assert sorted(rows) == sorted(file.stem for file in (ROOT / "conf" / "policy").glob("*.yaml"))
+    classes = {name for name in mc.policy.__all__ if isinstance(getattr(mc.policy, name), type)}
+    parts = {name for name in classes if issubclass(getattr(mc.policy, name), AbstractPart) and not name.startswith("Abstract")}
+    named = set(re.findall(r"`([A-Z]\w+)[`(]", text))
+    assert parts <= named <= classes
