@@ -38,6 +38,8 @@ Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, Any]]]
 REFUSED, NOT_FINITE, INTERRUPTED = 2, 3, 130
 _SECRET = 4
 """Characters from which on a text of the environment is hidden wherever it is written; a shorter one is a part of any word."""
+_ANSWERED = 10.0
+"""Seconds that answering a SIGTERM may take."""
 SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024, "optimise.validation_paths": 2048}
 """Under MC_SMALL=1 nothing is larger than this: tests and a first look."""
 
@@ -313,11 +315,15 @@ def _quiet_hydra() -> Iterator[None]:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM is as Ctrl-C, once: while that is answered another is not."""
+    """SIGTERM is as Ctrl-C: while that is answered another is not. What is raised where Python ignores it is raised again after the block."""
+    since = -math.inf
 
     def interrupt(*_: Any) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        raise KeyboardInterrupt
+        nonlocal since
+        _runtime.terminated.set()
+        if time.monotonic() - since > _ANSWERED:
+            since = time.monotonic()
+            raise KeyboardInterrupt
 
     try:
         before = signal.signal(signal.SIGTERM, interrupt)
@@ -328,6 +334,7 @@ def _terminable() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+        _runtime.terminated.clear()
 
 
 def _is_number(text: str) -> bool:

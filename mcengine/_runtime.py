@@ -10,10 +10,14 @@ dealt to the devices.
 import hashlib
 import os
 import platform
+import threading
 import warnings
 from pathlib import Path
 
 import jax
+
+terminated = threading.Event()
+"""Set when this process was asked to end; long runs look at it between blocks."""
 
 FUSION_OPTION = "xla_cpu_use_multi_output_fusion"
 OPTIONS = (FUSION_OPTION, "xla_cpu_disable_tiled_emitter")

@@ -262,7 +262,10 @@ def test_terminated_as_interrupted(tmp_path):
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
-        said = process.communicate(timeout=60)[1]
+        try:
+            said = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert said.splitlines()[-1] == f"error: interrupted; go on with: python experiments/hedge.py resume={tmp_path}/run"
     assert list(tmp_path.glob("run/checkpoint/*.block"))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from mcengine import _runtime
 from mcengine.engine.base import AbstractStudy
 from mcengine.engine.checkpoint import InMemory, OnDisk, nested
 from mcengine.engine.memory import default_super_block
@@ -54,6 +55,8 @@ class Driver:
             for start, end in self._filled(blocks(done, self.rule.paths)):
                 self._finish(start, end)
                 self.tell(end - start)
+                if _runtime.terminated.is_set():
+                    raise KeyboardInterrupt
                 done, reason = end, self.rule.reached(end, self._estimates)
                 if reason is not None:
                     break
