@@ -72,13 +72,12 @@ def study(gbm_market):
 influence = family.influence
 
 
-@pytest.mark.parametrize("name", RULES)
-def test_nothing_is_seen_early(influence, name):
-    family.test_nothing_is_seen_early(influence, name)
+def test_nothing_is_seen_early(influence):
+    family.test_nothing_is_seen_early(influence)
 
 
-def test_derivatives_are_those_of_the_smooth_program(request, float64):
-    family.test_derivatives_are_those_of_the_smooth_program("study", request, None)
+def test_derivatives_are_those_of_the_smooth_program(study, float64):
+    family.test_derivatives_are_those_of_the_smooth_program(study, None)
 
 
 def test_on_history_a_date_late(study):

@@ -38,7 +38,7 @@ def rungs(**changes):
         (lambda: Rung(0.05, 0.05), r"Rung.leave: expected a number below enter = 0\.05, got 0\.05"),
         (lambda: Rung(0.05, 0.02, 0.5), "Rung.stage: expected a stage, got float"),
         (lambda: Rung(0.05, 0.02, alarm=Cppi(0.9)), "Rung.alarm: expected a trigger such as Drift, got Cppi"),
-        (lambda: Rung(0.05, 0.02, cooldown=0), "Rung.cooldown: expected a whole number not below 1, got 0"),
+        (lambda: Rung(0.05, 0.02, cooldown=0), "Rung.cooldown: expected a whole number of at least 1, got 0"),
         (lambda: Ladder({"watch": Rung(0.05, 0.02)}), "Ladder.rungs: expected at least one with a stage, got none"),
         (lambda: Ladder({"stop": Derisk(0.0)}), "Ladder.rungs.stop: expected a Rung, got Derisk"),
         (lambda: Ladder(rungs(), gauge=Drawdown(0.1)), "Ladder.gauge: expected a gauge such as Underwater or a signal, got Drawdown"),

@@ -52,7 +52,8 @@ def replayed(made):
 @pytest.fixture(scope="module")
 def policies():
     names = sorted(file.stem for file in (config.CONF / "policy").glob("*.yaml"))
-    return {name: config.load(mc.load_config([f"policy={name}"], name="hedge").policy) for name in names}
+    more = {"event_overlay": ["policy.date=10"]}  # before the horizon of these windows
+    return {name: config.load(mc.load_config([f"policy={name}", *more.get(name, [])], name="hedge").policy) for name in names}
 
 
 @pytest.fixture(scope="module")

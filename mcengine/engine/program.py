@@ -152,9 +152,12 @@ def compiled(name: Any, fn: Callable[..., Any], *arguments: Any) -> Compiled:
 
 
 def as_arrays(tree: Any) -> Any:
-    """Leaves as arrays of the process's precision: what an executable compiled for them takes."""
+    """Leaves as arrays of the process's precision: what an executable compiled for them takes.
+
+    New ones: of an array that was a constant of some program JAX keeps the copy on the device, in the precision that it had there.
+    """
     dtype = jnp.result_type(float)
-    return jax.tree.map(lambda leaf: np.asarray(leaf, dtype) if np.asarray(leaf).dtype.kind == "f" else np.asarray(leaf), tree)
+    return jax.tree.map(lambda leaf: np.array(leaf, dtype) if np.asarray(leaf).dtype.kind == "f" else np.array(leaf), tree)
 
 
 def placed(tree: Any, devices: int) -> Any:
