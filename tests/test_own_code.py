@@ -415,7 +415,7 @@ class TestExperiments:
         ("words", "shown"),
         [
             (["--help"], "hedge is powered by Hydra"),
-            (["-h", "--config-dir", "mine"], "minimum_variance, mine, neural_cppi,"),
+            (["-h", "--config-dir", "mine"], "ladder, mine, minimum_variance,"),
             (["--version"], "Hydra 1."),
             (["--cfg", "job", "policy=cppi", "-p", "policy", "policy.multiplier=7"], "multiplier: 7"),
             (["policy=mine", "-cd=mine", "--cfg=job", "--package=policy", "--resolve"], "weights:\n  equity: 0.6"),
