@@ -1,6 +1,5 @@
 """One path of a replay, a date at a time, by the pieces that the scan of a run is made of: trade, and move once the next close is known."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,7 +15,7 @@ from mcengine.engine.recorder import AbstractRecorder, Day
 from mcengine.engine.study import Study
 from mcengine.history.days import Days
 from mcengine.instrument import totals
-from mcengine.ledger import Trade, prices
+from mcengine.ledger import prices
 from mcengine.market import Replay
 from mcengine.noise import Path, make_key
 
@@ -96,7 +95,7 @@ class Pieces:
 
     def __init__(self, study: Study) -> None:
         self.key = make_key(0, "test")
-        self._numbers = program.as_arrays(study)
+        self.on(study)
 
     def on(self, study: Study) -> None:
         """Go on with other numbers of the same study: days that have come in.
@@ -156,17 +155,12 @@ def _trade(study: Study, carried: Any, step: Any) -> tuple[BookState, Traded]:
         before.wealth - after.account.wealth,
         {n: one.units for n, one in before.held.items()},
         {n: one.units for n, one in held.items()},
-        _rolled(made, book.contracts),
+        {n: made.legs[n].closed > 0.0 for n in book.contracts},
         prices(held, book.slots, quotes),
         {n: book.contracts[n].by_name(held[n].terms) for n in book.contracts},
         greeks.values,
         dict(book.told),
     )
-
-
-def _rolled(made: Trade, contracts: Mapping[str, Any]) -> dict[str, Any]:
-    """A slot that opens another contract closes all it holds: what is traded on unchanged terms is all in ``opened``."""
-    return {n: made.legs[n].closed > 0.0 for n in contracts}
 
 
 def _move(study: Study, carried: Any, after: BookState, step: Any) -> Any:
