@@ -1,10 +1,10 @@
 """Fixtures shared by the tests of several rooms."""
 
 import os
-from contextlib import contextmanager
 
 import jax
 import pytest
+from precision import double_precision
 
 import mcengine as mc
 
@@ -32,20 +32,10 @@ def compilations():
     return lambda: len(_compiled)
 
 
-@contextmanager
-def _float64():
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_enable_x64", before)
-
-
 @pytest.fixture
 def float64():
     """Double precision for one test."""
-    with _float64():
+    with double_precision():
         yield
 
 
@@ -89,5 +79,5 @@ def presets(weights):
 def preset_trace(gbm_market, presets):
     """(study, its trace in float64): every named policy with costs, 16 paths of 12 months."""
     study = mc.Study(gbm_market, presets, costs=mc.ledger.Proportional(5e-4, 0.01), steps=12)
-    with _float64():
+    with double_precision():
         return study, study.trace(range(16), seed=11)

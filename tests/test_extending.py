@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from precision import double_precision
 from reference import black
 
 import mcengine as mc
@@ -60,12 +61,8 @@ def traced(here):
         "fallen": policy("fallen"),
     }
     study = config.study(mc.load_config(SMALL, "hedge", "mine"), books)
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
+    with double_precision():
         table = study.trace(range(PATHS), seed=5)
-    finally:
-        jax.config.update("jax_enable_x64", before)
     equity, rate = study.market["equity"], float(study.market.rate.rate)
     facts = SimpleNamespace(
         sigma=float(equity.sigma), dividend=float(equity.dividend), rate=rate, weights={"equity": 0.6, "bond": 0.3, "commodity": 0.1}

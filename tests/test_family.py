@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from precision import double_precision
 
 import mcengine as mc
 from mcengine._model import model, parameters, trainable, with_parameters
@@ -184,9 +185,7 @@ class TestBits:
 @pytest.fixture(scope="module")
 def influence(study):
     """Of every rule d(held over step k) / d(normals of step j), [steps, steps, factors] a slot; gates are smooth, so triggers count."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
+    with double_precision():
         smooth = mc.replace(study, width=WIDTH)
         draws = jnp.asarray(np.random.default_rng(2).standard_normal((STEPS, study.market.n_factors)))
 
@@ -196,8 +195,6 @@ def influence(study):
             return {name: {slot: position.units for slot, position in book.account.held.items()} for name, book in books.items()}
 
         return jax.tree.map(np.asarray, jax.jit(jax.jacfwd(held))(draws))
-    finally:
-        jax.config.update("jax_enable_x64", before)
 
 
 def test_nothing_is_seen_early(influence):

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import jax
 import numpy as np
 import pytest
+from precision import double_precision
 from reference import black
 from scipy.stats import norm
 
@@ -174,12 +175,8 @@ def column(gbm_market, weights):
         "targets": chain(mix, OptionBook(LEGS | HEDGES), GreekTargets(TARGETS, tuple(HEDGES), {"far": 2.0}, ridge=1e-5)),
     }
     study = mc.Study(gbm_market, rules, steps=STEPS, costs=mc.ledger.Proportional(5e-4, 0.01), recorders=(recorder.Wealth(),))
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
+    with double_precision():
         table = study.trace(range(4), seed=5)
-    finally:
-        jax.config.update("jax_enable_x64", before)
     return lambda name: table[name].to_numpy().reshape(4, STEPS + 1)
 
 

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from precision import double_precision
 from reference import black
 from scipy.optimize import brentq
 from scipy.stats import norm, poisson
@@ -231,12 +232,8 @@ def table(gbm_market):
         "stepped": chain(EQUITY, Cppi(Stepped((0.85, 0.95), (0, 12)), 4.0, **UNBOUND)),
         "drawdown": chain(EQUITY, DrawdownControl(0.05, halflife=4.0)),
     }
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
+    with double_precision():
         table = mc.Study(gbm_market, books, steps=STEPS).trace(range(PATHS), seed=5)
-    finally:
-        jax.config.update("jax_enable_x64", before)
     return {name: table[name].to_numpy().reshape(PATHS, -1) for name in table}
 
 

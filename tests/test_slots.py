@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from precision import double_precision
 
 import mcengine as mc
 from mcengine._model import Scalar, model, number, static
@@ -113,12 +114,8 @@ def test_a_fair_book_on_a_rate_that_moves(market):
 @pytest.fixture(scope="module")
 def traced(study):
     """(equity spots [paths, dates], wealth by book) in float64."""
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
+    with double_precision():
         table = study.trace(range(48), seed=2)
-    finally:
-        jax.config.update("jax_enable_x64", before)
     return lambda name: table[name].to_numpy().reshape(-1, STEPS + 1)
 
 

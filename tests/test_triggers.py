@@ -3,9 +3,9 @@
 from types import SimpleNamespace
 from typing import Any
 
-import jax
 import numpy as np
 import pytest
+from precision import double_precision
 
 import mcengine as mc
 from mcengine._model import Scalar, model, number
@@ -206,12 +206,8 @@ def books(gbm_market, weights):
         ),
     }
     study = mc.Study(gbm_market, rules, steps=STEPS, costs=mc.ledger.Proportional(5e-4, 0.01), recorders=(recorder.Wealth(),))
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
+    with double_precision():
         table = study.trace(range(8), seed=5)
-    finally:
-        jax.config.update("jax_enable_x64", before)
     return lambda name: table[name].to_numpy().reshape(8, STEPS + 1)
 
 

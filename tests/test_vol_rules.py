@@ -1,8 +1,8 @@
 """Forecasts of volatility, rules that target them, and the hedge ratio that follows signals."""
 
-import jax
 import numpy as np
 import pytest
+from precision import double_precision
 
 import mcengine as mc
 from mcengine.engine import recorder
@@ -62,12 +62,8 @@ def traced():
         "asset": chain(mix, ForecastVolTarget(0.15, Rolling(5), asset="equity", leverage=0.8)),
         "adaptive": chain(mix, AdaptiveHedge(0.3, LEANS, high=0.6)),
     }
-    before = jax.config.jax_enable_x64
-    jax.config.update("jax_enable_x64", True)
-    try:
+    with double_precision():
         table = mc.Study(market, books, steps=STEPS, years=STEPS / 252).trace(range(PATHS), seed=6)
-    finally:
-        jax.config.update("jax_enable_x64", before)
     return lambda name: table[name].to_numpy().reshape(PATHS, STEPS + 1)
 
 
