@@ -12,12 +12,12 @@ from peers.terms import HedgedTerms
 import mcengine as mc
 from mcengine import config as configuration
 from mcengine._model import parameters, trainable
-from mcengine.engine.gradient import BatchGradient
+from mcengine.engine.gradient import BatchGradient, default_gradient_block
 from mcengine.noise import make_key
 from workloads.timing import Bench, Race
 
 BATCH = 65_536
-"""Paths that a derivative's program takes at a call, block after block."""
+"""Paths that a derivative's program takes at a call, block after block: at least so many, and eight blocks."""
 
 
 def hedged_study(config: Any) -> mc.Study:
@@ -54,7 +54,7 @@ def mean_wealth(outcomes: Any, extra: Any) -> tuple[Any, dict[str, Any]]:
 
 def _gradient(study: mc.Study, bench: Bench, label: str) -> Any:
     names, start = trainable(study), time.perf_counter()
-    block, batch = bench.settings(label).get("block"), min(bench.paths(label), BATCH)
+    block, batch = bench.settings(label).get("block"), min(bench.paths(label), max(BATCH, 8 * default_gradient_block()))
     gradient = BatchGradient(study, mean_wealth, names, label=("benchmark", label), batch=batch, block=block, devices=bench.config.engine.devices)
     compile_seconds = time.perf_counter() - start
     values, key = {name: parameters(study)[name] for name in names}, make_key(bench.config.seed)

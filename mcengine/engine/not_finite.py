@@ -29,7 +29,9 @@ def check_finite(study: AbstractStudy, values: Any, start: int, seed: int, strea
     bad: np.ndarray | None = None
     for columns in values.values():
         for column in columns.values():
-            if not np.isfinite(np.sum(column, dtype=np.float64)):
+            with np.errstate(over="ignore", invalid="ignore"):
+                suspect = not np.isfinite(np.sum(column))  # also where finite numbers sum to more than there is
+            if suspect:
                 broken = ~np.isfinite(column)
                 bad = broken if bad is None else bad | broken
     if bad is None or not bad.any():

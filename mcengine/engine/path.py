@@ -41,6 +41,15 @@ def tied(books: Mapping[str, Any]) -> dict[str, AbstractSignal]:
     return {name: same[0] if len(same) == 1 else jax.tree.map(lambda *x: sum(x) / len(x), *same) for name, same in by_name.items()}
 
 
+def unrolled() -> int:
+    """Steps of a path that are one turn of its loop.
+
+    What a path carries goes through a GPU's memory at every turn: of two steps a turn a run takes 0.68 of the time (H100, volatility target and
+    CPPI on three assets, 2^20 paths: 21 ms for 31), of four 0.78, of eight 1.2, and each doubles the compile time. A CPU keeps it in its cache.
+    """
+    return 1 if jax.default_backend() == "cpu" else 2
+
+
 class Simulation:
     """A study made ready inside one traced program: all that does not depend on the path is computed once, here."""
 
@@ -73,7 +82,7 @@ class Simulation:
         if checkpoint:
             (states, _, books, density), records = jax.lax.scan(jax.checkpoint(body, prevent_cse=False), first, rows)
         else:
-            (states, _, books, density), records = jax.lax.scan(body, first, rows)
+            (states, _, books, density), records = jax.lax.scan(body, first, rows, unroll=unrolled())
         outcomes = {name: self.books[name].outcomes(book) for name, book in books.items()}
         outcomes["market"] = {f"price_{name}": quote.spot for name, quote in self.market.quotes(states, self.calendar.steps).items()}
         outcomes["market"] |= finish_density(source, density)

@@ -18,6 +18,7 @@ from mcengine._model import Scalar, replace
 from mcengine.engine import program
 from mcengine.engine.checks import check_paths
 from mcengine.engine.memory import default_block
+from mcengine.engine.path import unrolled
 from mcengine.instrument import Hedged, joint, make_calendar
 from mcengine.market import Market
 from mcengine.market.historical import AbstractHistory
@@ -244,5 +245,5 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
     inside = {name: instrument.start(quotes) for name, instrument in instruments.items()}
     carry = (states, inside, {name: jnp.zeros((), jnp.result_type(float)) for name in instruments})
     rows = prepared.rows | {"step": jnp.arange(calendar.steps), "discount": prepared.discounts[1 : calendar.steps + 1], "noise": source.rows}
-    (states, _, total), _ = jax.lax.scan(body, carry, rows)
+    (states, _, total), _ = jax.lax.scan(body, carry, rows, unroll=unrolled())
     return total, {name: quote.spot for name, quote in prepared.quotes(states, calendar.steps).items()}

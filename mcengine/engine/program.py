@@ -183,6 +183,8 @@ def blocks(call: Callable[[Any], Any], ids: range, size: int, timings: dict[str,
 
     for at in ids[::size]:
         pending.append((at, call(words(at))))
+        if jax.default_backend() != "cpu":  # on its way to the host while the next block is under way
+            jax.tree.map(lambda a: a.copy_to_host_async(), pending[-1][1])
         if len(pending) > AHEAD:
             yield take()
     while pending:
