@@ -95,16 +95,12 @@ def _of_sweep(root: Path) -> dict[str, Any]:
     if table.empty:
         raise ValueError(f"report: expected a finished run in {root} or below, got none")
     metrics = [key for key in table.columns if f"{key}_error" in table.columns]
-    varying = [
-        key
-        for key in table.columns
-        if key not in metrics and not key.startswith(("provenance.", "hydra")) and not key.endswith("_error") and table[key].astype(str).nunique() > 1
-    ]
+    varying = list(table.columns[: table.columns.get_loc(metrics[0])]) if metrics else list(table.columns)
     chosen = [*[key for key in _SHOWN if key in metrics], *[key for key in metrics if key not in _SHOWN]][:_COLUMNS]
     rows = []
     for folder, row in table.head(_MOST_ROWS).iterrows():
         numbers = [_shown(key, row[key], row[f"{key}_error"]) for key in chosen]
-        rows.append([Cell(Path(str(folder)).name), *(Cell(str(row[key]), _number(row[key])) for key in varying), *numbers])
+        rows.append([Cell(str(folder)), *(Cell(str(row[key]), _number(row[key])) for key in varying), *numbers])
     heads = ["run", *varying, *(metric(key.rpartition("/")[2]).heading for key in chosen)]
     note = f"the first {_MOST_ROWS:,} of {len(table):,} runs" if len(table) > _MOST_ROWS else ""
     return {
