@@ -64,7 +64,7 @@ setup-core: $(VENV)/.ready-core
 
 $(VENV)/.ready-core: pyproject.toml constraints.txt
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	$(PY) -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[report]'
 	touch $@
 
 $(VENV)/.ready-%: pyproject.toml constraints.txt
@@ -74,7 +74,7 @@ $(VENV)/.ready-%: pyproject.toml constraints.txt
 
 # Needs uv. No index or host is written: the file is the same wherever packages come from.
 constraints:
-	uv pip compile pyproject.toml --extra dev --extra notebooks --extra parquet --extra peers --extra cuda12 --extra cuda13 \
+	uv pip compile pyproject.toml --extra dev --extra notebooks --extra report --extra parquet --extra peers --extra cuda12 --extra cuda13 \
 		--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url -q -o constraints.txt
 
 clean:

@@ -28,6 +28,10 @@ written: set[Path] = set()
 _hidden: ContextVar[Mapping[str, str] | None] = ContextVar("hidden", default=None)
 
 
+_PLAIN = re.compile(r"[ !#-\[\]-~\n\"]*")
+"""A text that holds nothing but what can be shown: no escape, no control but ends of lines."""
+
+
 def file_name(text: str) -> str:
     """A name for a file from any text, another one for another text: what would take a path apart is written as %XX."""
     name = re.sub(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^\.|^$', lambda found: f"%{ord(found[0] or '%'):02X}", text)
@@ -102,17 +106,20 @@ def read_json(file: Path, **kinds: type) -> dict[str, Any]:
 def parse_json(data: bytes, where: str) -> Any:
     """JSON of an ordinary depth whose texts can be shown. Raises ``ValueError`` for anything else, naming ``where`` it was."""
     try:
-        found = json.loads(data.decode())
+        text = data.decode()
+        found = json.loads(text)
     except RecursionError:
         raise ValueError(f"{where} is damaged: nested too deeply") from None
     except ValueError:
         raise ValueError(f"{where} is damaged: it is no json") from None
-    level = [found]
+    level, plain = [found], _PLAIN.fullmatch(text) is not None
     for _ in range(_DEPTH):
-        keys = [key for item in level if isinstance(item, dict) for key in item]
-        if not all(map(str.isprintable, keys)) or any(re.search("[\ud800-\udfff]", item) for item in level if isinstance(item, str)):
-            raise ValueError(f"{where} is damaged: it has a text that cannot be shown")
-        level = [child for item in level if isinstance(item, dict | list) for child in (item.values() if isinstance(item, dict) else item)]
+        if not plain:
+            keys = [key for item in level if isinstance(item, dict) for key in item]
+            if not all(map(str.isprintable, keys)) or any(re.search("[\ud800-\udfff]", item) for item in level if isinstance(item, str)):
+                raise ValueError(f"{where} is damaged: it has a text that cannot be shown")
+        # Types as json makes them: a comparison, not a question about subclasses.
+        level = [child for item in level if type(item) in (dict, list) for child in (item.values() if type(item) is dict else item)]
         if not level:
             return found
     raise ValueError(f"{where} is damaged: nested more than {_DEPTH} deep")

@@ -119,6 +119,15 @@ def test_two_runs_do_not_fill_one_folder(tmp_path):
         assert folder.path.is_dir()
 
 
+def test_collect_sorts_by_what_was_swept(tmp_path):
+    for multiplier, policy in ((10, "cppi"), (9, "cppi"), (2.5, "tipp"), (100, "cppi")):
+        folder = RunFolder(tmp_path / f"{policy}_{multiplier}")
+        folder.begin("")
+        folder.finish({"policy": {"multiplier": multiplier}}, {"mean_return": mc.Estimate(0.1, 0.01)}, {"choices": {"policy": policy}})
+    runs = mc.collect(tmp_path)
+    assert list(zip(runs["policy"], runs["policy.multiplier"], strict=True)) == [("cppi", 9), ("cppi", 10), ("cppi", 100), ("tipp", 2.5)]
+
+
 def test_collect(tmp_path):
     for name, floor in (("a", 0.7), ("b", 0.9)):
         folder = RunFolder(tmp_path / "sweep" / name)
@@ -132,9 +141,14 @@ def test_collect(tmp_path):
         runs = mc.collect(root)
         assert list(runs["floor"]) == [0.7, 0.9]
         assert list(runs["mean_return"]) == pytest.approx([0.07, 0.09])
-        assert set(runs["policy"]) == {"cppi"}
-        assert {"policy.multiplier", "mean_return_error", "unhedged/turnover", "provenance.git_commit", "provenance.seed"} <= set(runs)
-    assert len(mc.collect(tmp_path / "sweep" / "a")) == 1
+        assert list(runs) == ["floor", "mean_return", "mean_return_error", "unhedged/turnover", "unhedged/turnover_error"]  # what varies, and figures
+        everything = mc.collect(root, everything=True)
+        assert set(everything["policy"]) == {"cppi"}
+        assert {"policy.multiplier", "mean_return_error", "unhedged/turnover", "provenance.git_commit", "provenance.seed"} <= set(everything)
+    assert list(mc.collect(tmp_path).index) == ["sweep/a", "sweep/b"]
+    alone = mc.collect(tmp_path / "sweep" / "a")
+    assert list(alone.index) == ["a"]
+    assert alone["policy.multiplier"].item() == 4
     assert mc.collect(tmp_path / "sweep" / "unfinished").empty
     with pytest.raises(ValueError, match="collect: expected a folder"):
         mc.collect(tmp_path / "nowhere")

@@ -1,6 +1,7 @@
 """Run folders, tables and pictures of results."""
 
 from mcengine.report.collect import collect
+from mcengine.report.page import write_page
 from mcengine.report.plots import colour, plot_exposure, plot_fan, plot_fit, plot_protection_cost, plot_wealth
 from mcengine.report.provenance import provenance
 from mcengine.report.put_skew import put_dearness
@@ -23,4 +24,5 @@ __all__ = [
     "put_dearness",
     "text",
     "verdict",
+    "write_page",
 ]

@@ -8,57 +8,89 @@ from typing import Any
 from mcengine._files import inside, read_json
 
 
-def collect(folder: str | Path) -> Any:
+def collect(folder: str | Path, *, everything: bool = False) -> Any:
     """The finished runs below a folder as one table; unfinished ones are left out, and those that cannot be read, with a warning.
 
     Args:
         folder: Searched with all folders below it.
+        everything: Whether to keep also what is the same for all runs, and ``provenance.*``.
 
     Returns:
-        A pandas table, one row a run: the configuration by dotted key, with the chosen option for each group (``policy``); the metrics, an Estimate
-        as two columns (``mean_return`` and ``mean_return_error``); ``provenance.*``.
+        A pandas table, one row a run, named by its folder below ``folder``, in the order of what varies: the settings that vary by dotted key, with
+        the chosen option for each group (``policy``); the metrics, an Estimate as two columns (``mean_return`` and ``mean_return_error``). Of a
+        single run all settings.
 
     Raises:
         ValueError: Where there is no such folder.
+
+    Example:
+        >>> mc.collect("multirun/hedge/2026-11-22_18-16-22")  # doctest: +SKIP
     """
     import pandas as pd
 
     root = Path(folder)
     if not root.is_dir():
         raise ValueError(f"collect: expected a folder, got {str(folder)!r}")
-    rows: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    figures: dict[str, dict[str, Any]] = {}
+    facts: dict[str, dict[str, Any]] = {}
     for file in sorted(root.rglob("metrics.json")):
+        run = file.parent
+        name = str(run.relative_to(root)) if run != root else run.name
         try:
-            rows[str(file.parent)] = _row(file.parent)
+            settings[name], figures[name], facts[name] = _row(run)
         except (ValueError, OSError) as error:
-            warnings.warn(f"collect: {file.parent} is left out: {error}", stacklevel=2)
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("folder") if rows else pd.DataFrame()
+            warnings.warn(f"collect: {run} is left out: {error}", stacklevel=2)
+    if not figures:
+        return pd.DataFrame()
+    chosen = _table(settings)
+    varying = [key for key in chosen if chosen[key].astype(str).nunique(dropna=False) > 1]
+    shown = [chosen if everything or len(figures) == 1 else chosen[varying], _table(figures), *([_table(facts)] if everything else [])]
+    order = _sorted(chosen[varying]) if varying else list(figures)
+    return pd.concat(shown, axis=1).loc[order].rename_axis("run")
 
 
-def _row(run: Path) -> dict[str, Any]:
+def _table(rows: dict[str, dict[str, Any]]) -> Any:
+    """A row a run, a column a key; what a run lacks is None."""
+    import pandas as pd
+
+    keys = dict.fromkeys(key for row in rows.values() for key in row)
+    return pd.DataFrame({key: [row.get(key) for row in rows.values()] for key in keys}, index=list(rows))
+
+
+def _sorted(table: Any) -> list[str]:
+    """Names of the runs by what varies: numbers as numbers, before words."""
+    number = lambda x: isinstance(x, int | float) and not isinstance(x, bool)  # noqa: E731
+    key = lambda x: (0, x, "") if number(x) and x == x else (1, 0.0, str(x))  # noqa: E731, PLR0124
+    return [name for _, name in sorted((tuple(key(x) for x in row), str(name)) for name, *row in table.itertuples())]
+
+
+def _row(run: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """(settings, metrics, provenance) of a run."""
     facts = read_json(inside(run, "provenance.json"), config=dict)
-    config, row = facts.pop("config", {}), facts.pop("choices", {})
-    if not isinstance(row, dict):
-        raise ValueError(f"{run / 'provenance.json'} is damaged: choices: expected a mapping, got {row!r:.80}")
-    row |= {key: value for key, value in _flat(config, ".").items() if not key.endswith("_target_")}
+    config, settings = facts.pop("config", {}), facts.pop("choices", {})
+    if not isinstance(settings, dict):
+        raise ValueError(f"{run / 'provenance.json'} is damaged: choices: expected a mapping, got {settings!r:.80}")
+    settings |= {key: value for key, value in _flat(config, ".").items() if not key.endswith("_target_")}
+    figures: dict[str, Any] = {}
     for key, value in _flat(read_json(inside(run, "metrics.json")), "/", leaf=_is_estimate).items():
         if _is_estimate(value):
             if not all(cell is None or isinstance(cell, int | float) for cell in value.values()):
                 raise ValueError(f"{run / 'metrics.json'} is damaged: {key}: expected numbers, got {value!r:.80}")
-            row[key], row[f"{key}_error"] = value["value"], value["error"]
+            figures[key], figures[f"{key}_error"] = value["value"], value["error"]
         else:
-            row[key] = value
-    return row | {f"provenance.{key}": value for key, value in _flat(facts, ".").items()}
+            figures[key] = value
+    return settings, figures, {f"provenance.{key}": value for key, value in _flat(facts, ".").items()}
 
 
 def _is_estimate(value: Any) -> bool:
-    return isinstance(value, Mapping) and set(value) == {"value", "error"}
+    return type(value) is dict and value.keys() == {"value", "error"}
 
 
 def _flat(tree: Mapping[str, Any], mark: str, *, leaf: Any = lambda value: False, prefix: str = "") -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in tree.items():
-        if isinstance(value, Mapping) and not leaf(value):
+        if type(value) is dict and not leaf(value):
             out |= _flat(value, mark, leaf=leaf, prefix=f"{prefix}{key}{mark}")
         else:
             out[f"{prefix}{key}"] = value

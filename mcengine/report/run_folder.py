@@ -20,7 +20,9 @@ from mcengine.statistics import Estimate
 
 _STATE = ("begun.json", "config.yaml", "metrics.json")
 """What says which run a folder holds, and whether it is finished."""
-_WRITTEN = re.compile(r"(begun|metrics|provenance)\.json|(config|market)\.yaml|traceback\.log|.*\.(csv|png|journal)|outcomes|checkpoint|fresh_.*")
+_WRITTEN = re.compile(
+    r"(begun|metrics|provenance)\.json|(config|market)\.yaml|traceback\.log|report\.html|.*\.(csv|png|journal)|outcomes|checkpoint|fresh_.*"
+)
 
 
 @dataclass(frozen=True)

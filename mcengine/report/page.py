@@ -1,0 +1,261 @@
+"""``write_page``: a run's or a sweep's report.html, one self-contained page made of what its folder holds.
+
+The answer in a sentence, the tables with their errors, the pictures, how to run it again, the configuration folded; of a sweep what was swept first,
+in a table that sorts. Needs no network; readable on a phone, light and dark.
+"""
+
+import base64
+import csv
+import io
+import math
+import re
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from mcengine._files import inside, read, read_json, write
+from mcengine.engine import METRICS, metric
+from mcengine.report.collect import collect
+from mcengine.report.tables import cell
+from mcengine.statistics import Estimate
+
+PAGE = "report.html"
+_MOST_ROWS, _MOST_PICTURES = 1000, 24
+_SHOWN = ("mean_return", "breach_any_day", "p20", "cvar_95", "loss", "price", "objective")
+"""Figures of a sweep's table, where its runs have them, first; others follow up to ``_COLUMNS``."""
+_COLUMNS = 8
+
+
+class Cell(NamedTuple):
+    """What is shown, and the number it is sorted by."""
+
+    text: str
+    value: float | None = None
+
+
+class Table(NamedTuple):
+    """A table as the page's template takes it."""
+
+    title: str
+    heads: list[str]
+    rows: list[list[Cell]]
+    note: str = ""
+    sortable: bool = False
+
+
+def write_page(folder: str | Path) -> Path | None:
+    """Write ``report.html`` into a run's folder, or into a sweep's.
+
+    Args:
+        folder: One that holds a finished run, or folders of finished runs.
+
+    Returns:
+        The page; None where the extra ``mcengine[report]`` is not installed.
+
+    Raises:
+        ValueError: Where there is no finished run, or a file of one is damaged.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ValueError(f"report: expected a folder, got {str(folder)!r}")
+    try:
+        import jinja2
+    except ImportError:
+        return None
+    content = _of_run(root) if (root / "metrics.json").is_file() else _of_sweep(root)
+    template = (files("mcengine.report") / PAGE.replace("report", "page")).read_text(encoding="utf-8")
+    page = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined).from_string(template)
+    write(inside(root, PAGE), page.render(**content))
+    return root / PAGE
+
+
+def _of_run(root: Path) -> dict[str, Any]:
+    facts, found = read_json(inside(root, "provenance.json"), config=dict), read_json(inside(root, "metrics.json"))
+    config, choices = facts.get("config", {}), facts.get("choices", {})
+    names = [str(choices[key]) for key in ("experiment", "policy", "market", "instrument") if key in choices]
+    tables = [_of_file(root, file.stem) for file in sorted(root.glob("*.csv")) if file.stem != "trace"]
+    return {
+        "title": " · ".join(names) or root.name,
+        "facts": _facts(facts, config),
+        "answers": _answers(found, config, choices),
+        "tables": [one for one in [*tables, *_numbers(found, bool(tables))] if one is not None],
+        "pictures": _pictures(root),
+        "failed": [],
+        "command": facts.get("command", ""),
+        "folded": [
+            ("Configuration", read(inside(root, "config.yaml")).decode("utf-8", "replace")),
+            ("Where it comes from", _lines({key: value for key, value in facts.items() if key != "config"})),
+        ],
+    }
+
+
+def _of_sweep(root: Path) -> dict[str, Any]:
+    table = collect(root)
+    if table.empty:
+        raise ValueError(f"report: expected a finished run in {root} or below, got none")
+    metrics = [key for key in table.columns if f"{key}_error" in table.columns]
+    varying = list(table.columns[: table.columns.get_loc(metrics[0])]) if metrics else list(table.columns)
+    chosen = [*[key for key in _SHOWN if key in metrics], *[key for key in metrics if key not in _SHOWN]][:_COLUMNS]
+    rows = []
+    for folder, row in table.head(_MOST_ROWS).iterrows():
+        numbers = [_shown(key, row[key], row[f"{key}_error"]) for key in chosen]
+        rows.append([Cell(str(folder)), *(Cell(str(row[key]), _number(row[key])) for key in varying), *numbers])
+    heads = ["run", *varying, *(metric(key.rpartition("/")[2]).heading for key in chosen)]
+    note = f"the first {_MOST_ROWS:,} of {len(table):,} runs" if len(table) > _MOST_ROWS else ""
+    return {
+        "title": f"{root.name}: {len(table):,} runs",
+        "facts": [f"swept: {', '.join(varying)}" if varying else "no setting varies"],
+        "answers": _best(table, varying),
+        "tables": [Table("Runs", heads, rows, note, sortable=True)],
+        "pictures": _pictures(root),
+        "failed": _failed(root),
+        "command": "",
+        "folded": [],
+    }
+
+
+def _answers(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mapping[str, Any]) -> list[str]:
+    """What came out, in a sentence: of a policy at its floor, of several at one floor, of a contract."""
+    own = _estimates(found)
+    if {"mean_return", "breach_any_day"} <= set(own):
+        return [_protection(str(choices.get("policy", "the policy")), float(config["floor"]), own, _estimates(found.get("unhedged", {})))]
+    out = []
+    for key in sorted(key for key in found if key.startswith("floor_")):
+        books = {name: _estimates(row) for name, row in found[key].items()}
+        limit = float(config.get("objective", {}).get("probability", 0.005))
+        surely = lambda row: "breach_any_day" in row and row["breach_any_day"].value + row["breach_any_day"].half_width() <= limit  # noqa: B023, E731
+        held = {name: row for name, row in books.items() if surely(row)}
+        floor = float(key.removeprefix("floor_"))
+        if not held:
+            out.append(f"No policy here keeps a floor of {floor:.0%} with P(any day below) at most {limit:.1%}, its error counted.")
+            continue
+        best = max(held, key=lambda name: held[name]["mean_return"].value)
+        out.append("Of those that hold it, the highest return: " + _protection(best, floor, held[best], books.get("unhedged", {})))
+    if not out and "price" in own:
+        formula = found.get("formula", {})
+        exact = f"; its formula gives {formula['price']:.6g}" if isinstance(formula, Mapping) and "price" in formula else ""
+        out.append(f"The contract is worth {cell(own['price'])} by Monte Carlo{exact}.")
+    return out
+
+
+def _protection(name: str, floor: float, own: Mapping[str, Estimate], unhedged: Mapping[str, Estimate]) -> str:
+    kept = own["breach_any_day"]
+    said = f"{name} falls below {floor:.0%} on {cell(kept.scaled(100.0))} % of paths and returns {cell(own['mean_return'].scaled(100.0))} %"
+    if "breach_any_day" in unhedged:
+        said += f"; unhedged it is {cell(unhedged['breach_any_day'].scaled(100.0))} % and {cell(unhedged['mean_return'].scaled(100.0))} %"
+    return said + "."
+
+
+def _best(table: Any, varying: Sequence[str]) -> list[str]:
+    """Of a sweep the run of the highest mean return."""
+    if "mean_return" not in table.columns or not varying:
+        return []
+    row = table.loc[table["mean_return"].astype(float).idxmax()]
+    where = ", ".join(f"{key} = {row[key]}" for key in varying)
+    own = {key: Estimate(float(row[key]), float(row[f"{key}_error"]), 0) for key in ("mean_return", "breach_any_day") if key in table.columns}
+    breach = f", with P(any day below) {cell(own['breach_any_day'].scaled(100.0))} %" if "breach_any_day" in own else ""
+    return [f"The highest mean return, {cell(own['mean_return'].scaled(100.0))} %{breach}, is at {where}."]
+
+
+def _facts(facts: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
+    """One line of what was run."""
+    times = facts.get("timings", {})
+    out = [f"{config['weights']}".strip("{}").replace("'", "")] if isinstance(config.get("weights"), Mapping) else []
+    if "paths" in times:
+        out.append(f"{int(times['paths']):,} paths")
+    if "steps" in config:
+        out.append(f"{config.get('years', 1.0):g} y in {config['steps']} steps")
+    out += [f"seed {facts['seed']}"] if "seed" in facts else []
+    out += [f"{float(times['total_seconds']):.1f} s"] if isinstance(times.get("total_seconds"), int | float) else []
+    commit = facts.get("git_commit")
+    return [*out, *([f"commit {commit[:10]}"] if isinstance(commit, str) else [])]
+
+
+def _of_file(root: Path, stem: str) -> Table | None:
+    """A table of the run, figures down where its columns are metrics, else as it is written."""
+    lines = list(csv.reader(io.StringIO(read(inside(root, f"{stem}.csv")).decode("utf-8", "replace"))))
+    if len(lines) < 2:
+        return None
+    heads, body = lines[0], lines[1 : _MOST_ROWS + 1]
+    keys = [head for head in heads[1:] if not (head.endswith("_error") and head.removesuffix("_error") in heads)]
+    places, words = {head: at for at, head in enumerate(heads)}, stem.replace("_", " ")
+    cells = [[_shown(key, row[places[key]], row[places[f"{key}_error"]] if f"{key}_error" in places else None) for key in keys] for row in body]
+    if any(f"{key}_error" in places and key in METRICS for key in keys):
+        rows = [[Cell(metric(key).heading), *(line[i] for line in cells)] for i, key in enumerate(keys)]
+        return Table(words, ["", *(row[0] for row in body)], rows)
+    note = f"the first {_MOST_ROWS:,} rows" if len(lines) - 1 > _MOST_ROWS else ""
+    rows = [[Cell(row[0], _number(row[0])), *line] for row, line in zip(body, cells, strict=True)]
+    return Table(words, [heads[0], *keys], rows, note, sortable=True)
+
+
+def _numbers(found: Mapping[str, Any], have_tables: bool) -> list[Table]:
+    """The metrics as they are, where the run wrote no table."""
+    if have_tables:
+        return []
+    rows: list[list[Cell]] = []
+
+    def walk(tree: Mapping[str, Any], prefix: str) -> None:
+        for key, value in tree.items():
+            if isinstance(value, Mapping) and set(value) != {"value", "error"}:
+                walk(value, f"{prefix}{key} / ")
+            elif isinstance(value, Mapping):
+                rows.append([Cell(f"{prefix}{key}"), _plain(value["value"], value["error"])])
+            elif value is not None:
+                rows.append([Cell(f"{prefix}{key}"), _plain(value, None)])
+
+    walk(found, "")
+    return [Table("Figures", ["", "value ± standard error"], rows, sortable=True)] if rows else []
+
+
+def _shown(key: str, value: Any, error: Any) -> Cell:
+    """A figure in the unit of its metric, where it is one with an error; else as it is."""
+    number, off = _number(value), _number(error)
+    if number is None:
+        return Cell("" if value is None or str(value) == "nan" else str(value))
+    factor = metric(key.rpartition("/")[2]).factor if off is not None else 1.0
+    return _plain(number * factor, None if off is None else off * factor)
+
+
+def _plain(value: Any, error: Any) -> Cell:
+    number, off = _number(value), _number(error)
+    if number is None:
+        return Cell(str(value))
+    return Cell(f"{number:.6g}" if off is None else cell(Estimate(number, off, 0)), number)
+
+
+def _number(value: Any) -> float | None:
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        return None
+    return found if math.isfinite(found) and not isinstance(value, bool) else None
+
+
+def _estimates(row: Any) -> dict[str, Estimate]:
+    """The figures with an error in a mapping of metrics.json."""
+    known = row.items() if isinstance(row, Mapping) else ()
+    pairs = {key: (_number(one.get("value")), _number(one.get("error"))) for key, one in known if isinstance(one, Mapping)}
+    return {key: Estimate(value, error, 0) for key, (value, error) in pairs.items() if value is not None and error is not None}
+
+
+def _pictures(root: Path) -> list[dict[str, str]]:
+    """The folder's pictures, that of protection against cost first."""
+    found = sorted(root.glob("*.png"), key=lambda file: (not re.match("protection_cost|frontier|response", file.stem), file.stem))[:_MOST_PICTURES]
+    return [{"title": file.stem.replace("_", " "), "data": base64.b64encode(read(inside(root, file.name))).decode()} for file in found]
+
+
+def _failed(root: Path) -> list[tuple[str, str]]:
+    """Runs of a sweep that left their reason."""
+    found = []
+    for file in sorted(root.glob("*/failed.json")):
+        said = read_json(inside(file.parent, file.name))
+        found.append((file.parent.name, str(said.get("error", ""))))
+    return found
+
+
+def _lines(tree: Mapping[str, Any], prefix: str = "") -> str:
+    out = []
+    for key, value in tree.items():
+        out.append(_lines(value, f"{prefix}{key}.") if isinstance(value, Mapping) else f"{prefix}{key}: {value}")
+    return "\n".join(out)

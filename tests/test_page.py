@@ -1,0 +1,111 @@
+"""A run's page holds what its folder holds, needs nothing else, and shows what is another's as text."""
+
+import base64
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from mcengine import report
+from mcengine.report.run_folder import RunFolder
+from mcengine.statistics import Estimate
+
+ROWS = {
+    "unhedged": {"mean_return": Estimate(0.09, 0.002, 100), "breach_any_day": Estimate(0.234, 0.007, 100)},
+    "cppi": {"mean_return": Estimate(0.058, 0.001, 100), "breach_any_day": Estimate(0.001, 0.0005, 100)},
+}
+CONFIG = {"floor": 0.9, "weights": {"equity": 0.6}, "steps": 252, "years": 1.0}
+OUTSIDE = re.compile(r"""(?:src|href)=["'](?!data:)|@import|url\(""")
+
+
+def made(path, config=CONFIG, metrics=None, **facts):
+    """A finished run of two books."""
+    folder = RunFolder(path)
+    folder.begin("floor: 0.9\n", {"experiment": "hedge", "overrides": [], "config": config})
+    folder.write_table("figures", pd.DataFrame.from_dict(ROWS, orient="index"))
+    picture = Figure(figsize=(2, 1))
+    picture.subplots().plot([0, 1])
+    folder.write_picture("protection_cost", picture)
+    own = {"mean_return": ROWS["cppi"]["mean_return"], "breach_any_day": ROWS["cppi"]["breach_any_day"], "unhedged": ROWS["unhedged"]}
+    told = {"seed": 3, "choices": {"experiment": "hedge", "policy": "cppi"}, "command": "python experiments/hedge.py policy=cppi", **facts}
+    folder.finish(config, own if metrics is None else metrics, told)
+    return path
+
+
+def text_of(page):
+    words = []
+    parser = HTMLParser()
+    parser.handle_data = words.append
+    parser.feed(page.read_text(encoding="utf-8"))
+    return " ".join(" ".join(words).split())
+
+
+def test_a_run_tells_its_answer_its_figures_and_how_to_run_it_again(tmp_path):
+    page = report.write_page(made(tmp_path / "run"))
+    text, raw = text_of(page), page.read_text(encoding="utf-8")
+    assert "cppi falls below 90% on 0.100 ± 0.050 % of paths and returns 5.80 ± 0.10 %" in text
+    assert "unhedged it is 23.40 ± 0.70 % and 9.00 ± 0.20 %" in text
+    assert "mean return, % 9.00 ± 0.20 5.80 ± 0.10" in text  # figures down, books across
+    assert "python experiments/hedge.py policy=cppi" in text
+    assert "floor: 0.9" in text  # the configuration, folded
+    assert not OUTSIDE.search(raw)
+    pictures = re.findall(r'src="data:image/png;base64,([^"]+)"', raw)
+    assert [base64.b64decode(one) for one in pictures] == [(tmp_path / "run" / "protection_cost.png").read_bytes()]
+
+
+def test_what_a_folder_says_is_text_and_never_markup(tmp_path):
+    page = report.write_page(made(tmp_path / "run", command="<script>alert(1)</script>"))
+    assert "<script>alert" not in page.read_text(encoding="utf-8")
+    assert "<script>alert(1)</script>" in text_of(page)
+
+
+def test_of_several_policies_the_answer_is_the_best_that_holds(tmp_path):
+    metrics = {"floor_0.9": ROWS, "floor_0.95": {"unhedged": ROWS["unhedged"]}}
+    text = text_of(report.write_page(made(tmp_path / "run", {**CONFIG, "objective": {"probability": 0.005}}, metrics)))
+    assert "Of those that hold it, the highest return: cppi falls below 90%" in text
+    assert "No policy here keeps a floor of 95%" in text
+
+
+def test_a_sweep_shows_what_was_swept_and_what_failed(tmp_path):
+    for multiplier in (2, 10, 5):
+        metrics = {"mean_return": Estimate(0.01 * multiplier, 0.001, 100)}
+        made(tmp_path / f"multiplier={multiplier}", {**CONFIG, "policy": {"multiplier": multiplier}}, metrics)
+    bad = tmp_path / "multiplier=-1"
+    bad.mkdir()
+    (bad / "failed.json").write_text(json.dumps({"error": "multiplier: expected a number above 0, got -1"}))
+    page = report.write_page(tmp_path)
+    text = text_of(page)
+    assert "3 runs" in text
+    assert "The highest mean return, 10.00 ± 0.10 %, is at policy.multiplier = 10" in text
+    assert "multiplier=-1 : multiplier: expected a number above 0, got -1" in text
+    assert 'data-value="10.0"' in page.read_text(encoding="utf-8")  # numbers sort as numbers
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"expected a finished run in .* or below, got none"):
+        report.write_page(tmp_path)
+    with pytest.raises(ValueError, match="expected a folder, got"):
+        report.write_page(tmp_path / "none")
+
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+def test_a_browser_shows_and_sorts_the_page(tmp_path):
+    for multiplier in (2, 10, 5):
+        made(tmp_path / f"m{multiplier}", {**CONFIG, "policy": {"multiplier": multiplier}}, {"mean_return": Estimate(0.01 * multiplier, 0.001, 100)})
+    page = report.write_page(tmp_path)
+    click = "<script>for (const head of document.querySelectorAll('th')) if (head.textContent === 'policy.multiplier') head.click();</script></body>"
+    clicked = tmp_path / "clicked.html"
+    clicked.write_text(page.read_text(encoding="utf-8").replace("</body>", click), encoding="utf-8")
+    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+    options.append(f"--user-data-dir={tmp_path / 'profile'}")
+    done = subprocess.run([BROWSER, *options, "--dump-dom", clicked.as_uri()], capture_output=True, text=True, timeout=120, check=True)
+    assert re.findall(r"<td>(m\d+)</td>", done.stdout) == ["m2", "m5", "m10"]
