@@ -460,7 +460,7 @@ def test_what_a_market_says_of_a_mix():
     both = {n: g.RegimeGBM(spot=1.0, drift={"calm": 0.0, "crash": 0.0}, sigma={"calm": 0.1, "crash": 0.3}) for n in "ab"}
     crashed = g.Market(both, regimes=by_regime).variance_of({"a": 0.5, "b": 0.5}, {"a": 0.09, "b": 0.09})
     assert crashed == pytest.approx(0.09 * (1.0 + 0.9) / 2.0, rel=1e-6)
-    history = g.Replay.from_history()
+    history = g.Bootstrap.from_history()
     moves, names = np.asarray(history.days.moves), history.days.names
     i, j = names.index("equity"), names.index("bond")
     c = np.corrcoef(moves[:, i], moves[:, j])[0, 1]
