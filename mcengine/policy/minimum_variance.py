@@ -61,10 +61,9 @@ class MinimumVariance(AbstractStage):
         through = self.through or self.asset
         if isinstance(through, str):
             return {"through": through}
-        through = tuple(through)
-        if len(through) > MOST or len(set(through)) < len(through):
-            raise ValueError(f"MinimumVariance.through: expected up to {MOST} assets, each once, got {list(through)}")
-        return {"through": through if len(through) > 1 else through[0]}
+        if not isinstance(through, list | tuple) or len(through) > MOST or len(set(through)) < len(through):
+            raise ValueError(f"MinimumVariance.through: expected up to {MOST} assets, each once, got {through!r}")
+        return {"through": tuple(through) if len(through) > 1 else through[0]}
 
     @property
     def _slots(self) -> dict[str, str]:
