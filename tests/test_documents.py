@@ -133,3 +133,13 @@ def test_the_table_of_rules_is_that_of_the_code():
     parts = {name for name in classes if issubclass(getattr(mc.policy, name), AbstractPart) and not name.startswith("Abstract")}
     named = set(re.findall(r"`([A-Z]\w+)[`(]", text))
     assert parts <= named <= classes
+
+
+def test_the_table_of_laws_names_tests_that_exist():
+    text = (ROOT / "mcengine" / "README.md").read_text().partition("## Laws that rules are held to")[2].partition("## ")[0]
+    named = re.findall(r"`(test_\w+\.py)::([\w:]+)`", text)
+    assert len(named) > 20
+    for file, names in named:
+        source = (ROOT / "tests" / file).read_text()
+        for name in names.split("::"):
+            assert re.search(rf"^ *(def |class )?{name}\b", source, re.MULTILINE), f"{file}::{names}"

@@ -99,7 +99,7 @@ RULES: dict[str, Any] = {
         MIX,
         OptionBook(LEGS),
         GreekTargets({"gamma": 1.0, "delta": 0.1}, ("hedge",), {"hedge": 2.0}, ridge=0.5),
-        When(GreekLimit("delta", 0.69, 0.66, "equity"), MinimumVariance(-0.6, 0.4, 0.9, through="bond")),
+        When(GreekLimit("delta", 0.69, 0.66, "equity"), MinimumVariance(-0.6, 0.4, 0.9, through=("bond", "equity"))),
     ),
     "rungs": chain(MIX, When(Above(Ewma("equity", 3.0), 0.15, name="rung"), chain(Mix(equity=0.2, bond=0.3), PUT))),
     "insured": chain(MIX, Cppi(HighWater(0.96), 8.0), DrawdownControl(0.05, 0.002, 10.0), Rebalance(AnyOf(Every(4), Drift(0.002)))),

@@ -297,6 +297,41 @@ class TestMinimumVariance:
         assert slope(wealth["none"], moves["equity"]).z(delta) < -10.0 * ERRORS
 
 
+@pytest.fixture(scope="module")
+def jointly():
+    """A day of a call far in the money on one of three lognormal assets, hedged through the other two together and one by one."""
+    assets = {name: mc.market.GBM(spot=spot, sigma=sigma) for name, spot, sigma in (("a", 100.0, 0.2), ("b", 50.0, 0.3), ("c", 20.0, 0.1))}
+    market = mc.market.Market(assets, {"a-b": 0.6, "a-c": -0.5, "b-c": 0.2})
+    cash = Mix(a=0.0)
+    call = OptionBook({"call": OptionLeg("call", 0.3, 1.0, 252, 252)}, "a", per="wealth")
+    through = {"b": "b", "c": ["c"], "both": ("b", "c"), "with_itself": ("b", "a")}
+    books = {"none": chain(cash, call)} | {name: chain(cash, call, MinimumVariance(asset="a", through=names)) for name, names in through.items()}
+    result = mc.Study(market, books, steps=1, years=1.0 / 252, recorders=(recorder.Wealth(),)).run(16_384, seed=6)
+    return {book: result[book]["wealth"].astype(float) for book in books}
+
+
+class TestJointly:
+    """A call far in the money moves as its asset: what is left of its variance is 1 - R^2, R^2 = c' C^{-1} c of the correlations."""
+
+    @pytest.mark.parametrize(("book", "square"), [("b", 0.36), ("c", 0.25), ("both", (0.36 + 0.25 + 2.0 * 0.6 * 0.5 * 0.2) / 0.96)])
+    def test_what_is_left(self, jointly, book, square):
+        """The share is known to 2 R / sqrt(n) of itself."""
+        share = np.var(jointly[book]) / np.var(jointly["none"])
+        error = 2.0 * math.sqrt(square / 16_384)
+        assert abs(share / (1.0 - square) - 1.0) < ERRORS * error
+
+    def test_the_asset_itself_leaves_nothing_to_others(self, jointly):
+        assert np.var(jointly["with_itself"]) < 1e-4 * np.var(jointly["none"])
+
+    def test_assets_that_move_as_one_share_the_hedge(self):
+        """Correlated at 1 the normal equations are singular; what the ridge leaves of them is half each."""
+        quotes = {name: SimpleNamespace(spot=spot) for name, spot in (("a", 1.0), ("b", 1.0), ("c", 2.0))}
+        seen = SimpleNamespace(risky=tuple(quotes), quotes=quotes, variance_of=lambda shares: 0.04 * sum(shares.values()) ** 2)
+        betas = MinimumVariance(asset="a", through=("b", "c"))._betas(seen)
+        assert float(betas["minimum_variance_b"]) == pytest.approx(0.5, rel=1e-3)
+        assert float(betas["minimum_variance_c"]) == pytest.approx(0.25, rel=1e-3)
+
+
 class TestImplied:
     """The volatility that a price was made with, of calls and puts on either side of the forward."""
 
@@ -366,6 +401,9 @@ class TestGreekLimit:
         (lambda: Leland(None), "Leland.volatility: expected a volatility a year above 0, .* got None"),
         (lambda: HedgeBand("wide"), "HedgeBand.width: expected a number or WhalleyWilmott, got 'wide'"),
         (lambda: HedgeBand(-1.0), "HedgeBand.width: expected a number not below 0, got -1.0"),
+        (lambda: MinimumVariance(through=("a", "b", "a")), r"MinimumVariance.through: expected up to 3 assets, each once, got \('a', 'b', 'a'\)"),
+        (lambda: MinimumVariance(through=5), "MinimumVariance.through: expected up to 3 assets, each once, got 5"),
+        (lambda: MinimumVariance(through=("a", "b", "c", "d")), "MinimumVariance.through: expected up to 3 assets, each once"),
         (lambda: GreekTargets({}), "GreekTargets.targets: expected a dict of targets by Greek, got {}"),
         (lambda: GreekTargets({"theta": 0.0}, ("a",)), "GreekTargets.targets: expected 'delta' or 'gamma' or 'vega', got 'theta'"),
         (
@@ -403,6 +441,7 @@ BARRIER = mc.instrument.Barrier("put", "down", "out", 0.98, 0.9, 3 / 12, "equity
         ((Rebalance(GreekLimit("delta", 1.0, asset="bnd")),), "GreekLimit.asset: unknown asset 'bnd'; did you mean bond"),
         ((MinimumVariance(),), "MinimumVariance.asset: expected a book with options or contracts on 'equity', got none"),
         ((RolledPut(0.9), MinimumVariance(through="bnd")), "MinimumVariance.through: unknown asset 'bnd'"),
+        ((RolledPut(0.9), MinimumVariance(through=("equity", "bnd"))), "MinimumVariance.through: unknown asset 'bnd'"),
         ((OptionBook(LEGS), GreekTargets({"gamma": 0.0}, ("boght",))), "GreekTargets.through: unknown slot 'boght'; did you mean bought"),
         ((ForwardOverlay(), GreekTargets({"delta": 0.0}, ("forward",))), "GreekTargets.through: expected slots of options on 'equity', got forward"),
     ],

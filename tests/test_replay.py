@@ -102,6 +102,49 @@ def test_nothing_is_drawn(replayed):
     assert again[0] == again[1] == one.wealth[5]
 
 
+def test_a_first_decision_knows_no_later_day(made, tmp_path):
+    """What rules read of the market's own correlations ends with the close at which a window begins: a file that ends with the window, and one whose
+    later prices are others, move nothing of what is held over its first day; earlier prices do.
+    """
+    begin, frame = 100, made[1]
+    other = frame.copy()
+    other.loc[begin + 1 :, ["a", "b", "c"]] *= np.random.default_rng(1).uniform(0.9, 1.1, (DAYS - begin - 1, 3))
+    earlier = frame.copy()
+    earlier.loc[: begin - 50, "b"] *= np.random.default_rng(2).uniform(0.9, 1.1, begin - 49)
+    books = {
+        "target": mc.policy.chain(mc.policy.Mix(WEIGHTS), mc.policy.VolTarget(0.05)),
+        "put": mc.policy.insurance.synthetic_put(WEIGHTS, 0.95),
+    }
+
+    def first(rows):
+        file = tmp_path / "rows.csv"
+        rows.to_csv(file, index=False, float_format="%.17g")
+        market = mc.replace(mc.market.Replay.from_history(ASSETS, data=file, rate="bill", surface=None), first=begin)
+        table = mc.Study(market, books, years=YEARS, steps=STEPS).trace([0])
+        return {name: table[name].to_numpy()[1] for name in table if name.endswith(".units")}
+
+    whole = first(frame)
+    for rows in (frame[: begin + STEPS + 1], other):
+        assert first(rows) == whole
+    moved = first(earlier)
+    for name in ("target.equity.units", "put.equity.units"):
+        assert moved[name] != whole[name] != 0.0, name
+
+
+def test_correlations_are_those_of_days_before(made, replayed):
+    """About a mean of 0; 1 in the first quarter, of which too little is known."""
+    returns = made[1][["a", "b", "c"]].to_numpy()
+    returns = returns[1:] / returns[:-1] - 1.0
+    known = np.asarray(jax.jit(lambda market: market.correlations())(replayed))
+    assert known.shape == (DAYS, 3, 3)
+    assert (known[:63] == 1.0).all()
+    for place in (63, 150, DAYS - 1):
+        before = returns[:place]
+        square = before.T @ before
+        size = np.sqrt(np.diag(square))
+        np.testing.assert_allclose(known[place], square / np.outer(size, size), atol=1e-5)
+
+
 def test_options_are_priced_at_the_day_s_volatility_and_settle(made, replayed):
     """A put bought at the first close by the index, the bill and the dividend of that close; it pays at the horizon."""
     floor, path = 1.02, 7

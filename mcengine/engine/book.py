@@ -6,7 +6,7 @@ A book whose wealth is at or below zero at a day's end is ruined: it closes at i
 wealth, its costs and its turnover stay what they are. Wealth then says so itself, so nothing more is carried.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -44,12 +44,13 @@ class BookState(NamedTuple):
 
 
 class Now(NamedTuple):
-    """What a book is shown of a date: its index, quotes by asset, values of signals, and its slots' dates."""
+    """What a book is shown of a date: its index, quotes by asset, values of signals, its slots' dates, the variance a year of a mix by shares."""
 
     step: Scalar
     quotes: Quotes
     signals: Mapping[str, Any]
     dates: Mapping[str, Dates]
+    variance_of: Callable[[dict[str, Scalar]], Scalar]
 
 
 def book_slots(policy: AbstractStage, assets: tuple[str, ...]) -> dict[str, AbstractSlot]:
@@ -245,7 +246,7 @@ class Book:
             needs=self.needs,
             cost=self.study.costs,
             told=self.told,
-            variance_of=lambda shares: self.study.market.variance_of(shares, {n: quotes[n].variance for n in shares}),
+            variance_of=now.variance_of,
             price_of=price_of,
         )
 

@@ -2,7 +2,7 @@
 
 ``watch="continuous"``: between dates survival is the probability of a Brownian bridge, so that what is carried is a weight between 0 and 1, the
 price has no bias from the dates, and the weight has a derivative. ``watch="daily"``: the spot on each date decides; there ``width`` smooths the
-decision over ln(S/H).
+decision over ln(S/H), that of the extreme so far.
 """
 
 from collections.abc import Mapping
@@ -100,7 +100,9 @@ class Barrier(AbstractContract):
         else:
             # The hard decision is "beyond or at": 1 - gate, which is 1 at the barrier itself.
             share = 1.0 - gate(self._side * (level - now.log_spot), self.width)
-        alive = jnp.where(step <= date, state.alive * share, state.alive)
+        # Of hard decisions the least is the product; of smooth ones it is that of the extreme, whose derivative does not grow with the dates.
+        after = state.alive * share if self.watch == "continuous" else jnp.minimum(state.alive, share)
+        alive = jnp.where(step <= date, after, state.alive)
         vanilla, due = payoff(self.kind, quote.spot, self.strike), step == date
         if self.effect == "in":
             return _State(now, alive), jnp.where(due, (1.0 - alive) * vanilla + alive * self.rebate, 0.0)

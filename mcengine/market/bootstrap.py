@@ -131,6 +131,10 @@ class Bootstrap(AbstractHistory):
         place = _among(u, self.days.count)
         return place, jnp.asarray(self.days.closes)[place]
 
+    def correlations(self) -> Scalar:
+        """Of the days that are drawn, all alike: what a path comes from has no later days [assets, assets]."""
+        return jnp.atleast_2d(jnp.corrcoef(jnp.asarray(self.days.moves)[:, : len(self.days.names)], rowvar=False))
+
     def move(self, place: Scalar, uniforms: tuple[Scalar, ...]) -> tuple[Scalar, Scalar]:
         count, chance = self.days.count, 1.0 / self.block
         u = uniforms[0]

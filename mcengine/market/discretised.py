@@ -1,5 +1,6 @@
 """A market on a calendar: tables by step, the Cholesky factor, and one step of everything that moves."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -104,6 +105,16 @@ class PreparedMarket:
         if market.scenarios or (market.measure == "Q" and market.rate.n_factors):
             raise ValueError("controls: expected a market whose drifts say all, got one with scenarios, or with a stochastic rate under Q")
         return jnp.exp((asset.drift - asset.dividend) * (self.times[1] - self.times[0]) + asset.shock * (step == 0))
+
+    def variance_of(self, shares: Mapping[str, Scalar], quotes: Mapping[str, Quote], states: dict[str, Any]) -> Scalar:
+        """As the market's.
+
+        Args:
+            shares: By asset, of a mix.
+            quotes: By asset.
+            states: The market's; read by histories only.
+        """
+        return self.market.variance_of(shares, {name: quotes[name].variance for name in shares})
 
     def start(self, path: Any = None, source: Any = None) -> dict[str, Any]:
         """States today, the same for every path.

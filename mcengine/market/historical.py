@@ -42,6 +42,20 @@ class Observed(NamedTuple):
     variance: Scalar
 
 
+def mixed(names: tuple[str, ...], shares: Mapping[str, Scalar], variances: Mapping[str, Scalar], correlations: Scalar, place: Scalar) -> Scalar:
+    """Variance a year of a mix.
+
+    Args:
+        names: The assets, in the order of the correlations.
+        shares: By asset, of the mix.
+        variances: By asset, a year.
+        correlations: As ``AbstractHistory.correlations``.
+        place: Row of them, where there is one for each close.
+    """
+    size = jnp.stack([shares[n] * root(variances[n]) for n in names])
+    return size @ (correlations[place] if correlations.ndim == 3 else correlations) @ size
+
+
 def check_price_paths(what: str) -> NoReturn:
     """History has no law: there is no Q to price under. Raises ``ValueError``."""
     raise ValueError(f"{what}: expected a model of a market, which has a risk-neutral law, got history")
@@ -147,17 +161,19 @@ class AbstractHistory(abc.ABC):
         """
         return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
 
-    def variance_of(self, shares: Mapping[str, Scalar], variances: Mapping[str, Scalar]) -> Scalar:
-        """Variance a year of a mix: each asset's as quoted on the day, correlated as the returns of all days are.
+    @abc.abstractmethod
+    def correlations(self) -> Scalar:
+        """Correlations of the assets' returns: of all days alike [assets, assets], or as known at each close [days, assets, assets]."""
+
+    def variance_of(self, shares: Mapping[str, Scalar], variances: Mapping[str, Scalar], place: Scalar = 0) -> Scalar:
+        """Variance a year of a mix: each asset's as quoted on the day, correlated as ``correlations`` has it.
 
         Args:
             shares: By asset, of the mix.
             variances: By asset, as observed.
+            place: In the table, where a path is.
         """
-        names = self.days.names
-        correlation = jnp.atleast_2d(jnp.corrcoef(jnp.asarray(self.days.moves)[:, : len(names)], rowvar=False))
-        size = jnp.stack([shares[n] * root(variances[n]) for n in names])
-        return size @ correlation @ size
+        return mixed(self.days.names, shares, variances, self.correlations(), place)
 
     def risk_neutral(self) -> NoReturn:
         check_price_paths("market")
@@ -191,6 +207,7 @@ class PreparedDays:
             "income": {name: jnp.expm1(q * per_step) for name, q in dividends.items()},
         }
         self._carry = {name: jnp.exp(-q * self.times) for name, q in dividends.items()}
+        self._correlations = market.correlations()
 
     def start(self, path: Any = None, source: Any = None) -> dict[str, Any]:
         if path is None:
@@ -212,6 +229,10 @@ class PreparedDays:
 
     def growth(self, name: str, step: Scalar) -> Scalar:
         check_price_paths("controls")
+
+    def variance_of(self, shares: Mapping[str, Scalar], quotes: Mapping[str, Quote], states: dict[str, Any]) -> Scalar:
+        """As the market's, at the close where a path is."""
+        return mixed(self.names, shares, {name: quotes[name].variance for name in shares}, self._correlations, states["place"])
 
     def quotes(self, states: dict[str, Any], step: Scalar) -> dict[str, Quote]:
         rate = AffineRate(states["rate"], jnp.asarray(_FLAT, self.times.dtype), jnp.zeros_like(self._dt))

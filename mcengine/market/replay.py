@@ -18,6 +18,9 @@ from mcengine.noise import Path as PathId
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
 from mcengine.statistics import Sampling
 
+LEAST = 12
+"""Rows of which a correlation is known at least."""
+
 
 @model
 class Replay(AbstractHistory):
@@ -135,6 +138,15 @@ class Replay(AbstractHistory):
         last = jnp.minimum(jnp.asarray(self.last).astype(jnp.uint32), jnp.uint32(self.days.count - 1 - calendar.steps))
         place = (first + jnp.asarray(path.low, jnp.uint32) % (last - first + jnp.uint32(1))).astype(jnp.int32)
         return place, jnp.asarray(self.days.closes)[place]
+
+    def correlations(self) -> Scalar:
+        """About a mean of 0, of all days up to each close; 1 where these are fewer than a quarter [days, assets, assets]."""
+        moves = jnp.asarray(self.days.moves)[:, : len(self.days.names)]
+        sums = jnp.cumsum(moves[:, :, None] * moves[:, None, :], axis=0)
+        sums = jnp.concatenate([jnp.zeros_like(sums[:1]), sums])
+        known = (jnp.arange(self.days.count) >= max(round(self.days.per_year / 4), LEAST))[:, None, None]
+        squares = jnp.where(known[:, 0], jnp.diagonal(sums, axis1=1, axis2=2), 1.0)
+        return jnp.where(known, sums / jnp.sqrt(squares[:, :, None] * squares[:, None, :]), 1.0)
 
     def move(self, place: Scalar, uniforms: tuple[Scalar, ...]) -> tuple[Scalar, Scalar]:
         return jnp.asarray(self.days.moves)[place], place + 1

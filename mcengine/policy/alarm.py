@@ -8,6 +8,7 @@ from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import gate
 from mcengine.market import Signals, VolRatio
 from mcengine.policy.base import Setting, validate_asset
+from mcengine.policy.drift import WIDER
 from mcengine.policy.seen import Seen
 from mcengine.policy.trigger import AbstractTrigger
 
@@ -97,6 +98,8 @@ class Shock(AbstractTrigger):
 class CostBudget(AbstractTrigger):
     """Fires while what has been paid is ``allowance`` + ``rate`` x years so far, or more; ``Not(CostBudget(...))`` while there is something left.
 
+    Smoothed, its step is ``WIDER`` than others, as that of ``Drift``: one trade, a tenth of a budget or so, must not cross it and come back.
+
     Args:
         rate: Of the starting wealth a year: it accrues, so a budget that is spent comes back.
         allowance: Of the starting wealth, for the first trade.
@@ -107,4 +110,4 @@ class CostBudget(AbstractTrigger):
 
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
         budget = (self.allowance + self.rate * seen.time) * seen.start_wealth
-        return gate(sum(seen.costs.values(), start=0.0) / budget - 1.0, seen.width), memory
+        return gate(sum(seen.costs.values(), start=0.0) / budget - 1.0, WIDER * seen.width), memory

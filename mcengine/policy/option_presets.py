@@ -76,7 +76,14 @@ def greek_targets(
 
 
 def minimum_variance(
-    weights: Weights, moneyness: Scalar, rho: Scalar, vol_of_vol: Scalar, tenor: int = 63, roll: int = 63, asset: str = "equity", through: str = ""
+    weights: Weights,
+    moneyness: Scalar,
+    rho: Scalar,
+    vol_of_vol: Scalar,
+    tenor: int = 63,
+    roll: int = 63,
+    asset: str = "equity",
+    through: str | tuple[str, ...] = "",
 ) -> Chain:
     """The mix and rolled puts, hedged so that the least variance is left of them.
 
@@ -88,7 +95,7 @@ def minimum_variance(
         tenor: Steps from a roll to the expiry.
         roll: Steps from one roll to the next, at most the tenor.
         asset: The asset insured.
-        through: The asset that hedges; empty for the same.
+        through: The asset that hedges, or up to three together; empty for the same.
     """
     put = RolledPut(moneyness, 1.0, tenor, roll, asset)
     return chain(Mix(dict(weights)), put, MinimumVariance(rho, vol_of_vol, asset=asset, through=through))

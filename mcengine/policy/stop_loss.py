@@ -1,4 +1,8 @@
-"""Stop-loss: out of the sleeve, for good, on the first date on which wealth is at the floor's present value."""
+"""Stop-loss: out of the sleeve, for good, on the first date on which wealth is at the floor's present value.
+
+What is left of the sleeve is the least gate so far. A product of gates is the same where they are hard; where they are smooth its derivative grows
+with the number of dates (its sd by the floor, smoothed over 3 % of wealth: 1.9 on 52 dates, 4.3 on 4,032; that of the least is .9 on both).
+"""
 
 from typing import Any, ClassVar
 
@@ -41,5 +45,5 @@ class StopLoss(AbstractStage):
     def act(self, target: Target, seen: Seen, memory: tuple[Scalar, Any]) -> tuple[Target, tuple[Scalar, Any]]:
         floor = as_floor(self.floor)
         value, kept = floor.value(seen, memory[1])
-        invested = memory[0] * gate(seen.wealth - (1.0 + self.buffer) * value, seen.width * seen.start_wealth)
+        invested = jnp.minimum(memory[0], gate(seen.wealth - (1.0 + self.buffer) * value, seen.width * seen.start_wealth))
         return scaled(target, invested, floor, seen), (invested, kept)

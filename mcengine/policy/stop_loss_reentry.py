@@ -3,6 +3,11 @@
 A fund in cash cannot see its own recovery, so the sleeve goes on, on paper (see ``paper``), and its worth I is what re-entry watches. Back in, the
 floor stands as far below wealth as on the first date: the stop line is b F, b = (V/F) / (V_0/F_0) at the last entry. Each round may lose as much
 again: what bounds the loss is how often it sells.
+
+The rule is in or out. With the gates' weights of staying and of entering,
+    in' = max(min(in, stays), min(out, enters)),   out' = max(min(out, 1 - enters), min(in, 1 - stays)),
+and in' / (in' + out') of the sleeve is held: 1 or 0 where gates are hard. Where they are smooth either weight is that of one date's gate, so that
+derivatives do not grow with the number of dates, as those of products of gates do.
 """
 
 from typing import Any, ClassVar, NamedTuple
@@ -18,7 +23,8 @@ from mcengine.policy.seen import Seen
 
 
 class _Memory(NamedTuple):
-    share: Scalar  # of the sleeve that is held, 0 or 1 where gates are hard
+    inside: Scalar  # weights of being in and out, 0 or 1 where gates are hard
+    outside: Scalar
     scale: Scalar  # b of the stop line
     sold: Scalar  # worth of the sleeve on paper when it was sold
     first: Scalar  # F_0
@@ -55,18 +61,20 @@ class StopLossReentry(AbstractStage):
     def start(self, seen: Seen) -> _Memory:
         one, floor = jnp.ones_like(seen.wealth), as_floor(self.floor)
         memory = floor.start(seen)
-        return _Memory(one, one, one * seen.start_wealth, one * floor.value(seen, memory)[0], open_paper(seen), memory)
+        return _Memory(one, 0.0 * one, one, one * seen.start_wealth, one * floor.value(seen, memory)[0], open_paper(seen), memory)
 
     def act(self, target: Target, seen: Seen, memory: _Memory) -> tuple[Target, _Memory]:
         floor = as_floor(self.floor)
-        value, kept = floor.value(seen, memory.floor)
+        value, floors = floor.value(seen, memory.floor)
         now, width = worth(memory.paper, seen), seen.width * seen.start_wealth
         stays = gate(seen.wealth - memory.scale * (1.0 + self.buffer) * value, width)
-        left = memory.share * (1.0 - stays)
-        entered = (1.0 - memory.share) * gate(now - (1.0 + self.rise) * memory.sold, width)
-        share = memory.share - left + entered
+        enters = gate(now - (1.0 + self.rise) * memory.sold, width)
+        kept, entered = jnp.minimum(memory.inside, stays), jnp.minimum(memory.outside, enters)
+        idle, left = jnp.minimum(memory.outside, 1.0 - enters), jnp.minimum(memory.inside, 1.0 - stays)
+        inside, outside = jnp.maximum(kept, entered), jnp.maximum(idle, left)
         anew = positive_ratio(seen.wealth * memory.first, value * seen.start_wealth)
-        scale = memory.scale + entered * (anew - memory.scale)
-        sold = memory.sold + left * (now - memory.sold)
+        scale = memory.scale + positive_ratio(inside - kept, inside) * (anew - memory.scale)
+        sold = memory.sold + positive_ratio(outside - idle, outside) * (now - memory.sold)
         paper = invested(now, {name: target[name] * seen.prices[name] / seen.wealth for name in seen.risky}, seen)
-        return scaled(target, share, floor, seen), _Memory(share, scale, sold, memory.first, paper, kept)
+        share = inside / (inside + outside)
+        return scaled(target, share, floor, seen), _Memory(inside, outside, scale, sold, memory.first, paper, floors)
