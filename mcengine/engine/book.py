@@ -59,6 +59,10 @@ class Moved(NamedTuple):
     increment: Any
 
 
+UNSEEN = Moved({}, None)
+"""Where no recorder looks at it."""
+
+
 def book_slots(policy: AbstractStage, assets: tuple[str, ...]) -> dict[str, AbstractSlot]:
     """All a rule can hold, the market's assets first."""
     return {**{asset: Underlying(asset) for asset in assets}, **policy.slots()}
@@ -119,7 +123,7 @@ class Book:
         seen, decided, memory, _ = self._decide(account, state.memory, now)
         return BookState(account, memory, decided, state.recorded), made, _sleeve(seen, account)
 
-    def end(self, before: BookState, after: BookState, made: tuple[Trade, Scalar], row: Any, now: Now, moved: Moved) -> BookState:
+    def end(self, before: BookState, after: BookState, made: tuple[Trade, Scalar], row: Any, now: Now, moved: Moved = UNSEEN) -> BookState:
         """The book at the end of a step.
 
         Args:
