@@ -58,7 +58,7 @@ def test_decisions_are_those_of_the_back_test(rule, feed, followed, delay):
 def test_says_what_fires_and_what_is_held(followed):
     assert followed[0]["told"] == {"drift": 1.0}
     assert {0.0, 1.0} == {day["told"]["drift"] for day in followed[:-1]}
-    assert set(followed[0]["greeks"]) == {"delta", "gamma", "vega", "theta"}
+    assert set(followed[0]["greeks"]) == {"delta", "gamma", "vega", "theta", "vanna", "volga"}
     rolled = [day for day in followed[:-1] if "close" in day["orders"].get("rolled_put", {})]
     assert len(rolled) == 2
     assert rolled[0]["orders"]["rolled_put"]["strike"] == pytest.approx(0.95 * rolled[0]["prices"]["equity"], rel=1e-6)

@@ -20,9 +20,9 @@ class _Kept(NamedTuple):
 
 @dataclass(frozen=True)
 class BookGreeks(AbstractRecorder):
-    """``<greek>_<asset>``, the mean over dates of S^k G / V of what is held after each trade, k as ``GreekLimit`` has it, and ``most_<greek>_<asset>``, its
-    largest absolute value; ``theta`` and ``rho`` of the whole book. By expiry also ``<greek>_<asset>_<bucket>`` of the contracts alone. In a trace
-    every date's.
+    """``<greek>_<asset>``, the mean over dates of S^k G / V of what is held after each trade, as ``GreekLimit`` measures it, and
+    ``most_<greek>_<asset>``, its largest absolute value; ``theta`` and ``rho`` of the whole book. By expiry also ``<greek>_<asset>_<bucket>`` of the
+    contracts alone. In a trace every date's.
 
     Args:
         greeks: Names among ``instrument.POWERS``.
@@ -65,11 +65,14 @@ class BookGreeks(AbstractRecorder):
             found = day.traded_greeks(tail.removeprefix("_"))
             for name in self.greeks:
                 greek = getattr(found, name)
-                shares = {"": greek} if name in OF_BOOK else {f"_{a}": greek.get(a, 0.0) * quote.spot ** POWERS[name] for a, quote in day.earlier.items()}
-                today |= {f"{name}{asset}{tail}": value * day.per_wealth + jnp.zeros_like(day.account.wealth) for asset, value in shares.items()}
-        return _Kept(
-            today, jax.tree.map(jnp.add, state.sum, today), jax.tree.map(lambda most, value: jnp.maximum(most, jnp.abs(value)), state.most, today)
-        )
+                if name in OF_BOOK:
+                    today[f"{name}{tail}"] = greek
+                    continue
+                for asset, quote in day.earlier.items():
+                    today[f"{name}_{asset}{tail}"] = greek.get(asset, 0.0) * quote.spot ** POWERS[name]
+        today = {name: value * day.per_wealth + jnp.zeros_like(day.account.wealth) for name, value in today.items()}
+        most = {name: jnp.maximum(state.most[name], jnp.abs(value)) for name, value in today.items()}
+        return _Kept(today, jax.tree.map(jnp.add, state.sum, today), most)
 
     def finish(self, state: _Kept, day: Day) -> dict[str, Scalar]:
         return {name: total / day.steps for name, total in state.sum.items()} | {f"most_{name}": value for name, value in state.most.items()}

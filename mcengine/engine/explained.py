@@ -4,8 +4,9 @@ With Greeks of what is held after the trade, moves dS of spots, dv of variances,
     dW = sum_i delta_i dS_i + 1/2 sum_i gamma_i dS_i^2 + theta dt + sum_i vega_i dv_i + cross + rate + carry - cost + rest,
     cross = sum_{i<j} gamma_ij dS_i dS_j + sum_i vanna_i dS_i dv_i + 1/2 sum_i volga_i dv_i^2.
 Vega, vanna and volga are by the variance that the market shows, the law as it is: the number that moves. The rest is what contracts have gained
-beyond these, a Taylor remainder: where all that moves is continuous and seen it is O(dt^{3/2}) a day, and over a span its RMS falls as dt (as dt^{3/4} for
-options held to their expiry, where gamma bends within a step). A jump, or a variance that no quote shows, leaves a rest that does not fall.
+beyond these, a Taylor remainder: where all that moves is continuous and seen it is O(dt^{3/2}) a day, and over a span its RMS falls as dt (as
+dt^{3/4} for options held to their expiry, where gamma bends within a step). Jumps, a variance that no quote shows and second moves of a stochastic
+rate leave a rest that does not fall.
 """
 
 from dataclasses import dataclass
@@ -28,8 +29,9 @@ class _Kept(NamedTuple):
 
 @dataclass(frozen=True)
 class Explained(AbstractRecorder):
-    """``explained_<part>`` of what was gained, summed over days, over the starting wealth: delta, gamma, theta, vega, cross, rate, carry (interest, income of
-    underlyings, financing and fees), cost, rest. They add up to wealth - 1. In a trace every day's, in currency; they add up to its change of wealth.
+    """``explained_<part>`` of what was gained, summed over days, over the starting wealth: delta, gamma, theta, vega, cross, rate, carry (interest,
+    income of underlyings, financing and fees), cost, rest. They add up to wealth - 1. In a trace every day's, in currency; they add up to its change
+    of wealth.
 
     Args:
         cross: Whether vanna and volga are computed; else what they explain is in the rest.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar
 from mcengine.instrument import AbstractSlot, Greeks, Position, Quotes, Underlying, totals
-from mcengine.instrument.expiries import in_bucket
+from mcengine.instrument.expiries import within
 from mcengine.ledger import Account, Trade
 
 
@@ -67,11 +67,8 @@ class Day:
         Args:
             bucket: Contracts that count, by years to expiry (see ``instrument.BUCKETS``); empty for all, underlyings included.
         """
-        names = [n for n in self.held if not bucket or n in self.expiries]
-        units = {n: self.held[n].units for n in names}
-        if bucket:
-            units = {n: jnp.where(in_bucket(bucket, self.expiries[n] - (self.step - 1), self.dt), units[n], 0.0) for n in names}
-        return totals({n: self.slots[n] for n in names}, units, {n: self.held[n].mark for n in names}, self.needs)
+        units = within(bucket, {n: one.units for n, one in self.held.items()}, self.expiries, self.step - 1, self.dt)
+        return totals({n: self.slots[n] for n in units}, units, {n: self.held[n].mark for n in units}, self.needs)
 
     @property
     def greeks(self) -> Greeks:

@@ -44,9 +44,9 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
         stream: Of the run.
 
     Returns:
-        A pandas table by (path, step): of every asset spot and variance, of every book wealth, cash, exposure and costs, each slot's units, price, terms
-        and Greeks, and what recorders show. Row 0 is before the first trade; row k shows what was held over step k, marked at its end, what expired
-        then settled.
+        A pandas table by (path, step): of every asset spot and variance, of every book wealth, cash, exposure and costs, each slot's units, price,
+        terms and Greeks, and what recorders show. Row 0 is before the first trade; row k shows what was held over step k, marked at its end, what
+        expired then settled.
 
     Raises:
         ValueError: Without ids.

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar
@@ -26,6 +27,21 @@ def in_bucket(bucket: str, steps: Any, dt: Scalar) -> Any:
     # Half a step, so that 21 steps of 252 are a month whatever the rounding.
     years = (steps - 0.5) * dt
     return (years > before) & (years <= BUCKETS[bucket])
+
+
+def within(bucket: str, units: Mapping[str, Scalar], expiries: Mapping[str, Scalar], step: Scalar, dt: Scalar) -> dict[str, Scalar]:
+    """Units of the contracts of a bucket, none of others; underlyings are left out.
+
+    Args:
+        bucket: Name among ``BUCKETS``; empty for all slots as they are.
+        units: By slot.
+        expiries: Indices of dates, by slot; underlyings have none.
+        step: Index of the date.
+        dt: Years of a step.
+    """
+    if not bucket:
+        return dict(units)
+    return {name: jnp.where(in_bucket(bucket, expiries[name] - step, dt), held, 0.0) for name, held in units.items() if name in expiries}
 
 
 def reached(slots: Mapping[str, AbstractSlot], steps: int, dt: float) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """What slots are worth, and their Greeks: derivatives of each slot's own price by bumps of the quotes, one definition for every pricer.
 
-delta, gamma by the spot (currency); vega, volga by implied volatility, all strikes and expiries alike (a year); vanna by both; variance_vega, -_volga,
--_vanna the same by the variance that is seen (a year), the law as it is; rho by the rate (a year), all maturities alike; rate_rho by the short rate
-that is seen, the law as it is; theta by time passing (a year), spot and variance as they are; cross_gamma by two spots.
+delta, gamma by the spot (currency); vega, volga by implied volatility, all strikes and expiries alike (a year), vanna by both; variance_vega,
+variance_volga, variance_vanna the same by the variance that is seen (a year), the law as it is; rho by the rate (a year), all maturities alike,
+rate_rho by the short rate that is seen, the law as it is; theta by time passing (a year), spot and variance as they are; cross_gamma by two spots.
 """
 
 from collections.abc import Callable, Mapping

@@ -10,6 +10,7 @@ from mcengine.policy.base import Setting, validate_asset
 from mcengine.policy.seen import Seen
 from mcengine.policy.trigger import AbstractTrigger
 
+
 @model
 class GreekLimit(AbstractTrigger):
     """Fires while a Greek of what is wanted so far lies outside its limits, as a fraction of wealth: sum over assets of S^k G / V.

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar
 from mcengine._spelling import near
 from mcengine.instrument import AbstractSlot, Dates, Greeks, Position, Target, totals
-from mcengine.instrument.expiries import in_bucket
+from mcengine.instrument.expiries import within
 from mcengine.ledger import AbstractCost, chosen, order, total_cost
 from mcengine.pricing import Quote
 
@@ -164,16 +164,13 @@ class Seen:
         Returns:
             Those that some stage, cost or recorder ``needs``.
         """
+        if bucket and target is None:
+            raise ValueError(f"greeks.bucket: expected a target, whose expiries are known before the trade, got none for {bucket!r}")
         names = tuple(self.slots) if of is None else of
-        if bucket:
-            names = tuple(n for n in names if n in self.dates)
         units = {n: self.held[n].units if target is None else target[n] for n in names}
         marks = {n: self.held[n].mark if target is None or n not in self.dates else self.on_offer(n).mark for n in names}
-        if bucket:
-            if target is None:
-                raise ValueError(f"greeks.bucket: expected a target, whose expiries are known before the trade, got none for {bucket!r}")
-            units = {n: jnp.where(in_bucket(bucket, self.dates[n].chosen.expiry - self.step, self.dt), units[n], 0.0) for n in names}
-        return totals({n: self.slots[n] for n in names}, units, marks, self.needs)
+        units = within(bucket, units, {n: dates.chosen.expiry for n, dates in self.dates.items()}, self.step, self.dt)
+        return totals({n: self.slots[n] for n in units}, units, marks, self.needs)
 
     def until(self, event: str) -> Scalar:
         """Steps to an announced event, 0 on its date, negative once it has passed.
