@@ -21,18 +21,10 @@ from mcengine.pricing import Quote, options
 OF_BOOK = ("theta", "rho", "rate_rho")
 """Greeks of no asset."""
 
-FIRST = {"spot": "delta", "volatility": "vega", "variance": "variance_vega"}
-"""First derivatives by asset, by what is moved."""
+BENT = {"volatility": ("vega", "vanna", "volga"), "variance": ("variance_vega", "variance_vanna", "variance_volga")}
+"""First derivative, mixed one with the spot and second one, by what is moved."""
 
-SECOND = {
-    "vanna": ("volatility", "spot"),
-    "volga": ("volatility", "volatility"),
-    "variance_vanna": ("variance", "spot"),
-    "variance_volga": ("variance", "variance"),
-}
-"""Second derivatives beside gamma, by what is moved; they give the first ones too."""
-
-GREEKS = ("delta", "gamma", "vega", "theta", "rho", "cross_gamma", "variance_vega", *SECOND, "rate_rho")
+GREEKS = ("delta", "gamma", "vega", "theta", "rho", "cross_gamma", "variance_vega", "vanna", "volga", "variance_vanna", "variance_volga", "rate_rho")
 
 POWERS = {"delta": 1, "gamma": 2, "vega": 0, "theta": 0, "rho": 0, "vanna": 1, "volga": 0}
 """Of the spot, which make currency of a Greek."""
@@ -126,35 +118,59 @@ def _derivatives(
     slope = lambda fn: jax.jvp(fn, (zero,), (jnp.ones_like(zero),))  # noqa: E731
     out: dict[str, Any] = {name: {} for name in wanted if name not in OF_BOOK}
     values = None
-    for greek, (outer, inner) in SECOND.items():
-        for asset in assets if greek in wanted else ():
-            both = lambda x, y, a=asset, of=(outer, inner): price(bent(quotes, a, ((of[0], x), (of[1], y))))  # noqa: E731
-            (values, by_inner), (by_outer, out[greek][asset]) = slope(lambda x, f=both: slope(lambda y: f(x, y)))
-            for first, found in ((FIRST[inner], by_inner), (FIRST[outer], by_outer)):
-                if first in out:
-                    out[first][asset] = found
+    for what, (vega, vanna, volga) in BENT.items():
+        for asset in assets if {vanna, volga} & set(wanted) else ():
+            found = _bent(lambda x, y, a=asset, w=what: price(bent(quotes, a, spot=x, **{w: y})), zero, vanna in wanted, volga in wanted)
+            values = found["values"]
+            for greek, key in (("delta", "x"), (vega, "y"), ("gamma", "xx"), (vanna, "xy"), (volga, "yy")):
+                if greek in wanted and key in found:
+                    out[greek][asset] = found[key]
     for asset in assets if {"delta", "gamma"} & set(wanted) else ():
+        if all(asset in out[greek] for greek in ("delta", "gamma") if greek in wanted):
+            continue
         along = lambda x, a=asset: price(moved(quotes, spots={a: x}))  # noqa: E731
         if "gamma" in wanted:
             (values, delta), (_, out["gamma"][asset]) = slope(lambda x, fn=along: jax.jvp(fn, (x,), (jnp.ones_like(x),)))
-        elif asset not in out["delta"]:
+        else:
             values, delta = slope(along)
-        if "delta" in wanted and asset not in out["delta"]:
+        if "delta" in wanted:
             out["delta"][asset] = delta
-    for greek, what in (("vega", "volatility"), ("variance_vega", "variance")):
-        for asset in assets if greek in wanted else ():
-            if asset not in out[greek]:
-                values, out[greek][asset] = slope(lambda x, a=asset, what=what: price(bent(quotes, a, ((what, x),))))
+    for what, (vega, *_) in BENT.items():
+        for asset in assets if vega in wanted else ():
+            if asset not in out[vega]:
+                values, out[vega][asset] = slope(lambda x, a=asset, w=what: price(bent(quotes, a, **{w: x})))
     for name, move in (("theta", "years"), ("rho", "rate")):
         if name in wanted:
             values, out[name] = slope(lambda x, m=move: price(moved(quotes, **{m: x})))
-    if "rate_rho" in wanted:
+    if "rate_rho" in wanted and any(quote.rate is not None for quote in quotes.values()):
         values, out["rate_rho"] = slope(lambda x: price(_with_rate(quotes, x)))
     for i, a in enumerate(assets if "cross_gamma" in wanted else ()):
         for b in assets[i + 1 :]:
             both = lambda x, y, a=a, b=b: price(moved(quotes, spots={a: x, b: y}))  # noqa: E731
             _, (_, out["cross_gamma"][f"{a}-{b}"]) = slope(lambda x, f=both: slope(lambda y: f(x, y)))
-    return price(quotes) if values is None else values, out
+    values = price(quotes) if values is None else values
+    if "rate_rho" in wanted and "rate_rho" not in out:
+        out["rate_rho"] = [jnp.zeros_like(value) for value in values]
+    return values, out
+
+
+def _bent(price: Callable[[Scalar, Scalar], list[Scalar]], zero: Scalar, mixed: bool, second: bool) -> dict[str, list[Scalar]]:
+    """Prices at (0, 0), their slopes by x and y and, where wanted, second ones by x and x, x and y (``mixed``), y and y (``second``).
+
+    Both first slopes are read off one evaluation of the pricer's rule, so that each second one costs a tangent of it.
+    """
+    one = jnp.ones_like(zero)
+
+    def slopes(x: Scalar, y: Scalar) -> tuple[list[Scalar], list[Scalar], list[Scalar]]:
+        values, linear = jax.linearize(price, x, y)
+        return values, linear(one, zero), linear(zero, one)
+
+    out: dict[str, list[Scalar]] = {}
+    if mixed:
+        (out["values"], out["x"], out["y"]), (_, out["xx"], out["xy"]) = jax.jvp(slopes, (zero, zero), (one, zero))
+    if second:
+        (out["values"], out["x"], out["y"]), (_, _, out["yy"]) = jax.jvp(slopes, (zero, zero), (zero, one))
+    return out
 
 
 def totals(slots: Mapping[str, AbstractSlot], units: Mapping[str, Scalar], marks: Mapping[str, Mark | tuple[()]], wanted: tuple[str, ...]) -> Greeks:
@@ -198,17 +214,18 @@ def nothing(assets: tuple[str, ...], wanted: tuple[str, ...], zero: Scalar) -> d
     return {name: zero if name in OF_BOOK else dict.fromkeys(pairs if name == "cross_gamma" else assets, zero) for name in wanted}
 
 
-def bent(quotes: Quotes, asset: str, moves: tuple[tuple[str, Scalar], ...]) -> dict[str, Quote]:
-    """Quotes with the spot, implied volatility or variance of one asset moved.
+def bent(quotes: Quotes, asset: str, spot: Scalar = 0.0, volatility: Scalar | None = None, variance: Scalar | None = None) -> dict[str, Quote]:
+    """Quotes with one asset's moved.
 
     Args:
         quotes: By asset.
         asset: Whose is moved.
-        moves: ("spot", "volatility" or "variance", by how much), those of one name added.
+        spot: Added to the spot, currency.
+        volatility: Added to every implied volatility, a year.
+        variance: Added to the variance that is seen, a year.
     """
-    by = {name: sum(x for which, x in moves if which == name) for name, _ in moves}
-    quote = quotes[asset] if "variance" not in by else replace(quotes[asset], variance=quotes[asset].variance + by["variance"])
-    return {**quotes, asset: quote.bumped(by.get("spot", 0.0), volatility=by.get("volatility"))}
+    quote = quotes[asset] if variance is None else replace(quotes[asset], variance=quotes[asset].variance + variance)
+    return {**quotes, asset: quote.bumped(spot, volatility=volatility)}
 
 
 def _with_rate(quotes: Quotes, move: Scalar) -> dict[str, Quote]:

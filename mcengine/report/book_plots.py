@@ -105,7 +105,7 @@ def plot_explained(trace: Any, path: int, book: str = "") -> Any:
     above.set_xlabel("time, years")
     above.set_ylabel("gained, % of starting wealth")
     above.legend(fontsize=8, frameon=False, ncols=5, loc="upper left")
-    _headroom(above)
+    _headroom(above, 0.25, low.min())
     sums = {part: float(days[part].sum()) for part in shown}
     ends = np.cumsum(list(sums.values()))
     for k, (part, gained) in enumerate(sums.items()):
@@ -117,7 +117,7 @@ def plot_explained(trace: Any, path: int, book: str = "") -> Any:
     below.set_xticks(range(len(sums) + 1), [*sums, "all"])
     below.set_xlabel("sums to the horizon")
     below.set_ylabel("gained, % of starting wealth")
-    below.margins(y=0.12)
+    _headroom(below, 0.12, min(0.0, *ends))
     for axis in (above, below):
         axis.axhline(0.0, color="#999999", linewidth=0.8)
         _grid(axis)
@@ -138,12 +138,11 @@ def _areas(axis: Any, time: np.ndarray, parts: dict[str, np.ndarray]) -> None:
     high, low = np.zeros(len(time)), np.zeros(len(time))
     for bucket, part in parts.items():
         base = np.where(part > 0.0, high, low)
-        axis.fill_between(
-            time, base, base + part, step="post", color=_LINES[list(BUCKETS).index(bucket)], alpha=0.45, linewidth=0, label=_LABELS[bucket]
-        )
+        shown = {"color": _LINES[list(BUCKETS).index(bucket)], "alpha": 0.45, "linewidth": 0, "label": _LABELS[bucket]}
+        axis.fill_between(time, base, base + part, step="post", **shown)
         high, low = high + np.maximum(part, 0.0), low + np.minimum(part, 0.0)
 
 
-def _headroom(axis: Any) -> None:
-    low, high = axis.get_ylim()
-    axis.set_ylim(low, high + 0.25 * (high - low))
+def _headroom(axis: Any, share: float, low: float) -> None:
+    high = axis.get_ylim()[1]
+    axis.set_ylim(low - 0.05 * (high - low), high + share * (high - low))
