@@ -2,6 +2,7 @@
 
 python experiments/hedge.py policy=cppi policy.multiplier=5 paths=200000
 python experiments/hedge.py policy=cppi floor=0.7 variance_reduction=auto
+python experiments/hedge.py policy=gamma_scalping explain=true
 python experiments/hedge.py -m policy=unhedged,static_put,stop_loss,cppi floor=0.7,0.9
 """
 
@@ -9,10 +10,12 @@ import sys
 from typing import Any
 
 import _main
+import numpy as np
 
 import mcengine as mc
 from mcengine import config as configuration
 from mcengine import objective, report
+from mcengine._model import replace
 
 
 @_main.main("hedge")
@@ -21,10 +24,13 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     benchmark = mc.policy.presets.unhedged(configuration.plain(config.weights))
     study = configuration.study(config, {"unhedged": benchmark, name: configuration.load(config.policy)})
     _main.check_floor(study, config.floor)
+    if config.explain:
+        study = replace(study, recorders=(*study.recorders, mc.engine.Explained()))
     if config.trace is not None:
         return _main.trace(config, folder, study)
 
     figures = objective.figures(study, config.floor)
+    figures |= objective.explained_figures(study, [name]) if config.explain else {}
     wanted = configuration.plain(config.variance_reduction)
     wanted |= {"figure": f"{name}/{wanted['figure']}"} if "figure" in wanted else {}
     choice = _main.journal(config, folder, study, "variance_reduction", **wanted) if wanted["method"] == "auto" else None
@@ -41,10 +47,26 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     print(f"{name}, floor {config.floor:g}: {result.paths:,} paths, horizon {config.years:g} y\n\n{report.text(table)}\n")
     print("\n".join(objective.binding(table, config.floor)))
     folder.write_table("figures", table)
+    if config.explain:
+        gained = objective.explained(result, [name], reduced.estimate)
+        print(f"\nWhat {name} has gained, explained\n\n{report.text(gained)}", flush=True)
+        folder.write_table("explained", gained)
     if config.plots:
         folder.write_picture("wealth", report.plot_wealth(result, config.floor))
         folder.write_picture("protection_cost", report.plot_protection_cost(table, config.floor))
+        if config.explain:
+            explain(config, folder, study, result, name)
     return {**report.metrics(table.loc[name]), "unhedged": report.metrics(table.loc["unhedged"])}, facts
+
+
+def explain(config: Any, folder: report.RunFolder, study: mc.Study, result: mc.Result, name: str) -> None:
+    """Pictures of the path on which the policy ended lowest: its Greeks by expiry, and what it has gained."""
+    path = result.first + int(np.argmin(result[name]["wealth"]))
+    recorders = (mc.engine.Explained(), mc.engine.BookGreeks(by_expiry=True))
+    alone = replace(study, policy={name: study.books[name]}, recorders=recorders)
+    traced = alone.trace([path], seed=config.seed, stream=config.stream)
+    folder.write_picture("explained", report.plot_explained(traced, path))
+    folder.write_picture("greeks", report.plot_greeks(traced, path))
 
 
 if __name__ == "__main__":

@@ -92,14 +92,25 @@ def _order(order: dict[str, Any]) -> str:
     return f"{order['units']:+.6f}" if "units" in order else f"close {order['close']:.6f}, open {order['open']:.6f} at {order.get('strike', 0.0):.2f}"
 
 
+def _leaves(value: Any) -> list[float]:
+    return list(value.values()) if isinstance(value, dict) else [value]
+
+
+def _greek(value: Any) -> str:
+    return ", ".join(f"{asset} {x:.6g}" for asset, x in value.items()) if isinstance(value, dict) else f"{value:.6g}"
+
+
 def _shown(day: dict[str, Any]) -> str:
     rows = [f"\n{day['date']}, step {day['step']}: wealth {day['wealth']:.6f}, cash {day['cash']:.6f}"]
     for name, units in day.get("units", {}).items():
         order = _order(day["orders"][name]) if name in day["orders"] else "-"
         rows.append(f"  {name:<16} {units:>12.6f} units at {day['prices'][name]:>10.4f}, order {order}")
     for name, value in day.get("greeks", {}).items():
-        shown = ", ".join(f"{asset} {x:.6g}" for asset, x in value.items()) if isinstance(value, dict) else f"{value:.6g}"
-        rows.append(f"  {name:<16} {shown}")
+        rows.append(f"  {name:<16} {_greek(value)}")
+        parts = {bucket: greeks[name] for bucket, greeks in day["by_expiry"].items() if any(_leaves(greeks[name]))}
+        rows += [f"    {'to ' + bucket if bucket != 'longer' else bucket:<14} {_greek(part)}" for bucket, part in parts.items()]
+    if "gained" in day:
+        rows.append(f"  {'gained':<16} " + ", ".join(f"{part} {value:+.6f}" for part, value in day["gained"].items() if value))
     rows += [f"  {name:<16} {value:.4g}" for name, value in day.get("told", {}).items()]
     return "\n".join(rows)
 

@@ -66,6 +66,7 @@ class Settings(TypedDict):
     delay: float
     precision: str
     plots: bool
+    explain: bool
     trace: int | list[int] | None
     stream: str
     names: list[str] | None

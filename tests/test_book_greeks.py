@@ -10,7 +10,8 @@ from scipy.stats import norm
 
 import mcengine as mc
 from mcengine.engine import recorder
-from mcengine.instrument import GREEKS, Call, ContractSlot, ForwardSlot, FutureSlot, Life, OptionSlot, Position, Underlying, marks, totals
+from mcengine.instrument import BUCKETS, GREEKS, Call, ContractSlot, ForwardSlot, FutureSlot, Life, OptionSlot, Position, Underlying, marks, totals
+from mcengine.instrument.expiries import in_bucket, reached
 from mcengine.pricing import BlackPricer, Calendar, HestonPricer, SurfacePricer, prepared
 
 SPOT, RATE, DIVIDEND, SIGMA = 100.0, 0.03, 0.015, 0.2
@@ -43,28 +44,40 @@ def worth(pricer, quotes, book=BOOK):
 
 
 def closed_form(kind, strike, expiry):
-    """(delta, gamma, vega, theta, rho) of Black & Scholes with a dividend yield."""
+    """(delta, gamma, vega, theta, rho, vanna, volga) of Black & Scholes with a dividend yield."""
     t = expiry / 252
     d1 = (math.log(SPOT / strike) + (RATE - DIVIDEND + 0.5 * SIGMA**2) * t) / (SIGMA * math.sqrt(t))
     d2, sign = d1 - SIGMA * math.sqrt(t), 1.0 if kind == "call" else -1.0
     q, r = math.exp(-DIVIDEND * t), math.exp(-RATE * t)
     theta = -SPOT * q * norm.pdf(d1) * SIGMA / (2.0 * math.sqrt(t))
     theta += sign * (DIVIDEND * SPOT * q * norm.cdf(sign * d1) - RATE * strike * r * norm.cdf(sign * d2))
+    vega = SPOT * q * norm.pdf(d1) * math.sqrt(t)
     return (
         sign * q * norm.cdf(sign * d1),
         q * norm.pdf(d1) / (SPOT * SIGMA * math.sqrt(t)),
-        SPOT * q * norm.pdf(d1) * math.sqrt(t),
+        vega,
         theta,
         sign * strike * t * r * norm.cdf(sign * d2),
+        -q * norm.pdf(d1) * d2 / SIGMA,
+        vega * d1 * d2 / SIGMA,
     )
 
 
 def test_closed_form(float64):
     """Four options under Black, to 1e-5."""
-    book = greeks(BlackPricer(SIGMA**2), view())
+    book = greeks(BlackPricer(SIGMA**2), view(), wanted=(*GREEKS[:5], "vanna", "volga"))
     known = np.sum([units * np.array(closed_form(kind, strike, expiry)) for kind, strike, expiry, units in BOOK.values()], axis=0)
-    found = [book.delta["equity"], book.gamma["equity"], book.vega["equity"], book.theta, book.rho]
+    found = [book.delta["equity"], book.gamma["equity"], book.vega["equity"], book.theta, book.rho, book.vanna["equity"], book.volga["equity"]]
     np.testing.assert_allclose([float(x) for x in found], known, rtol=1e-5)
+
+
+def test_of_a_contract():
+    """Vanna and volga of a call on Black's model, beside what marks have."""
+    call, market = mc.instrument.Call(strike=105.0, expiry=0.5), mc.market.GBM(spot=SPOT, sigma=SIGMA, dividend=DIVIDEND)
+    found = mc.greeks.of(call, market, rate=RATE)
+    known = dict(zip(("delta", "gamma", "vega", "theta", "rho", "vanna", "volga"), closed_form("call", 105.0, 126), strict=True))
+    for name, value in known.items():
+        assert found[name] == pytest.approx(value, rel=2e-4), name
 
 
 PRICERS = ("table", "surface")
@@ -77,7 +90,7 @@ def made(name):
 @pytest.mark.parametrize("name", PRICERS)
 def test_against_bumps(name, float64):
     """Delta and gamma by bumps of 2 % of the spot, vega by two points of volatility; a table's slope is as good as the table, 1e-4 of spot."""
-    pricer, wanted = made(name), ("delta", "gamma", "vega", "rho", "theta")
+    pricer, wanted = made(name), ("delta", "gamma", "vega", "rho", "theta", "vanna", "volga", "variance_vega", "variance_vanna", "variance_volga")
     book = greeks(pricer, view(), wanted=wanted)
     up, mid, down = (float(worth(pricer, view(spot=SPOT + h))) for h in (2.0, 0.0, -2.0))
     units = sum(abs(u) for *_, u in BOOK.values())
@@ -89,9 +102,21 @@ def test_against_bumps(name, float64):
         assert float(getattr(book, greek)) == pytest.approx((high - low) / (2.0 * size), rel=1e-3), greek
     high, low = (float(worth(pricer, moved(volatility=sign * 0.02))) for sign in (1.0, -1.0))
     assert float(book.vega["equity"]) == pytest.approx((high - low) / 0.04, rel=0.02)
+    assert_second_by_bumps(book, lambda x, y: worth(pricer, moved(spot=x, volatility=y)), 0.01, "vega", "vanna", "volga")
+    shown = lambda x, y: view(spot=SPOT + x, variance=SIGMA**2 + y)  # noqa: E731
+    names = ("variance_vega", "variance_vanna", "variance_volga")
+    assert_second_by_bumps(book, lambda x, y: worth(pricer, shown(x, y)), 0.02 * SIGMA**2, *names)
     # A day's decay is the price a day later: the table of one day less, to the change of theta over it.
     later = float(worth(pricer, view(step=1)))
     assert float(book.theta) / 252 == pytest.approx(later - mid, rel=0.1)
+
+
+def assert_second_by_bumps(book, price, size, vega, vanna, volga):
+    """Against differences over 2 % of the spot and ``size`` of what moves beside it, to what a difference of that width leaves."""
+    at = {(i, j): float(price(2.0 * i, size * j)) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    assert float(getattr(book, vega)["equity"]) == pytest.approx((at[0, 1] - at[0, -1]) / (2.0 * size), rel=2e-3)
+    assert float(getattr(book, vanna)["equity"]) == pytest.approx((at[1, 1] - at[1, -1] - at[-1, 1] + at[-1, -1]) / (8.0 * size), rel=0.05)
+    assert float(getattr(book, volga)["equity"]) == pytest.approx((at[0, 1] - 2.0 * at[0, 0] + at[0, -1]) / size**2, rel=0.03)
 
 
 @pytest.mark.parametrize("name", ["black", *PRICERS])
@@ -99,7 +124,7 @@ def test_against_bumps(name, float64):
 def test_finite_where_payoffs_bend(name, strike, expiry, variance, float64):
     """At expiry, at the strike, at no volatility."""
     pricer = BlackPricer(variance) if name == "black" else made(name)
-    found = greeks(pricer, view(variance=variance), {"option": ("put", strike, expiry, 1.0)})
+    found = greeks(pricer, view(variance=variance), {"option": ("put", strike, expiry, 1.0)}, GREEKS)
     assert all(np.isfinite(np.asarray(x)).all() for x in jax.tree.leaves(found.values))
     if name == "black":
         assert float(found.gamma["equity"]) == pytest.approx(0.0, abs=1e-12)
@@ -132,6 +157,16 @@ def test_linear_slots_and_pairs(float64):
         assert float(mark.greeks["delta"]["equity"]) == pytest.approx(delta, rel=1e-12)
     alone = totals({"equity": Underlying("equity")}, {"equity": 3.0}, {"equity": ()}, ("delta",))
     assert float(alone.delta["equity"]) == 3.0
+
+
+def test_by_expiry():
+    """Bounds of buckets, and that each contract is in one: 21 steps of 252 are a month, 22 are more."""
+    steps = np.array([1, 21, 22, 63, 64, 252, 253])
+    inside = {bucket: in_bucket(bucket, steps, 1.0 / 252) for bucket in BUCKETS}
+    np.testing.assert_array_equal(sum(x.astype(int) for x in inside.values()), 1)
+    assert {bucket: steps[x].tolist() for bucket, x in inside.items()} == {"1m": [1, 21], "3m": [22, 63], "1y": [64, 252], "longer": [253]}
+    rolled = {"put": OptionSlot("put", "equity", mc.instrument.Rolled(30, 15)), "asset": Underlying("equity")}
+    assert reached(rolled, 60, 1.0 / 252) == ("1m", "3m")
 
 
 class Delta(recorder.AbstractRecorder):

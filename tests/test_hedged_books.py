@@ -413,7 +413,10 @@ class TestGreekLimit:
         (lambda: GreekTargets({"gamma": 0.0}, ("near",), {"naer": 1.0}), "GreekTargets.costs: unknown slot 'naer'; did you mean near"),
         (lambda: GreekLimit("delta", -0.1), r"GreekLimit.low: expected a number below high = -0.1, got 0.1; no book is within both"),
         (lambda: GreekLimit("delta", 0.1, 0.2), "GreekLimit.low: expected a number below high = 0.1, got 0.2"),
-        (lambda: GreekLimit("speed", 0.1), "GreekLimit.greek: expected 'delta' or 'gamma' or 'vega' or 'theta' or 'rho', got 'speed'"),
+        (
+            lambda: GreekLimit("speed", 0.1),
+            "GreekLimit.greek: expected 'delta' or 'gamma' or 'vega' or 'theta' or 'rho' or 'vanna' or 'volga', got 'speed'",
+        ),
         (lambda: GreekLimit("theta", 0.1, asset="equity"), "GreekLimit.asset: expected no asset, as theta is of the whole book, got 'equity'"),
     ],
 )

@@ -58,10 +58,23 @@ def test_decisions_are_those_of_the_back_test(rule, feed, followed, delay):
 def test_says_what_fires_and_what_is_held(followed):
     assert followed[0]["told"] == {"drift": 1.0}
     assert {0.0, 1.0} == {day["told"]["drift"] for day in followed[:-1]}
-    assert set(followed[0]["greeks"]) == {"delta", "gamma", "vega", "theta"}
+    assert set(followed[0]["greeks"]) == {"delta", "gamma", "vega", "theta", "vanna", "volga"}
+    contracts = followed[0]["by_expiry"]
+    assert set(contracts) == {"1m"}
+    for name in ("gamma", "vega", "vanna", "volga"):
+        assert contracts["1m"][name] == followed[0]["greeks"][name]
     rolled = [day for day in followed[:-1] if "close" in day["orders"].get("rolled_put", {})]
     assert len(rolled) == 2
     assert rolled[0]["orders"]["rolled_put"]["strike"] == pytest.approx(0.95 * rolled[0]["prices"]["equity"], rel=1e-6)
+
+
+def test_says_what_the_day_has_gained(followed):
+    """The parts are the change of wealth from before one trade to before the next, which costs lie between."""
+    assert "gained" not in followed[0]
+    before = [day["wealth"] + day.get("cost", 0.0) for day in followed]
+    gained = [sum(day["gained"].values()) for day in followed[1:]]
+    np.testing.assert_allclose(gained, np.diff(before), atol=2e-7)
+    assert all(day["gained"]["theta"] < 0.0 for day in followed[1:-1])
 
 
 @pytest.mark.parametrize("at", ["before the state", "after the state", "within the line"])

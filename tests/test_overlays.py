@@ -6,7 +6,7 @@ from reference import black
 from scipy.stats import norm
 
 import mcengine as mc
-from mcengine.engine import recorder
+from mcengine.engine import BookGreeks, recorder
 from mcengine.engine.split import Split
 from mcengine.market import Ewma
 from mcengine.policy import Cppi, DeltaHedge, EventOverlay, LegTarget, Mix, Neural, RatchetPut, StaticPut, VarianceTrade, chain
@@ -213,3 +213,45 @@ class TestNeural:
     def test_what_is_no_network(self, make, message):
         with pytest.raises(ValueError, match=message):
             make()
+
+
+WEIGHTS, TARGETS, HEDGED = {"equity": 0.6, "bond": 0.3}, {"equity": 0.2, "bond": 0.06}, {"equity": 0.6, "bond": 0.3}
+
+
+class TestLimitsOfTheWholeBook:
+    @staticmethod
+    def rule(**changes):
+        return mc.policy.overlay_presets.cross_asset(WEIGHTS, TARGETS, HEDGED, tenor=6, **changes)
+
+    def test_less_of_the_book_while_one_is_broken(self, gbm_market):
+        """Delta of sleeve, puts and forwards together: all that is wanted while it is within its limit, half on the first date beyond it."""
+        free = self.rule()
+        options = {"steps": STEPS, "years": STEPS * DT, "recorders": (BookGreeks(("delta",)),)}
+        found = mc.Study(gbm_market, free, **options).trace([3], seed=1)
+        wanted = (found["delta_equity"] + found["delta_bond"]).to_numpy()[1:]
+        level = float(np.median(wanted))
+        kept = mc.Study(gbm_market, self.rule(limits={"delta": {"high": level}}), **options).trace([3], seed=1)
+        delta = (kept["delta_equity"] + kept["delta_bond"]).to_numpy()[1:]
+        first = int(np.argmax(wanted > level))
+        np.testing.assert_allclose(delta[:first], wanted[:first], rtol=1e-5)
+        assert delta[first] == pytest.approx(0.5 * wanted[first], rel=1e-5)
+        assert delta.max() <= level * (1.0 + 1e-5)
+
+    @pytest.mark.parametrize(
+        ("limits", "message"),
+        [
+            ({"delta": {"high": 0.2, "low": 0.4}}, r"GreekLimit.low: expected a number below high = 0.2, got 0.4; no book is within both"),
+            ({"delta": {"high": -0.1}}, r"GreekLimit.low: expected a number below high = -0.1, got 0.1; no book is within both"),
+            ({"delta": {"high": 0.9, "low": 0.4}}, "cross_asset.limits.delta: expected limits on either side of 0, .* got 0.4 and 0.9"),
+            ({"vega": {"higher": 0.9}}, "cross_asset.limits.vega: expected high, and low where it is not -high, got {'higher': 0.9}"),
+            ({"speed": {"high": 0.9}}, "GreekLimit.greek: expected 'delta' or"),
+        ],
+    )
+    def test_refused(self, limits, message):
+        with pytest.raises(ValueError, match=message):
+            self.rule(limits=limits)
+
+    def test_a_greek_that_the_book_lacks(self, gbm_market):
+        rule = mc.policy.overlay_presets.cross_asset(WEIGHTS, TARGETS, {}, limits={"vega": {"high": 0.1}})
+        with pytest.raises(ValueError, match="GreekLimit.greek: expected a Greek that the book has, got 'vega' of a book without options"):
+            mc.Study(gbm_market, rule, steps=STEPS)

@@ -2,7 +2,9 @@
 
 from mcengine.engine import hosts, recorder, split
 from mcengine.engine.base import AbstractStudy
+from mcengine.engine.book_greeks import BookGreeks
 from mcengine.engine.checkpoint import DiskFullError
+from mcengine.engine.explained import Explained
 from mcengine.engine.gradient import BatchGradient
 from mcengine.engine.grid import grid
 from mcengine.engine.identity import identity
@@ -23,8 +25,10 @@ __all__ = [
     "METRICS",
     "AbstractStudy",
     "BatchGradient",
+    "BookGreeks",
     "Correlations",
     "DiskFullError",
+    "Explained",
     "Journal",
     "Metric",
     "NotFiniteError",

@@ -53,6 +53,17 @@ class Now(NamedTuple):
     variance_of: Callable[[dict[str, Scalar]], Scalar]
 
 
+class Moved(NamedTuple):
+    """How the market has moved over a step: quotes at its start, and of an asset's price over its expectation, by name."""
+
+    earlier: Quotes
+    increment: Any
+
+
+UNSEEN = Moved({}, None)
+"""Where no recorder looks at it."""
+
+
 def book_slots(policy: AbstractStage, assets: tuple[str, ...]) -> dict[str, AbstractSlot]:
     """All a rule can hold, the market's assets first."""
     return {**{asset: Underlying(asset) for asset in assets}, **policy.slots()}
@@ -113,7 +124,7 @@ class Book:
         seen, decided, memory, _ = self._decide(account, state.memory, now)
         return BookState(account, memory, decided, state.recorded), made, _sleeve(seen, account)
 
-    def end(self, before: BookState, after: BookState, made: tuple[Trade, Scalar], row: Any, now: Now, increment: Any = None) -> BookState:
+    def end(self, before: BookState, after: BookState, made: tuple[Trade, Scalar], row: Any, now: Now, moved: Moved = UNSEEN) -> BookState:
         """The book at the end of a step.
 
         Args:
@@ -122,7 +133,7 @@ class Book:
             made: The trade and the value of the sleeve.
             row: The step's ``interest``, ``income`` by asset, and whether it is the ``last``.
             now: The date at the step's end; its ``dates`` are those of the trade.
-            increment: Of an asset's price over its expectation, by name, for recorders.
+            moved: What recorders see of the market's move.
         """
         lives = lambda held, on: marks({n: self.slots[n] for n in held}, held, now.quotes, self.pricers, on, self.needs)  # noqa: E731
         account = advance(after.account, row, now.dates, self.slots, now.quotes, lives, self.study.costs)
@@ -131,16 +142,26 @@ class Book:
         cash, wealth = still(before.account.wealth, account.cash), still(before.account.wealth, account.wealth)
         account = account._replace(cash=cash, wealth=wealth, costs=jax.tree.map(still, before.account.costs, account.costs))
         day = self._day(account, now.quotes, (before.account, after.account), made[0], made[1], now.step)
-        day = replace(day, martingale_increment=increment, gain=partial(self._gain, after.account, account, made[0], row, now))
+        gain = partial(self._gain, (after.account, account), row, now, moved.earlier)
+        day = replace(
+            day,
+            martingale_increment=moved.increment,
+            gain=gain,
+            earlier=moved.earlier,
+            expiries={name: dates.held.expiry for name, dates in now.dates.items()},
+            interest=after.account.cash * row["interest"],
+            paid={name: paid - before.account.costs[name] for name, paid in account.costs.items()},
+            carried=self.study.costs.carried,
+        )
         recorded = tuple(r.step(state, day) for r, state in zip(self.study.recorders, before.recorded, strict=True))
         return after._replace(account=account, recorded=recorded)
 
-    def _gain(self, before: Account, after: Account, made: Trade, row: Any, now: Now, name: str) -> Scalar:
+    def _gain(self, accounts: tuple[Account, Account], row: Any, now: Now, earlier: Quotes, name: str) -> Scalar:
         """Of a slot over a step, from after the trade to the day's end; what has expired there is held no more."""
-        slot, held, left = self.slots[name], before.held[name], after.held[name]
+        slot, held, left = self.slots[name], accounts[0].held[name], accounts[1].held[name]
         if isinstance(slot, Underlying):
             _, paid = slot.settle(held, now.quotes, row, Life(0, 0))
-            return paid + held.units * (now.quotes[slot.asset].spot - made.legs[name].quote.spot)  # type: ignore[union-attr]
+            return paid + held.units * (now.quotes[slot.asset].spot - earlier[slot.asset].spot)
         _, paid = slot.settle(held, now.quotes, row, now.dates[name].held)
         return paid + left.units * left.mark.price - held.units * held.mark.price  # type: ignore[union-attr]
 

@@ -63,7 +63,7 @@ METRICS = {one.key: one for one in _LISTED}
 
 
 def metric(key: str) -> Metric:
-    """The metric of a key: ``cost_levy`` is "cost: levy", any other that is not listed its own words.
+    """The metric of a key: ``cost_levy`` is "cost: levy", ``explained_vega`` "gained: vega", any other that is not listed its own words.
 
     Args:
         key: As in a table's columns, without its book.
@@ -71,6 +71,8 @@ def metric(key: str) -> Metric:
     if key in METRICS:
         return METRICS[key]
     head, _, rest = key.partition("_")
+    if head == "explained" and rest:
+        return Metric(key, f"gained: {rest}")
     words = f"cost: {rest}" if head == "cost" and rest else key.replace("p20_year_", "p20 of year ")
     return Metric(key, words.replace("_", " "))
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar
 from mcengine.engine.base import AbstractStudy
-from mcengine.engine.book import Book, BookState, Now
+from mcengine.engine.book import Book, BookState, Moved, Now
 from mcengine.market import AbstractSignal
 from mcengine.noise import Path, draw_weighted, finish_density, start_density, stop_density
 from mcengine.pricing import Quote, prepared
@@ -112,7 +112,7 @@ class Simulation:
         increment = lambda asset: quotes[asset].spot - before[asset].spot * self.market.growth(asset, step)  # noqa: E731
         for name, (after, *made) in traded.items():
             now = self._now(name, step + 1, quotes, (states, signals), row)
-            books = books | {name: self.books[name].end(books[name], after, tuple(made), row, now, increment)}
+            books = books | {name: self.books[name].end(books[name], after, tuple(made), row, now, Moved(before, increment))}
         return states, signals, books
 
     def start(self, path: Path, source: Any) -> tuple[Any, Any, dict[str, BookState], Any]:

@@ -2,13 +2,14 @@
 
 import abc
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
 from mcengine.instrument import AbstractSlot, Greeks, Position, Quotes, Underlying, totals
+from mcengine.instrument.expiries import within
 from mcengine.ledger import Account, Trade
 
 
@@ -32,6 +33,11 @@ class Day:
         needs: Greeks that marks carry.
         martingale_increment: S' - E[S'] of an asset over the step, under P, by its name.
         gain: Of a slot over the step, by its name: what it paid and the change of its worth, costs apart.
+        earlier: Quotes by asset at the start of the step.
+        expiries: Of what is held over the step, indices of dates by slot; underlyings have none.
+        interest: On cash over the step.
+        paid: Costs of the step by name, those of the trade at its start included.
+        carried: Those among them that are the price of holding (see ``AbstractCost.carried``).
     """
 
     step: Scalar
@@ -49,6 +55,20 @@ class Day:
     needs: tuple[str, ...]
     martingale_increment: Callable[[str], Scalar] | None = None
     gain: Callable[[str], Scalar] | None = None
+    earlier: Quotes = field(default_factory=dict)
+    expiries: Mapping[str, Scalar] = field(default_factory=dict)
+    interest: Scalar = 0.0
+    paid: Mapping[str, Scalar] = field(default_factory=dict)
+    carried: tuple[str, ...] = ()
+
+    def traded_greeks(self, bucket: str = "") -> Greeks:
+        """Of what is held over the step, at the marks of its start: the risk that the book ran.
+
+        Args:
+            bucket: Contracts that count, by years to expiry (see ``instrument.BUCKETS``); empty for all, underlyings included.
+        """
+        units = within(bucket, {n: one.units for n, one in self.held.items()}, self.expiries, self.step - 1, self.dt)
+        return totals({n: self.slots[n] for n in units}, units, {n: self.held[n].mark for n in units}, self.needs)
 
     @property
     def greeks(self) -> Greeks:
@@ -109,6 +129,14 @@ class AbstractRecorder(abc.ABC):
         Returns:
             Scalars by name.
         """
+
+    def columns(self, state: Any) -> dict[str, Any]:
+        """What a trace shows of it, by name.
+
+        Args:
+            state: On every date.
+        """
+        return {}
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,9 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
         stream: Of the run.
 
     Returns:
-        A pandas table by (path, step): of every asset spot and variance, of every book wealth, cash, exposure and costs, and each slot's units,
-        price, terms and Greeks. Row 0 is before the first trade; row k shows what was held over step k, marked at its end, what expired then settled.
+        A pandas table by (path, step): of every asset spot and variance, of every book wealth, cash, exposure and costs, each slot's units, price,
+        terms and Greeks, and what recorders show. Row 0 is before the first trade; row k shows what was held over step k, marked at its end, what
+        expired then settled.
 
     Raises:
         ValueError: Without ids.
@@ -97,6 +98,8 @@ def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any]
         for greek, found in held.mark.greeks.items():
             each = {f".{asset}": value for asset, value in found.items()} if isinstance(found, dict) else {"": found}
             out |= {f"{name}.{greek}{key}": value for key, value in each.items()}
+    for one, state in zip(study.recorders, book.recorded, strict=True):
+        out |= one.columns(state)
     return out
 
 

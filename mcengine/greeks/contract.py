@@ -54,10 +54,10 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
         approximate: As of ``value``.
 
     Returns:
-        ``delta`` and ``gamma`` by spot, ``vega`` by volatility (sigma, or sqrt(v0) of a stochastic one), ``vanna`` by both, ``rho`` by the rate,
-        ``theta`` for a year of time passing, spot and variance as they are (``Quote.bumped``). On several assets each by name: ``delta_first``,
-        ``gamma_first``, ``cross_gamma_first_second``, ``vega_first``, ``vanna_first``, and ``cega_first_second`` by a correlation. What a market has
-        no number for is left out: a bond index's spot.
+        ``delta`` and ``gamma`` by spot, ``vega`` and ``volga`` by volatility (sigma, or sqrt(v0) of a stochastic one), ``vanna`` by both, ``rho`` by
+        the rate, ``theta`` for a year of time passing, spot and variance as they are (``Quote.bumped``). On several assets each by name:
+        ``delta_first``, ``gamma_first``, ``cross_gamma_first_second``, ``vega_first``, ``vanna_first``, ``volga_first``, and ``cega_first_second`` by
+        a correlation. What a market has no number for is left out: a bond index's spot.
 
     Raises:
         ValueError: As of ``value``.
@@ -66,7 +66,7 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
         >>> import mcengine as mc
         >>> found = mc.greeks.of(mc.instrument.Call(strike=100.0, expiry=1.0), mc.market.GBM(spot=100.0, sigma=0.2))
         >>> {name: round(x, 2) for name, x in found.items()}
-        {'price': 7.97, 'delta': 0.54, 'gamma': 0.02, 'vega': 39.7, 'vanna': 0.2, 'rho': 46.02, 'theta': -3.97}
+        {'price': 7.97, 'delta': 0.54, 'gamma': 0.02, 'vega': 39.7, 'vanna': 0.2, 'volga': -1.98, 'rho': 46.02, 'theta': -3.97}
     """
     dtype = jnp.result_type(float)
     market, calendar = _checked(instrument, asset, rate, steps, approximate)
@@ -80,7 +80,7 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
         "passed": 0.0,
     }
     at = jax.tree.map(lambda x: jnp.asarray(x, dtype), start)
-    worth, first, second = jax.tree.map(float, _derivatives(instrument, market, calendar, at))
+    worth, first, second, bent = jax.tree.map(float, _derivatives(instrument, market, calendar, at))
     out = {"price": worth}
     for name in assets:
         tail = f"_{name}" if len(assets) > 1 else ""
@@ -90,6 +90,8 @@ def of(instrument: Any, asset: Any, *, rate: float = 0.0, steps: int | None = No
             out[f"vega{tail}"] = first["volatility"][name]
         if name in first["spot"] and name in first["volatility"]:
             out[f"vanna{tail}"] = second[name]["volatility"][name]
+        if name in bent:
+            out[f"volga{tail}"] = bent[name]
     for pair, cega in first["correlation"].items():
         a, b = pair.split("-")
         if a in first["spot"] and b in first["spot"]:
@@ -125,8 +127,8 @@ _value = jax.jit(_price)
 
 
 @jax.jit
-def _derivatives(instrument: Any, market: Market, calendar: Calendar, at: dict[str, Any]) -> tuple[Scalar, Any, dict[str, Any]]:
-    """(price, its derivatives by the numbers ``at``, those of its slopes by each spot)."""
+def _derivatives(instrument: Any, market: Market, calendar: Calendar, at: dict[str, Any]) -> tuple[Scalar, Any, dict[str, Any], dict[str, Any]]:
+    """(price, its derivatives by the numbers ``at``, those of its slopes by each spot, second ones by each volatility)."""
     known = parameters(market)
 
     def price(at: dict[str, Any]) -> Scalar:
@@ -146,7 +148,12 @@ def _derivatives(instrument: Any, market: Market, calendar: Calendar, at: dict[s
     for name in at["spot"]:
         towards = {other: jnp.ones_like(x) if other == name else jnp.zeros_like(x) for other, x in at["spot"].items()}
         (worth, first), (_, second[name]) = jax.jvp(both, (at["spot"],), (towards,))
-    return worth, first, second
+    bent = {}
+    for name, volatility in at["volatility"].items():
+        along = lambda x, name=name: price(at | {"volatility": at["volatility"] | {name: x}})  # noqa: E731
+        slope = lambda x, fn=along: jax.jvp(fn, (x,), (jnp.ones_like(x),))[1]  # noqa: E731
+        bent[name] = jax.jvp(slope, (volatility,), (jnp.ones_like(volatility),))[1]
+    return worth, first, second, bent
 
 
 def _volatility(known: dict[str, Any], name: str) -> Scalar:

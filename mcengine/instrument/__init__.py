@@ -8,11 +8,12 @@ from mcengine.instrument.combination import CallSpread, Collar, Combination, Put
 from mcengine.instrument.contract_slot import ContractSlot
 from mcengine.instrument.european import Call, Digital, Option, Put, payoff
 from mcengine.instrument.exactness import check_formula
+from mcengine.instrument.expiries import BUCKETS
 from mcengine.instrument.forward_slots import ForwardSlot, FutureSlot
 from mcengine.instrument.forwards import Forward, Future, FutureOption
 from mcengine.instrument.hedged import Hedged
 from mcengine.instrument.lookback import FixedLookback, FloatingLookback
-from mcengine.instrument.marks import GREEKS, Greeks, groups, marks, totals
+from mcengine.instrument.marks import GREEKS, OF_BOOK, POWERS, Greeks, groups, marks, totals
 from mcengine.instrument.multi_asset import Basket, BestOf, Exchange, Rainbow, Spread, WorstOf
 from mcengine.instrument.option_slot import OptionSlot
 from mcengine.instrument.schedule import AbstractSchedule, Dates, Life, Rolled, RollSchedule, ToHorizon
@@ -21,7 +22,10 @@ from mcengine.instrument.smooth import gate
 from mcengine.instrument.variance_swap import VarianceSwap
 
 __all__ = [
+    "BUCKETS",
     "GREEKS",
+    "OF_BOOK",
+    "POWERS",
     "AbstractContract",
     "AbstractSchedule",
     "AbstractSlot",

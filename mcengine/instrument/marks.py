@@ -1,7 +1,8 @@
 """What slots are worth, and their Greeks: derivatives of each slot's own price by bumps of the quotes, one definition for every pricer.
 
-delta, gamma by the spot (currency); vega by implied volatility, all strikes and expiries alike (a year); variance_vega by the variance that is
-seen (a year), the law as it is; rho by the rate (a year); theta by time passing (a year), spot and variance as they are; cross_gamma by two spots.
+delta, gamma by the spot (currency); vega, volga by implied volatility, all strikes and expiries alike (a year), vanna by both; variance_vega,
+variance_volga, variance_vanna the same by the variance that is seen (a year), the law as it is; rho by the rate (a year), all maturities alike,
+rate_rho by the short rate that is seen, the law as it is; theta by time passing (a year), spot and variance as they are; cross_gamma by two spots.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,13 +18,21 @@ from mcengine.instrument.schedule import Life
 from mcengine.instrument.slot import AbstractSlot, Mark, Position, Quotes, Underlying
 from mcengine.pricing import Quote, options
 
-GREEKS = ("delta", "gamma", "vega", "theta", "rho", "cross_gamma", "variance_vega")
+OF_BOOK = ("theta", "rho", "rate_rho")
+"""Greeks of no asset."""
+
+BENT = {"volatility": ("vega", "vanna", "volga"), "variance": ("variance_vega", "variance_vanna", "variance_volga")}
+"""First derivative, mixed one with the spot and second one, by what is moved."""
+
+GREEKS = ("delta", "gamma", "vega", "theta", "rho", "cross_gamma", "variance_vega", "vanna", "volga", "variance_vanna", "variance_volga", "rate_rho")
+
+POWERS = {"delta": 1, "gamma": 2, "vega": 0, "theta": 0, "rho": 0, "vanna": 1, "volga": 0}
+"""Of the spot, which make currency of a Greek."""
 
 
 @dataclass(frozen=True)
 class Greeks:
-    """Of a book: ``delta``, ``gamma``, ``vega``, ``variance_vega`` by asset, ``cross_gamma`` by pair "first-second", ``theta`` and ``rho``; what was
-    asked for.
+    """Of a book: ``cross_gamma`` by pair "first-second", ``theta``, ``rho`` and ``rate_rho`` of all, others by asset; what was asked for.
 
     Args:
         values: By name, numbers or dicts of them.
@@ -107,9 +116,18 @@ def _derivatives(
     """(prices, Greeks by name, each a list like the prices)."""
     zero = jnp.zeros((), jnp.result_type(float))
     slope = lambda fn: jax.jvp(fn, (zero,), (jnp.ones_like(zero),))  # noqa: E731
-    out: dict[str, Any] = {name: {} for name in wanted if name not in ("theta", "rho")}
+    out: dict[str, Any] = {name: {} for name in wanted if name not in OF_BOOK}
     values = None
+    for what, (vega, vanna, volga) in BENT.items():
+        for asset in assets if {vanna, volga} & set(wanted) else ():
+            found = _bent(lambda x, y, a=asset, w=what: price(bent(quotes, a, spot=x, **{w: y})), zero, vanna in wanted, volga in wanted)
+            values = found["values"]
+            for greek, key in (("delta", "x"), (vega, "y"), ("gamma", "xx"), (vanna, "xy"), (volga, "yy")):
+                if greek in wanted and key in found:
+                    out[greek][asset] = found[key]
     for asset in assets if {"delta", "gamma"} & set(wanted) else ():
+        if all(asset in out[greek] for greek in ("delta", "gamma") if greek in wanted):
+            continue
         along = lambda x, a=asset: price(moved(quotes, spots={a: x}))  # noqa: E731
         if "gamma" in wanted:
             (values, delta), (_, out["gamma"][asset]) = slope(lambda x, fn=along: jax.jvp(fn, (x,), (jnp.ones_like(x),)))
@@ -117,18 +135,42 @@ def _derivatives(
             values, delta = slope(along)
         if "delta" in wanted:
             out["delta"][asset] = delta
-    for asset in assets if "vega" in wanted else ():
-        values, out["vega"][asset] = slope(lambda x, a=asset: price(moved(quotes, volatilities={a: x})))
-    for asset in assets if "variance_vega" in wanted else ():
-        values, out["variance_vega"][asset] = slope(lambda x, a=asset: price({**quotes, a: replace(quotes[a], variance=quotes[a].variance + x)}))
+    for what, (vega, *_) in BENT.items():
+        for asset in assets if vega in wanted else ():
+            if asset not in out[vega]:
+                values, out[vega][asset] = slope(lambda x, a=asset, w=what: price(bent(quotes, a, **{w: x})))
     for name, move in (("theta", "years"), ("rho", "rate")):
         if name in wanted:
             values, out[name] = slope(lambda x, m=move: price(moved(quotes, **{m: x})))
+    if "rate_rho" in wanted and any(quote.rate is not None for quote in quotes.values()):
+        values, out["rate_rho"] = slope(lambda x: price(_with_rate(quotes, x)))
     for i, a in enumerate(assets if "cross_gamma" in wanted else ()):
         for b in assets[i + 1 :]:
             both = lambda x, y, a=a, b=b: price(moved(quotes, spots={a: x, b: y}))  # noqa: E731
             _, (_, out["cross_gamma"][f"{a}-{b}"]) = slope(lambda x, f=both: slope(lambda y: f(x, y)))
-    return price(quotes) if values is None else values, out
+    values = price(quotes) if values is None else values
+    if "rate_rho" in wanted and "rate_rho" not in out:
+        out["rate_rho"] = [jnp.zeros_like(value) for value in values]
+    return values, out
+
+
+def _bent(price: Callable[[Scalar, Scalar], list[Scalar]], zero: Scalar, mixed: bool, second: bool) -> dict[str, list[Scalar]]:
+    """Prices at (0, 0), their slopes by x and y and, where wanted, second ones by x and x, x and y (``mixed``), y and y (``second``).
+
+    Both first slopes are read off one evaluation of the pricer's rule, so that each second one costs a tangent of it.
+    """
+    one = jnp.ones_like(zero)
+
+    def slopes(x: Scalar, y: Scalar) -> tuple[list[Scalar], list[Scalar], list[Scalar]]:
+        values, linear = jax.linearize(price, x, y)
+        return values, linear(one, zero), linear(zero, one)
+
+    out: dict[str, list[Scalar]] = {}
+    if mixed:
+        (out["values"], out["x"], out["y"]), (_, out["xx"], out["xy"]) = jax.jvp(slopes, (zero, zero), (one, zero))
+    if second:
+        (out["values"], out["x"], out["y"]), (_, _, out["yy"]) = jax.jvp(slopes, (zero, zero), (zero, one))
+    return out
 
 
 def totals(slots: Mapping[str, AbstractSlot], units: Mapping[str, Scalar], marks: Mapping[str, Mark | tuple[()]], wanted: tuple[str, ...]) -> Greeks:
@@ -140,7 +182,7 @@ def totals(slots: Mapping[str, AbstractSlot], units: Mapping[str, Scalar], marks
         marks: By slot; an underlying's is not read.
         wanted: Names among ``GREEKS``.
     """
-    out: dict[str, Any] = {name: 0.0 if name in ("theta", "rho") else {} for name in wanted}
+    out: dict[str, Any] = {name: 0.0 if name in OF_BOOK else {} for name in wanted}
     for name, slot in slots.items():
         if isinstance(slot, Underlying):
             own: dict[str, Any] = {"delta": {slot.asset: 1.0}}
@@ -153,11 +195,43 @@ def totals(slots: Mapping[str, AbstractSlot], units: Mapping[str, Scalar], marks
                     out[greek][key] = out[greek].get(key, 0.0) + units[name] * value
             elif not isinstance(found, dict):
                 out[greek] = out[greek] + units[name] * found
-    for greek in ("delta", "gamma", "vega", "variance_vega"):
+    for greek in (name for name in GREEKS if name not in (*OF_BOOK, "cross_gamma")):
         for slot in slots.values() if greek in out else ():
             for asset in slot.assets:
                 out[greek].setdefault(asset, jnp.zeros((), jnp.result_type(float)))
     return Greeks(out)
+
+
+def nothing(assets: tuple[str, ...], wanted: tuple[str, ...], zero: Scalar) -> dict[str, Any]:
+    """Greeks of a unit that is worth nothing, as a mark has them.
+
+    Args:
+        assets: Of the slot.
+        wanted: Names among ``GREEKS``.
+        zero: In the dtype carried.
+    """
+    pairs = [f"{a}-{b}" for i, a in enumerate(assets) for b in assets[i + 1 :]]
+    return {name: zero if name in OF_BOOK else dict.fromkeys(pairs if name == "cross_gamma" else assets, zero) for name in wanted}
+
+
+def bent(quotes: Quotes, asset: str, spot: Scalar = 0.0, volatility: Scalar | None = None, variance: Scalar | None = None) -> dict[str, Quote]:
+    """Quotes with one asset's moved.
+
+    Args:
+        quotes: By asset.
+        asset: Whose is moved.
+        spot: Added to the spot, currency.
+        volatility: Added to every implied volatility, a year.
+        variance: Added to the variance that is seen, a year.
+    """
+    quote = quotes[asset] if variance is None else replace(quotes[asset], variance=quotes[asset].variance + variance)
+    return {**quotes, asset: quote.bumped(spot, volatility=volatility)}
+
+
+def _with_rate(quotes: Quotes, move: Scalar) -> dict[str, Quote]:
+    """Quotes with the short rate moved, where it is stochastic."""
+    at = lambda q: q if q.rate is None else replace(q, rate=q.rate._replace(deviation=q.rate.deviation + move))  # noqa: E731
+    return {name: at(quote) for name, quote in quotes.items()}
 
 
 def moved(

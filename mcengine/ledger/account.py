@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar
 from mcengine.instrument import AbstractSlot, Dates, Life, Mark, Position, Quotes, Target, Underlying
+from mcengine.instrument.marks import nothing
 from mcengine.ledger.base import AbstractCost, Holding, Leg, Trade, added, total_cost
 
 Slots: TypeAlias = Mapping[str, AbstractSlot]
@@ -56,11 +57,8 @@ def open_account(wealth: Scalar, slots: Slots, quotes: Quotes, cost: AbstractCos
             held[name] = Position(zero)
             continue
         terms = _as_carried(slot.terms(quotes, never))
-        nothing: dict[str, Any] = {greek: dict.fromkeys(slot.assets, zero) for greek in wanted}
-        nothing |= {greek: zero for greek in wanted if greek in ("theta", "rho")}
-        if "cross_gamma" in wanted:
-            nothing["cross_gamma"] = {f"{a}-{b}": zero for i, a in enumerate(slot.assets) for b in slot.assets[i + 1 :]}
-        held[name] = Position(zero, terms, _as_carried(slot.open(terms, quotes, never)), Mark(zero, nothing))
+        worthless = Mark(zero, nothing(slot.assets, wanted, zero))
+        held[name] = Position(zero, terms, _as_carried(slot.open(terms, quotes, never)), worthless)
     return Account(wealth, held, wealth, wealth, dict.fromkeys(cost.names, zero))
 
 

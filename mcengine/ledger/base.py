@@ -115,6 +115,8 @@ class AbstractCost(abc.ABC):
     """Greeks of what is traded that it reads."""
     linear: ClassVar[bool] = True
     """Whether trading s times as much costs s times as much; else the units that an overlay can pay for are found by iteration."""
+    carried: ClassVar[tuple[str, ...]] = ()
+    """Names that are the price of holding, as interest and fees: where a day's gain is explained they are carry."""
 
     def on_trade(self, trade: Trade) -> dict[str, Scalar]:
         """Cost of a trade.

@@ -19,6 +19,7 @@ class Financing(AbstractCost):
     spread: Scalar = number(default=0.0, low=0.0)
 
     names: ClassVar[tuple[str, ...]] = ("financing",)
+    carried: ClassVar[tuple[str, ...]] = names
 
     def on_hold(self, holding: Holding) -> dict[str, Scalar]:
         return {"financing": self.spread * holding.dt * jnp.maximum(-holding.cash, 0.0)}
@@ -35,6 +36,7 @@ class Borrow(AbstractCost):
     fee: Scalar = number(default=0.0, low=0.0)
 
     names: ClassVar[tuple[str, ...]] = ("borrow",)
+    carried: ClassVar[tuple[str, ...]] = names
 
     def on_hold(self, holding: Holding) -> dict[str, Scalar]:
         net: dict[str, Scalar] = {}
@@ -58,6 +60,7 @@ class Margin(AbstractCost):
     spread: Scalar = number(default=0.0, low=0.0)
 
     names: ClassVar[tuple[str, ...]] = ("margin",)
+    carried: ClassVar[tuple[str, ...]] = names
 
     def on_hold(self, holding: Holding) -> dict[str, Scalar]:
         posted = sum((jnp.abs(holding.held[name].units) * holding.margins[name] for name in holding.slots), start=0.0)

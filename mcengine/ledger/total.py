@@ -42,6 +42,10 @@ class Total(AbstractCost):
         return tuple(dict.fromkeys(name for cost in self.costs.values() for name in cost.needs))
 
     @property
+    def carried(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(dict.fromkeys(name for cost in self.costs.values() for name in cost.carried))
+
+    @property
     def linear(self) -> bool:  # type: ignore[override]
         return all(cost.linear for cost in self.costs.values())
 

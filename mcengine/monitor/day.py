@@ -10,17 +10,19 @@ import numpy as np
 from mcengine._model import replace
 from mcengine.engine import program
 from mcengine.engine.book import BookState
+from mcengine.engine.explained import Explained
 from mcengine.engine.path import Simulation
 from mcengine.engine.recorder import AbstractRecorder, Day
 from mcengine.engine.study import Study
 from mcengine.history.days import Days
-from mcengine.instrument import totals
+from mcengine.instrument import BUCKETS, totals
+from mcengine.instrument.expiries import within
 from mcengine.ledger import prices
 from mcengine.market import Replay
 from mcengine.noise import Path, make_key
 
 BOOK = "policy"
-GREEKS = ("delta", "gamma", "vega", "theta")
+GREEKS = ("delta", "gamma", "vega", "theta", "vanna", "volga")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Traded(NamedTuple):
         prices: Of a unit by slot, after it.
         terms: By slot, of the contract held after it.
         greeks: Of the book after it.
+        by_expiry: The same of contracts by years to expiry (see ``instrument.BUCKETS``).
         told: What its stages say.
     """
 
@@ -64,6 +67,7 @@ class Traded(NamedTuple):
     prices: dict[str, Any]
     terms: dict[str, Any]
     greeks: dict[str, Any]
+    by_expiry: dict[str, dict[str, Any]]
     told: dict[str, Any]
 
 
@@ -146,9 +150,15 @@ def _trade(study: Study, carried: Any, step: Any) -> tuple[BookState, Traded]:
     simulation = Simulation(study)
     book, before = simulation.books[BOOK], carried[2][BOOK].account
     book.told = {}
-    after, made, _ = simulation.trade(carried, _row(simulation, step))[BOOK]
+    row = _row(simulation, step)
+    after, made, _ = simulation.trade(carried, row)[BOOK]
     held, quotes = after.account.held, simulation.market.quotes(carried[0], step)
-    greeks = totals(book.slots, {n: one.units for n, one in held.items()}, {n: one.mark for n, one in held.items()}, GREEKS)
+    expiries = {n: dates.held.expiry for n, dates in row["dates"][BOOK].items()}
+
+    def greeks(bucket: str = "") -> dict[str, Any]:
+        units = within(bucket, {n: one.units for n, one in held.items()}, expiries, step, simulation.dt)
+        return totals({n: book.slots[n] for n in units}, units, {n: held[n].mark for n in units}, GREEKS).values
+
     return after, Traded(
         after.account.wealth,
         after.account.cash,
@@ -158,7 +168,8 @@ def _trade(study: Study, carried: Any, step: Any) -> tuple[BookState, Traded]:
         {n: made.legs[n].closed > 0.0 for n in book.contracts},
         prices(held, book.slots, quotes),
         {n: book.contracts[n].by_name(held[n].terms) for n in book.contracts},
-        greeks.values,
+        greeks(),
+        {bucket: greeks(bucket) for bucket in (BUCKETS if book.contracts else ())},
         dict(book.told),
     )
 
@@ -176,4 +187,13 @@ def study_of(policy: Any, market: Replay, **settings: Any) -> Study:
         market: A replay of ``padded`` days.
         settings: Costs, years, steps, wealth and delay of ``Study``.
     """
-    return Study(market, policy, recorders=(AskForGreeks(),), **settings)
+    return Study(market, policy, recorders=(AskForGreeks(), Explained()), **settings)
+
+
+def explained(carried: Any) -> dict[str, Any]:
+    """What the book has gained over the step that ended last, by the parts of ``engine.Explained``, currency.
+
+    Args:
+        carried: As it is at the date.
+    """
+    return carried[2][BOOK].recorded[-1].today

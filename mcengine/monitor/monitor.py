@@ -13,7 +13,7 @@ from mcengine._spelling import near
 from mcengine.engine.identity import plain
 from mcengine.ledger import AbstractCost, Proportional
 from mcengine.market import Replay
-from mcengine.monitor.day import BOOK, Pieces, Traded, padded, study_of
+from mcengine.monitor.day import BOOK, Pieces, Traded, explained, padded, study_of
 from mcengine.monitor.saved import Saved, digest, from_json, to_json
 
 FEWEST = 63
@@ -86,7 +86,8 @@ class Monitor:
             most: Days at most; None for all there are.
 
         Returns:
-            One dict a new day: date, step, wealth, cash, cost, units, orders, prices, terms, greeks, told.
+            One dict a new day: date, step, wealth, cash, cost, units, orders, prices, terms, greeks, by_expiry (the Greeks of contracts by years to
+            expiry), told, and from the second day gained: the parts of the wealth gained since the day before, as ``engine.Explained`` has them.
 
         Raises:
             ValueError: A row that is stale, out of order, changed, or after a hole. The days before it have been followed, and the book has not moved
@@ -184,9 +185,11 @@ class Monitor:
             self._after, made = self._pieces.trade(self._carried, step)
             self._prices = made.prices
             said = _said(day, step, made)
+            said |= {"gained": _numbers(explained(self._carried))} if step else {}
         else:
             account = self._carried[2][BOOK].account
             said = {"date": day, "step": step, "wealth": float(account.wealth), "cash": float(account.cash), "ended": True}
+            said |= {"gained": _numbers(explained(self._carried))}
         self._step, self._date, self._rows = step, day, self._digest(market.days, first, known)
         self._keep(json.dumps(said))
         return said
@@ -212,15 +215,23 @@ def _still(days: Any, known: int) -> bool:
     return not np.any(np.asarray(days.moves)[known - 1, : len(days.names)]) and bool(np.all(before == now)) and len(days.names) + len(quoted) > 1
 
 
+def _numbers(tree: Any) -> Any:
+    return jax.tree.map(lambda x: round(float(x), 10), tree)
+
+
+def _held(by_expiry: dict[str, Any]) -> dict[str, Any]:
+    """Without buckets in which nothing is held."""
+    return {bucket: greeks for bucket, greeks in by_expiry.items() if any(float(x) for x in jax.tree.leaves(greeks))}
+
+
 def _said(day: str, step: int, made: Traded) -> dict[str, Any]:
-    numbers = lambda tree: jax.tree.map(lambda x: round(float(x), 10), tree)  # noqa: E731
     orders: dict[str, Any] = {}
     for name, units in made.units.items():
         before, after = float(made.before[name]), float(units)
         if name in made.rolled and bool(made.rolled[name]):
-            orders[name] = {"close": before, "open": after, **numbers(made.terms[name])}
+            orders[name] = {"close": before, "open": after, **_numbers(made.terms[name])}
         elif after != before:
-            orders[name] = {"units": after - before, "value": (after - before) * float(made.prices[name]), **numbers(made.terms.get(name, {}))}
-    shown = {"units": made.units, "prices": made.prices, "greeks": made.greeks, "told": made.told}
+            orders[name] = {"units": after - before, "value": (after - before) * float(made.prices[name]), **_numbers(made.terms.get(name, {}))}
+    shown = {"units": made.units, "prices": made.prices, "greeks": made.greeks, "by_expiry": _held(made.by_expiry), "told": made.told}
     facts = {"wealth": made.wealth, "cash": made.cash, "cost": made.costs}
-    return {"date": day, "step": step, **numbers(facts), "orders": orders, **numbers(shown), "terms": numbers(made.terms)}
+    return {"date": day, "step": step, **_numbers(facts), "orders": orders, **_numbers(shown), "terms": _numbers(made.terms)}

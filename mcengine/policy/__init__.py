@@ -37,6 +37,7 @@ from mcengine.policy.put_spread import PutSpread
 from mcengine.policy.puts import DeltaPut, RolledPut, StaticPut
 from mcengine.policy.ratchet_put import RatchetPut
 from mcengine.policy.rebalance import Band, Rebalance
+from mcengine.policy.reduce import Reduce
 from mcengine.policy.rung import Rung
 from mcengine.policy.seen import Seen
 from mcengine.policy.stop_loss import StopLoss
@@ -97,6 +98,7 @@ __all__ = [
     "RatchetPut",
     "Realised",
     "Rebalance",
+    "Reduce",
     "Relative",
     "RolledPut",
     "Rung",

@@ -3,14 +3,12 @@
 from typing import Any
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.instrument import gate
+from mcengine.instrument import OF_BOOK, POWERS, gate
 from mcengine.instrument.base import check_word
+from mcengine.instrument.expiries import BUCKETS, reached
 from mcengine.policy.base import Setting, validate_asset
 from mcengine.policy.seen import Seen
 from mcengine.policy.trigger import AbstractTrigger
-
-POWERS = {"delta": 1, "gamma": 2, "vega": 0, "theta": 0, "rho": 0}
-"""Of the spot, which make currency of a Greek."""
 
 
 @model
@@ -18,13 +16,15 @@ class GreekLimit(AbstractTrigger):
     """Fires while a Greek of what is wanted so far lies outside its limits, as a fraction of wealth: sum over assets of S^k G / V.
 
     delta S / V is the exposure; gamma S^2 / V what a relative move of 1 adds to it; vega / V what volatility up by 1 brings, theta / V a year,
-    rho / V a rate up by 1. Smoothed by ``Study.width`` in the same units.
+    rho / V a rate up by 1; vanna S / V what volatility up by 1 adds to the exposure, volga / V what it adds to the vega. Smoothed by ``Study.width``
+    in the same units.
 
     Args:
-        greek: "delta", "gamma", "vega", "theta" or "rho".
+        greek: "delta", "gamma", "vega", "theta", "rho", "vanna" or "volga".
         high: Upper limit.
         low: Lower limit; None: -high.
-        asset: Whose delta, gamma or vega; empty for the sum over all.
+        asset: Whose delta, gamma, vega, vanna or volga; empty for the sum over all.
+        bucket: Contracts that count, by their years to expiry: "1m", "3m", "1y" or "longer" (see ``instrument.BUCKETS``); empty for the whole book.
 
     Raises:
         ValueError: For limits that exclude each other, an asset that the market lacks, or a Greek that the book does not have.
@@ -39,11 +39,14 @@ class GreekLimit(AbstractTrigger):
     high: Scalar = number()
     low: Scalar | None = number(default=None)
     asset: str = static(default="")
+    bucket: str = static(default="")
 
     def canonical(self) -> dict[str, Any]:
         check_word("GreekLimit.greek", self.greek, tuple(POWERS))
-        if self.asset and self.greek in ("theta", "rho"):
+        if self.asset and self.greek in OF_BOOK:
             raise ValueError(f"GreekLimit.asset: expected no asset, as {self.greek} is of the whole book, got {self.asset!r}")
+        if self.bucket:
+            check_word("GreekLimit.bucket", self.bucket, tuple(BUCKETS))
         return {}
 
     def check(self) -> None:
@@ -58,10 +61,15 @@ class GreekLimit(AbstractTrigger):
     def validate(self, setting: Setting) -> None:
         if self.asset:
             validate_asset("GreekLimit.asset", self.asset, setting.assets)
-        contracts = [slot for slot in setting.slots.values() if slot.premium and (not self.asset or self.asset in slot.assets)]
-        if self.greek in ("gamma", "vega") and not contracts:
-            where = f" on {self.asset!r}" if self.asset else ""
-            raise ValueError(f"GreekLimit.greek: expected a Greek that the book has, got {self.greek!r} of a book without options{where}")
+        contracts = {n: slot for n, slot in setting.slots.items() if slot.schedule is not None and (not self.asset or self.asset in slot.assets)}
+        where, of_book = f" on {self.asset!r}" if self.asset else "", self.greek in OF_BOOK
+        if self.greek != "delta" and not (contracts if of_book else any(slot.premium for slot in contracts.values())):
+            lacking = "contracts" if of_book else "options"
+            raise ValueError(f"GreekLimit.greek: expected a Greek that the book has, got {self.greek!r} of a book without {lacking}{where}")
+        known = reached(contracts, setting.steps, setting.dt) if self.bucket else ()
+        if self.bucket and self.bucket not in known:
+            has = f"those of {', '.join(known)}" if known else "no contracts"
+            raise ValueError(f"GreekLimit.bucket: expected expiries that the book has, got {self.bucket!r} of a book with {has}")
 
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
         value = self.share(seen)
@@ -74,8 +82,8 @@ class GreekLimit(AbstractTrigger):
         Args:
             seen: What is known today; of its ``target`` where there is one, else of what is held.
         """
-        found = getattr(seen.greeks(seen.target), self.greek)
-        if self.greek in ("theta", "rho"):
+        found = getattr(seen.greeks(seen.target, bucket=self.bucket), self.greek)
+        if self.greek in OF_BOOK:
             return found / seen.wealth
         names = (self.asset,) if self.asset else tuple(found)
         return sum((found[name] * seen.quotes[name].spot ** POWERS[self.greek] for name in names), start=0.0) / seen.wealth

@@ -13,12 +13,15 @@ from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.event_overlay import EventOverlay
 from mcengine.policy.forward_overlay import ForwardOverlay
+from mcengine.policy.greek_limit import GreekLimit
 from mcengine.policy.leg_target import LegTarget
 from mcengine.policy.mix import Mix
 from mcengine.policy.neural import Neural
 from mcengine.policy.puts import RolledPut
 from mcengine.policy.ratchet_put import RatchetPut
+from mcengine.policy.reduce import Reduce
 from mcengine.policy.variance_trade import VarianceTrade
+from mcengine.policy.when import When
 
 Weights = Mapping[str, Scalar]
 
@@ -75,8 +78,12 @@ def cross_asset(
     moneyness: Scalar = 0.95,
     tenor: int = 63,
     deliveries: Weights | None = None,
+    limits: Mapping[str, Weights] | None = None,
+    share: Scalar = 0.5,
 ) -> Chain:
     """Legs on several assets, each at a volatility of its own, each hedged by puts and by forwards sold; on a commodity by puts on futures.
+
+    Limits hold for the whole book: while a Greek is outside, all that is wanted is held at ``share``.
 
     Args:
         weights: Fraction of wealth by asset.
@@ -86,6 +93,11 @@ def cross_asset(
         moneyness: Strike of the puts as a fraction of the spot on the roll date.
         tenor: Steps, 252 a year, from a roll to the expiry and to the next roll.
         deliveries: Of the futures that puts are written on, years from each roll, by asset; other puts are on the asset itself.
+        limits: ``high`` and, where it is not -high, ``low`` by Greek, as ``GreekLimit`` measures them.
+        share: Of the book that is held while a limit is broken.
+
+    Raises:
+        ValueError: For limits that exclude each other, or that less of the book does not lead to.
     """
 
     def put(asset: str, coverage: Scalar) -> AbstractStage:
@@ -96,4 +108,16 @@ def cross_asset(
 
     puts = [put(asset, options * share) for asset, share in hedged.items()]
     sold = [ForwardOverlay(-(1.0 - options) * share, asset, "forward", f"{asset}_forward", tenor, tenor) for asset, share in hedged.items()]
-    return chain(Mix(dict(weights)), LegTarget(dict(targets)), *puts, *sold)
+    return chain(Mix(dict(weights)), LegTarget(dict(targets)), *puts, *sold, *_limited(limits or {}, share))
+
+
+def _limited(limits: Mapping[str, Weights], share: Scalar) -> list[AbstractStage]:
+    """A stage for each limit, in order: one that is met after another has been kept sees what is left."""
+    for greek, given in limits.items():
+        where = f"cross_asset.limits.{greek}"
+        if not isinstance(given, Mapping) or "high" not in given or not set(given) <= {"high", "low"}:
+            raise ValueError(f"{where}: expected high, and low where it is not -high, got {given!r}")
+        low, high = given.get("low", -given["high"]), given["high"]
+        if low < high and not low <= 0.0 <= high:
+            raise ValueError(f"{where}: expected limits on either side of 0, which less of the book leads to, got {low:g} and {high:g}")
+    return [When(GreekLimit(greek, given["high"], given.get("low")), Reduce(share)) for greek, given in limits.items()]

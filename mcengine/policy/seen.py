@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar
 from mcengine._spelling import near
 from mcengine.instrument import AbstractSlot, Dates, Greeks, Position, Target, totals
+from mcengine.instrument.expiries import within
 from mcengine.ledger import AbstractCost, chosen, order, total_cost
 from mcengine.pricing import Quote
 
@@ -152,20 +153,24 @@ class Seen:
         """
         return units * self.on_offer(slot).mark.price + self.trading_cost({slot: units})  # type: ignore[union-attr]
 
-    def greeks(self, target: Target | None = None, *, of: tuple[str, ...] | None = None) -> Greeks:
+    def greeks(self, target: Target | None = None, *, of: tuple[str, ...] | None = None, bucket: str = "") -> Greeks:
         """Greeks of a book: of ``target``, by default of what is held; of the slots ``of`` alone where named.
 
         Args:
             target: Units by slot.
             of: Slots that count.
+            bucket: Contracts of a target that count, by years to expiry (see ``instrument.BUCKETS``); empty for all, underlyings included.
 
         Returns:
             Those that some stage, cost or recorder ``needs``.
         """
+        if bucket and target is None:
+            raise ValueError(f"greeks.bucket: expected a target, whose expiries are known before the trade, got none for {bucket!r}")
         names = tuple(self.slots) if of is None else of
         units = {n: self.held[n].units if target is None else target[n] for n in names}
         marks = {n: self.held[n].mark if target is None or n not in self.dates else self.on_offer(n).mark for n in names}
-        return totals({n: self.slots[n] for n in names}, units, marks, self.needs)
+        units = within(bucket, units, {n: dates.chosen.expiry for n, dates in self.dates.items()}, self.step, self.dt)
+        return totals({n: self.slots[n] for n in units}, units, marks, self.needs)
 
     def until(self, event: str) -> Scalar:
         """Steps to an announced event, 0 on its date, negative once it has passed.

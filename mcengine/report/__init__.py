@@ -1,5 +1,6 @@
 """Run folders, tables and pictures of results."""
 
+from mcengine.report.book_plots import plot_explained, plot_greeks
 from mcengine.report.collect import collect
 from mcengine.report.page import write_page
 from mcengine.report.plots import colour, plot_exposure, plot_fan, plot_fit, plot_protection_cost, plot_wealth
@@ -15,9 +16,11 @@ __all__ = [
     "colour",
     "metrics",
     "per_cent",
+    "plot_explained",
     "plot_exposure",
     "plot_fan",
     "plot_fit",
+    "plot_greeks",
     "plot_protection_cost",
     "plot_wealth",
     "provenance",
