@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
 
+from mcengine._kinds import shown
 from mcengine._model import Scalar
 from mcengine._spelling import near
 from mcengine.instrument import AbstractSlot, Target
@@ -126,6 +127,14 @@ def positive_ratio(numerator: Scalar, denominator: Scalar) -> Scalar:
     """
     alive = denominator > 0.0
     return jnp.where(alive, numerator / jnp.where(alive, denominator, 1.0), 0.0)
+
+
+def slot_names(where: str, given: Any) -> tuple[str, ...]:
+    """Names of slots, of which one may stand alone."""
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{where}: expected names of slots, got {shown(given)}")
+    return tuple(names)
 
 
 def validate_floor(name: str, floor: Any, present: float) -> None:

@@ -19,7 +19,7 @@ class Every(AbstractTrigger):
         first: Index of the first.
 
     Raises:
-        ValueError: For what is no count of steps.
+        ValueError: For what is no count of steps, or a first date that is not before the horizon.
     """
 
     steps: int = static(default=21)
@@ -29,6 +29,10 @@ class Every(AbstractTrigger):
         check_count("Every.steps", self.steps, 1)
         check_count("Every.first", self.first, 0)
         return {}
+
+    def validate(self, setting: Setting) -> None:
+        if self.first >= setting.steps:
+            raise ValueError(f"Every.first: expected a date before the horizon, step {setting.steps}, got {self.first}")
 
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
         return 1.0 * ((seen.step >= self.first) & ((seen.step - self.first) % self.steps == 0)), memory
@@ -62,7 +66,8 @@ class NearEvent(AbstractTrigger):
 
     def validate(self, setting: Setting) -> None:
         if self.event not in setting.events:
-            raise ValueError(f"NearEvent.event: unknown event {self.event!r}{near(self.event, setting.events)}")
+            known = near(self.event, setting.events) if setting.events else ", and this market announces none"
+            raise ValueError(f"NearEvent.event: expected one that the market announces, got {self.event!r}{known}")
         if setting.events[self.event] > setting.steps:
             raise ValueError(
                 f"NearEvent.event: expected an event by the horizon, step {setting.steps}, got {self.event!r} on step {setting.events[self.event]}"

@@ -58,10 +58,11 @@ class GreekLimit(AbstractTrigger):
     def validate(self, setting: Setting) -> None:
         if self.asset:
             validate_asset("GreekLimit.asset", self.asset, setting.assets)
-        contracts = [slot for slot in setting.slots.values() if slot.premium and (not self.asset or self.asset in slot.assets)]
-        if self.greek in ("gamma", "vega") and not contracts:
-            where = f" on {self.asset!r}" if self.asset else ""
-            raise ValueError(f"GreekLimit.greek: expected a Greek that the book has, got {self.greek!r} of a book without options{where}")
+        known = [slot for slot in setting.slots.values() if not self.asset or self.asset in slot.assets]
+        options = self.greek in ("gamma", "vega")  # forwards have the others
+        if self.greek != "delta" and not any(slot.premium if options else slot.cost_class != "underlying" for slot in known):
+            what, where = "options" if options else "contracts", f" on {self.asset!r}" if self.asset else ""
+            raise ValueError(f"GreekLimit.greek: expected a Greek that the book has, got {self.greek!r} of a book without {what}{where}")
 
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
         value = self.share(seen)
