@@ -4,7 +4,9 @@ A new class of ``mcengine.policy`` is a new row of ``SPECIMENS``. What fields me
 """
 
 import dataclasses
+import importlib
 import math
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
@@ -13,6 +15,7 @@ import mcengine as mc
 from mcengine import policy as rules
 from mcengine._kinds import kinds
 from mcengine._model import Scalar
+from mcengine.engine import program
 from mcengine.instrument import AbstractSchedule
 from mcengine.market import Ewma, Har
 from mcengine.policy import Cppi, Derisk, Drift, Mix, OptionLeg, RolledPut, Rung, chain
@@ -236,3 +239,93 @@ def test_an_event_after_the_horizon_or_of_another_market():
 def test_a_ladder_that_cannot_work(rungs, message):
     with pytest.raises(ValueError, match=message):
         rules.Ladder(rungs)
+
+
+def test_options_that_nobody_can_price():
+    with pytest.raises(ValueError, match=r"Study\.pricers: expected one for 'equity', on which rolled_put holds options, got bond"):
+        study(RolledPut(0.9), pricers={"bond": mc.pricing.BlackPricer(0.2)})
+    replay = mc.market.Replay.from_history({"equity": "spx", "bond": {"column": "ust10y", "kind": "yield"}})
+    for contract in (mc.instrument.Exchange("equity", "bond", 1.0), mc.instrument.BondOption("call", 0.9, 1.0, 2.0)):
+        with pytest.raises(ValueError, match=f"{type(contract).__name__}: expected a model of a market, .*, got history"):
+            study(rules.ContractOverlay(contract, approximate=True), market=replay, steps=252)
+
+
+IN_A_FILE = [
+    (
+        "{_target_: mcengine.policy.Rebalance, trigger: {_target_: mcengine.policy.GreekLimit, greek: delta, high: 0.1, low: 0.5}}",
+        [],
+        "GreekLimit.low: expected a number below high = 0.1, got 0.5; no book is within both",
+    ),
+    (
+        "{_target_: mcengine.policy.When, trigger: {_target_: mcengine.policy.GreekLimit, greek: vega, high: 0.1},"
+        " stage: {_target_: mcengine.policy.Derisk}}",
+        [],
+        "GreekLimit.greek: expected a Greek that the book has, got 'vega' of a book without options",
+    ),
+    (
+        "{_target_: mcengine.policy.Ladder, rungs: {low: {_target_: mcengine.policy.Rung, enter: 0.1, leave: 0.05},"
+        " high: {_target_: mcengine.policy.Rung, enter: 0.08, leave: 0.06, stage: {_target_: mcengine.policy.Derisk}}}}",
+        [],
+        "Ladder.high.enter: expected a number above low.enter = 0.1, got 0.08",
+    ),
+    ("{_target_: mcengine.policy.Ladder, rungs: {}}", [], "Ladder.rungs: expected at least one with a stage, got none"),
+    (
+        "{_target_: mcengine.policy.Ladder, rungs: {one: {_target_: mcengine.policy.Rung, enter: 0.1, leave: 0.05, cooldown: -1}}}",
+        [],
+        "Rung.cooldown: expected a whole number of at least 1, got -1",
+    ),
+    (
+        "{_target_: mcengine.policy.When, trigger: {_target_: mcengine.policy.NearEvent, event: election},"
+        " stage: {_target_: mcengine.policy.Derisk}}",
+        ["market=events", "years=0.25", "steps=63"],
+        "NearEvent.event: expected an event by the horizon, step 63, got 'election' on step 126",
+    ),
+    (
+        "{_target_: mcengine.policy.EventOverlay, event: election, date: 126}",
+        ["market=events", "years=0.25", "steps=63"],
+        "EventOverlay.date: expected a date before the horizon, step 63, got 126",
+    ),
+    ("{_target_: mcengine.policy.VolTarget, target: 0.1, leverage: -1}", [], "VolTarget.leverage: expected a number above 0, got -1"),
+    ("{_target_: mcengine.policy.Cppi, floor: 0.9, multiplier: -4}", [], "Cppi.multiplier: expected a number not below 0, got -4"),
+    ("{_target_: mcengine.policy.Cppi, floor: high}", [], "policy._args_[1].floor: expected a number or a Floor, as {_target_: ...}, got 'high'"),
+    ("{_target_: mcengine.policy.Collar, floor: 0.95, cap: 0.9}", [], "Collar.cap: expected a number above floor = 0.95, got 0.9"),
+    ("{_target_: mcengine.policy.RolledPut, moneyness: 0.9, tenor: 5, roll: 6}", [], "RolledPut.roll: expected whole numbers of steps, roll from 1"),
+    (
+        "{_target_: mcengine.policy.Rebalance, trigger: {_target_: mcengine.policy.Drift}, only: [hedge]}",
+        [],
+        "Rebalance.only: unknown slot 'hedge'; known: equity, bond, commodity",
+    ),
+    (
+        "{_target_: mcengine.policy.ContractOverlay, contract: {_target_: mcengine.instrument.Exchange, receive: equity, give: bond, expiry: 1.0}}",
+        ["market=replay"],
+        "Exchange: expected a model of a market, which knows a rate's law and correlations that its formula reads, got history",
+    ),
+    (
+        "{_target_: mcengine.policy.ContractOverlay, contract: {_target_: mcengine.instrument.Basket, kind: put, strike: 1.0, expiry: 1.0,"
+        " weights: {equity: 0.5, bond: 0.5}}}",
+        [],
+        "Basket: expected a contract with an exact price formula, got one whose formula is an approximation",
+    ),
+]
+"""A stage of a policy of one's own, other overrides, and the one line that refuses it."""
+
+
+@pytest.mark.parametrize(("stage", "words", "message"), IN_A_FILE, ids=[message.split(":")[0] for _, _, message in IN_A_FILE])
+def test_a_policy_in_a_file(stage, words, message, tmp_path, monkeypatch, capsys):
+    """From the command line: exit code 2, one line, nothing compiled and nothing left behind."""
+    folder, work = tmp_path / "mine" / "policy", tmp_path / "work"
+    folder.mkdir(parents=True)
+    work.mkdir()
+    mix = "{_target_: mcengine.policy.Mix, equity: 0.6, bond: 0.3}"
+    (folder / "bad.yaml").write_text(f"_target_: mcengine.policy.chain\n_args_:\n  - {mix}\n  - {stage}\n")
+    monkeypatch.chdir(work)
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[1] / "experiments"))
+    monkeypatch.setattr(program, "compiled", lambda *_: pytest.fail("compiled"))
+    known = [] if any(word.startswith("market=") for word in words) else ["market=lognormal"]
+    assert importlib.import_module("hedge").main(["--config-dir", str(tmp_path / "mine"), "policy=bad", *known, *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: ")
+    assert message in err
+    assert len(err.splitlines()) == 1
+    assert list(work.iterdir()) == []

@@ -12,6 +12,7 @@ from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.event_overlay import EventOverlay
+from mcengine.policy.floors import Floor
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.leg_target import LegTarget
 from mcengine.policy.mix import Mix
@@ -54,12 +55,12 @@ def variance_trade(
     return chain(Mix(dict(weights)), trade, DeltaHedge(asset=asset))
 
 
-def neural_cppi(weights: Weights, floor: Scalar, multiplier: Scalar = 4.0, hidden: int = 8, seed: int = 0) -> Chain:
+def neural_cppi(weights: Weights, floor: Floor, multiplier: Scalar = 4.0, hidden: int = 8, seed: int = 0) -> Chain:
     """CPPI and a network that a fit makes correct it; untrained it is CPPI.
 
     Args:
         weights: Fraction of wealth by asset.
-        floor: Fraction of the starting wealth, due at the horizon.
+        floor: Fraction of the starting wealth, due at the horizon; or any floor.
         multiplier: Of the cushion.
         hidden: Units of the hidden layer.
         seed: Of the first layer's numbers.
