@@ -364,7 +364,7 @@ class TestGreekLimit:
         (lambda: DeltaHedge(volatility=-0.2), "DeltaHedge.volatility: expected a volatility a year above 0, .* got -0.2"),
         (lambda: Realised(0.2), "Realised.signal: expected a signal such as Ewma, got float"),
         (lambda: Leland(None), "Leland.volatility: expected a volatility a year above 0, .* got None"),
-        (lambda: HedgeBand("wide"), "HedgeBand.width: expected a number or WhalleyWilmott, got 'wide'"),
+        (lambda: HedgeBand("wide"), "HedgeBand.width: expected a number or a WhalleyWilmott, .*, got 'wide'"),
         (lambda: HedgeBand(-1.0), "HedgeBand.width: expected a number not below 0, got -1.0"),
         (lambda: GreekTargets({}), "GreekTargets.targets: expected a dict of targets by Greek, got {}"),
         (lambda: GreekTargets({"theta": 0.0}, ("a",)), "GreekTargets.targets: expected 'delta' or 'gamma' or 'vega', got 'theta'"),
