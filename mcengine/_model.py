@@ -18,6 +18,8 @@ from mcengine._spelling import near
 Scalar: TypeAlias = Annotated[Any, float]
 """A number of one path: a Python float, a NumPy or JAX scalar, or a tracer."""
 
+_ONE = (float, Scalar, Scalar | None)
+
 T = TypeVar("T")
 _MISSING = dataclasses.MISSING
 
@@ -88,7 +90,7 @@ def _check_single(value: Any, kind: Any, where: str) -> None:
     if get_origin(kind) is dict and isinstance(value, Mapping):
         for name, item in value.items():
             _check_single(item, get_args(kind)[1], f"{where}.{name}")
-    elif kind in (Scalar, Scalar | None) and isinstance(value, np.ndarray) and value.ndim:
+    elif kind in _ONE and isinstance(value, np.ndarray) and value.ndim:
         raise ValueError(f"{where}: expected a number, got {value.size} of them")
 
 
@@ -127,7 +129,7 @@ def _normalise(self: Any) -> None:
     name, annotated = cls.__name__, kinds(cls)
     for field in dataclasses.fields(self):  # before ``canonical``, which may count on a mapping
         value, kind = getattr(self, field.name), annotated.get(field.name)
-        by_name = any(get_origin(one) is dict for one in (kind, *get_args(kind)))
+        by_name = any(dict in (one, get_origin(one)) for one in (kind, *get_args(kind)))
         if by_name and not isinstance(value, Mapping) and not (value is None and field.default is None):
             raise ValueError(f"{name}.{field.name}: expected a dict by name, got {shown(value)}")
     canonical = getattr(self, "canonical", None)

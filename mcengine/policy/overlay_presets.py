@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mcengine._model import Scalar
-from mcengine.instrument import FutureOption, Rolled
+from mcengine.instrument import FutureOption, Rolled, VarianceSwap
 from mcengine.instrument.base import STEPS_PER_YEAR
 from mcengine.market import Ewma
 from mcengine.policy.base import AbstractStage
@@ -36,6 +36,25 @@ def event_overlay(weights: Weights, event: str, date: int, move: Scalar | None =
         floor: From which the cushion of the puts counts, fraction of the starting wealth.
     """
     return chain(Mix(dict(weights)), EventOverlay(event, date, vega, move), RatchetPut(0.95, floor, since=date))
+
+
+def variance_swap(
+    weights: Weights, swap: VarianceSwap, size: Scalar = 5.0, cap: Scalar = 0.2, threshold: Scalar = 0.01, halflife: Scalar = 20.0, tenor: int = 21
+) -> Chain:
+    """The mix and a variance swap, bought where its fair volatility is below what was realised of late, sold where it is above.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        swap: Its expiry in years from each roll.
+        size: Vega for a gap of 1, as a fraction of wealth.
+        cap: Most vega, long or short, as a fraction of wealth.
+        threshold: Least gap that is traded, a volatility a year.
+        halflife: Of the weights of past returns in the forecast, steps.
+        tenor: Steps from a roll to the expiry and to the next roll.
+    """
+    return chain(
+        Mix(dict(weights)), VarianceTrade(Ewma(swap.asset, halflife), size, cap, threshold, tenor=tenor, roll=tenor, asset=swap.asset, swap=swap)
+    )
 
 
 def variance_trade(
