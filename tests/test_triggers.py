@@ -131,7 +131,7 @@ def dates(n=12, **columns):
 def test_triggers_of_the_calendar():
     assert fired(Every(3), dates()) == [0, 3, 6, 9]
     assert fired(Every(4, first=2), dates()) == [2, 6, 10]
-    coming = dates(until=[lambda event, k=k: {"vote": 6}[event] - k for k in range(12)])
+    coming = dates(until=[lambda event, k=k: {"vote": 6}[event] - k for k in range(12)], since=[lambda event, k=k: k - 6 for k in range(12)])
     assert fired(NearEvent("vote", before=2), coming) == [4, 5]
     assert fired(NearEvent("vote", before=1, after=3), coming) == [5, 6, 7, 8]
     assert fired(NearEvent("vote", before=0, after=1), coming) == [6]

@@ -88,13 +88,15 @@ class Simulation:
     def trade(self, carried: tuple[Any, Any, dict[str, BookState]], row: Any) -> dict[str, Any]:
         """Every book decides and trades at the date of a row: by name what ``Book.decide_and_trade`` gives."""
         states, signals, books = carried
+        row = self._dated(row, states)
         quotes = self.market.quotes(states, row["step"])
-        return {name: self.books[name].decide_and_trade(book, self._now(name, row["step"], quotes, signals, row)) for name, book in books.items()}
+        now = lambda name: self._now(name, row["step"], states, quotes, signals, row)  # noqa: E731
+        return {name: self.books[name].decide_and_trade(book, now(name)) for name, book in books.items()}
 
     def move(self, carried: tuple[Any, Any, dict[str, BookState]], traded: dict[str, Any], row: Any, drawn: tuple[Any, Any]) -> tuple[Any, Any, Any]:
         """The market moves by what was ``drawn``, normals and uniforms, and every account is marked: what is carried to the next date."""
         states, signals, books = carried
-        step = row["step"]
+        step, row = row["step"], self._dated(row, states)
         before, earlier = self.market.quotes(states, step), states
         states = self.market.step(states, row, *drawn)
         row = self.market.settle(earlier, states, row)
@@ -102,7 +104,7 @@ class Simulation:
         signals = {name: signal.step(signals[name], before, quotes, self.dt) for name, signal in self.signals.items()}
         increment = lambda asset: quotes[asset].spot - before[asset].spot * self.market.growth(asset, step)  # noqa: E731
         for name, (after, *made) in traded.items():
-            now = self._now(name, step + 1, quotes, signals, row)
+            now = self._now(name, step + 1, states, quotes, signals, row)
             books = books | {name: self.books[name].end(books[name], after, tuple(made), row, now, increment)}
         return states, signals, books
 
@@ -113,9 +115,16 @@ class Simulation:
         as_float = lambda leaf: jnp.asarray(leaf, jnp.result_type(float))  # noqa: E731
         signals = {name: jax.tree.map(as_float, signal.start(quotes)) for name, signal in self.signals.items()}
         today = {name: jax.tree.map(lambda table: table[0], book.dates()) for name, book in self.books.items()}
-        books = {name: book.open(self._now(name, 0, quotes, signals, {"dates": today})) for name, book in self.books.items()}
+        row = self._dated({"step": 0, "dates": today}, states)
+        books = {name: book.open(self._now(name, 0, states, quotes, signals, row)) for name, book in self.books.items()}
         return states, signals, books, start_density(source)
 
-    def _now(self, name: str, step: Scalar, quotes: dict[str, Quote], signals: Any, row: Any) -> Now:
+    def _dated(self, row: Any, states: Any) -> Any:
+        """The row with those dates that are a window's own."""
+        dates = {name: row["dates"][name] | book.dates_on_path(states, row["step"]) for name, book in self.books.items()}
+        return row | {"dates": dates}
+
+    def _now(self, name: str, step: Scalar, states: Any, quotes: dict[str, Quote], signals: Any, row: Any) -> Now:
         values = {key: signal.value(signals[key]) for key, signal in self.signals.items()}
-        return Now(step, quotes, values, row["dates"][name])
+        events = self.market.until_events(states) if hasattr(self.market, "until_events") else {}
+        return Now(step, quotes, values, row["dates"][name], events)

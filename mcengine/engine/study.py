@@ -114,6 +114,12 @@ class Study(AbstractStudy):
             needs=book_needs(self, policy),
         )
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What its rules want said before a run."""
+        said = (line for policy in self.books.values() for line in policy.remarks(self._setting(policy)))
+        return tuple(dict.fromkeys(said))
+
     def _check_signals(self) -> None:
         known: dict[str, Any] = {}
         for policy in self.books.values():

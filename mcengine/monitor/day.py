@@ -20,6 +20,9 @@ from mcengine.market import Replay
 from mcengine.noise import Path, make_key
 
 BOOK = "policy"
+WEEKDAYS = range(240, 263)
+"""Rows a year of data on weekdays, holidays left out or not."""
+
 GREEKS = ("delta", "gamma", "vega", "theta")
 
 
@@ -80,10 +83,24 @@ def padded(days: Days, first: int, known: int, steps: int) -> Days:
     closes = np.asarray(days.closes)[rows]
     moves = np.concatenate([np.zeros((len(rows) - 1, len(days.names))), closes[1:]], axis=1)
     moves[: min(known, len(moves))] = np.asarray(days.moves)[: min(known, len(moves))]
-    dates = np.asarray(days.dates)[rows] + np.maximum(np.arange(len(rows)) - known, 0)
+    dates = np.asarray(days.dates)[rows]
+    dates[known:] = ahead(dates[min(known, len(dates) - 1)], max(len(rows) - known, 0), days.per_year)
     return replace(
         days, moves=moves, closes=closes, dates=dates, notes=(), remarks=()
     )  # notes speak of the rows there are: static, they compile anew
+
+
+def ahead(day: float, count: int, per_year: int) -> np.ndarray:
+    """Dates of rows that are still to come, the first known: weekdays where a year has about as many, else equally far apart.
+
+    Args:
+        day: Days since 1970.
+        count: Of dates, the known one included.
+        per_year: Rows a year.
+    """
+    if per_year in WEEKDAYS:
+        return np.busday_offset(np.datetime64(int(day), "D"), np.arange(count), roll="forward").astype(int).astype(float)
+    return day + np.round(np.arange(count) * 365.25 / per_year)
 
 
 class Pieces:

@@ -46,6 +46,11 @@ class Setting:
     needs: tuple[str, ...]
 
     @property
+    def announced(self) -> tuple[str, ...]:
+        """Events that history announces by the calendar, each on dates of its own in every window."""
+        return tuple(name for name, _ in getattr(self.market, "announced", ()))
+
+    @property
     def stochastic_rate(self) -> bool:
         """Whether the short rate moves."""
         return bool(getattr(self.market.rate, "n_factors", 0)) or not hasattr(self.market, "scenarios")
@@ -70,6 +75,14 @@ class AbstractPart:
         Raises:
             ValueError: Where it does not fit.
         """
+
+    def remarks(self, setting: Setting) -> tuple[str, ...]:
+        """What is to be said of it before a run.
+
+        Args:
+            setting: The study's assets, dates and slots.
+        """
+        return ()
 
     def start(self, seen: Seen) -> Any:
         """Memory before the first date.

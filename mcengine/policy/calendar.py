@@ -42,7 +42,8 @@ class Every(AbstractTrigger):
 class NearEvent(AbstractTrigger):
     """Fires on the ``before`` dates ahead of an announced event, and on the ``after`` dates from its own on.
 
-    What is held from the last of the dates ahead meets the event; on its own date the move is known.
+    What is held from the last of the dates ahead meets the event; on its own date the move is known. Of an event that history announces for several
+    dates each counts.
 
     Args:
         event: Its name in the market.
@@ -65,14 +66,17 @@ class NearEvent(AbstractTrigger):
         return {}
 
     def validate(self, setting: Setting) -> None:
-        if self.event not in setting.events:
-            known = near(self.event, setting.events) if setting.events else ", and this market announces none"
+        announced = (*setting.events, *setting.announced)
+        if self.event not in announced:
+            known = near(self.event, announced) if announced else ", and this market announces none"
             raise ValueError(f"NearEvent.event: expected one that the market announces, got {self.event!r}{known}")
+        if self.event in setting.announced:
+            return
         if setting.events[self.event] > setting.steps:
             raise ValueError(
                 f"NearEvent.event: expected an event by the horizon, step {setting.steps}, got {self.event!r} on step {setting.events[self.event]}"
             )
 
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
-        until = seen.until(self.event)
-        return 1.0 * ((until <= self.before) & (until > -self.after)), memory
+        until, since = seen.until(self.event), seen.since(self.event)
+        return 1.0 * ((until > 0) & (until <= self.before) | (since >= 0) & (since < self.after)), memory

@@ -141,6 +141,9 @@ class Ladder(AbstractStage):
         for part in self.parts:
             part.validate(setting)
 
+    def remarks(self, setting: Setting) -> tuple[str, ...]:
+        return tuple(line for part in self.parts for line in part.remarks(setting))
+
     def start(self, seen: Seen) -> LadderMemory:
         none = jnp.zeros_like(seen.wealth)
         started = lambda parts: {name: part.start(seen) for name, part in parts.items()}  # noqa: E731

@@ -24,18 +24,18 @@ from mcengine.policy.variance_trade import VarianceTrade
 Weights = Mapping[str, Scalar]
 
 
-def event_overlay(weights: Weights, event: str, date: int, move: Scalar | None = None, vega: Scalar = 0.5, floor: Scalar = 0.9) -> Chain:
+def event_overlay(weights: Weights, event: str, date: int | None, move: Scalar | None = None, vega: Scalar = 0.5, floor: Scalar = 0.9) -> Chain:
     """The mix with straddles on its equity over an announced event; after it puts that tighten in a rally.
 
     Args:
         weights: Fraction of wealth by asset.
         event: Name of the event in the market.
-        date: Steps from the start to the event.
+        date: Steps from the start to the event; None: history's own dates, and puts from the start.
         move: Log-move that the event is priced at; None: the market's own.
         vega: Gain for a volatility higher by 1 and a move of 1, fraction of wealth.
         floor: From which the cushion of the puts counts, fraction of the starting wealth.
     """
-    return chain(Mix(dict(weights)), EventOverlay(event, date, vega, move), RatchetPut(0.95, floor, since=date))
+    return chain(Mix(dict(weights)), EventOverlay(event, date, vega, move), RatchetPut(0.95, floor, since=date or 0))
 
 
 def variance_swap(
