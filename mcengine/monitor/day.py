@@ -9,14 +9,15 @@ import numpy as np
 
 from mcengine._model import replace
 from mcengine.engine import program
-from mcengine.engine.book import BookState
+from mcengine.engine.book import BookState, book_slots
 from mcengine.engine.path import Simulation
 from mcengine.engine.recorder import AbstractRecorder, Day
 from mcengine.engine.study import Study
 from mcengine.history.days import Days
-from mcengine.instrument import totals
+from mcengine.instrument import ContractSlot, totals
 from mcengine.ledger import prices
 from mcengine.market import Replay
+from mcengine.market.historical import START
 from mcengine.noise import Path, make_key
 
 BOOK = "policy"
@@ -52,6 +53,7 @@ class Traded(NamedTuple):
         before: Units by slot before it.
         units: Units by slot after it.
         rolled: By slot, whether what was held was closed and another contract opened.
+        closed: Price of a unit by slot, of what was held before it.
         prices: Of a unit by slot, after it.
         terms: By slot, of the contract held after it.
         greeks: Of the book after it.
@@ -64,6 +66,7 @@ class Traded(NamedTuple):
     before: dict[str, Any]
     units: dict[str, Any]
     rolled: dict[str, Any]
+    closed: dict[str, Any]
     prices: dict[str, Any]
     terms: dict[str, Any]
     greeks: dict[str, Any]
@@ -173,6 +176,7 @@ def _trade(study: Study, carried: Any, step: Any) -> tuple[BookState, Traded]:
         {n: one.units for n, one in before.held.items()},
         {n: one.units for n, one in held.items()},
         {n: made.legs[n].closed > 0.0 for n in book.contracts},
+        prices(before.held, book.slots, quotes),
         prices(held, book.slots, quotes),
         {n: book.contracts[n].by_name(held[n].terms) for n in book.contracts},
         greeks.values,
@@ -183,6 +187,46 @@ def _trade(study: Study, carried: Any, step: Any) -> tuple[BookState, Traded]:
 def _move(study: Study, carried: Any, after: BookState, step: Any) -> Any:
     simulation = Simulation(study)
     return simulation.move(carried, {BOOK: (after, None, 0.0)}, _row(simulation, step), ((), ()))
+
+
+class Real(NamedTuple):
+    """What turns a window, whose spots begin at 100, into the prices of the feed; amounts of currency are the same in both.
+
+    Args:
+        assets: Price on the first date over 100, by asset.
+        slots: The same of a unit of each slot.
+    """
+
+    assets: dict[str, float]
+    slots: dict[str, float]
+
+    def shown(self, made: Traded) -> Traded:
+        """What a book did, in units and prices of the feed.
+
+        Args:
+            made: In those of the window.
+        """
+        units = lambda by: {n: x / self.slots[n] for n, x in by.items()}  # noqa: E731
+        worth = lambda by: {n: x * self.slots[n] for n, x in by.items()}  # noqa: E731
+        terms = {n: {key: x * self.assets.get(key.removeprefix("written_on_"), self.slots[n]) for key, x in t.items()} for n, t in made.terms.items()}
+        power = {"delta": 1, "gamma": 2}
+        greeks = {g: {a: x / self.assets[a] ** power[g] for a, x in by.items()} if g in power else by for g, by in made.greeks.items()}
+        return made._replace(
+            before=units(made.before), units=units(made.units), closed=worth(made.closed), prices=worth(made.prices), terms=terms, greeks=greeks
+        )
+
+
+def real(study: Study, first: int) -> Real:
+    """Of a study on a replay that begins at the close ``first``; a contract written on amounts of its own keeps its units.
+
+    Args:
+        study: On a replay of ``padded`` days.
+        first: The close.
+    """
+    assets = {name: study.market.days.level(name, first) / START for name in study.market.assets}
+    slots = book_slots(study.books[BOOK], tuple(assets))
+    own = {name: isinstance(slot, ContractSlot) and not slot.relative for name, slot in slots.items()}
+    return Real(assets, {name: 1.0 if own[name] or not slot.assets else assets[slot.assets[0]] for name, slot in slots.items()})
 
 
 def study_of(policy: Any, market: Replay, **settings: Any) -> Study:

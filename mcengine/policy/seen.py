@@ -73,7 +73,7 @@ class Seen:
     offered: Mapping[str, Position] | None = None
     rolled: Mapping[str, Scalar] | None = None
     target: Target | None = None
-    told: dict[str, Scalar] | None = None
+    told: dict[str, Any] | None = None
 
     @property
     def first(self) -> Scalar:
@@ -109,12 +109,12 @@ class Seen:
         """
         return self.price_of(slot, terms, move)
 
-    def tell(self, name: str, value: Scalar) -> None:
+    def tell(self, name: str, value: Any) -> None:
         """Say something to whoever watches the book: whether a trigger fires, the level of a ladder. No path is changed by it.
 
         Args:
             name: What it is; said twice, it gets a number.
-            value: A number.
+            value: A number, or several by name.
         """
         if self.told is not None:
             again = sum(key == name or key.startswith(f"{name}_") for key in self.told)
