@@ -32,6 +32,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         years=configuration.number(config, "years"),
         steps=configuration.integer(config, "steps"),
         delay=configuration.integer(config, "delay"),
+        wealth=float(chosen["wealth"]),
         gap=int(chosen["gap"]),
     )
     last: dict[str, Any] | None = None
@@ -75,7 +76,7 @@ def _book(file: Path) -> dict[str, Any]:
     """The book as it really is. Raises ``ValueError`` for what is not {cash, units}."""
     found = _yaml.parse(_files.read(file, 1 << 20).decode("utf-8"))
     if not isinstance(found, dict) or not set(found) <= {"cash", "units"} or not isinstance(found.get("units", {}), dict):
-        raise ValueError(f"monitor.book: expected cash and units by slot in {file}, as {{cash: 0.4, units: {{equity: 0.005}}}}, got {found!r}")
+        raise ValueError(f"monitor.book: expected cash and units by slot in {file}, as {{cash: 4000, units: {{equity: 4.5}}}}, got {found!r}")
     for key, value in {"cash": found.get("cash", 0.0), **found.get("units", {})}.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"monitor.book: expected a number for {key} in {file}, got {value!r}")
@@ -84,12 +85,33 @@ def _book(file: Path) -> dict[str, Any]:
 
 def _line(day: dict[str, Any]) -> str:
     orders = ", ".join(f"{name} {_order(order)}" for name, order in day.get("orders", {}).items()) or "nothing"
-    fired = ", ".join(f"{name} {value:.2f}" for name, value in day.get("told", {}).items() if value)
-    return f"{day['date']}  wealth {day['wealth']:.4f}  orders {orders}" + (f"  [{fired}]" if fired else "")
+    said = [f"{name} {value:.2f}" for name, value in _fired(day).items() if value] + [f"{name} {_limit(one)}" for name, one in _limits(day).items()]
+    return f"{day['date']}  wealth {day['wealth']:.6g}  orders {orders}" + (f"  [{', '.join(said)}]" if said else "")
 
 
 def _order(order: dict[str, Any]) -> str:
-    return f"{order['units']:+.6f}" if "units" in order else f"close {order['close']:.6f}, open {order['open']:.6f} at {order.get('strike', 0.0):.2f}"
+    """In units and, in brackets, currency: above 0 is bought."""
+    value = f"({order['value']:+.6g})"
+    if "units" in order:
+        return f"{order['units']:+.6g} {value}"
+    return f"close {order['close']:.6g}, open {order['open']:.6g}{_terms(order)} {value}"
+
+
+def _terms(order: dict[str, Any]) -> str:
+    found = [f"{x:.6g}" for key, x in order.items() if key not in ("close", "open", "units", "value")]
+    return f" at {', '.join(found)}" if found else ""
+
+
+def _fired(day: dict[str, Any]) -> dict[str, float]:
+    return {name: value for name, value in day.get("told", {}).items() if not isinstance(value, dict)}
+
+
+def _limits(day: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {name: value for name, value in day.get("told", {}).items() if isinstance(value, dict)}
+
+
+def _limit(one: dict[str, float]) -> str:
+    return f"{one['share']:.4g} within {one['low']:.4g} to {one['high']:.4g}, headroom {one['headroom']:.4g}"
 
 
 def _leaves(value: Any) -> list[float]:
@@ -101,17 +123,19 @@ def _greek(value: Any) -> str:
 
 
 def _shown(day: dict[str, Any]) -> str:
-    rows = [f"\n{day['date']}, step {day['step']}: wealth {day['wealth']:.6f}, cash {day['cash']:.6f}"]
+    rows = [f"\n{day['date']}, step {day['step']}: wealth {day['wealth']:.6g}, cash {day['cash']:.6g}"]
     for name, units in day.get("units", {}).items():
+        price = day["prices"][name]
         order = _order(day["orders"][name]) if name in day["orders"] else "-"
-        rows.append(f"  {name:<16} {units:>12.6f} units at {day['prices'][name]:>10.4f}, order {order}")
+        rows.append(f"  {name:<16} {units:>12.6g} units at {price:>10.6g}, worth {units * price:>10.6g}, order {order}")
     for name, value in day.get("greeks", {}).items():
         rows.append(f"  {name:<16} {_greek(value)}")
         parts = {bucket: greeks[name] for bucket, greeks in day["by_expiry"].items() if any(_leaves(greeks[name]))}
         rows += [f"    {'to ' + bucket if bucket != 'longer' else bucket:<14} {_greek(part)}" for bucket, part in parts.items()]
     if "gained" in day:
         rows.append(f"  {'gained':<16} " + ", ".join(f"{part} {value:+.6f}" for part, value in day["gained"].items() if value))
-    rows += [f"  {name:<16} {value:.4g}" for name, value in day.get("told", {}).items()]
+    rows += [f"  {name:<16} {_limit(one)}" for name, one in _limits(day).items()]
+    rows += [f"  {name:<16} {value:.4g}" for name, value in _fired(day).items()]
     return "\n".join(rows)
 
 

@@ -7,16 +7,18 @@ they were given (JAX itself would sort a dict's keys); fields made with ``static
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, TypeAlias, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeAlias, TypeVar, dataclass_transform, get_args, get_origin
 
 import jax
 import numpy as np
 
-from mcengine._kinds import as_array, is_plain, shown
+from mcengine._kinds import as_array, check_kind, is_plain, kinds, shown
 from mcengine._spelling import near
 
 Scalar: TypeAlias = Annotated[Any, float]
 """A number of one path: a Python float, a NumPy or JAX scalar, or a tracer."""
+
+_ONE = (float, Scalar, Scalar | None)
 
 T = TypeVar("T")
 _MISSING = dataclasses.MISSING
@@ -83,6 +85,15 @@ def _as_numbers(value: Any, where: str) -> Any:
     return value
 
 
+def _check_single(value: Any, kind: Any, where: str) -> None:
+    """Of what is annotated as a number, or numbers by name, none is a list."""
+    if get_origin(kind) is dict and isinstance(value, Mapping):
+        for name, item in value.items():
+            _check_single(item, get_args(kind)[1], f"{where}.{name}")
+    elif kind in _ONE and isinstance(value, np.ndarray) and value.ndim:
+        raise ValueError(f"{where}: expected a number, got {value.size} of them")
+
+
 def _check_bounds(value: Any, bounds: Mapping[str, float], where: str) -> None:
     if isinstance(value, Mapping):
         for name, item in value.items():
@@ -114,22 +125,32 @@ def is_concrete(tree: Any) -> bool:
 
 
 def _normalise(self: Any) -> None:
-    name = type(self).__name__
+    cls: Any = type(self)
+    name, annotated = cls.__name__, kinds(cls)
+    for field in dataclasses.fields(self):  # before ``canonical``, which may count on a mapping
+        value, kind = getattr(self, field.name), annotated.get(field.name)
+        by_name = any(dict in (one, get_origin(one)) for one in (kind, *get_args(kind)))
+        if by_name and not isinstance(value, Mapping) and not (value is None and field.default is None):
+            raise ValueError(f"{name}.{field.name}: expected a dict by name, got {shown(value)}")
     canonical = getattr(self, "canonical", None)
     if canonical is not None:
         for field_name, value in canonical().items():
             object.__setattr__(self, field_name, value)
     for field in dataclasses.fields(self):
-        value = getattr(self, field.name)
-        if _is_static(field) or (value is None and field.default is None):
+        value, where = getattr(self, field.name), f"{name}.{field.name}"
+        if _is_static(field):
+            check_kind(value, annotated.get(field.name, Any), where)
+            continue
+        if value is None and field.default is None:
             continue
         if value is None:
-            raise ValueError(f"{name}.{field.name}: expected a number, got nothing")
-        if field.type == Scalar and (isinstance(value, Mapping) or dataclasses.is_dataclass(value) or callable(value)):
-            raise ValueError(f"{name}.{field.name}: expected a number, got {shown(value)}")
-        value = _as_numbers(value, f"{name}.{field.name}")
+            raise ValueError(f"{where}: expected a number, got nothing")
+        kind = annotated.get(field.name, Any)
+        check_kind(value, kind, where)
+        value = _as_numbers(value, where)
+        _check_single(value, kind, where)
         object.__setattr__(self, field.name, value)
-        _check_bounds(value, field.metadata.get("bounds", {}), f"{name}.{field.name}")
+        _check_bounds(value, field.metadata.get("bounds", {}), where)
     check = getattr(self, "check", None)
     if check is not None and is_concrete(self):
         with np.errstate(all="ignore"):  # a number beyond all sense is refused, or found on the paths

@@ -107,6 +107,7 @@ GROUPS["monitor"] = {
     "follow": bool,
     "poll": float,
     "gap": float,
+    "wealth": float,
     "book": str | None,
 }
 GROUPS["quotes"] = {"model": str | None, "file": str | None, **_options(read_quotes, "data", "days_a_year")}
@@ -118,7 +119,7 @@ NEEDED = {
     "variance_reduction": ("method",),
     "data": ("file",),
     "quotes": ("model", "file"),
-    "monitor": ("start", "folder", "follow", "poll", "gap", "book"),
+    "monitor": ("start", "folder", "follow", "poll", "gap", "wealth", "book"),
 }
 """Options that an experiment reads itself."""
 

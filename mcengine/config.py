@@ -135,7 +135,7 @@ def sources(config: Any) -> dict[str, Any]:
 
 
 def study(config: Any, policy: Any = None, market: Any = None) -> Any:
-    """The ``Study`` of a configuration.
+    """The ``Study`` of a configuration; prints what its rules want said.
 
     Args:
         config: A configuration.
@@ -144,7 +144,7 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
     """
     from mcengine.engine import Study
 
-    return Study(
+    made = Study(
         market_of(config, market),
         load(config.policy) if policy is None else policy,
         costs=load(config.ledger),
@@ -153,6 +153,9 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
         delay=integer(config, "delay"),
         noise=load(config.noise),
     )
+    for remark in made.remarks:
+        print(remark, flush=True)
+    return made
 
 
 def market_of(config: Any, given: Any = None) -> Any:

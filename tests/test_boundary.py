@@ -296,7 +296,7 @@ class TestTargets:
             ({"_target_": "mcengine.policy.Cppi", "_args_": [0.9], "floor": 0.8}, "floor: expected one value, got one in _args_ too"),
             (
                 {"_target_": "mcengine.policy.Cppi", "floor": {"_target_": "mcengine.noise.Counter"}},
-                "Cppi.floor: expected a number or a floor such as HighWater, got Counter",
+                "floor: expected a number or a Floor, as {_target_: ...}, got Counter",
             ),
             ({"_target_": "mcengine.ledger.Exit", "cost": GBM}, "cost: expected a Cost, as {_target_: ...}, got GBM"),
         ],

@@ -146,3 +146,43 @@ def test_a_stopped_run_goes_on(script, tmp_path, capsys, monkeypatch):
         assert script(hedge(*FAST, *blocks, "weights={equity: 1.0}", "hydra.run.dir='run of %, (mine)'")) == 130
     assert script(printed(capsys.readouterr().err)) == 0
     assert json.loads((tmp_path / "run of %, (mine)" / "provenance.json").read_text())["config"]["weights"] == {"equity": 1.0}
+
+
+FLOORS = {
+    "{_target_: mcengine.policy.Stepped, levels: [0.85, 0.9], dates: [0, 6]}": mc.policy.Stepped((0.85, 0.9), (0, 6)),
+    "{_target_: mcengine.policy.HighWater, share: 0.9}": mc.policy.HighWater(0.9),
+    "{_target_: mcengine.policy.Relative, share: 0.9, weights: {bond: 1.0}}": mc.policy.Relative(0.9, {"bond": 1.0}),
+    "0.9": 0.9,
+}
+TAKING = ("cppi", "stop_loss", "vol_target_cppi", "stop_loss_reentry", "cppi_on_dates", "synthetic_put", "neural_cppi")
+
+
+def floored(policy, floor):
+    composed = mc.load_config([f"policy={policy}", f"policy.floor={floor}"], "hedge")
+    config.check(composed, "hedge", nodes=True)
+    found = list(mc.load(composed.policy).stages.values())
+    return next(getattr(one, "base", one) for one in found if hasattr(getattr(one, "base", one), "floor"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "floor"),
+    [(policy, list(FLOORS)[k % len(FLOORS)]) for k, policy in enumerate(TAKING)],
+)
+def test_a_floor_is_a_number_or_any_floor(policy, floor):
+    """On the command line of every policy that takes one: the rule that Python makes of it."""
+    stage = floored(policy, floor)
+    assert repr(stage.floor) == repr(mc.replace(stage, floor=FLOORS[floor]).floor)
+
+
+@pytest.mark.parametrize(("wrong", "shown"), [("high", "'high'"), ("[0.9]", "[0.9]"), ("{level: 0.9}", "{'level': 0.9}"), ("null", "nothing")])
+def test_what_is_no_floor(wrong, shown):
+    with pytest.raises(ValueError, match=re.escape(f"policy.floor: expected a number or a Floor, as {{_target_: ...}}, got {shown}")):
+        floored("cppi", wrong)
+
+
+def test_a_run_at_a_floor_that_rises(script, tmp_path):
+    rising = next(iter(FLOORS))
+    assert script(hedge(*FAST[1:], "policy=stop_loss", f"policy.floor={rising}", "hydra.run.dir=rising")) == 0
+    assert script(hedge(*FAST[1:], "policy=stop_loss", "hydra.run.dir=level")) == 0
+    means = [json.loads((tmp_path / name / "metrics.json").read_text())["mean_return"]["value"] for name in ("rising", "level")]
+    assert means[0] != means[1]

@@ -399,7 +399,7 @@ class TestGreekLimit:
         (lambda: DeltaHedge(volatility=-0.2), "DeltaHedge.volatility: expected a volatility a year above 0, .* got -0.2"),
         (lambda: Realised(0.2), "Realised.signal: expected a signal such as Ewma, got float"),
         (lambda: Leland(None), "Leland.volatility: expected a volatility a year above 0, .* got None"),
-        (lambda: HedgeBand("wide"), "HedgeBand.width: expected a number or WhalleyWilmott, got 'wide'"),
+        (lambda: HedgeBand("wide"), "HedgeBand.width: expected a number or a WhalleyWilmott, .*, got 'wide'"),
         (lambda: HedgeBand(-1.0), "HedgeBand.width: expected a number not below 0, got -1.0"),
         (lambda: MinimumVariance(through=("a", "b", "a")), r"MinimumVariance.through: expected up to 3 assets, each once, got \('a', 'b', 'a'\)"),
         (lambda: MinimumVariance(through=5), "MinimumVariance.through: expected up to 3 assets, each once, got 5"),

@@ -1,6 +1,7 @@
 """``@model``: numbers become arrays with names, ranges and an order."""
 
 import re
+from typing import Any
 
 import jax
 import numpy as np
@@ -11,7 +12,7 @@ from mcengine._model import field_metadata, model, number, parameters, replace, 
 
 @model
 class Wheel:
-    radius: float = number(above=0.0)
+    radius: Any = number(above=0.0)
     wear: float = number(default=0.5, low=0.0, high=1.0)
     size: float = number(default=2.0, term=True)
 
@@ -71,6 +72,10 @@ def test_text_and_switches_are_no_numbers(bad):
         (lambda: Wheel(float("nan")), "Wheel.radius: expected a finite number, got nan"),
         (lambda: Wheel(1.0, size=float("inf")), "Wheel.size: expected a finite number, got inf"),
         (lambda: Wheel("1"), "Wheel.radius: expected a number, got '1'"),
+        (lambda: Wheel(1.0, wear=[0.1, 0.2]), "Wheel.wear: expected a number, got [0.1, 0.2]"),
+        (lambda: Wheel(1.0, wear=np.array([0.1, 0.2])), "Wheel.wear: expected a number, got 2 of them"),
+        (lambda: cart(colour=3), "Cart.colour: expected text, got 3"),
+        (lambda: cart(wheels=[1.0]), "Cart.wheels: expected a dict by name, got [1.0]"),
         (lambda: cart(speed=7.0), "Cart.speed: expected anything but 7"),
         (lambda: replace(Wheel(1.0), radius=-1.0), "Wheel.radius: expected a number above 0, got -1.0"),
         (lambda: replace(Wheel(1.0), radios=1.0), "Wheel: no field ['radios']; fields are ['radius', 'size', 'wear']"),

@@ -8,6 +8,7 @@ from scipy.stats import norm
 import mcengine as mc
 from mcengine.engine import BookGreeks, recorder
 from mcengine.engine.split import Split
+from mcengine.instrument import VarianceSwap
 from mcengine.market import Ewma
 from mcengine.policy import Cppi, DeltaHedge, EventOverlay, LegTarget, Mix, Neural, RatchetPut, StaticPut, VarianceTrade, chain
 
@@ -150,6 +151,16 @@ FORECASTS = {"short": (0.2, 5.0 * (0.2 - SIGMA * PREMIUM**0.5)), "none": (0.215,
 """(forecast, vega over wealth) by name: the implied volatility of ``gbm_market`` is .2 sqrt(1.2) = .219 at every strike and expiry."""
 
 
+@pytest.fixture(scope="module")
+def swaps(gbm_market):
+    """Under Q, where the fair volatility is .219 again; no leg beside the swap, so that all wealth moves by it."""
+    swap = VarianceSwap(0.03, 6 * DT, "equity", notional=2.0)
+    steady = {n: Ewma("equity", halflife=1e9, initial=f) for n, (f, _) in FORECASTS.items()}
+    rules = {n: chain(Mix(equity=0.0), VarianceTrade(signal, tenor=6, roll=6, slot=n, swap=swap)) for n, signal in steady.items()}
+    free = mc.ledger.Proportional(0.0)
+    return mc.Study(gbm_market.risk_neutral(), rules, steps=STEPS, years=STEPS * DT, costs=free, recorders=(recorder.Wealth(),))
+
+
 class TestVarianceTrade:
     def test_sign_size_and_cap(self, gbm_market):
         """Vega over wealth, to which the mix is in proportion, is size x gap within the cap; none where the gap is below the threshold."""
@@ -165,9 +176,54 @@ class TestVarianceTrade:
                 assert call == put
                 assert share * vega == pytest.approx(wanted, rel=1e-3, abs=1e-12)
 
-    def test_what_is_no_forecast(self):
-        with pytest.raises(ValueError, match=r"VarianceTrade.forecast: expected a signal such as Ewma, got float"):
-            VarianceTrade(0.2)
+    def test_a_swap_is_sized_as_straddles_are(self, swaps):
+        """Its vega is 2 x notional x discount x volatility, but for the mean return's square; ``Fund`` scales what is bought by 1 / (1 + share)."""
+        table, discount, variance = swaps.trace([5], seed=1), np.exp(-RATE * 6 * DT), PREMIUM * SIGMA**2
+        vega, price = 4.0 * discount * variance**0.5, 2.0 * discount * (variance - 0.03)
+        for name, (_, wanted) in FORECASTS.items():
+            units, wealth = table[f"{name}.{name}.units"].to_numpy(), table[f"{name}.wealth"].to_numpy()
+            for date in (0, 6):
+                share = units[date + 1] / wealth[date] * (1.0 + wanted / vega * price)
+                assert share * vega == pytest.approx(wanted, rel=1e-3, abs=1e-12)
+
+    def test_a_swap_is_fair(self, swaps):
+        """E[e^{-rT} V_T] = V_0 bought or sold, within 3 errors, and it matters what is held."""
+        result = swaps.run(65_536, seed=3, progress=False)
+        for name, (_, wanted) in FORECASTS.items():
+            wealth = result[name]["wealth"].astype(float)
+            if wanted:
+                assert abs(mc.statistics.estimate.mean(wealth).scaled(np.exp(-RATE * STEPS * DT)).z(1.0)) < 3.0, name
+                assert wealth.std() > 1e-3
+            else:
+                np.testing.assert_allclose(wealth, np.exp(RATE * STEPS * DT), rtol=1e-6)
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda: VarianceTrade(0.2), "VarianceTrade.forecast: expected a signal such as Ewma, got float"),
+            (lambda: VarianceTrade(Ewma("equity"), swap=0.04), "VarianceTrade.swap: expected a VarianceSwap, .*, got 0.04"),
+            (
+                lambda: VarianceTrade(Ewma("equity"), swap=VarianceSwap(0.04, 0.1, "bond")),
+                "VarianceTrade.swap: expected one on asset = 'equity', got one on 'bond'",
+            ),
+            (
+                lambda: VarianceTrade(Ewma("equity"), swap=VarianceSwap(0.04, 0.1, "equity", notional=-1.0)),
+                "VarianceTrade.swap: expected a notional above 0, got -1",
+            ),
+            (
+                lambda: VarianceTrade(Ewma("equity"), strangle=0.1, swap=VarianceSwap(0.04, 0.1, "equity")),
+                "VarianceTrade.strangle: expected 0 with a swap, .* got 0.1",
+            ),
+        ],
+    )
+    def test_what_is_no_trade(self, make, message):
+        with pytest.raises(ValueError, match=message):
+            make()
+
+    def test_a_swap_lives_as_long_as_the_schedule(self, gbm_market):
+        rule = chain(Mix(equity=0.6), VarianceTrade(Ewma("equity"), swap=VarianceSwap(0.04, 0.5, "equity")))
+        with pytest.raises(ValueError, match=r"variance: expected a contract that lives as long as the schedule says, 21 steps .*, got VarianceSwap"):
+            mc.Study(gbm_market, rule)
 
     def test_a_split_names_slots_of_some_book(self, gbm_market):
         rule = chain(Mix(equity=0.6), VarianceTrade(Ewma("equity")), DeltaHedge())

@@ -81,7 +81,7 @@ def test_weights(trigger, weight, float64):
         (lambda: Every(5, first=-1), "Every.first: expected a whole number of at least 0, got -1"),
         (lambda: Every(2.5), r"Every.steps: expected a whole number of at least 1, got 2\.5"),
         (lambda: NearEvent("vote", before=0), "NearEvent.before: expected a date before or after the event to fire on, got 0 and 0"),
-        (lambda: VolSpike(fast=60.0, slow=20.0), "VolRatio.fast: expected a halflife below slow = 20, got 60"),
+        (lambda: VolSpike(fast=60.0, slow=20.0), "VolSpike.fast: expected a halflife below slow = 20, got 60"),
         (lambda: Shock(side="sideways"), "Shock.side: expected 'down', 'up' or 'either', got 'sideways'"),
         (lambda: Shock(deviations=0.0), "Shock.deviations: expected a number above 0"),
         (lambda: Drawdown(1.5), "Drawdown.depth: expected a number below 1"),
@@ -101,10 +101,10 @@ def test_a_signal_of_an_asset_the_market_lacks(gbm_market):
 @pytest.mark.parametrize(
     ("trigger", "message"),
     [
-        (NearEvent("vot"), "NearEvent.event: unknown event 'vot'; did you mean vote"),
+        (NearEvent("vot"), "NearEvent.event: expected one that the market announces, got 'vot'; did you mean vote"),
         (NearEvent("vote"), f"NearEvent.event: expected an event by the horizon, step {STEPS}, got 'vote' on step 30"),
         (Shock("equty"), "Shock.asset: unknown asset 'equty'; did you mean equity"),
-        (VolSpike("equty"), "signals.volratio_equty: unknown asset 'equty'"),
+        (VolSpike("equty"), "VolSpike.asset: unknown asset 'equty'"),
     ],
 )
 def test_a_trigger_that_does_not_fit_the_study(gbm_market, trigger, message):
@@ -131,7 +131,7 @@ def dates(n=12, **columns):
 def test_triggers_of_the_calendar():
     assert fired(Every(3), dates()) == [0, 3, 6, 9]
     assert fired(Every(4, first=2), dates()) == [2, 6, 10]
-    coming = dates(until=[lambda event, k=k: {"vote": 6}[event] - k for k in range(12)])
+    coming = dates(until=[lambda event, k=k: {"vote": 6}[event] - k for k in range(12)], since=[lambda event, k=k: k - 6 for k in range(12)])
     assert fired(NearEvent("vote", before=2), coming) == [4, 5]
     assert fired(NearEvent("vote", before=1, after=3), coming) == [5, 6, 7, 8]
     assert fired(NearEvent("vote", before=0, after=1), coming) == [6]

@@ -9,6 +9,7 @@ wealth, its costs and its turnover stay what they are. Wealth then says so itsel
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -19,7 +20,7 @@ from mcengine._model import Scalar
 from mcengine._spelling import near
 from mcengine.engine.base import AbstractStudy
 from mcengine.engine.recorder import Day
-from mcengine.instrument import GREEKS, AbstractSlot, Dates, Life, Mark, Position, Quotes, Target, Underlying, groups, marks
+from mcengine.instrument import GREEKS, AbstractSlot, AroundEvent, Dates, Life, Mark, Position, Quotes, Target, Underlying, groups, marks
 from mcengine.instrument.marks import moved
 from mcengine.ledger import Account, Trade, advance, open_account, prices, trade
 from mcengine.policy import AbstractStage, Seen
@@ -44,13 +45,15 @@ class BookState(NamedTuple):
 
 
 class Now(NamedTuple):
-    """What a book is shown of a date: its index, quotes by asset, values of signals, its slots' dates, the variance a year of a mix by shares."""
+    """What a book is shown of a date: its index, quotes by asset, values of signals, its slots' dates, the variance a year of a mix by shares, and
+    steps to and since events of history."""
 
     step: Scalar
     quotes: Quotes
     signals: Mapping[str, Any]
     dates: Mapping[str, Dates]
     variance_of: Callable[[dict[str, Scalar]], Scalar]
+    events: Mapping[str, tuple[Scalar, Scalar]] = MappingProxyType({})
 
 
 class Moved(NamedTuple):
@@ -98,8 +101,15 @@ class Book:
         self.told: dict[str, Scalar] | None = None
 
     def dates(self) -> dict[str, Dates]:
-        """Tables of the slots' dates by step."""
-        return {name: slot.schedule.dates(self.horizon, self.study.delay) for name, slot in self.contracts.items()}  # type: ignore[union-attr]
+        """Tables of the slots' dates by step, but of those whose dates are each path's own."""
+        common = {name: slot.schedule for name, slot in self.contracts.items() if not isinstance(slot.schedule, AroundEvent)}
+        return {name: schedule.dates(self.horizon, self.study.delay) for name, schedule in common.items()}  # type: ignore[union-attr]
+
+    def dates_on_path(self, states: Any, step: Scalar) -> dict[str, Dates]:
+        """Dates at one step of the slots that follow history's calendar."""
+        by_event = {name: slot.schedule for name, slot in self.contracts.items() if isinstance(slot.schedule, AroundEvent)}
+        rows = {name: self.study.market.event_rows(schedule.event) for name, schedule in by_event.items()}
+        return {name: schedule.on_path(rows[name], states["place"], step, self.study.delay) for name, schedule in by_event.items()}
 
     def open(self, now: Now) -> BookState:
         """The book before the first date, all in cash."""
@@ -240,6 +250,7 @@ class Book:
 
     def _seen(self, account: Account, now: Now) -> Seen:
         quotes = now.quotes
+        ahead = {name: _steps(event, self.dt) - now.step for name, event in getattr(self.study.market, "events", {}).items()}
 
         def price_of(slot: str, terms: Any, move: Scalar) -> Scalar:
             kind, life = self.slots[slot], now.dates[slot].chosen
@@ -263,7 +274,8 @@ class Book:
             slots=self.slots,
             dates=now.dates,
             signals=now.signals,
-            events={name: _steps(event, self.dt) - now.step for name, event in getattr(self.study.market, "events", {}).items()},
+            events=ahead | {name: until for name, (until, _) in now.events.items()},
+            passed={name: -until for name, until in ahead.items()} | {name: since for name, (_, since) in now.events.items()},
             needs=self.needs,
             cost=self.study.costs,
             told=self.told,

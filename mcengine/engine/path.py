@@ -96,14 +96,16 @@ class Simulation:
 
     def trade(self, carried: tuple[Any, Any, dict[str, BookState]], row: Any) -> dict[str, Any]:
         """Every book decides and trades at the date of a row: by name what ``Book.decide_and_trade`` gives."""
-        states, _, books = carried
+        states, signals, books = carried
+        row = self._dated(row, states)
         quotes = self.market.quotes(states, row["step"])
-        return {name: self.books[name].decide_and_trade(book, self._now(name, row["step"], quotes, carried, row)) for name, book in books.items()}
+        now = lambda name: self._now(name, row["step"], quotes, (states, signals), row)  # noqa: E731
+        return {name: self.books[name].decide_and_trade(book, now(name)) for name, book in books.items()}
 
     def move(self, carried: tuple[Any, Any, dict[str, BookState]], traded: dict[str, Any], row: Any, drawn: tuple[Any, Any]) -> tuple[Any, Any, Any]:
         """The market moves by what was ``drawn``, normals and uniforms, and every account is marked: what is carried to the next date."""
         states, signals, books = carried
-        step = row["step"]
+        step, row = row["step"], self._dated(row, states)
         before, earlier = self.market.quotes(states, step), states
         states = self.market.step(states, row, *drawn)
         row = self.market.settle(earlier, states, row)
@@ -122,10 +124,17 @@ class Simulation:
         as_float = lambda leaf: jnp.asarray(leaf, jnp.result_type(float))  # noqa: E731
         signals = {name: jax.tree.map(as_float, signal.start(quotes)) for name, signal in self.signals.items()}
         today = {name: jax.tree.map(lambda table: table[0], book.dates()) for name, book in self.books.items()}
-        books = {name: book.open(self._now(name, 0, quotes, (states, signals), {"dates": today})) for name, book in self.books.items()}
+        row = self._dated({"step": 0, "dates": today}, states)
+        books = {name: book.open(self._now(name, 0, quotes, (states, signals), row)) for name, book in self.books.items()}
         return states, signals, books, start_density(source)
 
-    def _now(self, name: str, step: Scalar, quotes: dict[str, Quote], carried: tuple[Any, ...], row: Any) -> Now:
-        states, signals = carried[:2]
+    def _dated(self, row: Any, states: Any) -> Any:
+        """The row with those dates that are a window's own."""
+        dates = {name: row["dates"][name] | book.dates_on_path(states, row["step"]) for name, book in self.books.items()}
+        return row | {"dates": dates}
+
+    def _now(self, name: str, step: Scalar, quotes: dict[str, Quote], carried: tuple[Any, Any], row: Any) -> Now:
+        states, signals = carried
         values = {key: signal.value(signals[key]) for key, signal in self.signals.items()}
-        return Now(step, quotes, values, row["dates"][name], lambda shares: self.market.variance_of(shares, quotes, states))
+        events = self.market.until_events(states) if hasattr(self.market, "until_events") else {}
+        return Now(step, quotes, values, row["dates"][name], lambda shares: self.market.variance_of(shares, quotes, states), events)

@@ -91,6 +91,9 @@ class Study(AbstractStudy):
             policy.validate(setting)
             for name, slot in policy.slots().items():
                 slot.validate(name, setting)
+                lacking = [asset for asset in slot.assets if self.pricers and slot.cost_class == "option" and asset not in self.pricers]
+                if lacking:
+                    raise ValueError(f"Study.pricers: expected one for {lacking[0]!r}, on which {name} holds options, got {', '.join(self.pricers)}")
         held = {*self.market.assets, *(name for policy in self.books.values() for name in policy.slots())}
         for one in self.recorders:
             for name in getattr(one, "slots", ()):
@@ -110,6 +113,12 @@ class Study(AbstractStudy):
             slots=book_slots(policy, tuple(self.market.assets)),
             needs=book_needs(self, policy),
         )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What its rules want said before a run."""
+        said = (line for policy in self.books.values() for line in policy.remarks(self._setting(policy)))
+        return tuple(dict.fromkeys(said))
 
     def _check_signals(self) -> None:
         known: dict[str, Any] = {}

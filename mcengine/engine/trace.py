@@ -10,6 +10,7 @@ from mcengine.engine import program
 from mcengine.engine.checks import check_ids
 from mcengine.engine.path import tied
 from mcengine.engine.prepared import PreparedStudy
+from mcengine.instrument import AroundEvent
 from mcengine.noise import Path, make_key, split_ids
 
 
@@ -66,7 +67,7 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
         columns[f"{name}.spot"], columns[f"{name}.variance"] = spot, np.broadcast_to(np.asarray(variance), spot.shape)
     for name, policy in study.books.items():
         prefix = f"{name}." if len(study.books) > 1 else ""
-        columns |= {prefix + key: value for key, value in _book_columns(books[name], spots, policy.slots(), study).items()}
+        columns |= {prefix + key: value for key, value in _book_columns(books[name], spots, policy.slots(), study, states.get("place")).items()}
     columns |= {f"signal.{name}": np.asarray(signal.value(signals[name])) for name, signal in tied(study.books).items()}
     steps = study.steps + 1
     index = pd.MultiIndex.from_product([ids, range(steps)], names=["path", "step"])
@@ -77,7 +78,18 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
     return table
 
 
-def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any], study: Any) -> dict[str, np.ndarray]:
+def _expiries(schedule: Any, study: Any, places: np.ndarray | None) -> np.ndarray:
+    """Of what is held over each step, [steps + 1] or [paths, steps + 1]; 0 before the first."""
+    if not isinstance(schedule, AroundEvent):
+        return np.concatenate([[0], schedule.dates(study.steps, study.delay).held.expiry])
+    assert places is not None
+    rows, steps = study.market.event_rows(schedule.event), np.arange(study.steps)
+    at = lambda place, step: schedule.on_path(rows, place, step, study.delay).held.expiry  # noqa: E731
+    held = jax.vmap(jax.vmap(at), (0, None))(places[:, :-1], steps)
+    return np.concatenate([np.zeros((len(places), 1)), np.asarray(held)], axis=1)
+
+
+def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any], study: Any, places: np.ndarray | None) -> dict[str, np.ndarray]:
     account = book.account
     with np.errstate(all="ignore"):  # a broken path is traced to be looked at
         sleeve = sum(account.held[name].units * spots[name] for name in spots)
@@ -93,8 +105,7 @@ def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any]
             continue
         out[f"{name}.price"] = held.mark.price
         out |= {f"{name}.{key}": value for key, value in slot.by_name(held.terms).items()}
-        expiry = np.concatenate([[0], slot.schedule.dates(study.steps, study.delay).held.expiry])
-        out[f"{name}.expiry"] = np.broadcast_to(expiry, account.wealth.shape)
+        out[f"{name}.expiry"] = np.broadcast_to(_expiries(slot.schedule, study, places), account.wealth.shape)
         for greek, found in held.mark.greeks.items():
             each = {f".{asset}": value for asset, value in found.items()} if isinstance(found, dict) else {"": found}
             out |= {f"{name}.{greek}{key}": value for key, value in each.items()}

@@ -68,6 +68,7 @@ class Days:
         notes: What was used, dropped and missing.
         per_year: Rows a year: steps that make one.
         remarks: What is to be said before they are used: of a file of one's own what it was taken to be, and what may be wrong with it.
+        levels: Price of each asset at the first close, of one made of yields its index's; empty where they are not known.
     """
 
     moves: Any = number(term=True)
@@ -78,6 +79,7 @@ class Days:
     notes: tuple[str, ...] = static(default=())
     per_year: int = static(default=DAYS_PER_YEAR)
     remarks: tuple[str, ...] = static(default=())
+    levels: tuple[float, ...] = static(default=())
 
     @property
     def count(self) -> int:
@@ -90,6 +92,17 @@ class Days:
             k: Index of the close.
         """
         return str(np.datetime64(int(np.asarray(self.dates)[k]), "D"))
+
+    def level(self, name: str, k: int) -> float:
+        """Price of an asset at a close; 1 at the first where prices are not known.
+
+        Args:
+            name: The asset.
+            k: Index of the close.
+        """
+        column = self.names.index(name)
+        first = self.levels[column] if self.levels else 1.0
+        return first * float(np.prod(1.0 + np.asarray(self.moves)[:k, column]))
 
     def between(self, start: str, end: str) -> tuple[int, int]:
         """First and last close in a range of dates.
@@ -156,7 +169,7 @@ def _days(table: Prices, chosen: dict[str, Series], rate: str | float, of: tuple
     if isinstance(rate, str) and called.get(rate, rate) not in frame.columns:
         raise ValueError(f"rate: the data have no column {rate!r}; give one of {', '.join(frame.columns)}, or a number, as rate=0.02")
     elapsed = np.diff(frame.index.to_numpy()).astype("timedelta64[D]").astype(float) / 365.25
-    returns, variances = [], []
+    returns, variances, levels = [], [], []
     for name, s in chosen.items():
         level = column(s.column)
         if not (level > 0.0).all():
@@ -166,12 +179,13 @@ def _days(table: Prices, chosen: dict[str, Series], rate: str | float, of: tuple
             raise ValueError(f"data: column {s.column} of {name}: expected prices that move, got {level[0]:g} to {level[-1]:g}")
         level = bond_index(level / 100.0, elapsed) if s.kind == "yield" else level
         returns.append(level[1:] / level[:-1] - 1.0)
+        levels.append(float(level[0]))
         variances.append(_weighted_variance(level, per_year) if s.volatility is None else _quoted_variance(column(s.volatility), s.volatility))
     bill = np.log1p(column(rate) / 100.0) if isinstance(rate, str) else np.full(len(frame), float(rate))
     closes = np.column_stack([*variances, bill])
     dates = frame.index.to_numpy().astype("datetime64[D]").astype(int).astype(float)
     moves = np.column_stack([*returns, closes[1:]])
-    return Days(moves, closes, dates, tuple(chosen), tuple(chosen.values()), tuple(table.notes), per_year, remarks)
+    return Days(moves, closes, dates, tuple(chosen), tuple(chosen.values()), tuple(table.notes), per_year, remarks, tuple(levels))
 
 
 def _series(name: str, given: Any) -> Series:

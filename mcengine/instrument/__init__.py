@@ -16,7 +16,7 @@ from mcengine.instrument.lookback import FixedLookback, FloatingLookback
 from mcengine.instrument.marks import GREEKS, OF_BOOK, POWERS, Greeks, groups, marks, totals
 from mcengine.instrument.multi_asset import Basket, BestOf, Exchange, Rainbow, Spread, WorstOf
 from mcengine.instrument.option_slot import OptionSlot
-from mcengine.instrument.schedule import AbstractSchedule, Dates, Life, Rolled, RollSchedule, ToHorizon
+from mcengine.instrument.schedule import AbstractSchedule, AroundEvent, Dates, Life, Rolled, RollSchedule, ToHorizon
 from mcengine.instrument.slot import AbstractSlot, Mark, Position, Quotes, Target, Underlying
 from mcengine.instrument.smooth import gate
 from mcengine.instrument.variance_swap import VarianceSwap
@@ -29,6 +29,7 @@ __all__ = [
     "AbstractContract",
     "AbstractSchedule",
     "AbstractSlot",
+    "AroundEvent",
     "Asian",
     "Barrier",
     "Basket",

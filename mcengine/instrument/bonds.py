@@ -32,6 +32,7 @@ class ZeroBond(_OnRates):
     face: Scalar = number(default=1.0, above=0.0, term=True)
 
     formula: ClassVar[Formula] = "pricer"
+    reads_law: ClassVar[bool] = False
 
     def step(self, state: Any, quotes: Mapping[str, Quote], step: Scalar, calendar: Calendar) -> tuple[tuple[()], Scalar]:
         return (), jnp.where(step == date_of(self.expiry, calendar), self.face, 0.0)
@@ -61,6 +62,7 @@ class CouponBond(_OnRates):
     face: Scalar = number(default=1.0, above=0.0, term=True)
 
     formula: ClassVar[Formula] = "pricer"
+    reads_law: ClassVar[bool] = False
 
     def check(self) -> None:
         check_count("CouponBond.payments", self.payments, 1)

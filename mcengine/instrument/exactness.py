@@ -40,6 +40,8 @@ def check_formula(contract: Any, market: Any, *, approximate: bool) -> None:
     formula, name = getattr(contract, "formula", "pricer"), type(contract).__name__
     if formula == "none":
         raise ValueError(f"{name}: expected a contract with a price formula, got one without; {_BY_SIMULATION}")
+    if not hasattr(market, "correlation") and len(contract.assets) != 1 and getattr(contract, "reads_law", True):
+        raise ValueError(f"{name}: expected a model of a market, which knows a rate's law and correlations that its formula reads, got history")
     if approximate:
         return
     if formula == "approximate":

@@ -8,9 +8,13 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar
+
+NEVER = -100_000
+"""Opened, counted from the start of a window that has met no event yet."""
 
 
 class Life(NamedTuple):
@@ -208,6 +212,53 @@ class RollSchedule(AbstractSchedule):
         rolls = [0, *(dates[k] for k in at if dates[k] < steps)]
         expiries = [dates[own - 1 + tenor], *(dates[k + tenor] for k in at if dates[k] < steps)]
         return cls(tuple(rolls), tuple(expiries))
+
+
+@dataclass(frozen=True)
+class AroundEvent(AbstractSchedule):
+    """A contract bought ``before`` steps ahead of each date of an event that history announces by the calendar; its sale is the rule's.
+
+    Every window of history has steps of its own, by where it starts. Windows are paths of one program, so what is held by it is priced on every date.
+
+    Args:
+        event: Its name in the market.
+        before: Steps from the purchase to the event.
+        tenor: Steps from the purchase to the expiry.
+    """
+
+    event: str
+    before: int
+    tenor: int
+
+    def plan(self, steps: int) -> tuple[np.ndarray, np.ndarray]:
+        """Of a window that meets no event: nothing is bought where the first date rolls."""
+        return np.arange(steps) == 0, np.full(steps, self.tenor)
+
+    def longest(self, steps: int) -> int:
+        return self.tenor
+
+    def on_path(self, rows: Any, place: Scalar, step: Scalar, delay: int = 0) -> Dates:
+        """Dates at one step of one window.
+
+        Args:
+            rows: Of history, on which the event is known, [events].
+            place: Row of the step.
+            step: Its index in the window.
+            delay: Dates from decision to trade.
+        """
+        start, rows = place - step, jnp.asarray(rows) - self.before
+
+        def life(at: Scalar) -> tuple[Scalar, Life]:
+            last = jnp.max(jnp.where((rows >= start) & (rows <= at), rows, start + NEVER), initial=-(1 << 30))
+            opened = last - start
+            return (at == start) | (last == at), Life(opened, jnp.where(opened >= 0, opened, 0) + self.tenor)
+
+        rolls, chosen = life(place)
+        if not delay:
+            return Dates(rolls, chosen, rolls, chosen)
+        (trades, held), begun = life(place - delay), step >= delay
+        none = jnp.zeros_like(held.expiry)
+        return Dates(rolls, chosen, begun & trades, Life(jnp.where(begun, held.opened + delay, none), jnp.where(begun, held.expiry, none)))
 
 
 def _whole(value: Any) -> bool:

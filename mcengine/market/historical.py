@@ -19,6 +19,9 @@ from mcengine.pricing.vanilla import AbstractVanillaPricer, Vanilla
 START = 100.0
 """Spot of every asset at the start of every path."""
 
+FAR = 1 << 29
+"""Steps to what does not come."""
+
 _FLAT = 1e-6  # mean reversion of a rate that stays where it is: a bond of T years is e^{-r T} to 1e-6 of r T^2 / 2
 
 
@@ -216,6 +219,20 @@ class PreparedDays:
         spot = jnp.asarray(START, jnp.result_type(float))
         states: dict[str, Any] = {name: Observed(spot, close[i]) for i, name in enumerate(self.names)}
         return states | {"rate": close[len(self.names)], "place": place}
+
+    def until_events(self, states: dict[str, Any]) -> dict[str, tuple[Scalar, Scalar]]:
+        """By announced event: steps to its next date, negative after the last; steps since its last one, far away before the first.
+
+        Args:
+            states: The market's.
+        """
+        out = {}
+        for name, _ in getattr(self.market, "announced", ()):
+            ahead = self.market.event_rows(name) - states["place"]
+            since = jnp.min(jnp.where(ahead <= 0, -ahead, FAR))
+            coming = jnp.min(jnp.where(ahead >= 0, ahead, FAR))
+            out[name] = (jnp.where(coming < FAR, coming, -since), since)
+        return out
 
     def step(self, states: dict[str, Any], row: Any, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> dict[str, Any]:
         move, place = self.market.move(states["place"], uniforms)

@@ -4,19 +4,25 @@ Windows overlap, so that their results are as dependent as they look: over n win
 error of a mean is too small by about sqrt(2 h / 3) to sqrt(h). ``sampling`` says so to whoever makes an error (``statistics.dependence``).
 """
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, static
+from mcengine._spelling import near
 from mcengine.history import periods
 from mcengine.history.days import Days, load_days
-from mcengine.market.historical import AbstractHistory, Assets
+from mcengine.market.historical import FAR, AbstractHistory, Assets
 from mcengine.market.rate import FlatRate
 from mcengine.noise import Path as PathId
 from mcengine.pricing import Calendar, Pricer, SurfacePricer
 from mcengine.statistics import Sampling
+
+Announced: TypeAlias = Annotated[Any, Mapping[str, list[str]] | None]
+"""Dates by event."""
 
 LEAST = 12
 """Rows of which a correlation is known at least."""
@@ -35,6 +41,10 @@ class Replay(AbstractHistory):
         last: Index of the last.
         surface: Prices options of assets with a volatility index, at the variance quoted; None: Black, flat at the index.
         period: Name of the period that windows start within, if any; they may run on past its end.
+        announced: (name, dates like 2008-01-30) of events that rules know of beforehand. One on a day without a close is known at the next.
+
+    Raises:
+        ValueError: For dates that are none, or do not rise.
     """
 
     days: Days
@@ -42,9 +52,14 @@ class Replay(AbstractHistory):
     last: Scalar = number(low=0.0, term=True)
     surface: Any = None
     period: str = static(default="")
+    announced: tuple[tuple[str, tuple[str, ...]], ...] = static(default=())
 
     n_factors: ClassVar[int] = 0
     n_uniforms: ClassVar[int] = 0
+
+    def canonical(self) -> dict[str, Any]:
+        given = self.announced.items() if isinstance(self.announced, Mapping) else self.announced or ()
+        return {"announced": tuple((name, _rising(f"Replay.announced.{name}", dates)) for name, dates in given)}
 
     @classmethod
     def from_history(
@@ -55,6 +70,7 @@ class Replay(AbstractHistory):
         start: Any = None,
         end: Any = None,
         period: str | None = None,
+        announced: Announced = None,
         rate: str | float = "ust3m",
         surface: Pricer | None = SurfacePricer(),  # noqa: B008 (frozen)
     ) -> "Replay":
@@ -67,6 +83,7 @@ class Replay(AbstractHistory):
             start: First date, like 2001-09-10, or None for the first there is.
             end: Last date, or None.
             period: One of ``history.named_periods()`` that windows start within, or None.
+            announced: Dates, like 2008-01-30, of events that rules know of beforehand, by name.
             rate: What cash earns: the column of a short rate (percent a year, simple), or one continuously compounded rate a year.
             surface: Prices options of assets with a volatility index; None: Black, flat at the index.
 
@@ -85,7 +102,7 @@ class Replay(AbstractHistory):
         if period is not None:
             one = periods.check_inside(period, days.day(0), days.day(days.count - 1), days.notes)
             first, last = days.between(one.start, one.end)
-        return cls(days, first, last, surface, period or "")
+        return cls(days, first, last, surface, period or "", announced or ())
 
     @property
     def rate(self) -> FlatRate:
@@ -132,6 +149,22 @@ class Replay(AbstractHistory):
         """
         return Sampling("windows", steps)
 
+    def event_rows(self, event: str) -> Scalar:
+        """Rows at whose close each date of an event is known, [dates]; far away for one after the last.
+
+        Args:
+            event: Its name.
+
+        Raises:
+            ValueError: For an event that is not announced.
+        """
+        known = dict(self.announced)
+        if event not in known:
+            raise ValueError(f"unknown event {event!r}{near(event, known)}")
+        on = np.array(known[event], "datetime64[D]").astype(int)
+        rows = jnp.searchsorted(jnp.asarray(self.days.dates), jnp.asarray(on, jnp.result_type(float)))
+        return jnp.where(rows < self.days.count, rows, FAR).astype(jnp.int32)
+
     def begin(self, path: PathId, source: Any, calendar: Calendar) -> tuple[Scalar, Scalar]:
         """(the first close of a path, what stands there)."""
         first = jnp.asarray(self.first).astype(jnp.uint32)
@@ -150,3 +183,17 @@ class Replay(AbstractHistory):
 
     def move(self, place: Scalar, uniforms: tuple[Scalar, ...]) -> tuple[Scalar, Scalar]:
         return jnp.asarray(self.days.moves)[place], place + 1
+
+
+def _rising(where: str, given: Any) -> tuple[str, ...]:
+    """Dates as ISO has them."""
+    if isinstance(given, str) or not isinstance(given, list | tuple) or not given:
+        raise ValueError(f"{where}: expected a list of dates like 2008-01-30, got {given!r}")
+    try:
+        days = [np.datetime64(str(day), "D") for day in given]
+    except ValueError:
+        raise ValueError(f"{where}: expected dates like 2008-01-30, got {', '.join(map(str, given))}") from None
+    for day, following in pairwise(days):
+        if not day < following:
+            raise ValueError(f"{where}: expected dates that rise, got {following} after {day}")
+    return tuple(map(str, days))

@@ -9,19 +9,23 @@ import numpy as np
 
 from mcengine._model import replace
 from mcengine.engine import program
-from mcengine.engine.book import BookState
+from mcengine.engine.book import BookState, book_slots
 from mcengine.engine.explained import Explained
 from mcengine.engine.path import Simulation
 from mcengine.engine.recorder import AbstractRecorder, Day
 from mcengine.engine.study import Study
 from mcengine.history.days import Days
-from mcengine.instrument import BUCKETS, totals
+from mcengine.instrument import BUCKETS, ContractSlot, totals
 from mcengine.instrument.expiries import within
 from mcengine.ledger import prices
 from mcengine.market import Replay
+from mcengine.market.historical import START
 from mcengine.noise import Path, make_key
 
 BOOK = "policy"
+WEEKDAYS = range(240, 263)
+"""Rows a year of data on weekdays, holidays left out or not."""
+
 GREEKS = ("delta", "gamma", "vega", "theta", "vanna", "volga")
 
 
@@ -51,6 +55,7 @@ class Traded(NamedTuple):
         before: Units by slot before it.
         units: Units by slot after it.
         rolled: By slot, whether what was held was closed and another contract opened.
+        closed: Price of a unit by slot, of what was held before it.
         prices: Of a unit by slot, after it.
         terms: By slot, of the contract held after it.
         greeks: Of the book after it.
@@ -64,6 +69,7 @@ class Traded(NamedTuple):
     before: dict[str, Any]
     units: dict[str, Any]
     rolled: dict[str, Any]
+    closed: dict[str, Any]
     prices: dict[str, Any]
     terms: dict[str, Any]
     greeks: dict[str, Any]
@@ -84,10 +90,24 @@ def padded(days: Days, first: int, known: int, steps: int) -> Days:
     closes = np.asarray(days.closes)[rows]
     moves = np.concatenate([np.zeros((len(rows) - 1, len(days.names))), closes[1:]], axis=1)
     moves[: min(known, len(moves))] = np.asarray(days.moves)[: min(known, len(moves))]
-    dates = np.asarray(days.dates)[rows] + np.maximum(np.arange(len(rows)) - known, 0)
+    dates = np.asarray(days.dates)[rows]
+    dates[known:] = ahead(dates[min(known, len(dates) - 1)], max(len(rows) - known, 0), days.per_year)
     return replace(
         days, moves=moves, closes=closes, dates=dates, notes=(), remarks=()
     )  # notes speak of the rows there are: static, they compile anew
+
+
+def ahead(day: float, count: int, per_year: int) -> np.ndarray:
+    """Dates of rows that are still to come, the first known: weekdays where a year has about as many, else equally far apart.
+
+    Args:
+        day: Days since 1970.
+        count: Of dates, the known one included.
+        per_year: Rows a year.
+    """
+    if per_year in WEEKDAYS:
+        return np.busday_offset(np.datetime64(int(day), "D"), np.arange(count), roll="forward").astype(int).astype(float)
+    return day + np.round(np.arange(count) * 365.25 / per_year)
 
 
 class Pieces:
@@ -166,6 +186,7 @@ def _trade(study: Study, carried: Any, step: Any) -> tuple[BookState, Traded]:
         {n: one.units for n, one in before.held.items()},
         {n: one.units for n, one in held.items()},
         {n: made.legs[n].closed > 0.0 for n in book.contracts},
+        prices(before.held, book.slots, quotes),
         prices(held, book.slots, quotes),
         {n: book.contracts[n].by_name(held[n].terms) for n in book.contracts},
         greeks(),
@@ -177,6 +198,52 @@ def _trade(study: Study, carried: Any, step: Any) -> tuple[BookState, Traded]:
 def _move(study: Study, carried: Any, after: BookState, step: Any) -> Any:
     simulation = Simulation(study)
     return simulation.move(carried, {BOOK: (after, None, 0.0)}, _row(simulation, step), ((), ()))
+
+
+class Real(NamedTuple):
+    """What turns a window, whose spots begin at 100, into the prices of the feed; amounts of currency are the same in both.
+
+    Args:
+        assets: Price on the first date over 100, by asset.
+        slots: The same of a unit of each slot.
+    """
+
+    assets: dict[str, float]
+    slots: dict[str, float]
+
+    def shown(self, made: Traded) -> Traded:
+        """What a book did, in units and prices of the feed.
+
+        Args:
+            made: In those of the window.
+        """
+        units = lambda by: {n: x / self.slots[n] for n, x in by.items()}  # noqa: E731
+        worth = lambda by: {n: x * self.slots[n] for n, x in by.items()}  # noqa: E731
+        terms = {n: {key: x * self.assets.get(key.removeprefix("written_on_"), self.slots[n]) for key, x in t.items()} for n, t in made.terms.items()}
+        power = {"delta": 1, "gamma": 2, "vanna": 1}
+        greeks = lambda some: {g: {a: x / self.assets[a] ** power[g] for a, x in by.items()} if g in power else by for g, by in some.items()}  # noqa: E731
+        return made._replace(
+            before=units(made.before),
+            units=units(made.units),
+            closed=worth(made.closed),
+            prices=worth(made.prices),
+            terms=terms,
+            greeks=greeks(made.greeks),
+            by_expiry={bucket: greeks(some) for bucket, some in made.by_expiry.items()},
+        )
+
+
+def real(study: Study, first: int) -> Real:
+    """Of a study on a replay that begins at the close ``first``; a contract written on amounts of its own keeps its units.
+
+    Args:
+        study: On a replay of ``padded`` days.
+        first: The close.
+    """
+    assets = {name: study.market.days.level(name, first) / START for name in study.market.assets}
+    slots = book_slots(study.books[BOOK], tuple(assets))
+    own = {name: isinstance(slot, ContractSlot) and not slot.relative for name, slot in slots.items()}
+    return Real(assets, {name: 1.0 if own[name] or not slot.assets else assets[slot.assets[0]] for name, slot in slots.items()})
 
 
 def study_of(policy: Any, market: Replay, **settings: Any) -> Study:

@@ -13,7 +13,7 @@ from mcengine._spelling import near
 from mcengine.engine.identity import plain
 from mcengine.ledger import AbstractCost, Proportional
 from mcengine.market import Replay
-from mcengine.monitor.day import BOOK, Pieces, Traded, explained, padded, study_of
+from mcengine.monitor.day import BOOK, Pieces, Real, Traded, explained, padded, real, study_of
 from mcengine.monitor.saved import Saved, digest, from_json, to_json
 
 FEWEST = 63
@@ -71,6 +71,7 @@ class Monitor:
         self._carried: Any = None  # at the last date, before its trade
         self._after: Any = None  # the book after it
         self._prices: dict[str, Any] = {}
+        self._real: Real | None = None
         self._step, self._days, self._rows, self._date = -1, 0, "", ""
 
     @property
@@ -86,8 +87,9 @@ class Monitor:
             most: Days at most; None for all there are.
 
         Returns:
-            One dict a new day: date, step, wealth, cash, cost, units, orders, prices, terms, greeks, by_expiry (the Greeks of contracts by years to
-            expiry), told, and from the second day gained: the parts of the wealth gained since the day before, as ``engine.Explained`` has them.
+            One dict a new day, in currency and in units and prices of the feed: date, step, wealth, cash, cost, units, orders, prices, terms, greeks,
+            by_expiry (the Greeks of contracts by years to expiry), told, and from the second day gained: the parts of the wealth gained since the day
+            before, as ``engine.Explained`` has them.
 
         Raises:
             ValueError: A row that is stale, out of order, changed, or after a hole. The days before it have been followed, and the book has not moved
@@ -113,7 +115,7 @@ class Monitor:
 
         Args:
             cash: Currency; None to leave it.
-            units: By slot; others stay.
+            units: By slot, as they are traded; others stay.
 
         Raises:
             ValueError: Before the first date, or for a slot that the book has not.
@@ -124,8 +126,10 @@ class Monitor:
         for name in units or {}:
             if name not in account.held:
                 raise ValueError(f"monitor.correct: unknown slot {name!r}{near(name, account.held)}")
+        assert self._real is not None
         like = lambda x, old: np.asarray(x, np.asarray(old).dtype)  # noqa: E731
-        held = {n: one._replace(units=like((units or {}).get(n, one.units), one.units)) for n, one in account.held.items()}
+        given = {n: x * self._real.slots[n] for n, x in (units or {}).items()}
+        held = {n: one._replace(units=like(given.get(n, one.units), one.units)) for n, one in account.held.items()}
         prices = self._prices
         cash = float(account.cash) if cash is None else cash
         wealth = cash + sum(float(one.units) * float(prices[n]) for n, one in held.items())
@@ -149,7 +153,8 @@ class Monitor:
     def _resume(self, market: Replay, first: int) -> None:
         """Open the book, or find it as it was left."""
         if self._pieces is None:
-            self._pieces = Pieces(self._made(market, first, first))
+            made = self._made(market, first, first)
+            self._pieces, self._real = Pieces(made), real(made, first)
             self._carried = self._pieces.open()
             state = None if self._saved is None else self._saved.state
             if state is not None:
@@ -176,6 +181,7 @@ class Monitor:
 
     def _one(self, market: Replay, first: int, known: int) -> dict[str, Any]:
         assert self._pieces is not None
+        assert self._real is not None
         self._pieces.on(self._made(market, first, known))
         step, last = self._step + 1, self._length(market.days)
         if self._step >= 0:
@@ -184,7 +190,7 @@ class Monitor:
         if step < last:
             self._after, made = self._pieces.trade(self._carried, step)
             self._prices = made.prices
-            said = _said(day, step, made)
+            said = _said(day, step, self._real.shown(made))
             said |= {"gained": _numbers(explained(self._carried))} if step else {}
         else:
             account = self._carried[2][BOOK].account
@@ -229,7 +235,8 @@ def _said(day: str, step: int, made: Traded) -> dict[str, Any]:
     for name, units in made.units.items():
         before, after = float(made.before[name]), float(units)
         if name in made.rolled and bool(made.rolled[name]):
-            orders[name] = {"close": before, "open": after, **_numbers(made.terms[name])}
+            value = after * float(made.prices[name]) - before * float(made.closed[name])
+            orders[name] = {"close": before, "open": after, "value": value, **_numbers(made.terms[name])}
         elif after != before:
             orders[name] = {"units": after - before, "value": (after - before) * float(made.prices[name]), **_numbers(made.terms.get(name, {}))}
     shown = {"units": made.units, "prices": made.prices, "greeks": made.greeks, "by_expiry": _held(made.by_expiry), "told": made.told}

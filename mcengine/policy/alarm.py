@@ -25,7 +25,7 @@ class VolSpike(AbstractTrigger):
         name: Under which the signal is known, and shared.
 
     Raises:
-        ValueError: For a fast halflife that is not below the slow one.
+        ValueError: For a fast halflife that is not below the slow one, or an asset that the market lacks.
     """
 
     asset: str = static(default="equity")
@@ -38,7 +38,11 @@ class VolSpike(AbstractTrigger):
         return {"name": self.name or f"volratio_{self.asset}"}
 
     def check(self) -> None:
-        VolRatio(self.asset, self.fast, self.slow)
+        if not self.fast < self.slow:
+            raise ValueError(f"VolSpike.fast: expected a halflife below slow = {float(self.slow):g}, got {float(self.fast):g}")
+
+    def validate(self, setting: Setting) -> None:
+        validate_asset("VolSpike.asset", self.asset, setting.assets)
 
     def signals(self) -> Signals:
         return ((self.name, VolRatio(self.asset, self.fast, self.slow)),)

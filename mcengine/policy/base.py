@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import jax.numpy as jnp
 
+from mcengine._kinds import shown
 from mcengine._model import Scalar
 from mcengine._spelling import near
 from mcengine.instrument import AbstractSlot, Target
@@ -45,6 +46,11 @@ class Setting:
     needs: tuple[str, ...]
 
     @property
+    def announced(self) -> tuple[str, ...]:
+        """Events that history announces by the calendar, each on dates of its own in every window."""
+        return tuple(name for name, _ in getattr(self.market, "announced", ()))
+
+    @property
     def stochastic_rate(self) -> bool:
         """Whether the short rate moves."""
         return bool(getattr(self.market.rate, "n_factors", 0)) or not hasattr(self.market, "scenarios")
@@ -69,6 +75,14 @@ class AbstractPart:
         Raises:
             ValueError: Where it does not fit.
         """
+
+    def remarks(self, setting: Setting) -> tuple[str, ...]:
+        """What is to be said of it before a run.
+
+        Args:
+            setting: The study's assets, dates and slots.
+        """
+        return ()
 
     def start(self, seen: Seen) -> Any:
         """Memory before the first date.
@@ -126,6 +140,14 @@ def positive_ratio(numerator: Scalar, denominator: Scalar) -> Scalar:
     """
     alive = denominator > 0.0
     return jnp.where(alive, numerator / jnp.where(alive, denominator, 1.0), 0.0)
+
+
+def slot_names(where: str, given: Any) -> tuple[str, ...]:
+    """Names of slots, of which one may stand alone."""
+    names = (given,) if isinstance(given, str) else given
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{where}: expected names of slots, got {shown(given)}")
+    return tuple(names)
 
 
 def validate_floor(name: str, floor: Any, present: float) -> None:

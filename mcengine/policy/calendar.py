@@ -19,7 +19,7 @@ class Every(AbstractTrigger):
         first: Index of the first.
 
     Raises:
-        ValueError: For what is no count of steps.
+        ValueError: For what is no count of steps, or a first date that is not before the horizon.
     """
 
     steps: int = static(default=21)
@@ -30,6 +30,10 @@ class Every(AbstractTrigger):
         check_count("Every.first", self.first, 0)
         return {}
 
+    def validate(self, setting: Setting) -> None:
+        if self.first >= setting.steps:
+            raise ValueError(f"Every.first: expected a date before the horizon, step {setting.steps}, got {self.first}")
+
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
         return 1.0 * ((seen.step >= self.first) & ((seen.step - self.first) % self.steps == 0)), memory
 
@@ -38,7 +42,8 @@ class Every(AbstractTrigger):
 class NearEvent(AbstractTrigger):
     """Fires on the ``before`` dates ahead of an announced event, and on the ``after`` dates from its own on.
 
-    What is held from the last of the dates ahead meets the event; on its own date the move is known.
+    What is held from the last of the dates ahead meets the event; on its own date the move is known. Of an event that history announces for several
+    dates each counts.
 
     Args:
         event: Its name in the market.
@@ -61,13 +66,17 @@ class NearEvent(AbstractTrigger):
         return {}
 
     def validate(self, setting: Setting) -> None:
-        if self.event not in setting.events:
-            raise ValueError(f"NearEvent.event: unknown event {self.event!r}{near(self.event, setting.events)}")
+        announced = (*setting.events, *setting.announced)
+        if self.event not in announced:
+            known = near(self.event, announced) if announced else ", and this market announces none"
+            raise ValueError(f"NearEvent.event: expected one that the market announces, got {self.event!r}{known}")
+        if self.event in setting.announced:
+            return
         if setting.events[self.event] > setting.steps:
             raise ValueError(
                 f"NearEvent.event: expected an event by the horizon, step {setting.steps}, got {self.event!r} on step {setting.events[self.event]}"
             )
 
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
-        until = seen.until(self.event)
-        return 1.0 * ((until <= self.before) & (until > -self.after)), memory
+        until, since = seen.until(self.event), seen.since(self.event)
+        return 1.0 * ((until > 0) & (until <= self.before) | (since >= 0) & (since < self.after)), memory

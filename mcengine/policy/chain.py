@@ -55,6 +55,9 @@ class Chain(AbstractStage):
         for stage in self.stages.values():
             stage.validate(setting)
 
+    def remarks(self, setting: Setting) -> tuple[str, ...]:
+        return tuple(line for stage in self.stages.values() for line in stage.remarks(setting))
+
     def start(self, seen: Seen) -> dict[str, Any]:
         return {name: stage.start(seen) for name, stage in self.stages.items()}
 

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import AbstractSchedule, AbstractSlot, ContractSlot, Target, ToHorizon
+from mcengine.instrument.base import AbstractContract
 from mcengine.policy.base import AbstractStage, Kind, Setting, validate_asset
 from mcengine.policy.puts import covered
 from mcengine.policy.seen import Seen
@@ -32,7 +33,7 @@ class ContractOverlay(AbstractStage):
         True
     """
 
-    contract: Any
+    contract: AbstractContract
     coverage: Scalar = number(default=1.0)
     asset: str = static(default="equity")
     slot: str = static(default="contract")

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import Target
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
-from mcengine.policy.floors import as_floor, check_floor, scaled, validate_protected
+from mcengine.policy.floors import Floor, as_floor, scaled, validate_protected
 from mcengine.policy.seen import Seen
 
 
@@ -35,16 +35,12 @@ class Cppi(AbstractStage):
         Cppi(floor=0.9, multiplier=5, leverage=1, exposure='scale')
     """
 
-    floor: Any = number(low=0.0, term=True)
+    floor: Floor = number(low=0.0, term=True)
     multiplier: Scalar = number(default=4.0, low=0.0)
     leverage: Scalar = number(default=1.0, above=0.0, term=True)
     exposure: str = static(default="scale")
 
     kind: ClassVar[Kind] = "scaler"
-
-    def canonical(self) -> dict[str, Any]:
-        check_floor("Cppi.floor", self.floor)
-        return {}
 
     def check(self) -> None:
         if self.exposure not in ("scale", "set"):

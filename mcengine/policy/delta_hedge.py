@@ -7,7 +7,7 @@ a derivative of the prices it quotes, or Black's at a volatility of the rule's c
 from typing import Any, ClassVar
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.instrument import AbstractSlot, ForwardSlot, FutureSlot, OptionSlot, Target, Underlying
+from mcengine.instrument import AbstractSchedule, AbstractSlot, ForwardSlot, FutureSlot, OptionSlot, Target, Underlying
 from mcengine.instrument.base import check_word
 from mcengine.market import Signals
 from mcengine.policy.base import AbstractStage, Kind, Setting, validate_asset
@@ -50,7 +50,7 @@ class DeltaHedge(AbstractStage):
     slot: str = static(default="delta_hedge")
     tenor: int = static(default=63)
     roll: int = static(default=63)
-    schedule: Any = static(default=None)
+    schedule: AbstractSchedule | None = static(default=None)
     volatility: Any = None
 
     kind: ClassVar[Kind] = "hedge"

@@ -5,13 +5,15 @@ With m the move that the event is priced at, sqrt(variance it brings up to the e
 a larger event is met by more. What is bought loses the event's variance when it passes, and gains where it moves by more than m.
 """
 
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 
 from mcengine._model import Scalar, model, number, static
 from mcengine._spelling import near
-from mcengine.instrument import AbstractSlot, OptionSlot, RollSchedule, Target
+from mcengine.instrument import AbstractSchedule, AbstractSlot, AroundEvent, OptionSlot, RollSchedule, Target
 from mcengine.instrument.base import check_word
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio, validate_asset
 from mcengine.policy.seen import Seen
@@ -24,12 +26,12 @@ LEGS = {"straddle": ("call", "put"), "call": ("call",), "put": ("put",)}
 class EventOverlay(AbstractStage):
     """Buys options ``before`` steps ahead of an event and sells them ``after`` steps past it.
 
-    Dates are the same for all paths. A market that announces nothing, as history, needs your ``move``; there ``date`` is counted from the start of
-    each window, window by window. For one date of the calendar, replay the one window that starts ``date`` rows before it.
+    Dates are the same for all paths. History runs window by window and needs your ``move``. There ``date`` is counted from the start of each window;
+    left out, each window meets the event's own dates of the calendar (``Replay.announced``), all those whose purchase falls within it.
 
     Args:
         event: Name of the event in the market, and the beginning of the slots' names.
-        date: Steps from the start to the event.
+        date: Steps from the start to the event; None: history's own dates.
         vega: Gain for a volatility higher by 1 (100 points) and a move of 1, fraction of wealth.
         move: Log-move that the event is priced at; None: the market's own of the asset.
         moneyness: Strike as a fraction of the spot on the day of the purchase.
@@ -45,7 +47,7 @@ class EventOverlay(AbstractStage):
     """
 
     event: str = static()
-    date: int = static()
+    date: int | None = static(default=None)
     vega: Scalar = number(default=0.5, low=0.0)
     move: Scalar | None = number(default=None, low=0.0, term=True)
     moneyness: Scalar = number(default=1.0, above=0.0)
@@ -62,38 +64,79 @@ class EventOverlay(AbstractStage):
         check_word("EventOverlay.options", self.options, tuple(LEGS))
         for field, least in (("date", 1), ("before", 1), ("after", 0), ("tenor", 1)):
             value = getattr(self, field)
+            if field == "date" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"EventOverlay.{field}: expected a whole number of steps, at least {least}, got {value!r}")
-        if self.before > self.date:
+        if self.date is not None and self.before > self.date:
             raise ValueError(f"EventOverlay.before: expected at most date = {self.date} steps, got {self.before}")
         if self.tenor <= self.before + self.after:
             raise ValueError(f"EventOverlay.tenor: expected more than before + after = {self.before + self.after} steps, got {self.tenor}")
         return {}
 
     def slots(self) -> dict[str, AbstractSlot]:
+        return {f"{self.event}_{kind}": OptionSlot(kind, self.asset, self._schedule) for kind in LEGS[self.options]}
+
+    @property
+    def _schedule(self) -> AbstractSchedule:
+        if self.date is None:
+            return AroundEvent(self.event, self.before, self.tenor)
         bought = self.date - self.before
         # A schedule begins on the first date: nothing is bought there unless that is the day.
-        schedule = RollSchedule((0, bought), (self.tenor, bought + self.tenor)) if bought else RollSchedule((0,), (self.tenor,))
-        return {f"{self.event}_{kind}": OptionSlot(kind, self.asset, schedule) for kind in LEGS[self.options]}
+        return RollSchedule((0, bought), (self.tenor, bought + self.tenor)) if bought else RollSchedule((0,), (self.tenor,))
 
     def validate(self, setting: Setting) -> None:
         validate_asset("EventOverlay.asset", self.asset, setting.assets)
-        if self.date >= setting.steps:
-            raise ValueError(f"EventOverlay.date: expected a date before the horizon, step {setting.steps}, got {self.date}")
         known = setting.events
-        if known and self.event not in known:
+        if self.date is None:
+            self._validate_calendar(setting)
+        elif self.date >= setting.steps:
+            raise ValueError(f"EventOverlay.date: expected a date before the horizon, step {setting.steps}, got {self.date}")
+        elif known and self.event not in known:
             raise ValueError(f"EventOverlay.event: expected one that the market announces, got {self.event!r}{near(self.event, known)}")
-        if known and known[self.event] != self.date:
+        elif known and known[self.event] != self.date:
             raise ValueError(f"EventOverlay.date: expected {known[self.event]}, the step of {self.event!r} in the market, got {self.date}")
         if self.move is None and not (known and self.asset in setting.market.events[self.event].names):
             why = f"{self.event!r} does not move {self.asset!r}" if known else "this market announces no event"
             raise ValueError(f"EventOverlay.move: expected a log-move, for {why}, got None")
 
+    def _validate_calendar(self, setting: Setting) -> None:
+        """Dates of history, of which one is over before the next is bought."""
+        if not hasattr(setting.market, "event_rows"):
+            raise ValueError(f"EventOverlay.date: expected the step of {self.event!r}, as only a replay has dates of the calendar, got None")
+        if self.event not in setting.announced:
+            known = near(self.event, setting.announced) if setting.announced else ", and this market announces none"
+            raise ValueError(f"EventOverlay.event: expected one that the market announces, got {self.event!r}{known}; or a date of each window")
+        rows = self._rows(setting)
+        close = [k for k, (one, other) in enumerate(pairwise(rows)) if other - self.before <= one + self.after]
+        if close:
+            days = [setting.market.days.day(int(rows[k])) for k in (close[0], close[0] + 1)]
+            most, got = self.before + self.after, rows[close[0] + 1] - rows[close[0]]
+            raise ValueError(f"EventOverlay.before: expected more than before + after = {most} rows from {days[0]} to {days[1]}, got {got}")
+
+    def _rows(self, setting: Setting) -> np.ndarray:
+        rows = np.asarray(setting.market.event_rows(self.event))
+        return rows[rows < setting.market.days.count]
+
+    def remarks(self, setting: Setting) -> tuple[str, ...]:
+        if not hasattr(setting.market, "days"):
+            return ()
+        if self.date is not None:
+            return (f"{self.event}: window by window, on step {self.date} of each, counted from its start",)
+        rows, market = self._rows(setting), setting.market
+        starts = int(market.first) + np.arange(market.windows(setting.steps))
+        meets = (rows - self.before >= starts[:, None]) & (rows - self.before < starts[:, None] + setting.steps)
+        given = f"{len(rows)} of {len(dict(market.announced)[self.event])} dates are within the data"
+        met = meets.sum(axis=1)
+        share = f"{np.count_nonzero(met):,} of {len(starts):,} windows meet one or more, {met.max(initial=0)} at most"
+        return (f"{self.event}: window by window, on its dates in the calendar: {given}, {share}",)
+
     def terms(self, seen: Seen, memory: Any) -> dict[str, Any]:
         return dict.fromkeys(self.slots(), self.moneyness * seen.quotes[self.asset].spot)
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
-        names, until = tuple(self.slots()), self.date - seen.step
+        names = tuple(self.slots())
+        until = seen.dates[names[0]].chosen.opened + self.before - seen.step if self.date is None else self.date - seen.step
         move = root(seen.quotes[self.asset].event_variance(seen.dates[names[0]].chosen.expiry)) if self.move is None else self.move
         vega = sum(seen.on_offer(name).mark.greeks["vega"][self.asset] for name in names)  # type: ignore[union-attr]
         bought = positive_ratio(self.vega * move * seen.wealth, vega)

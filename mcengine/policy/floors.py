@@ -5,13 +5,14 @@ A number is due at the horizon: with F of the starting wealth V_0 and the discou
 
 import abc
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
 
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import Target
+from mcengine.instrument.base import check_count
 from mcengine.policy.base import AbstractPart, Setting, validate_asset, validate_floor
 from mcengine.policy.paper import Paper, invested, open_paper, worth
 from mcengine.policy.seen import Seen
@@ -44,6 +45,10 @@ class AbstractFloor(AbstractPart, abc.ABC):
         Returns:
             (currency, memory for the next date).
         """
+
+
+Floor: TypeAlias = Annotated[Any, float | AbstractFloor]
+"""A number, which is due at the horizon, or a floor."""
 
 
 @model
@@ -80,11 +85,13 @@ class Stepped(AbstractFloor):
         (0, 126)
     """
 
-    levels: Any = number(low=0.0, term=True)
+    levels: Annotated[Any, list[float]] = number(low=0.0, term=True)
     dates: tuple[int, ...] = static(default=(0,))
 
     def canonical(self) -> dict[str, Any]:
-        dates = tuple(self.dates)
+        dates = tuple(self.dates) if isinstance(self.dates, list | tuple) else (self.dates,)
+        for date in dates:
+            check_count("Stepped.dates", date, 0)
         if not dates or dates[0] != 0 or any(b <= a for a, b in pairwise(dates)):
             raise ValueError(f"Stepped.dates: expected dates that rise from 0, got {list(dates)}")
         return {"dates": dates}
@@ -173,17 +180,6 @@ class Relative(AbstractFloor):
         return self.share * benchmark, invested(benchmark, self.weights, seen)
 
 
-def check_floor(where: str, floor: Any) -> None:
-    """Raise ``ValueError`` for what is neither a number nor a floor.
-
-    Args:
-        where: What the message begins with.
-        floor: What was given.
-    """
-    if not isinstance(floor, AbstractFloor) and (isinstance(floor, dict) or hasattr(floor, "__dataclass_fields__") or callable(floor)):
-        raise ValueError(f"{where}: expected a number or a floor such as HighWater, got {type(floor).__name__}")
-
-
 def as_floor(floor: Any) -> AbstractFloor:
     """A floor from a number or a floor.
 
@@ -219,3 +215,18 @@ def validate_protected(where: str, floor: Any, setting: Setting) -> None:
     """
     as_floor(floor).validate(setting)
     validate_floor(where, floor, as_floor(floor).present(setting))
+
+
+def validate_buffer(where: str, buffer: Scalar, floor: Any, setting: Setting) -> None:
+    """Check that a rule that sells a fraction above its floor does not sell on the first date.
+
+    Args:
+        where: What a message begins with.
+        buffer: Fraction of the floor.
+        floor: A number or a floor.
+        setting: The study's.
+    """
+    present = as_floor(floor).present(setting)
+    if (1.0 + float(buffer)) * present >= 1.0:
+        most = f"{1.0 / present - 1.0:.4g}, which a floor worth {present:.4g} leaves"
+        raise ValueError(f"{where}: expected a number below {most}, got {float(buffer):g}: it would sell on the first date")

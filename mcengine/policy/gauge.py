@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.market import Signals
+from mcengine.market import AbstractSignal, Signals
 from mcengine.policy.base import AbstractPart
 from mcengine.policy.seen import Seen
 
@@ -56,12 +56,17 @@ class SignalGauge(AbstractGauge):
     Args:
         signal: Any signal of ``mcengine.market``.
         name: Under which it is known, and shared.
+
+    Raises:
+        ValueError: For what is no signal.
     """
 
     signal: Any
     name: str = static(default="")
 
     def canonical(self) -> dict[str, Any]:
+        if not isinstance(self.signal, AbstractSignal):
+            raise ValueError(f"SignalGauge.signal: expected a signal such as Fall, got {type(self.signal).__name__}")
         return {"name": self.name or "_".join((type(self.signal).__name__.lower(), *self.signal.assets))}
 
     def signals(self) -> Signals:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import jax.numpy as jnp
+
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import OF_BOOK, POWERS, gate
 from mcengine.instrument.base import check_word
@@ -72,8 +74,9 @@ class GreekLimit(AbstractTrigger):
             raise ValueError(f"GreekLimit.bucket: expected expiries that the book has, got {self.bucket!r} of a book with {has}")
 
     def fires(self, seen: Seen, memory: Any) -> tuple[Scalar, Any]:
-        value = self.share(seen)
-        over, under = gate(value - self.high, seen.width), gate((-self.high if self.low is None else self.low) - value, seen.width)
+        value, high, low = self.share(seen), self.high, -self.high if self.low is None else self.low
+        seen.tell(f"{self.greek}_limit", {"share": value, "low": low, "high": high, "headroom": jnp.minimum(high - value, value - low)})
+        over, under = gate(value - high, seen.width), gate(low - value, seen.width)
         return 1.0 - (1.0 - over) * (1.0 - under), memory
 
     def share(self, seen: Seen) -> Scalar:

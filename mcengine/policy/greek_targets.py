@@ -13,7 +13,7 @@ from mcengine._model import Scalar, model, number, static
 from mcengine._spelling import near
 from mcengine.instrument import AbstractSlot, OptionSlot, Target, Underlying
 from mcengine.instrument.base import check_word
-from mcengine.policy.base import AbstractStage, Kind, Setting, validate_asset
+from mcengine.policy.base import AbstractStage, Kind, Setting, slot_names, validate_asset
 from mcengine.policy.seen import Seen
 
 POWERS = {"delta": 0, "gamma": 1, "vega": -1}
@@ -60,7 +60,7 @@ class GreekTargets(AbstractStage):
             raise ValueError(f"GreekTargets.targets: expected a dict of targets by Greek, got {self.targets!r}")
         for name in self.targets:
             check_word("GreekTargets.targets", name, tuple(POWERS))
-        through = (self.through,) if isinstance(self.through, str) else tuple(self.through)
+        through = slot_names("GreekTargets.through", self.through)
         for name in self.costs or ():
             if name not in (*through, self.slot):
                 raise ValueError(f"GreekTargets.costs: unknown slot {name!r}{near(name, (*through, self.slot))}")

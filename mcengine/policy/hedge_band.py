@@ -4,7 +4,7 @@ Hedge = the one held, clamped to wanted +- half-width: a number, or Whalley & Wi
 following delta, is higher. (Trading at intervals, or by any other trigger: ``Rebalance(trigger, only=...)``.)
 """
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import jax.numpy as jnp
 
@@ -29,6 +29,10 @@ class WhalleyWilmott:
     aversion: Scalar = number(default=1.0, above=0.0)
 
 
+Width: TypeAlias = Annotated[Any, float | WhalleyWilmott]
+"""A number, or by gamma."""
+
+
 @model
 class HedgeBand(AbstractStage):
     """Trades the hedge in ``slot`` to the nearer edge of a band about what is wanted of it; a hedge that rolls is opened at what is wanted.
@@ -47,15 +51,10 @@ class HedgeBand(AbstractStage):
         ['mix', 'rolled_put', 'fund', 'delta_hedge', 'hedge_band']
     """
 
-    width: Any = number(low=0.0)
+    width: Width = number(low=0.0)
     slot: str = static(default="delta_hedge")
 
     kind: ClassVar[Kind] = "filter"
-
-    def canonical(self) -> dict[str, Any]:
-        if self.width is None or isinstance(self.width, str | dict):
-            raise ValueError(f"HedgeBand.width: expected a number or WhalleyWilmott, got {self.width!r}")
-        return {}
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]

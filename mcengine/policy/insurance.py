@@ -1,7 +1,6 @@
 """Named policies of static and portfolio insurance. Each is only a chain; ``weights`` is the mix it insures."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from mcengine._model import Scalar
 from mcengine.policy.calendar import Every
@@ -9,7 +8,7 @@ from mcengine.policy.chain import Chain, chain
 from mcengine.policy.collar import Collar
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.drawdown_control import DrawdownControl
-from mcengine.policy.floors import HighWater
+from mcengine.policy.floors import Floor, HighWater
 from mcengine.policy.mix import Mix
 from mcengine.policy.obpi import Obpi, SyntheticPut
 from mcengine.policy.put_spread import PutSpread
@@ -67,7 +66,7 @@ def put_spread(weights: Weights, upper: Scalar, lower: Scalar, tenor: int = 63, 
     return chain(Mix(dict(weights)), PutSpread(upper, lower, 1.0, tenor, roll, asset))
 
 
-def stop_loss_reentry(weights: Weights, floor: Any, buffer: Scalar = 0.0, rise: Scalar = 0.05) -> Chain:
+def stop_loss_reentry(weights: Weights, floor: Floor, buffer: Scalar = 0.0, rise: Scalar = 0.05) -> Chain:
     """The mix until it meets the floor, then cash until the mix has recovered.
 
     Args:
@@ -79,7 +78,7 @@ def stop_loss_reentry(weights: Weights, floor: Any, buffer: Scalar = 0.0, rise: 
     return chain(Mix(dict(weights)), StopLossReentry(floor, buffer, rise))
 
 
-def cppi_on_dates(weights: Weights, floor: Any, multiplier: Scalar = 4.0, leverage: Scalar = 1.0, every: int = 21) -> Chain:
+def cppi_on_dates(weights: Weights, floor: Floor, multiplier: Scalar = 4.0, leverage: Scalar = 1.0, every: int = 21) -> Chain:
     """The mix set to a multiple of the cushion on some dates only; what happens between them is the gap.
 
     Args:
@@ -114,7 +113,7 @@ def obpi(weights: Weights, floor: Scalar, asset: str = "equity") -> Chain:
     return chain(Mix(dict(weights)), Obpi(floor, asset))
 
 
-def synthetic_put(weights: Weights, floor: Any, volatility: Scalar | None = None) -> Chain:
+def synthetic_put(weights: Weights, floor: Floor, volatility: Scalar | None = None) -> Chain:
     """The mix and cash as a put on the mix would have them.
 
     Args:

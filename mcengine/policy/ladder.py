@@ -66,7 +66,8 @@ class Ladder(AbstractStage):
         gauge: ``Underwater``, any other gauge, or a signal. The default forgets the high, so that every level is left in time.
 
     Raises:
-        ValueError: Without rungs or stages, for thresholds that do not rise from rung to rung, or what is no gauge.
+        ValueError: Without rungs or stages, for thresholds that do not rise from rung to rung or that a drawdown never passes, for a slot in two
+            rungs, or what is no gauge.
 
     Example:
         >>> import mcengine as mc
@@ -84,6 +85,10 @@ class Ladder(AbstractStage):
                 raise ValueError(f"Ladder.rungs.{name}: expected a Rung, got {type(rung).__name__}")
         if not any(rung.stage is not None for rung in self.rungs.values()):
             raise ValueError("Ladder.rungs: expected at least one with a stage, got none")
+        slots = [name for rung in self.rungs.values() if rung.stage is not None for name in rung.stage.slots()]
+        for name in slots:
+            if slots.count(name) > 1:
+                raise ValueError(f"Ladder.rungs: expected each slot in one rung, got {name} twice; give one a slot name of its own")
         if isinstance(self.gauge, AbstractSignal):
             return {"gauge": SignalGauge(self.gauge)}
         if not isinstance(self.gauge, AbstractGauge):
@@ -97,6 +102,11 @@ class Ladder(AbstractStage):
                 least, given = float(getattr(low, threshold)), float(getattr(high, threshold))
                 if not given > least:
                     raise ValueError(f"Ladder.{name}.{threshold}: expected a number above {below}.{threshold} = {least:g}, got {given:g}")
+        for name, rung in rungs if isinstance(self.gauge, Underwater) else ():
+            if not rung.enter < 1.0:
+                raise ValueError(f"Ladder.{name}.enter: expected a drawdown below 1, which is never reached, got {float(rung.enter):g}")
+            if not (rung.leave > 0.0 or rung.latch):
+                raise ValueError(f"Ladder.{name}.leave: expected a drawdown above 0, or the level is never left, got {float(rung.leave):g}")
 
     @property
     def parts(self) -> tuple[Any, ...]:
@@ -130,6 +140,9 @@ class Ladder(AbstractStage):
     def validate(self, setting: Setting) -> None:
         for part in self.parts:
             part.validate(setting)
+
+    def remarks(self, setting: Setting) -> tuple[str, ...]:
+        return tuple(line for part in self.parts for line in part.remarks(setting))
 
     def start(self, seen: Seen) -> LadderMemory:
         none = jnp.zeros_like(seen.wealth)

@@ -12,7 +12,7 @@ from jax.scipy.special import ndtr
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import AbstractSlot, OptionSlot, Target
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio, validate_asset
-from mcengine.policy.floors import as_floor, check_floor, scaled, validate_protected
+from mcengine.policy.floors import Floor, as_floor, scaled, validate_protected
 from mcengine.policy.puts import covered
 from mcengine.policy.seen import Seen
 
@@ -86,14 +86,10 @@ class SyntheticPut(AbstractStage):
         SyntheticPut(floor=0.9, volatility=None)
     """
 
-    floor: Any = number(low=0.0, term=True)
+    floor: Floor = number(low=0.0, term=True)
     volatility: Scalar | None = number(default=None, above=0.0)
 
     kind: ClassVar[Kind] = "scaler"
-
-    def canonical(self) -> dict[str, Any]:
-        check_floor("SyntheticPut.floor", self.floor)
-        return {}
 
     def validate(self, setting: Setting) -> None:
         validate_protected("SyntheticPut.floor", self.floor, setting)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mcengine._model import Scalar
-from mcengine.instrument import FutureOption, Rolled
+from mcengine.instrument import FutureOption, Rolled, VarianceSwap
 from mcengine.instrument.base import STEPS_PER_YEAR
 from mcengine.market import Ewma
 from mcengine.policy.base import AbstractStage
@@ -12,6 +12,7 @@ from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.event_overlay import EventOverlay
+from mcengine.policy.floors import Floor
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.greek_limit import GreekLimit
 from mcengine.policy.leg_target import LegTarget
@@ -26,18 +27,37 @@ from mcengine.policy.when import When
 Weights = Mapping[str, Scalar]
 
 
-def event_overlay(weights: Weights, event: str, date: int, move: Scalar | None = None, vega: Scalar = 0.5, floor: Scalar = 0.9) -> Chain:
+def event_overlay(weights: Weights, event: str, date: int | None, move: Scalar | None = None, vega: Scalar = 0.5, floor: Scalar = 0.9) -> Chain:
     """The mix with straddles on its equity over an announced event; after it puts that tighten in a rally.
 
     Args:
         weights: Fraction of wealth by asset.
         event: Name of the event in the market.
-        date: Steps from the start to the event.
+        date: Steps from the start to the event; None: history's own dates, and puts from the start.
         move: Log-move that the event is priced at; None: the market's own.
         vega: Gain for a volatility higher by 1 and a move of 1, fraction of wealth.
         floor: From which the cushion of the puts counts, fraction of the starting wealth.
     """
-    return chain(Mix(dict(weights)), EventOverlay(event, date, vega, move), RatchetPut(0.95, floor, since=date))
+    return chain(Mix(dict(weights)), EventOverlay(event, date, vega, move), RatchetPut(0.95, floor, since=date or 0))
+
+
+def variance_swap(
+    weights: Weights, swap: VarianceSwap, size: Scalar = 5.0, cap: Scalar = 0.2, threshold: Scalar = 0.01, halflife: Scalar = 20.0, tenor: int = 21
+) -> Chain:
+    """The mix and a variance swap, bought where its fair volatility is below what was realised of late, sold where it is above.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        swap: Its expiry in years from each roll.
+        size: Vega for a gap of 1, as a fraction of wealth.
+        cap: Most vega, long or short, as a fraction of wealth.
+        threshold: Least gap that is traded, a volatility a year.
+        halflife: Of the weights of past returns in the forecast, steps.
+        tenor: Steps from a roll to the expiry and to the next roll.
+    """
+    return chain(
+        Mix(dict(weights)), VarianceTrade(Ewma(swap.asset, halflife), size, cap, threshold, tenor=tenor, roll=tenor, asset=swap.asset, swap=swap)
+    )
 
 
 def variance_trade(
@@ -57,12 +77,12 @@ def variance_trade(
     return chain(Mix(dict(weights)), trade, DeltaHedge(asset=asset))
 
 
-def neural_cppi(weights: Weights, floor: Scalar, multiplier: Scalar = 4.0, hidden: int = 8, seed: int = 0) -> Chain:
+def neural_cppi(weights: Weights, floor: Floor, multiplier: Scalar = 4.0, hidden: int = 8, seed: int = 0) -> Chain:
     """CPPI and a network that a fit makes correct it; untrained it is CPPI.
 
     Args:
         weights: Fraction of wealth by asset.
-        floor: Fraction of the starting wealth, due at the horizon.
+        floor: Fraction of the starting wealth, due at the horizon; or any floor.
         multiplier: Of the cushion.
         hidden: Units of the hidden layer.
         seed: Of the first layer's numbers.

@@ -13,6 +13,7 @@ from mcengine.policy.contract_overlay import ContractOverlay
 from mcengine.policy.cppi import Cppi
 from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.derisk import Derisk
+from mcengine.policy.floors import Floor
 from mcengine.policy.forecast_vol_target import ForecastVolTarget
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.gauge import Underwater
@@ -76,23 +77,23 @@ def delta_put(weights: Weights, delta: Scalar, coverage: Scalar = 1.0, tenor: in
     return chain(Mix(dict(weights)), DeltaPut(delta, coverage, tenor, roll, asset))
 
 
-def stop_loss(weights: Weights, floor: Scalar, buffer: Scalar = 0.0) -> Chain:
+def stop_loss(weights: Weights, floor: Floor, buffer: Scalar = 0.0) -> Chain:
     """The mix until it meets the floor's present value, then cash.
 
     Args:
         weights: Fraction of wealth by asset.
-        floor: Fraction of the starting wealth, due at the horizon.
+        floor: Fraction of the starting wealth, due at the horizon; or any floor.
         buffer: Fraction of the floor's present value by which it sells early.
     """
     return chain(Mix(dict(weights)), StopLoss(floor, buffer))
 
 
-def cppi(weights: Weights, floor: Scalar, multiplier: Scalar = 4.0, tolerance: Scalar = 0.0) -> Chain:
+def cppi(weights: Weights, floor: Floor, multiplier: Scalar = 4.0, tolerance: Scalar = 0.0) -> Chain:
     """The mix scaled to a multiple of the cushion.
 
     Args:
         weights: Fraction of wealth by asset.
-        floor: Fraction of the starting wealth, due at the horizon.
+        floor: Fraction of the starting wealth, due at the horizon; or any floor.
         multiplier: Of the cushion.
         tolerance: Of the no-trade band, fraction of wealth.
     """
@@ -101,7 +102,7 @@ def cppi(weights: Weights, floor: Scalar, multiplier: Scalar = 4.0, tolerance: S
 
 def vol_target_cppi(
     weights: Weights,
-    floor: Scalar,
+    floor: Floor,
     target: Scalar = 0.10,
     halflife: Scalar = 20.0,
     multiplier: Scalar = 4.0,
@@ -112,7 +113,7 @@ def vol_target_cppi(
 
     Args:
         weights: Fraction of wealth by asset.
-        floor: Fraction of the starting wealth, due at the horizon.
+        floor: Fraction of the starting wealth, due at the horizon; or any floor.
         target: Volatility a year.
         halflife: Of the weights of past returns, steps.
         multiplier: Of the cushion.

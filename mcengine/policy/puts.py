@@ -8,6 +8,7 @@ from jax.scipy.special import ndtri
 
 from mcengine._model import Scalar, model, number, static
 from mcengine.instrument import AbstractSchedule, AbstractSlot, OptionSlot, Rolled, Target
+from mcengine.instrument.base import check_count
 from mcengine.policy.base import AbstractStage, Kind, Setting, validate_asset
 from mcengine.policy.seen import Seen
 from mcengine.pricing.closed_forms import implied_total_volatility
@@ -141,6 +142,7 @@ class DeltaPut(AbstractStage):
 
     def canonical(self) -> dict[str, Any]:
         scheduled("DeltaPut", self)
+        check_count("DeltaPut.iterations", self.iterations, 0)
         return {}
 
     def slots(self) -> dict[str, AbstractSlot]:

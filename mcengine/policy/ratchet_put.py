@@ -34,7 +34,8 @@ class RatchetPut(AbstractStage):
         schedule: Calendar dates that take the place of tenor and roll.
 
     Raises:
-        ValueError: For an asset that the market lacks, a floor that cannot be protected, a roll longer than the tenor, a ``since`` that is no date.
+        ValueError: For an asset that the market lacks, a floor that cannot be protected, a roll longer than the tenor, a ``since`` that is no date
+            before the horizon.
     """
 
     moneyness: Scalar = number(default=0.95, above=0.0)
@@ -62,6 +63,8 @@ class RatchetPut(AbstractStage):
 
     def validate(self, setting: Setting) -> None:
         validate_asset("RatchetPut.asset", self.asset, setting.assets)
+        if self.since >= setting.steps:
+            raise ValueError(f"RatchetPut.since: expected a date before the horizon, step {setting.steps}, got {self.since}")
         validate_floor("RatchetPut.floor", self.floor, setting.discount)
 
     def start(self, seen: Seen) -> Scalar:

@@ -8,7 +8,7 @@ from mcengine._model import Scalar, model, number, static
 from mcengine._spelling import near, snake_case
 from mcengine.instrument import Target
 from mcengine.market import Signals
-from mcengine.policy.base import AbstractStage, Kind, Setting
+from mcengine.policy.base import AbstractStage, Kind, Setting, slot_names
 from mcengine.policy.drift import Drift
 from mcengine.policy.seen import Seen
 from mcengine.policy.trigger import check_trigger
@@ -33,7 +33,7 @@ class Rebalance(AbstractStage):
 
     def canonical(self) -> dict[str, Any]:
         check_trigger("Rebalance.trigger", self.trigger)
-        return {"only": (self.only,) if isinstance(self.only, str) else tuple(self.only)}
+        return {"only": slot_names("Rebalance.only", self.only)}
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]

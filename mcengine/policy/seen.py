@@ -37,6 +37,7 @@ class Seen:
         dates: Of each slot but the underlyings.
         signals: Values by name.
         events: Steps to each announced event, by name.
+        passed: Steps since each, by name.
         needs: Greeks that marks carry.
         cost: What trades cost.
         variance_of: Variance a year of a mix of underlyings, by share; read by ``variance``.
@@ -65,6 +66,7 @@ class Seen:
     dates: Mapping[str, Dates]
     signals: Mapping[str, Any]
     events: Mapping[str, Scalar]
+    passed: Mapping[str, Scalar]
     needs: tuple[str, ...]
     cost: AbstractCost
     variance_of: Callable[[dict[str, Scalar]], Scalar]
@@ -72,7 +74,7 @@ class Seen:
     offered: Mapping[str, Position] | None = None
     rolled: Mapping[str, Scalar] | None = None
     target: Target | None = None
-    told: dict[str, Scalar] | None = None
+    told: dict[str, Any] | None = None
 
     @property
     def first(self) -> Scalar:
@@ -108,12 +110,12 @@ class Seen:
         """
         return self.price_of(slot, terms, move)
 
-    def tell(self, name: str, value: Scalar) -> None:
+    def tell(self, name: str, value: Any) -> None:
         """Say something to whoever watches the book: whether a trigger fires, the level of a ladder. No path is changed by it.
 
         Args:
             name: What it is; said twice, it gets a number.
-            value: A number.
+            value: A number, or several by name.
         """
         if self.told is not None:
             again = sum(key == name or key.startswith(f"{name}_") for key in self.told)
@@ -173,7 +175,7 @@ class Seen:
         return totals({n: self.slots[n] for n in units}, units, marks, self.needs)
 
     def until(self, event: str) -> Scalar:
-        """Steps to an announced event, 0 on its date, negative once it has passed.
+        """Steps to an announced event, 0 on its date, negative once it has passed; of several dates of history to the next.
 
         Args:
             event: Its name in the market.
@@ -184,6 +186,18 @@ class Seen:
         if event not in self.events:
             raise ValueError(f"until: unknown event {event!r}{near(event, self.events)}")
         return self.events[event]
+
+    def since(self, event: str) -> Scalar:
+        """Steps since an announced event, 0 on its date, negative before; of several dates of history since the last, far away before the first.
+
+        Args:
+            event: Its name in the market.
+
+        Raises:
+            ValueError: For an event that the market does not announce.
+        """
+        self.until(event)
+        return self.passed[event]
 
     def sleeve(self, target: Target) -> Scalar:
         """Value of the underlyings of a target.

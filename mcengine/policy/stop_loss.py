@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number
 from mcengine.instrument import Target, gate
 from mcengine.policy.base import AbstractStage, Kind, Setting
-from mcengine.policy.floors import as_floor, check_floor, scaled, validate_protected
+from mcengine.policy.floors import Floor, as_floor, scaled, validate_buffer, validate_protected
 from mcengine.policy.seen import Seen
 
 
@@ -24,20 +24,17 @@ class StopLoss(AbstractStage):
         buffer: Fraction of the floor's present value by which it sells early.
 
     Raises:
-        ValueError: For a floor whose present value is not below the starting wealth.
+        ValueError: For a floor whose present value, or that with its buffer, is not below the starting wealth.
     """
 
-    floor: Any = number(low=0.0, term=True)
+    floor: Floor = number(low=0.0, term=True)
     buffer: Scalar = number(default=0.0, low=0.0)
 
     kind: ClassVar[Kind] = "scaler"
 
-    def canonical(self) -> dict[str, Any]:
-        check_floor("StopLoss.floor", self.floor)
-        return {}
-
     def validate(self, setting: Setting) -> None:
         validate_protected("StopLoss.floor", self.floor, setting)
+        validate_buffer("StopLoss.buffer", self.buffer, self.floor, setting)
 
     def start(self, seen: Seen) -> tuple[Scalar, Any]:
         return jnp.ones_like(seen.wealth), as_floor(self.floor).start(seen)

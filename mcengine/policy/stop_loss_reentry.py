@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, number
 from mcengine.instrument import Target, gate
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio
-from mcengine.policy.floors import as_floor, check_floor, scaled, validate_protected
+from mcengine.policy.floors import Floor, as_floor, scaled, validate_buffer, validate_protected
 from mcengine.policy.paper import Paper, invested, open_paper, worth
 from mcengine.policy.seen import Seen
 
@@ -42,21 +42,18 @@ class StopLossReentry(AbstractStage):
         rise: Of the sleeve since it was sold, income included, at which it is bought again.
 
     Raises:
-        ValueError: For a floor whose present value is not below the starting wealth.
+        ValueError: For a floor whose present value, or that with its buffer, is not below the starting wealth.
     """
 
-    floor: Any = number(low=0.0, term=True)
+    floor: Floor = number(low=0.0, term=True)
     buffer: Scalar = number(default=0.0, low=0.0)
     rise: Scalar = number(default=0.05, low=0.0)
 
     kind: ClassVar[Kind] = "scaler"
 
-    def canonical(self) -> dict[str, Any]:
-        check_floor("StopLossReentry.floor", self.floor)
-        return {}
-
     def validate(self, setting: Setting) -> None:
         validate_protected("StopLossReentry.floor", self.floor, setting)
+        validate_buffer("StopLossReentry.buffer", self.buffer, self.floor, setting)
 
     def start(self, seen: Seen) -> _Memory:
         one, floor = jnp.ones_like(seen.wealth), as_floor(self.floor)

@@ -1,9 +1,10 @@
 """Variance trade: long or short volatility where what options imply differs from what is forecast.
 
-With the implied volatility i at the forward, the forecast f, the wealth V and the vega v of one straddle or strangle, on roll dates
+With the implied volatility i, the forecast f, the wealth V and the vega v of one straddle, strangle or variance swap, on roll dates
     units = clip(size (f - i), -cap, cap) V / v   where |f - i| >= threshold, else none:
 bought where options are cheap, sold where they are dear. On average they are dear (Carr & Wu 2009; Bollerslev, Tauchen & Zhou 2009), and what is sold
-has no floor: the cap is on vega. With ``DeltaHedge`` after it, what is left is the variance that comes against the variance paid for.
+has no floor: the cap is on vega. Straddles with ``DeltaHedge`` after them leave the variance that comes, weighted by gamma, against the variance paid
+for; a variance swap pays just that, and i^2 is its fair strike.
 """
 
 from typing import Any, ClassVar
@@ -12,17 +13,18 @@ import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, static
-from mcengine.instrument import AbstractSchedule, AbstractSlot, OptionSlot, Target, gate
+from mcengine.instrument import AbstractSchedule, AbstractSlot, ContractSlot, OptionSlot, Target, VarianceSwap, gate
 from mcengine.market import AbstractSignal, Signals
 from mcengine.policy.base import AbstractStage, Kind, Setting, positive_ratio, validate_asset
 from mcengine.policy.puts import scheduled
 from mcengine.policy.seen import Seen
+from mcengine.pricing.black import root
 from mcengine.pricing.closed_forms import implied_total_volatility
 
 
 @model
 class VarianceTrade(AbstractStage):
-    """Holds straddles, or strangles, sized by the gap between forecast and implied volatility.
+    """Holds straddles, strangles or a variance swap, sized by the gap between forecast and implied volatility.
 
     Args:
         forecast: A signal that is a volatility a year, such as ``Ewma``.
@@ -33,11 +35,13 @@ class VarianceTrade(AbstractStage):
         tenor: Steps from a roll to the expiry.
         roll: Steps from one roll to the next, at most the tenor.
         asset: The asset they are written on.
-        slot: Beginning of the names of both slots.
+        slot: Beginning of the names of both slots; of that of a swap the whole.
         schedule: Calendar dates that take the place of tenor and roll.
+        swap: Held in place of options, its expiry in years from each roll. At strike 0 all of its variance is paid for in advance.
 
     Raises:
-        ValueError: For what is no signal, an asset that the market lacks, or a roll longer than the tenor.
+        ValueError: For what is no signal, an asset that the market lacks, a roll longer than the tenor, or a swap on another asset, sold, or beside a
+            strangle.
     """
 
     forecast: Any
@@ -50,6 +54,7 @@ class VarianceTrade(AbstractStage):
     asset: str = static(default="equity")
     slot: str = static(default="variance")
     schedule: AbstractSchedule | None = static(default=None)
+    swap: VarianceSwap | None = None
 
     kind: ClassVar[Kind] = "overlay"
     needs: ClassVar[tuple[str, ...]] = ("vega",)
@@ -58,14 +63,24 @@ class VarianceTrade(AbstractStage):
         if not isinstance(self.forecast, AbstractSignal):
             raise ValueError(f"VarianceTrade.forecast: expected a signal such as Ewma, got {type(self.forecast).__name__}")
         scheduled("VarianceTrade", self)
+        if isinstance(self.swap, VarianceSwap) and self.swap.asset != self.asset:
+            raise ValueError(f"VarianceTrade.swap: expected one on asset = {self.asset!r}, got one on {self.swap.asset!r}")
         return {}
 
+    def check(self) -> None:
+        if self.swap is not None and not self.swap.notional > 0.0:
+            raise ValueError(f"VarianceTrade.swap: expected a notional above 0, got {float(self.swap.notional):g}; the trade says how many are sold")
+        if self.swap is not None and self.strangle > 0.0:
+            raise ValueError(f"VarianceTrade.strangle: expected 0 with a swap, which has no strikes to part, got {float(self.strangle):g}")
+
     @property
-    def names(self) -> tuple[str, str]:
-        """Of its slots: the call, the put."""
-        return f"{self.slot}_call", f"{self.slot}_put"
+    def names(self) -> tuple[str, ...]:
+        """Of its slots: the call, the put; or the swap."""
+        return (self.slot,) if self.swap is not None else (f"{self.slot}_call", f"{self.slot}_put")
 
     def slots(self) -> dict[str, AbstractSlot]:
+        if self.swap is not None:
+            return {self.slot: ContractSlot(self.swap, scheduled("VarianceTrade", self))}
         return {name: OptionSlot(kind, self.asset, scheduled("VarianceTrade", self)) for name, kind in zip(self.names, ("call", "put"), strict=True)}
 
     def signals(self) -> Signals:
@@ -75,6 +90,8 @@ class VarianceTrade(AbstractStage):
         validate_asset("VarianceTrade.asset", self.asset, setting.assets)
 
     def terms(self, seen: Seen, memory: Any) -> dict[str, Any]:
+        if self.swap is not None:
+            return {}
         spot = seen.quotes[self.asset].spot
         return {name: spot * jnp.exp(sign * self.strangle) for name, sign in zip(self.names, (1.0, -1.0), strict=True)}
 
@@ -90,6 +107,9 @@ class VarianceTrade(AbstractStage):
 
     def _implied(self, seen: Seen) -> Scalar:
         quote, expiry = seen.quotes[self.asset], seen.dates[self.names[0]].chosen.expiry
+        if self.swap is not None:  # the strike at which it would be worth nothing
+            fair = self.swap.strike + seen.price(self.slot, {}) / (self.swap.notional * quote.discount(expiry))
+            return root(fair)
         forward = quote.forward(expiry)
         total = implied_total_volatility(seen.price(self.names[0], forward), forward, quote.discount(expiry))
         return total * (1.0 / jnp.sqrt(quote.years(expiry)))  # a quotient by what all paths share is rounded otherwise on two devices

@@ -69,6 +69,9 @@ class When(AbstractStage):
         self.trigger.validate(setting)
         self.stage.validate(setting)
 
+    def remarks(self, setting: Setting) -> tuple[str, ...]:
+        return (*self.trigger.remarks(setting), *self.stage.remarks(setting))
+
     def start(self, seen: Seen) -> tuple[Any, Any]:
         return self.trigger.start(seen), self.stage.start(seen)
 
