@@ -5,6 +5,8 @@ joint8                               eight assets of four models, a stochastic r
 hedged, hedged_gradient              volatility target, CPPI and a rolled put with costs: outcome, and gradient by all parameters
 pfhedge_case                         a call hedged in a no-trade band
 cppi4, study_book, study_book_gradient   CPPI on four assets; one book of the default study
+book5, book5_gradient, book5_hedged, book5_hedged_gradient   five rolled options, and their Greeks and delta hedge, beside study_book
+ladder, chain10                      four rungs over a rolled put, beside the put; ten stages, beside the mix
 time_to_error                        paths and seconds to a stated error, by each way to reduce variance
 scaling                              how cost grows with paths, steps, assets, tangents; what a second core is worth
 memory, unless memory=false          peak memory of two runs

@@ -47,6 +47,7 @@ class Workload(TypedDict, total=False):
     by_steps: list[int]
     by_assets: list[int]
     tangent_share: float
+    market: str | None
 
 
 class Settings(TypedDict):

@@ -275,7 +275,7 @@ def test_the_hedged_study_in_torch_is_the_engines():
     theirs = torch_hedged.forward(terms, 16 * PATHS, 1)
     assert apart(study.run(16 * PATHS, progress=False).wealth, theirs["wealth"]) < 4.0
     bench = Bench(mc.load_config(["gradient_block=4096"], "benchmark"))
-    found = study_book._gradient(study, bench, "hedged_gradient")(8 * PATHS)["gradient"]
+    found = study_book.gradient(study, bench, "hedged_gradient")(8 * PATHS)["gradient"]
     assert study_book._apart(found, torch_hedged.gradient(terms, 4 * PATHS, 1)["gradient"]) < 0.02
 
 

@@ -36,6 +36,12 @@ PEERS: dict[str, dict[str, tuple[str, str]]] = {
     "hedged": {"torch": ("torch_hedged", "forward")},
     "hedged_gradient": {"torch": ("torch_hedged", "gradient")},
     "pfhedge_case": {"pfhedge": ("processes", "pfhedge_case")},
+    "book5": {"study_book": ("books", "plainer")},
+    "book5_gradient": {"study_book": ("books", "plainer")},
+    "book5_hedged": {"study_book": ("books", "plainer")},
+    "book5_hedged_gradient": {"study_book": ("books", "plainer")},
+    "ladder": {"put": ("books", "plainer")},
+    "chain10": {"mix": ("books", "plainer")},
     "time_to_error": {"quantlib": ("quantlib_prices", "asian_sobol")},
 }
 """By workload, fastest first."""
@@ -43,7 +49,7 @@ PEERS: dict[str, dict[str, tuple[str, str]]] = {
 SAME_NOISE = ("numba_vector", "numba_counter", "numba_loop")
 """Peers that draw the engine's own noise: their prices are the engine's path by path."""
 
-OTHER_PROBLEM = ("gbm8",)
+OTHER_PROBLEM = ("gbm8", "study_book", "put", "mix")
 """Peers whose figure is not ours: only their speed is compared."""
 
 

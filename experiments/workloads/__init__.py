@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from workloads import asian_barrier, basket8, cppi4, heston, joint8, memory, pfhedge_case, scaling, study_book, time_to_error
+from workloads import asian_barrier, basket8, books, cppi4, heston, joint8, memory, pfhedge_case, scaling, study_book, time_to_error
 from workloads.timing import Bench
 
 WORKLOADS: dict[str, Callable[[Bench], dict[str, Any]]] = {
@@ -17,6 +17,7 @@ WORKLOADS: dict[str, Callable[[Bench], dict[str, Any]]] = {
     "cppi4": cppi4.run,
     "study_book": study_book.study_book,
     "study_book_gradient": study_book.study_book_gradient,
+    **books.WORKLOADS,
     "time_to_error": time_to_error.run,
     "scaling": scaling.run,
     "memory": memory.run,

@@ -34,11 +34,14 @@ def terms(study: mc.Study) -> HedgedTerms:
     return HedgedTerms(study.steps, numbers, tuple(trainable(study)), put.tenor, put.roll)
 
 
-def _race(name: str, study: mc.Study, told: Any) -> Race:
+def race(name: str, study: mc.Study, told: Any) -> Race:
+    """A book's problem as it is timed; ``told`` is what its peers are told."""
     return Race(name, told, study.steps * len(study.market.assets), float(study.years), "wealth")
 
 
-def _forward(study: mc.Study, bench: Bench) -> Any:
+def forward(study: mc.Study, bench: Bench) -> Any:
+    """``run(paths)``: outcomes, last prices, seconds of compiling."""
+
     def engine(paths: int) -> dict[str, Any]:
         result = study.run(paths, progress=False, keep=paths, **bench.options)
         return {**result["policy"], **result["market"], "compile_seconds": result.timings["compile_seconds"]}
@@ -52,21 +55,22 @@ def mean_wealth(outcomes: Any, extra: Any) -> tuple[Any, dict[str, Any]]:
     return wealth, {"square": wealth * wealth}
 
 
-def _gradient(study: mc.Study, bench: Bench, label: str) -> Any:
+def gradient(study: mc.Study, bench: Bench, label: str) -> Any:
+    """``run(paths)``: the mean wealth with its derivatives by every number, in whole batches of the workload's block."""
     names, start = trainable(study), time.perf_counter()
     block, batch = bench.settings(label).get("block"), min(bench.paths(label), max(BATCH, 8 * default_gradient_block()))
-    gradient = BatchGradient(study, mean_wealth, names, label=("benchmark", label), batch=batch, block=block, devices=bench.config.engine.devices)
+    program = BatchGradient(study, mean_wealth, names, label=("benchmark", label), batch=batch, block=block, devices=bench.config.engine.devices)
     compile_seconds = time.perf_counter() - start
     values, key = {name: parameters(study)[name] for name in names}, make_key(bench.config.seed)
 
     def engine(paths: int) -> dict[str, Any]:
-        batches, total = max(1, round(paths / gradient.paths)), dict.fromkeys(["value", "square", *names], 0.0)
+        batches, total = max(1, round(paths / program.paths)), dict.fromkeys(["value", "square", *names], 0.0)
         for batch in range(batches):
-            value, more, slopes = gradient(values, study, key, batch)
+            value, more, slopes = program(values, study, key, batch)
             for name, x in {"value": value, **more, **slopes}.items():
                 total[name] += float(x) / batches
         spread = max(total["square"] - total["value"] ** 2, 0.0) ** 0.5
-        done = batches * gradient.paths
+        done = batches * program.paths
         pair = (total["value"], spread / done**0.5)
         return {"wealth": pair, "gradient": {name: total[name] for name in names}, "compile_seconds": compile_seconds, "paths": done}
 
@@ -75,22 +79,22 @@ def _gradient(study: mc.Study, bench: Bench, label: str) -> Any:
 
 def study_book(bench: Bench) -> dict[str, Any]:
     study = configuration.study(bench.config)
-    return _race("study_book", study, None).run(bench, _forward(study, bench))
+    return race("study_book", study, None).run(bench, forward(study, bench))
 
 
 def study_book_gradient(bench: Bench) -> dict[str, Any]:
     study = configuration.study(bench.config)
-    return _race("study_book_gradient", study, None).run(bench, _gradient(study, bench, "study_book_gradient"))
+    return race("study_book_gradient", study, None).run(bench, gradient(study, bench, "study_book_gradient"))
 
 
 def hedged(bench: Bench) -> dict[str, Any]:
     study = hedged_study(bench.config)
-    return _race("hedged", study, terms(study)).run(bench, _forward(study, bench))
+    return race("hedged", study, terms(study)).run(bench, forward(study, bench))
 
 
 def hedged_gradient(bench: Bench) -> dict[str, Any]:
     study = hedged_study(bench.config)
-    line = _race("hedged_gradient", study, terms(study)).run(bench, _gradient(study, bench, "hedged_gradient"))
+    line = race("hedged_gradient", study, terms(study)).run(bench, gradient(study, bench, "hedged_gradient"))
     for peer in line["peers"].values():
         peer["gradient_apart"] = _apart(line["gradient"], peer["gradient"])
     return line

@@ -173,6 +173,7 @@ class Race:
             except peers.PeerMissingError as error:
                 bench.absent[f"{self.name}/{name}"] = str(error)
                 continue
+            runner.paths = runner.last.get("paths", fewer)
             runners.append(runner)
         measure(runners, bench.config.repeats)
         line = {"workload": self.name, **self.figures(ours), **self.against_reference(ours)}

@@ -173,7 +173,9 @@ class Quote:
 
     def _discount(self, to: Scalar) -> Scalar:
         """As today's curve has it."""
-        today = self._read(self.discounts, to) / self._read(self.discounts, self.step)
+        return self._discount_bumped(self._read(self.discounts, to) / self._read(self.discounts, self.step), to)
+
+    def _discount_bumped(self, today: Scalar, to: Scalar) -> Scalar:
         if self.bump is None:
             return today
         return today * jnp.exp(self.bump.years * self._rate_ahead(self.discounts) - self.bump.rate * self.years(to))
@@ -191,7 +193,9 @@ class Quote:
 
     def _carry(self, to: Scalar) -> Scalar:
         """Forward over spot, as today's curve has it."""
-        grown = self._read(self.carry, to) / self._read(self.carry, self.step)
+        return self._carry_bumped(self._read(self.carry, to) / self._read(self.carry, self.step), to)
+
+    def _carry_bumped(self, grown: Scalar, to: Scalar) -> Scalar:
         if self.bump is None:
             return grown
         return grown * jnp.exp(self.bump.years * self._rate_ahead(self.carry) + self.bump.rate * self.years(to))
@@ -228,7 +232,10 @@ class Quote:
             return tuple(jnp.stack([jnp.asarray(x, jnp.result_type(float)) for x in column]) for column in zip(*found, strict=True))
 
         bump = None if self.bump is None else self._volatility_bump(to)
-        return Expiries(self.years(to), self._discount(to), self._carry(to), bump, *jax.vmap(outcomes)(to))
+        # Read as one table: of two, the derivatives are two scatters, which multi-output fusion may join into a kernel that XLA:CPU cannot make.
+        both = jnp.stack([self.discounts, self.carry], axis=1)
+        discount, carry = jnp.unstack(self._read(both, to) / self._read(both, self.step), axis=1)
+        return Expiries(self.years(to), self._discount_bumped(discount, to), self._carry_bumped(carry, to), bump, *jax.vmap(outcomes)(to))
 
     def ahead(self, table: Scalar, to: Scalar) -> Scalar:
         """Row of a table by steps ahead, for those from now to a date; between two rows while time is bumped.

@@ -167,7 +167,7 @@ def _evaluate(moving: tuple[int, ...], strikes: tuple[Scalar, ...], path: Any, d
         # Chosen among all: strikes laid into one array would be laid anew inside every reader of it, at six times the cost.
         return None, one(jax.lax.select_n(x[0], *strikes), x[1])
 
-    return jax.lax.scan(turn, None, (jnp.arange(len(strikes)), dated))[1]
+    return jax.lax.scan(jax.checkpoint(turn, prevent_cse=False), None, (jnp.arange(len(strikes)), dated))[1]
 
 
 @jax.custom_jvp

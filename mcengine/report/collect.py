@@ -1,5 +1,6 @@
 """``collect``: the finished runs below a folder as one table, a row a run."""
 
+import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,7 +62,7 @@ def _table(rows: dict[str, dict[str, Any]]) -> Any:
 def _sorted(table: Any) -> list[str]:
     """Names of the runs by what varies: numbers as numbers, before words."""
     number = lambda x: isinstance(x, int | float) and not isinstance(x, bool)  # noqa: E731
-    key = lambda x: (0, x, "") if number(x) and x == x else (1, 0.0, str(x))  # noqa: E731, PLR0124
+    key = lambda x: (0, x, "") if number(x) and not math.isnan(x) else (1, 0.0, str(x))  # noqa: E731
     return [name for _, name in sorted((tuple(key(x) for x in row), str(name)) for name, *row in table.itertuples())]
 
 
