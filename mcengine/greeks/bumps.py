@@ -3,8 +3,8 @@
     D(h) = (f(x + h) - f(x - h)) / 2h,   R = (64 D(h) - 20 D(2h) + D(4h)) / 45,
 the latter with an error of order h^6 (Richardson 1911). At a bound, to one side of it,
     D(h) = (-3 f(x) + 4 f(x ± h) - f(x ± 2h)) / ±2h,   R = (32 D(h) - 12 D(2h) + D(4h)) / 21,
-with errors of order h^2 and h^4. h is 2 % of the number (of 0.1 for one below it, of 0.5 for shocks and correlations), or what its bounds leave: large
-enough to see paths on the other side of a step, whose number falls with h.
+with errors of order h^2 and h^4. h is 2 % of the number (of 0.1 for one below it, of 0.5 for shocks and correlations), or what its bounds
+leave: large enough to see paths on the other side of a step, whose number falls with h.
 """
 
 from collections.abc import Callable, Mapping
@@ -91,7 +91,9 @@ def differences(figure: Derivable, outcomes: Mapping[int, np.ndarray], weights: 
         outcomes: By offset [paths].
         weights: By offset.
     """
-    return sum((w * figure.draws(outcomes[k]) for k, w in weights.items()), start=np.zeros(1))
+    draws = {k: figure.draws(outcomes[k]) for k in weights}
+    first = next(iter(draws.values()))
+    return sum((w * (draws[k] - first) for k, w in weights.items()), start=np.zeros_like(first))  # 0, not nearly 0, where nothing moved
 
 
 Run = Callable[[Mapping[str, float]], Mapping[str, np.ndarray]]

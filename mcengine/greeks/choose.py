@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mcengine._model import field_metadata, parameters
-from mcengine.greeks.bumps import differences, outcomes_at, stencil
+from mcengine.greeks.bumps import Stencil, differences, outcomes_at, stencil
 from mcengine.greeks.figures import Derivable
 from mcengine.statistics import Sampling, estimate
 from mcengine.statistics.estimate import Estimate
@@ -96,7 +96,7 @@ class Choice:
 
 
 class Plan(NamedTuple):
-    """How a choice is made: paths of the ``pilot``, ``paths`` to be run after it, ``width`` of smoothed gates, ``tolerance`` of a derivative, ``seed``."""
+    """How a choice is made: paths of the ``pilot`` and of what is run after it, width of smoothed gates, tolerance of a derivative, seed."""
 
     pilot: int
     paths: int
@@ -133,12 +133,28 @@ def choose(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan
         outcomes = {k: columns[figure.outcome] for k, columns in bumped.items()}
         against = differences(figure, outcomes, found.extrapolated)
         every = {**slopes, "bump": differences(figure, outcomes, found.single), "extrapolated": against}
-        # One path of the pilot on the other side of a step: what a difference that has seen none may be off by.
-        least = 0.5 / (pilot * max(found.weights) * found.size) if figure.how == "probability" else 0.0
-        measured = tuple(_measured(one, every[one], against, subject.sampling, plan, exact, least) for one in ESTIMATORS if one in every)
-        unseen = not np.any(against) and least == 0.0 and bool(np.any(samples[1][1]))
+        tried = [one for one in ESTIMATORS if one in every]
+        least = {one: least_error(one, figure, found, held.score) for one in tried}
+        measured = tuple(_measured(one, every[one], against, subject.sampling, plan, exact, least) for one in tried)
+        unseen = figure.how != "probability" and not np.any(against) and bool(np.any(samples[1][1]))
         choices.append(_unseen(title, name, measured, pilot) if unseen else _chosen(title, name, measured, plan))
     return choices
+
+
+def least_error(estimator: str, figure: Derivable, found: Stencil | None, score: np.ndarray) -> float:
+    """What one path on the other side of a probability's step counts for: what an estimator that has seen none may be off by.
+
+    Args:
+        estimator: One of ``ESTIMATORS``.
+        figure: What is differentiated.
+        found: Where the number is moved to.
+        score: Of the number at held prices [paths].
+    """
+    if figure.how != "probability":
+        return 0.0
+    if estimator == "likelihood":
+        return float(np.std(score)) / score.size
+    return 0.5 / (score.size * max(found.weights) * found.size) if estimator in BUMPS and found is not None else 0.0
 
 
 def still(held: np.ndarray, moving: np.ndarray) -> bool:
@@ -172,29 +188,29 @@ def _slopes(model: Any, name: str, figure: Derivable, samples: Sequence[tuple[np
     return found, exact
 
 
-def _measured(name: str, y: Any, against: np.ndarray, sampling: Sampling, plan: Plan, exact: bool, least: float) -> Candidate:
-    """One estimator from what each path adds to it; ``exact`` for a likelihood that leaves nothing to move, ``least`` the error of a difference."""
+def _measured(name: str, y: Any, against: np.ndarray, sampling: Sampling, plan: Plan, exact: bool, least: Mapping[str, float]) -> Candidate:
+    """One estimator from what each path adds to it; ``exact`` for a likelihood that leaves nothing to move, ``least`` errors by estimator."""
     if isinstance(y, str):
         return Candidate(name, note=y)
     if not np.all(np.isfinite(y)):
         bad = int(np.sum(~np.isfinite(y)))
         return Candidate(name, note="paths sit at the level, where they have no density" if bad == y.size else f"not a finite number on {bad} paths")
     value = estimate.mean(y, sampling)
+    value = Estimate(value.value, max(value.error, least[name]), value.count, value.sampling)
     bias = None if name == "extrapolated" or not np.all(np.isfinite(against)) else estimate.mean(y - against, sampling)
+    exact = exact and name == "likelihood"
     hidden = 0.0
-    if name in BUMPS:
-        value = Estimate(value.value, max(value.error, least), value.count, value.sampling)
-    if bias is not None and not (name == "likelihood" and exact and abs(bias.value) <= 4.0 * bias.error):
-        hidden = max(abs(bias.value), bias.error, least)
-        yardstick = estimate.mean(against, sampling)
-        if value.error > _EXPLODED * max(yardstick.error, least, abs(yardstick.value)):
+    if bias is not None:
+        yardstick, floor = estimate.mean(against, sampling), least["extrapolated"]
+        if value.error > _EXPLODED * max(yardstick.error, floor, abs(yardstick.value)):
             return Candidate(name, note=f"its variance explodes: {value.value:.2g} ± {value.error:.2g}")
         if not np.any(y) and np.any(against):
             return Candidate(name, note="0 on every path, while bumps are not: it does not see the step")
+        hidden = 0.0 if exact and abs(bias.value) <= 4.0 * bias.error else max(abs(bias.value), bias.error, floor)
     deviations = np.square(y - value.value)
     share = float(np.max(deviations)) / max(float(np.sum(deviations)), 1e-300)
     note = f"one path carries {share:.0%} of its variance" if share > _CARRIED else ""
-    return Candidate(name, value, bias, hidden, math.hypot(value.error * math.sqrt(y.size / plan.paths), hidden), exact and name == "likelihood", note)
+    return Candidate(name, value, bias, hidden, math.hypot(value.error * math.sqrt(y.size / plan.paths), hidden), exact, note)
 
 
 def _unseen(title: str, number: str, candidates: tuple[Candidate, ...], pilot: int) -> Choice:

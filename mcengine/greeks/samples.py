@@ -1,4 +1,4 @@
-"""Paths to estimate derivatives from: of a study's book, or of a contract under Q. Both give outcomes at other numbers and outcomes with derivatives."""
+"""Paths to estimate derivatives from, of a study's book or of a contract under Q: outcomes at other numbers, and outcomes with their derivatives."""
 
 from collections.abc import Iterable, Mapping
 from functools import cached_property

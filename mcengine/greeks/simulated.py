@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from mcengine._model import field_metadata, parameters, trainable
+from mcengine._model import field_metadata, parameters
 from mcengine._runtime import capped
 from mcengine._spelling import near
 from mcengine.engine import NotFiniteError, Study
 from mcengine.engine.checks import check_paths
 from mcengine.greeks.bumps import differences, outcomes_at, stencil
-from mcengine.greeks.choose import BUMPS, Candidate, Choice, Plan, choose
+from mcengine.greeks.choose import BUMPS, Candidate, Choice, Plan, choose, least_error
 from mcengine.greeks.figures import Derivable, standard
 from mcengine.greeks.samples import ContractPaths, StudyPaths
 from mcengine.greeks.strategy import default_names
@@ -174,7 +174,7 @@ def of_contract(
 
 def numbers_of(study: Study) -> list[str]:
     """What a study is differentiated by where nothing else is asked: shocks (delta), volatilities and variances (vega), correlations, the rate (rho),
-    intensities and probabilities, and every number of the rule that may be trained.
+    intensities and probabilities, and every number of the rules.
 
     Args:
         study: What is simulated.
@@ -183,7 +183,7 @@ def numbers_of(study: Study) -> list[str]:
     single = [name for name in known if np.ndim(known[name]) == 0 and known[name] is not None]
     whole = [name for name in single if name.startswith("market.") and not field_metadata(study, name).get("pathwise", True)]
     pairs = [name for name in single if name.startswith("market.correlation.")]
-    rule = [name for name in trainable(study) if name.startswith("policy.") and name in single]
+    rule = [name for name in single if name.startswith("policy.")]
     return list(dict.fromkeys([*(n for n in default_names(study) if n in single), *pairs, *whole, *rule]))
 
 
@@ -214,7 +214,7 @@ def _derivatives(
     for name in subject.names:
         for row in recall(partial(_by_number, subject, figures, name, plan)):
             choices.append(_choice_of(row))
-            values.append(None if row["value"] is None else Estimate(*row["value"]))
+            values.append(_estimate_of(row["value"]))
     order = sorted(range(len(choices)), key=lambda k: list(figures).index(choices[k].figure))
     return Derivatives(tuple(choices[k] for k in order), tuple(values[k] for k in order), plan.paths, plan.pilot)
 
@@ -234,7 +234,7 @@ def _run(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan, 
     """Each figure's derivative by the estimator taken, on paths of their own."""
     options = {"seed": plan.seed, "stream": "pilot"}
     taken = {choice.figure: choice for choice in choices if choice.taken}
-    samples: dict[str, Any] = {}
+    samples: dict[tuple[float, float], Any] = {}
 
     def sample(estimator: str) -> Any:
         at = (plan.width if estimator == "smoothed" else 0.0, 1.0 if estimator == "likelihood" else 0.0)
@@ -242,7 +242,8 @@ def _run(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan, 
             samples[at] = subject.moved(name, *at, plan.paths, 0, **options)
         return samples[at]
 
-    weights = {}
+    weights: dict[str, dict[int, float]] = {}
+    found, score = None, np.zeros(plan.paths)
     if any(choice.taken in BUMPS for choice in taken.values()):
         found = stencil(subject.model, name, subject.check)
         for title, choice in taken.items():
@@ -257,7 +258,7 @@ def _run(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan, 
             y = differences(figure, {k: columns[figure.outcome] for k, columns in bumped.items()}, weights[title])
         else:
             one = sample(choice.taken)
-            slope = one.slopes[figure.outcome]
+            slope, score = one.slopes[figure.outcome], one.score
             if choice.taken == "likelihood" and choice.chosen is not None and choice.chosen.exact:
                 slope = np.zeros_like(slope)
             y = figure.slopes(one.outcomes[figure.outcome], slope, one.score)
@@ -266,12 +267,17 @@ def _run(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan, 
             raise NotFiniteError(ids, f"in the derivative of {title} by {name}", plan.seed, "pilot")
         value = estimate.mean(y, subject.sampling)
         hidden = 0.0 if choice.chosen is None else choice.chosen.hidden
-        values[title] = Estimate(value.value, math.hypot(value.error, hidden), value.count, value.sampling)
+        error = max(value.error, least_error(choice.taken, figure, found, score))
+        values[title] = Estimate(value.value, math.hypot(error, hidden), value.count, value.sampling)
     return values
 
 
 def _as_row(value: Estimate | None) -> list[Any] | None:
-    return None if value is None else [value.value, value.error, value.count, value.sampling]
+    return None if value is None else [value.value, _finite(value.error), value.count, value.sampling]
+
+
+def _estimate_of(row: list[Any] | None) -> Estimate | None:
+    return None if row is None else Estimate(row[0], math.nan if row[1] is None else row[1], *row[2:])
 
 
 def _finite(x: float) -> float | None:
@@ -279,15 +285,11 @@ def _finite(x: float) -> float | None:
 
 
 def _choice_of(row: Mapping[str, Any]) -> Choice:
-    candidates = tuple(
-        Candidate(
-            **{
-                **c,
-                "value": None if c["value"] is None else Estimate(*c["value"]),
-                "bias": None if c["bias"] is None else Estimate(*c["bias"]),
-                "total": math.inf if c["total"] is None else c["total"],
-            }
-        )
-        for c in row["candidates"]
-    )
+    read = lambda c: {  # noqa: E731
+        **c,
+        "value": _estimate_of(c["value"]),
+        "bias": _estimate_of(c["bias"]),
+        "total": math.inf if c["total"] is None else c["total"],
+    }
+    candidates = tuple(Candidate(**read(c)) for c in row["candidates"])
     return Choice(**{key: value for key, value in row.items() if key not in ("candidates", "value")}, candidates=candidates)

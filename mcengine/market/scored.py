@@ -55,7 +55,8 @@ class ScoredMarket:
         shared, rows = normals[: market.n_shared], prepared.factor(states)
         y = [z + self.share * (jax.lax.stop_gradient(z) - z) for z in corr.correlate(rows, normals[market.n_shared :])]
         moved = prepared.step_by(states, row, shared, y, uniforms)
-        density, first = 0.0, market.rate.n_factors
+        density: Scalar = 0.0
+        first = market.rate.n_factors
         for name, asset in market.assets.items():
             first += asset.n_factors
             scale = asset.own_scale(prepared.own_row(name, states, row), states[name], moved[name]) if asset.n_factors else None
@@ -84,7 +85,8 @@ class ScoredMarket:
             side = jnp.where(up, probability, 1.0 - probability)
             total = total + jnp.log(jnp.where((probability > 0.0) & (side > 0.0), side, 1.0))
         if market.regimes is not None and len(market.regimes.names) > 1:
-            chances, n = self.prepared.transition, len(market.regimes.names)
+            n, chances = len(market.regimes.names), self.prepared.transition
+            assert chances is not None
             for i in range(n):
                 for j in range(n):
                     took = (before["regimes"] == float(i)) & (after["regimes"] == float(j))
@@ -100,4 +102,3 @@ def scored(prepared: Any, share: Scalar) -> Any:
         share: See ``ScoredMarket``.
     """
     return ScoredMarket(prepared, share) if isinstance(prepared, PreparedMarket) else prepared
-
