@@ -1,6 +1,6 @@
-"""Derivatives: of a put's price by autodiff, and of a whole hedged year by every market number, pathwise with their errors.
+"""Derivatives: of a put's price by autodiff, and of figures of a hedged outcome by market and rule, each by the estimator that a pilot found best.
 
-python experiments/greeks.py
+python experiments/greeks.py policy=cppi figures=[mean_return,breach_any_day]
 """
 
 import sys
@@ -26,12 +26,18 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     of_put = _of(put, study.market)
     print("\n".join(f"{name:>12} {of_put[name]:12.6f}" for name in sorted(of_put, key=lambda name: name != "price")), flush=True)
 
-    journal = _main.journal(config, folder, study, "greeks", names=str(config.names), paths=config.paths, devices=_main.devices())
-    table = greeks.study(study, config.names, paths=config.paths, seed=config.seed, journal=journal)
-    folder.write_table("greeks", table)
-    print(f"\nmean wealth after {float(study.years):g} y / starting wealth, derived by each number, {config.paths:,} paths, ± standard error\n")
-    print("\n".join(f"{name:>32} {value!s:>24}" for name, value in table["derivative"].items()), flush=True)
-    return {"put": of_put, "study": dict(table["derivative"])}, {}
+    _main.check_floor(study, config.floor)
+    settings = {key: configuration.number(config, key) for key in ("pilot", "width", "tolerance")}
+    kept = {key: str(config[key]) for key in ("names", "figures", "floor", *settings)}
+    journal = _main.journal(config, folder, study, "greeks", paths=config.paths, devices=_main.devices(), **kept)
+    asked = {"floor": config.floor, "paths": config.paths, "seed": config.seed, "journal": journal, **settings, "pilot": int(settings["pilot"])}
+    found = greeks.of_study(study, config.figures, config.names, **asked)
+    folder.write_table("greeks", found.table())
+    print(f"\nafter {float(study.years):g} y, {found}", flush=True)
+    by_figure: dict[str, dict[str, Any]] = {}
+    for choice, value in zip(found.choices, found.values, strict=True):
+        by_figure.setdefault(choice.figure, {})[choice.number] = value
+    return {"put": of_put, "study": by_figure}, {}
 
 
 def _of(put: Any, market: Any) -> dict[str, float]:

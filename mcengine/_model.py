@@ -296,6 +296,9 @@ def with_parameters(self: T, values: Mapping[str, Any]) -> T:
 
 
 def _recheck(self: Any) -> None:
+    if isinstance(self, Mapping):
+        for value in self.values():
+            _recheck(value)
     if not dataclasses.is_dataclass(self):
         return
     for _, value in _children(self):

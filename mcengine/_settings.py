@@ -71,6 +71,10 @@ class Settings(TypedDict):
     trace: int | list[int] | None
     stream: str
     names: list[str] | None
+    figures: list[str] | None
+    pilot: float
+    width: float
+    tolerance: float
     contract: PutOfGreeks
     control: str | None
     market: Market

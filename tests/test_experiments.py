@@ -84,10 +84,14 @@ def test_optimise(script, capsys):
 
 
 def test_greeks(script, capsys):
-    assert script("greeks", FAST) == 0
-    metrics = check_run(last_line(capsys.readouterr().out), tables=("greeks",))
+    names = ["market.equity.shock", "policy.cppi.multiplier"]
+    assert script("greeks", [*FAST, "policy=cppi", "figures=[mean_return,breach_any_day]", f"names=[{','.join(names)}]"]) == 0
+    out = capsys.readouterr().out
+    assert "not possible: a probability is of a step of the outcome" in out
+    metrics = check_run(last_line(out), tables=("greeks",))
     assert -1.0 < metrics["put"]["delta"] < 0.0
-    assert metrics["study"]["market.equity.shock"]["error"] > 0.0
+    assert list(metrics["study"]) == ["mean_return", "breach_any_day"]
+    assert all(metrics["study"][figure][name]["error"] > 0.0 for figure in metrics["study"] for name in names)
 
 
 REFUSED = [

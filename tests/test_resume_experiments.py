@@ -51,7 +51,7 @@ def metrics(folder):
 CASES = [
     ("hedge", ["policy=cppi"], checkpoint.OnDisk, "record", 3),
     ("optimise", ["policy=cppi"], Journal, "_write", 4),
-    pytest.param("greeks", ["policy=cppi"], Journal, "_write", 4, marks=pytest.mark.slow),
+    pytest.param("greeks", ["policy=cppi", "figures=[mean_return]"], Journal, "_write", 4, marks=pytest.mark.slow),
     pytest.param("study", FEWER, Journal, "_write", 4, marks=pytest.mark.slow),
 ]
 

@@ -91,14 +91,7 @@ class BatchGradient:
                 slopes, means = (jax.grad if reverse else jax.jacfwd)(of_block, has_aux=True)(values, ids)
                 return means, slopes
 
-            ids = program.local_ids(first, self.block * self.blocks)
-            if self.blocks == 1:
-                return program.mean_over_devices(differentiate(ids))
-            shares = Path(*(jnp.reshape(x, (self.blocks, self.block)) for x in ids))
-            one = Path(*(jnp.asarray(x)[: self.block] for x in ids))
-            zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(differentiate, one))
-            total, _ = jax.lax.scan(lambda total, ids: (jax.tree.map(jnp.add, total, differentiate(ids)), None), zero, shares)
-            return program.mean_over_devices(jax.tree.map(lambda x: x / self.blocks, total))
+            return program.mean_over_blocks(differentiate, first, self.block, self.blocks)
 
         def fn(values: Any, study: AbstractStudy, key: Any, first: Any, extra: Any) -> Any:
             return program.over_devices(on_device, self.devices, PartitionSpec())(values, study, key, first, extra)

@@ -14,6 +14,7 @@ from mcengine._model import Scalar
 from mcengine.engine.base import AbstractStudy
 from mcengine.engine.book import Book, BookState, Moved, Now
 from mcengine.market import AbstractSignal
+from mcengine.market.scored import LAW, scored
 from mcengine.noise import Path, draw_weighted, finish_density, start_density, stop_density
 from mcengine.pricing import Quote, prepared
 
@@ -51,12 +52,19 @@ def unrolled() -> int:
 
 
 class Simulation:
-    """A study made ready inside one traced program: all that does not depend on the path is computed once, here."""
+    """A study made ready inside one traced program: all that does not depend on the path is computed once, here.
 
-    def __init__(self, study: AbstractStudy) -> None:
+    Args:
+        study: What is simulated.
+        share: Where given, the market's density is an outcome (``market.scored``).
+    """
+
+    def __init__(self, study: AbstractStudy, share: Scalar | None = None) -> None:
         self.study = study
         self.calendar = study.calendar
         self.market = study.market.prepare(self.calendar)
+        if share is not None:
+            self.market = scored(self.market, share)
         self.dt = self.market.times[1] - self.market.times[0]
         self.signals = tied(study.books)
         # What contracts on several assets and on the rate are priced by; history has no law of either.
@@ -85,7 +93,7 @@ class Simulation:
             (states, _, books, density), records = jax.lax.scan(body, first, rows, unroll=unrolled())
         outcomes = {name: self.books[name].outcomes(book) for name, book in books.items()}
         outcomes["market"] = {f"price_{name}": quote.spot for name, quote in self.market.quotes(states, self.calendar.steps).items()}
-        outcomes["market"] |= finish_density(source, density)
+        outcomes["market"] |= finish_density(source, density) | {name: states[name] for name in (LAW,) if name in states}
         return (outcomes, first[:3], records) if trace else outcomes
 
     def rows(self) -> dict[str, Any]:

@@ -162,7 +162,7 @@ def _compiled(arguments: tuple[Any, ...], key: Any, block: int, devices: int) ->
 
             def one_path(high: Any, low: Any) -> Any:
                 source = noise.begin(key, Path(high, low), calendar.steps, prepared.n_factors)
-                return _follow(prepared, calendar, instruments, source)
+                return follow(prepared, calendar, instruments, source)[:2]
 
             return jax.vmap(one_path)(*program.local_ids(first, block))
 
@@ -222,8 +222,8 @@ def underlyings(instrument: Any) -> tuple[str, ...]:
     return tuple(instrument.assets) if hasattr(instrument, "assets") else (instrument.asset,)
 
 
-def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], source: Any) -> tuple[dict[str, Scalar], dict[str, Scalar]]:
-    """(discounted cash of each contract, last price of each asset) of one path."""
+def follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], source: Any) -> tuple[dict[str, Scalar], dict[str, Scalar], Any]:
+    """(discounted cash of each contract, last price of each asset, last states) of one path."""
 
     drawn_by_contracts = max(getattr(instrument, "n_uniforms", 0) for instrument in instruments.values())
 
@@ -246,4 +246,4 @@ def _follow(prepared: Any, calendar: Calendar, instruments: Mapping[str, Any], s
     carry = (states, inside, {name: jnp.zeros((), jnp.result_type(float)) for name in instruments})
     rows = prepared.rows | {"step": jnp.arange(calendar.steps), "discount": prepared.discounts[1 : calendar.steps + 1], "noise": source.rows}
     (states, _, total), _ = jax.lax.scan(body, carry, rows, unroll=unrolled())
-    return total, {name: quote.spot for name, quote in prepared.quotes(states, calendar.steps).items()}
+    return total, {name: quote.spot for name, quote in prepared.quotes(states, calendar.steps).items()}, states

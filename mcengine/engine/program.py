@@ -131,6 +131,18 @@ def mean_over_devices(tree: Any) -> Any:
     return jax.lax.pmean(tree, _DEVICES)
 
 
+def mean_over_blocks(fn: Callable[[Path], Any], first: jax.Array, block: int, blocks: int) -> Any:
+    """Mean over devices, and over ``blocks`` blocks of a device one after the other, of ``fn(ids)``, inside a program."""
+    ids = local_ids(first, block * blocks)
+    if blocks == 1:
+        return mean_over_devices(fn(ids))
+    shares = Path(*(jnp.reshape(x, (blocks, block)) for x in ids))
+    one = Path(*(jnp.asarray(x)[:block] for x in ids))
+    zero = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(fn, one))
+    total, _ = jax.lax.scan(lambda total, ids: (jax.tree.map(jnp.add, total, fn(ids)), None), zero, shares)
+    return mean_over_devices(jax.tree.map(lambda x: x / blocks, total))
+
+
 _cache: dict[Any, Compiled] = {}
 
 

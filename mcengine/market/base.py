@@ -151,6 +151,34 @@ class AbstractAsset(abc.ABC):
             raise ValueError("expected an asset whose steps take a log-return more (a row with a drift), got one without")
         return row._replace(drift=row.drift + move)
 
+    def own_scale(self, row: Any, before: Any, after: Any) -> Scalar | None:
+        """Standard deviation of a step's log-return given all it draws but the last of its normals, in which it is linear.
+
+        Where it is known the price has a density, and a score by every number that moves it (``market.scored``).
+
+        Args:
+            row: This step's row of the table, the regime's.
+            before: The asset's state at the start of the step.
+            after: That at its end.
+
+        Returns:
+            A number above 0; None where the asset does not say.
+        """
+        return None
+
+    def log_probability(self, row: Any, uniforms: tuple[Scalar, ...], dt: Scalar) -> Scalar:
+        """ln of the probability of what a step draws by whole numbers, as how many jumps come; its derivative is their score.
+
+        Args:
+            row: This step's row of the table.
+            uniforms: Those of the step [n_uniforms].
+            dt: Years of the step.
+
+        Returns:
+            Up to a constant; 0 where nothing is drawn so.
+        """
+        return 0.0
+
     def income(self, state: Any, row: Any, interest: Scalar) -> Scalar | None:
         """What a unit pays at the end of a step, over its price then; None where it is the dividend's.
 

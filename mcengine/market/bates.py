@@ -4,7 +4,7 @@ dS/S = (mu - q - lambda k) dt + sqrt(v) dW_S + (e^J - 1) dN,   dv = kappa (theta
 k = e^{m + s^2/2} - 1,   corr(dW_S, dW_v) = rho; jumps independent of both. The diffusion is Heston's QE-M step, the jumps are exact in law.
 """
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
@@ -108,6 +108,12 @@ class Bates(AbstractStandaloneAsset):
     def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...]) -> Scalar:
         jump = jumps.normal_sum(jumps.draw(uniforms[0], row.tails), self.jump_mean, self.jump_sd)
         return self.diffusion.step(state, row.diffusion._replace(drift=row.diffusion.drift + jump), normals)
+
+    def own_scale(self, row: _Row, before: Any, after: Any) -> Scalar:
+        return self.diffusion.own_scale(row.diffusion, before, after)
+
+    def log_probability(self, row: _Row, uniforms: tuple[Scalar, ...], dt: Scalar) -> Scalar:
+        return jumps.log_probability(jumps.draw(uniforms[0], row.tails).number, self.intensity * dt)
 
     def with_return(self, row: _Row, move: Scalar) -> _Row:
         return row._replace(diffusion=row.diffusion._replace(drift=row.diffusion.drift + move))

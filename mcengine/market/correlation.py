@@ -174,6 +174,14 @@ def correlate(rows: list[list[Scalar]], z: Sequence[Scalar]) -> list[Scalar]:
     return [_dot(row, z) for row in rows]
 
 
+def decorrelate(rows: list[list[Scalar]], y: Sequence[Scalar]) -> list[Scalar]:
+    """z with L z = y."""
+    z: list[Scalar] = []
+    for row, value in zip(rows, y, strict=True):
+        z.append((value - _dot(row[:-1], z)) / row[-1])
+    return z
+
+
 def _is_zero(x: Scalar) -> bool:
     """Whether a number is 0 whatever the parameters: a Python one, part of the program."""
     return isinstance(x, float) and x == 0.0

@@ -1,6 +1,6 @@
 """A market on a calendar: tables by step, the Cholesky factor, and one step of everything that moves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -35,7 +35,7 @@ class PreparedMarket:
         self._at = self.times[: calendar.steps]
         self._ends = (self.discounts[:-1][: calendar.steps], self.discounts[1:][: calendar.steps])
         self._switches = market.regimes is not None and len(market.regimes.names) > 1
-        self._transition = market.regimes.transition(self._dt[0]) if market.regimes is not None else None
+        self.transition = market.regimes.transition(self._dt[0]) if market.regimes is not None else None
         self.rows = {
             "assets": {name: asset.table_in(market, self._at, self._dt, self._ends) for name, asset in market.assets.items()},
             # What cash earns over the step, and what one unit of each asset pays out of its value at the end.
@@ -53,7 +53,7 @@ class PreparedMarket:
         moved = on_dates.names(market.events)
         self._events = {name: on_dates.variance_by_date(market.events, name, self.times, self._dt) for name in moved}
         self._sides = {name: on_dates.two_sided(market.events, name, self._dt) for name in moved}
-        self._ahead = {name: asset.law_ahead(market, name, self._transition, self._dt[0], calendar.dates) for name, asset in market.assets.items()}
+        self._ahead = {name: asset.law_ahead(market, name, self.transition, self._dt[0], calendar.dates) for name, asset in market.assets.items()}
         self._exposure = {name: market.rate_exposure(name) for name in market.assets} if market.rate.n_factors else {}
         self._factor = self._factors()
 
@@ -142,9 +142,41 @@ class PreparedMarket:
             normals: Independent standard normals [n_factors].
             uniforms: Independent uniforms on (0, 1) [n_uniforms].
         """
+        z = corr.correlate(self.factor(states), normals[self.market.n_shared :])
+        return self.step_by(states, row, normals[: self.market.n_shared], z, uniforms)
+
+    def factor(self, states: dict[str, Any]) -> list[list[Scalar]]:
+        """Rows of the Cholesky factor that is in force.
+
+        Args:
+            states: The market's states by name.
+        """
+        return _pick(self._factor, states.get("regimes"))
+
+    def own_row(self, name: str, states: dict[str, Any], row: Any) -> Any:
+        """An asset's row of the regime in force.
+
+        Args:
+            name: The asset.
+            states: The market's states by name.
+            row: This step's row of ``rows``.
+        """
+        return _pick(row["assets"][name], states.get("regimes"))
+
+    def step_by(
+        self, states: dict[str, Any], row: Any, normals: Sequence[Scalar], z: Sequence[Scalar], uniforms: tuple[Scalar, ...] = ()
+    ) -> dict[str, Any]:
+        """States a step later, by normals that are correlated already.
+
+        Args:
+            states: The market's states by name.
+            row: This step's row of ``rows``.
+            normals: Those of the regimes and the events, correlated with none [n_shared].
+            z: Those of the rate and the assets, correlated.
+            uniforms: Independent uniforms on (0, 1) [n_uniforms].
+        """
         market, regime = self.market, states.get("regimes")
         shared, drawn = market.n_shared, 0
-        z = corr.correlate(_pick(self._factor, regime), normals[shared:])
         new: dict[str, Any] = {}
         if market.events:
             up, news = normals[shared - 2] < row["side"], normals[shared - 1]
@@ -152,7 +184,7 @@ class PreparedMarket:
         if first:
             new["rate"] = short_rate.step(states["rate"], row["rate"], tuple(z[:first]))
         for name, asset in market.assets.items():
-            own = _pick(row["assets"][name], regime)
+            own = self.own_row(name, states, row)
             if market.events and name in row["events"]:
                 own = self._moved(name, own, on_dates.jump(row["events"][name], up, news))
             if market.measure == "Q" and market.rate.n_factors and asset.takes_interest:
@@ -161,7 +193,7 @@ class PreparedMarket:
             new[name] = asset.step_in(states[name], own, tuple(z[first:last]), tuple(uniforms[drawn:taken]), states, new)
             first, drawn = last, taken
         if market.regimes is not None:
-            new["regimes"] = chain.draw(self._transition, regime, normals[0]) if self._switches else regime
+            new["regimes"] = chain.draw(self.transition, regime, normals[0]) if self._switches else regime
         return new
 
     def settle(self, before: dict[str, Any], after: dict[str, Any], row: Any) -> Any:

@@ -59,6 +59,9 @@ class GBM(AbstractStandaloneAsset):
     def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> Scalar:
         return state * jnp.exp(row.drift + row.scale * normals[0])
 
+    def own_scale(self, row: _Row, before: Scalar, after: Scalar) -> Scalar:
+        return row.scale
+
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
         return state, self.sigma**2
 

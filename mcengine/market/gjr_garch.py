@@ -131,6 +131,9 @@ class GJRGARCH(AbstractStandaloneAsset):
         following = (1.0 - self.persistence) * self.theta / self.days + h * (weight * move * move + self.beta)
         return _State(state.spot * jnp.exp(row.drift - 0.5 * h + _root(h) * innovation), following)
 
+    def own_scale(self, row: _Row, before: _State, after: _State) -> Scalar | None:
+        return _root(before.variance) if self.degrees is None else None
+
     def observe(self, state: _State) -> tuple[Scalar, Scalar]:
         return state.spot, state.variance * self.days
 

@@ -113,6 +113,9 @@ class Heston(AbstractStandaloneAsset):
         step = row.drift + constant + row.k2 * innovation + noise
         return _State(state.spot * jnp.exp(step), following)
 
+    def own_scale(self, row: _Row, before: _State, after: _State) -> Scalar:
+        return jnp.sqrt(jnp.maximum(row.k34 * (before.variance + after.variance), _TINY**2))
+
     def observe(self, state: _State) -> tuple[Scalar, Scalar]:
         return state.spot, state.variance
 

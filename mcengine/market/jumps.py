@@ -84,6 +84,11 @@ def draw(uniform: Scalar, tails: Tails) -> Drawn:
     return Drawn(number, root, (uniform - low) * scale)
 
 
+def log_probability(number: Scalar, mean: Scalar) -> Scalar:
+    """ln P(N = number) of N Poisson with ``mean``, but for ln N!: its derivative, N / mean - 1 by the mean, is the score. A mean of 0 has none."""
+    return number * jnp.log(jnp.where(mean > 0.0, mean, 1.0)) - mean
+
+
 def lognormal_excess(mean: Scalar, deviation: Scalar) -> Scalar:
     """E[e^J] - 1 of J normal."""
     return jnp.expm1(mean + 0.5 * deviation**2)

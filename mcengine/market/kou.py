@@ -110,6 +110,12 @@ class Kou(AbstractStandaloneAsset):
         jump = self.down_mean * jnp.log(falls) - self.up_mean * jnp.log(rises)
         return state * jnp.exp(row.drift + row.scale * normals[0] + jump)
 
+    def own_scale(self, row: _Row, before: Scalar, after: Scalar) -> Scalar:
+        return row.scale
+
+    def log_probability(self, row: _Row, uniforms: tuple[Scalar, ...], dt: Scalar) -> Scalar:
+        return jumps.log_probability(jumps.draw(uniforms[0], row.tails).number, self.intensity * dt)
+
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
         return state, self.sigma**2
 

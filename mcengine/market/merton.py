@@ -94,6 +94,12 @@ class Merton(AbstractStandaloneAsset):
         jump = jumps.normal_sum(jumps.draw(uniforms[0], row.tails), self.jump_mean, self.jump_sd)
         return state * jnp.exp(row.drift + row.scale * normals[0] + jump)
 
+    def own_scale(self, row: _Row, before: Scalar, after: Scalar) -> Scalar:
+        return row.scale
+
+    def log_probability(self, row: _Row, uniforms: tuple[Scalar, ...], dt: Scalar) -> Scalar:
+        return jumps.log_probability(jumps.draw(uniforms[0], row.tails).number, self.intensity * dt)
+
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
         return state, self.sigma**2
 

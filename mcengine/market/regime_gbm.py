@@ -89,6 +89,9 @@ class RegimeGBM(AbstractAsset):
     ) -> Scalar:
         return state * jnp.exp(row.drift + row.scale * normals[0])
 
+    def own_scale(self, row: _Row, before: Scalar, after: Scalar) -> Scalar:
+        return row.scale
+
     def observe_in(self, state: Scalar, market: Any, states: Mapping[str, Any]) -> tuple[Scalar, Scalar]:
         """(spot, variance a year of the regime in force)."""
         return state, ByRegime(tuple(sigma**2 for sigma in market.regimes.numbers(self.sigma, "sigma"))).pick(states["regimes"])

@@ -68,6 +68,9 @@ class Schwartz(AbstractStandaloneAsset):
     def step(self, state: Scalar, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...] = ()) -> Scalar:
         return row.decay * state + row.drift + row.scale * normals[0]
 
+    def own_scale(self, row: _Row, before: Scalar, after: Scalar) -> Scalar:
+        return row.scale
+
     def observe(self, state: Scalar) -> tuple[Scalar, Scalar]:
         return jnp.exp(state), self.sigma**2
 
