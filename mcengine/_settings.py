@@ -14,7 +14,7 @@ from mcengine.instrument.base import AbstractContract
 from mcengine.ledger import AbstractCost
 from mcengine.market import Market, Scenario, Stress
 from mcengine.noise import Counter
-from mcengine.objective import FloorProtection
+from mcengine.objective import Wish
 from mcengine.optimise import fit
 from mcengine.policy import AbstractStage
 from mcengine.variance_reduction import reduce
@@ -78,7 +78,7 @@ class Settings(TypedDict):
     noise: Counter
     policy: AbstractStage
     policies: Mapping[str, AbstractStage]
-    objective: FloorProtection
+    objective: Wish
     instrument: AbstractContract
     workload: Mapping[str, Workload]
     peers: str | list[str]
@@ -95,7 +95,7 @@ def _options(call: Callable[..., Any], *fixed: str) -> dict[str, Any]:
 
 GROUPS: dict[str, dict[str, Any]] = {
     "engine": _options(run, "study", "paths", "seed", "stream", "first", "figures", "folder", "resume", "until", "seconds"),
-    "optimise": _options(fit, "study", "objective", "seed", "journal"),
+    "optimise": _options(fit, "study", "wish", "benchmark", "also", "seed", "journal"),
     "variance_reduction": _options(reduce, "study", "figures", "floor", "book", "seed"),
 }
 GROUPS["engine"] |= {"platform": str | None, "hosts": TypedDict("Hosts", _options(hosts.start)) | None}  # type: ignore[operator]

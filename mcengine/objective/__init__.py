@@ -1,7 +1,9 @@
 """Outcomes to Estimates."""
 
 from mcengine.objective import figure
-from mcengine.objective.protection import FloorProtection
+from mcengine.objective.measure import Measure
+from mcengine.objective.measures import NAMES, Setting, measure
 from mcengine.objective.table import binding, figures, table
+from mcengine.objective.wish import Constraint, Wish, floor_protection
 
-__all__ = ["FloorProtection", "binding", "figure", "figures", "table"]
+__all__ = ["NAMES", "Constraint", "Measure", "Setting", "Wish", "binding", "figure", "figures", "floor_protection", "measure", "table"]

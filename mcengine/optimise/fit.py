@@ -1,218 +1,116 @@
-"""Fitting the numbers of a rule with optax under a constraint.
-
-Each trainable number x is moved through an unconstrained u that keeps it in its range: x = low + (x_0 - low) e^u for a number with a
-lower bound, x_0 + u max(|x_0|, 1) for a free one. Adam descends the smooth program's loss; the price of the constraint follows
-lambda <- lambda exp(rate (breach / limit - 1)), so it rises while the constraint is broken. The result is the mean of the last quarter's
-iterates, pulled back towards the start until the hard constraint holds on paths that the fit has not seen (stream ``validate``).
-"""
+"""``fit``: the numbers of a rule that meet a wish."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import astuple, dataclass
-from functools import cache, partial
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
-import optax
 from tqdm import tqdm
 
-from mcengine._model import field_metadata, parameters, replace, trainable, with_parameters
+from mcengine._model import parameters, with_parameters
 from mcengine._runtime import capped
-from mcengine._spelling import near
-from mcengine.engine import BatchGradient, Study
-from mcengine.noise import make_key
+from mcengine.engine import Study
+from mcengine.objective import Wish
+from mcengine.optimise import few, many
+from mcengine.optimise.answer import Fit, Term
+from mcengine.optimise.numbers import chosen_names
+from mcengine.optimise.problem import Problem, verdict
 from mcengine.statistics import Estimate
 
-_PULL_BACK = np.linspace(1.0, 0.0, 11)
-"""Shares of the way from the start to the optimiser's end that are tried until the constraint holds."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A fitted study, and what happened on the way.
-
-    Args:
-        study: With the fitted numbers.
-        before: The study it started from.
-        names: Of the fitted numbers.
-        rows: Of each step loss, what is maximised, what is constrained, price and every fitted number.
-        chosen: Share of the way from the start to the optimiser's end.
-        value: What is maximised, on the validation paths.
-        constraint: What is limited, on the validation paths.
-        limit: Of the constraint.
-        timings: Seconds, by name.
-    """
-
-    study: Study
-    before: Study
-    names: tuple[str, ...]
-    rows: list[dict[str, float]]
-    chosen: float
-    value: Estimate
-    constraint: Estimate
-    limit: float
-    timings: dict[str, float]
-
-    @property
-    def feasible(self) -> bool:
-        """Whether the constraint holds on the validation paths, one standard error included."""
-        return self.constraint.value + self.constraint.error <= self.limit
-
-    @property
-    def history(self) -> Any:
-        """A pandas table, one row a step: loss, what is maximised and constrained by their keys, price, and every fitted number."""
-        import pandas as pd
-
-        return pd.DataFrame(self.rows).set_index("step")
-
-    def table(self) -> Any:
-        """Every fitted number before and after (pandas)."""
-        import pandas as pd
-
-        old, new = ({n: parameters(study)[n] for n in self.names} for study in (self.before, self.study))
-        return pd.DataFrame({"before": _one_by_one(old), "after": _one_by_one(new)})
-
-
-def default_names(study: Study) -> list[str]:
-    """Numbers of the policy that a fit moves by default: not terms, and not at the end of their range (a tolerance of 0 means no band).
-
-    Args:
-        study: Whose policy is to be fitted.
-
-    Returns:
-        Dotted names.
-    """
-    names = []
-    for name in trainable(study):
-        if name.startswith("policy."):
-            low = _low(study, name)
-            if low is None or np.all(parameters(study)[name] > low):
-                names.append(name)
-    return names
+FEW = 16
+"""Most numbers that are searched with all their derivatives along each path; more go down a gradient on fresh paths."""
+SEARCH_PATHS, DESCENT_PATHS = 16_384, 8_192
+METHODS = ("auto", "sqp", "adam")
 
 
 def fit(
     study: Study,
-    objective: Any,
+    wish: Wish,
     *,
-    steps: int = 200,
-    paths: int = 8192,
-    learning_rate: float = 0.05,
-    price: float = 1.0,
-    price_rate: float = 0.05,
+    method: str = "auto",
+    paths: int | None = None,
+    validation_paths: int = 131_072,
     train: Iterable[str] | None = None,
+    benchmark: Any = None,
+    also: Mapping[str, Study] | None = None,
     width: float = 0.002,
-    validation_paths: int = 65_536,
+    starts: int = 1,
+    evaluations: int = 60,
+    check: bool = False,
+    steps: int = 200,
+    learning_rate: float = 0.05,
+    price_rate: float = 0.05,
     seed: int = 0,
     journal: Callable[[Callable[[], Any]], Any] | None = None,
     progress: bool | None = None,
 ) -> Fit:
-    """Fit the numbers of a rule to an objective under its constraint.
+    """Fit the numbers of a rule to a wish.
 
     Args:
         study: Of one policy.
-        objective: What is maximised and limited, such as ``FloorProtection``.
-        steps: Of the optimiser.
-        paths: Of each step.
-        learning_rate: Of Adam, in the unconstrained numbers.
-        price: At the start, of the constraint: return for one unit of probability.
-        price_rate: By which the price grows in a step, for a breach of twice its limit.
-        train: Dotted names of the numbers that move; None for ``default_names``.
-        width: Smooths the rule's gates, as a fraction of wealth.
-        validation_paths: On which the hard constraint is checked.
+        wish: What is to be best, and what must hold.
+        method: "sqp" for up to ``FEW`` numbers, "adam" for more; "auto" for the one that fits.
+        paths: Of the search: fixed ones, or fresh ones in each step; None for ``SEARCH_PATHS`` or ``DESCENT_PATHS``.
+        validation_paths: Unseen ones that say whether the wish holds.
+        train: Dotted names of the numbers that move; None for ``default_names``. The rule's floor moves where it is named.
+        benchmark: Policy for figures that compare with one.
+        also: Other studies of the same rule by name, in which the constraints must hold too.
+        width: Smooths the rule's gates in the search, as a fraction of wealth.
+        starts: Searches by sqp, from the numbers as they are and from others drawn about them.
+        evaluations: Most of a search.
+        check: Whether to search on from the answer without derivatives, on the hard rule.
+        steps: Of a descent.
+        learning_rate: Of its Adam at the start, in the unconstrained numbers.
+        price_rate: By which the logarithm of a price moves in a step, at most three times that.
         seed: Of the random numbers.
-        journal: An ``engine.Journal`` that keeps every gradient and validation, so that a fit that was killed goes on with the same bits.
+        journal: An ``engine.Journal`` that keeps every evaluation and verdict, so that a fit that was killed goes on with the same bits.
         progress: Whether to show a bar; None for on a terminal only.
 
     Raises:
-        ValueError: For unknown names, or where nothing can move.
+        ValueError: For unknown names, where nothing can move, or for a wish that cannot be told to hold.
+
+    Example:
+        >>> import mcengine as mc
+        >>> market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2, drift=0.07)}, rate=0.02)
+        >>> study = mc.Study(market, mc.policy.chain(mc.policy.Mix(equity=1.0), mc.policy.Cppi(floor=0.9)), steps=12)
+        >>> fit = mc.optimise.fit(study, mc.objective.Wish("mean_return", {"breach": {"most": 0.01}}), paths=1024, validation_paths=16_384)
+        >>> fit.feasible, fit.terms[0].binds
+        (True, True)
     """
     started = time.perf_counter()
-    for name, value in (("steps", steps), ("paths", paths), ("validation_paths", validation_paths)):
+    if method not in METHODS:
+        raise ValueError(f"optimise.method: expected one of {', '.join(METHODS)}, got {method!r}")
+    counts = {"paths": SEARCH_PATHS if paths is None else paths, "validation_paths": validation_paths}
+    for name, value in (counts | {"starts": starts, "evaluations": evaluations, "steps": steps}).items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"optimise.{name}: expected a whole number of at least 1, got {value!r}")
-    steps, paths = capped(steps, 4), capped(paths, 512)
-    if len(study.books) != 1:
-        raise ValueError(f"fit: expected a study of one policy, got {', '.join(study.books)}")
-    book = next(iter(study.books))
-    names = tuple(default_names(study) if train is None else train)
-    known = parameters(study)
-    for name in names:
-        if name not in known:
-            raise ValueError(f"train: unknown parameter {name!r}{near(name, trainable(study))}")
-    if not names:
-        raise ValueError("train: expected at least one number that may move, got none; name one")
-    smooth = replace(study, width=width)
-    start = {name: np.asarray(known[name], np.float64) for name in names}
-    lows = {name: _low(study, name) for name in names}
-
-    def loss(outcomes: Any, extra: Any) -> Any:
-        return extra["objective"].loss(outcomes[book], extra["price"])
-
-    extra = {"objective": objective, "price": price}
-
-    @cache
-    def program() -> BatchGradient:  # a fit whose journal has every step compiles nothing
-        return BatchGradient(smooth, loss, names, extra=extra, label=("fit", book), batch=paths)
-
-    def differentiate(values: Mapping[str, Any], step: int) -> tuple[float, dict[str, float], dict[str, Any]]:
-        value, more, gradient = found = program()(values, smooth, key, step, extra)
-        program().check(found, values, smooth, step, seed=seed, stream="train")
-        # Numbers that a journal can keep: float32 in float64 and back is the same.
-        return float(value), {k: float(x) for k, x in more.items()}, {k: np.asarray(x, np.float64).tolist() for k, x in gradient.items()}
-
-    optimiser = optax.adam(learning_rate)
-    moved = {name: jnp.zeros(np.shape(start[name])) for name in names}
-    state = optimiser.init(moved)
-    key, limit = make_key(seed, "train"), objective.limit
+    names = chosen_names(study, train)
+    numbers = sum(np.size(parameters(study)[name]) for name in names)
+    if method == "sqp" and numbers > FEW:
+        raise ValueError(f"optimise.method: expected adam for {numbers} numbers, for sqp takes {FEW} at most, got 'sqp'")
+    descends = method == "adam" or numbers > FEW
+    paths = paths or (DESCENT_PATHS if descends else SEARCH_PATHS)
+    problem = Problem(study, wish, names, capped(paths, 512), validation_paths, seed, width, benchmark, dict(also or {}))
     recall = journal or (lambda compute: compute())
-    rows: list[dict[str, float]] = []
-    trail: list[dict[str, Any]] = []
-    for step in tqdm(range(steps), desc="fit", unit="step", disable=None if progress is None else not progress, leave=False):
-        values = {name: _value(np.asarray(moved[name], np.float64), start[name], lows[name]) for name in names}
-        extra["price"] = price
-        value, more, gradient = recall(partial(differentiate, values, step))
-        chained = {name: jnp.asarray(gradient[name], jnp.result_type(float)) * _slope(values[name], start[name], lows[name]) for name in names}
-        updates, state = optimiser.update(chained, state)
-        moved = optax.apply_updates(moved, updates)
-        parts = {name: float(more[name]) for name in (objective.maximised, objective.constrained, *more)}
-        rows.append({"step": step, "loss": float(value), **parts, "price": price, **_one_by_one(values)})
-        trail.append({name: np.asarray(moved[name], np.float64) for name in names})
-        price = float(np.clip(price * np.exp(price_rate * np.clip(parts[objective.constrained] / limit - 1.0, -1.0, 3.0)), 1e-4, 1e4))
+    with tqdm(desc="fit", unit="run", disable=None if progress is None else not progress, leave=False) as bar:
 
-    def validate(after: Study) -> list[tuple[Any, ...]]:
-        result = after.run(validation_paths, seed=seed, stream="validate", progress=False)
-        return [astuple(result.estimate(figure)) for figure in (objective.value(book), objective.constraint(book))]
+        def tell(words: str) -> None:
+            bar.set_postfix_str(words)
+            bar.update()
 
-    tail = trail[-max(1, steps // 4) :]
-    end = {name: np.mean([t[name] for t in tail], axis=0) for name in names}
-    for share in _PULL_BACK:
-        after = with_parameters(study, {name: _value(share * end[name], start[name], lows[name]) for name in names})
-        gain, breach_hard = (Estimate(*fields) for fields in recall(partial(validate, after)))
-        if breach_hard.value + breach_hard.error <= limit:
-            break
-    timings = {"compile_seconds": program().compiled.seconds if program.cache_info().currsize else 0.0, "seconds": time.perf_counter() - started}
-    return Fit(after, study, names, rows, float(share), gain, breach_hard, limit, timings)
-
-
-def _low(study: Study, name: str) -> float | None:
-    bounds: Mapping[str, float] = field_metadata(study, name).get("bounds", {})
-    return bounds.get("above", bounds.get("low"))
-
-
-def _value(u: Any, start: Any, low: float | None) -> Any:
-    return start + u * np.maximum(np.abs(start), 1.0) if low is None else low + (start - low) * np.exp(u)
-
-
-def _slope(value: Any, start: Any, low: float | None) -> Any:
-    return np.maximum(np.abs(start), 1.0) if low is None else value - low
-
-
-def _one_by_one(values: Mapping[str, Any]) -> dict[str, float]:
-    """Numbers by name, those of an array with their places: ``first[0,2]``."""
-    out = {}
-    for name, value in values.items():
-        for place, x in np.ndenumerate(np.asarray(value)):
-            out[name + (f"[{','.join(map(str, place))}]" if place else "")] = float(x)
-    return out
+        if descends:
+            rates = {"learning_rate": learning_rate, "price_rate": price_rate}
+            found = many.descend(problem, recall, steps=capped(steps, 4), **rates, tell=tell)
+        else:
+            found = few.search(problem, recall, starts=starts, evaluations=evaluations, check=check, tell=tell)
+    judged = found.judged
+    terms = tuple(
+        Term(one, verdict(fields), float(price * per))
+        for one, fields, price, per in zip(problem.conditions, judged["verdicts"], found.prices, judged["per_limit"], strict=True)
+    )
+    floor_price = float(found.prices @ judged["per_floor"]) if terms else 0.0
+    timings = {"seconds": time.perf_counter() - started}
+    checked = None if found.checked is None else found.checked[0]
+    after = with_parameters(study, found.values)
+    goal = Estimate(*judged["goal"])
+    return Fit(after, study, names, wish, found.rows, goal, terms, floor_price, found.ended, tuple(found.idle), checked, timings)
