@@ -35,6 +35,13 @@ class PutOfGreeks(TypedDict):
     expiry: float
 
 
+class Frontier(TypedDict):
+    """Of experiments/optimise.py: a constraint of the wish, or its floor, and limits of it."""
+
+    constraint: str | None
+    levels: list[float]
+
+
 class Workload(TypedDict, total=False):
     """One of experiments/benchmark.py."""
 
@@ -79,6 +86,9 @@ class Settings(TypedDict):
     policy: AbstractStage
     policies: Mapping[str, AbstractStage]
     objective: Wish
+    benchmark: AbstractStage
+    also: list[str]
+    frontier: Frontier
     instrument: AbstractContract
     workload: Mapping[str, Workload]
     peers: str | list[str]
@@ -113,7 +123,7 @@ GROUPS["data"] = {"file": str | None, **_options(read, "data", "start", "end", "
 
 NEEDED = {
     "engine": ("hosts", "platform"),
-    "optimise": ("paths",),
+    "optimise": ("method",),
     "variance_reduction": ("method",),
     "data": ("file",),
     "quotes": ("model", "file"),

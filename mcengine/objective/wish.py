@@ -125,6 +125,11 @@ class Wish:
             object.__setattr__(self, "band", tuple(float(x) for x in self.band))
         _check_consistent(self.constraints)
 
+    def __str__(self) -> str:
+        limits = [f"{one.name} {'at most' if one.sign < 0.0 else 'at least'} {one.limit:g}" for one in self.constraints]
+        kept = f" with {', '.join(limits)}" if limits else ""
+        return f"{'highest' if self.sign > 0.0 else 'lowest'} {self.goal_name}{kept}, floor {self.floor:g}"
+
     @property
     def goal_name(self) -> str:
         """Of the figure."""

@@ -59,6 +59,7 @@ class Fit:
         ended: "optimal", "infeasible", "standstill" or "evaluations"; of a descent "steps".
         idle: Numbers whose gradient was exactly zero.
         checked: By how much a search without derivatives found the goal better; None where none was asked.
+        paths: Of each evaluation or step.
         timings: Seconds, by name.
     """
 
@@ -73,6 +74,7 @@ class Fit:
     ended: str
     idle: tuple[str, ...] = ()
     checked: float | None = None
+    paths: int = 0
     timings: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -145,7 +147,7 @@ class Fit:
     def _search(self) -> list[str]:
         broken = [term for term in self.terms if not term.verdict.holds]
         lines = []
-        if self.ended == "infeasible":
+        if self.ended == "infeasible" and broken:
             names = ", ".join(f"{t.name} (by {_number(-t.margin, metric(t.condition.measure.key))})" for t in broken if t.margin < 0.0)
             lines.append(f"cannot be met by these numbers under these assumptions; nearest point: broken are {names or 'none on unseen paths'}")
         elif self.ended == "standstill":

@@ -18,6 +18,12 @@ from mcengine.statistics import Estimate, Sampling
 from mcengine.statistics.clopper_pearson import most_hits, upper_bound
 
 
+CLOSE = 1e-4
+"""A gap below which a search is at its limit."""
+ROUNDING = 1e-6
+"""In single precision, by which a figure that is the same on every path may miss its limit."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What unseen paths say of a constraint.
@@ -81,30 +87,58 @@ class Condition:
         """a: the share of paths below F that a probability aims at."""
         return self._aim(self.limit)
 
-    def gap(self, own: Own, benchmark: Own, sampling: Sampling) -> float:
+    @property
+    def neutral(self) -> float:
+        """The correction that corrects nothing."""
+        return 1.0 if self.measure.how == "probability" else 0.0
+
+    def corrected(self, before: float, verdict: "Verdict", gap: float) -> float:
+        """The correction of the next search, by which this point would have seemed to the last one what it was to the judge.
+
+        Of a probability a factor of its level, for wealth that hugs the floor has a quantile there that tells nothing of the share beyond; it is let
+        be where the search was not at its limit. Of any other figure what is added to its gap.
+
+        Args:
+            before: Of the last search.
+            verdict: Of the judge.
+            gap: Of the last search where it ended, corrected.
+        """
+        if self.measure.how != "probability":
+            return before + verdict.gap - gap
+        below = self.constraint.sign < 0.0
+        share, aim = (verdict.estimate.value, self.level) if below else (1.0 - verdict.estimate.value, 1.0 - self.level)
+        if gap > CLOSE and share <= aim:
+            return before
+        return before * float(np.clip(aim / max(share, 0.5 / self.judged), 0.5, 2.0))
+
+    def gap(self, own: Own, benchmark: Own, sampling: Sampling, correction: float | None = None) -> float:
         """By how much the condition is met, not negative where it is.
 
         Args:
             own: Outcomes of the book [paths].
             benchmark: Of the benchmark.
             sampling: Dependence between these paths.
+            correction: Of a judge; None for none.
         """
+        correction = self.neutral if correction is None else correction
         if self.measure.how == "probability":
-            return -self.constraint.sign * (self.aimed.sampled(own, benchmark, sampling).value - self.measure.level)
+            return -self.constraint.sign * (self.aimed(correction).sampled(own, benchmark, sampling).value - self.measure.level)
         found = self.measure.sampled(own, benchmark, sampling)
         there = math.sqrt(len(own[self.measure.needs[0]]) / self.judged)
-        return (self.constraint.sign * (found.value - self.limit) - (_errors(self.confidence, found) + 1.0) * there * found.error) / self.unit
+        margin = (_errors(self.confidence, found) + 1.0) * there * found.error
+        return (self.constraint.sign * (found.value - self.limit) - margin) / self.unit + correction
 
-    def slope(self, own: Own, benchmark: Own, tangents: Own) -> np.ndarray:
+    def slope(self, own: Own, benchmark: Own, tangents: Own, correction: float) -> np.ndarray:
         """Derivative of the gap, its error held [numbers].
 
         Args:
             own: Outcomes of the book [paths].
             benchmark: Of the benchmark.
             tangents: Of the book's outcomes [paths, numbers].
+            correction: Of a judge.
         """
         if self.measure.how == "probability":
-            return -self.constraint.sign * self.aimed.slope(own, benchmark, tangents)
+            return -self.constraint.sign * self.aimed(correction).slope(own, benchmark, tangents)
         return self.constraint.sign * self.measure.slope(own, benchmark, tangents) / self.unit
 
     @property
@@ -151,9 +185,9 @@ class Condition:
             n = len(own[self.measure.needs[0]])
             hits = round(found.value * n)
             bound = upper_bound(hits, n, self.confidence) if sign < 0.0 else 1.0 - upper_bound(n - hits, n, self.confidence)
-        else:
-            bound = found.value - sign * _errors(self.confidence, found) * found.error
-        return Verdict(found, bool(sign * (bound - self.limit) >= 0.0), bound, self.gap(own, benchmark, sampling))
+            return Verdict(found, bool(sign * (bound - self.limit) >= 0.0), bound, self.gap(own, benchmark, sampling))
+        bound = found.value - sign * _errors(self.confidence, found) * found.error
+        return Verdict(found, bool(sign * (bound - self.limit) >= -ROUNDING * self.unit), bound, self.gap(own, benchmark, sampling))
 
     def per_limit(self, own: Own, benchmark: Own) -> float:
         """By how much the gap falls for one unit more of protection asked: 1 / unit, for a probability the slope of its quantile.
@@ -171,10 +205,15 @@ class Condition:
         aimed = (self._aim(self.limit + step) - self._aim(self.limit - step)) / (2.0 * step)
         return float(high - low) / (2.0 * apart) * aimed
 
-    @cached_property
-    def aimed(self) -> Measure:
-        """The quantile that stands for a probability."""
-        return replace(self.measure, how="quantile", level=self.level, factor=1.0)
+    def aimed(self, correction: float) -> Measure:
+        """The quantile that stands for a probability.
+
+        Args:
+            correction: Of a judge.
+        """
+        below = self.constraint.sign < 0.0
+        level = self.level * correction if below else 1.0 - (1.0 - self.level) * correction
+        return replace(self.measure, how="quantile", level=float(np.clip(level, 1e-9, 1.0 - 1e-9)), factor=1.0)
 
     def _aim(self, limit: float) -> float:
         below = self.constraint.sign < 0.0

@@ -1,7 +1,7 @@
 """Few numbers, any constraints: search fixed paths, judge on unseen ones, correct what the search took for true, search again.
 
-The search knows each condition's gap c on few, smooth, fixed paths; the judge finds c_j of the hard rule on more. The next search takes c + (c_j - c) for
-the gap, the difference as it was where it was judged. What a judge accepts is kept, and the best of these is the answer.
+The search knows each condition's gap on few, smooth, fixed paths; the judge finds it for the hard rule on more. The next search corrects what it sees by
+how the two differed where it was judged (``Condition.corrected``). What a judge accepts is kept, and the best of these is the answer.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from scipy.optimize import minimize
 
 from mcengine.optimise import sqp
 from mcengine.optimise.numbers import one_by_one
-from mcengine.optimise.problem import MOST_TRIES, Problem
+from mcengine.optimise.problem import MOST_TRIES, Problem, verdict
 
 RADIUS, LATER = 0.5, 0.1
 """First trust regions, of a search from a start and of one from where a judge was: of each number's size."""
@@ -69,7 +69,8 @@ def search(
     Raises:
         ValueError: Where no number moves anything, or nothing can be made at the start.
     """
-    point, rows, shift = problem.point, [], np.zeros(len(problem.conditions))
+    point, rows = problem.point, []
+    corrections = {one.name: one.neutral for one in problem.conditions}
     moves = np.zeros(point.scale.size, bool)
     scale, known = np.array([1.0]), dict[bytes, dict[str, Any]]()
 
@@ -82,9 +83,10 @@ def search(
             if first:
                 raise
             return None  # numbers that contradict each other: the step was too long
-        if x.tobytes() in known:
-            return as_values(known[x.tobytes()])
-        found = known[x.tobytes()] = recall(partial(problem.evaluate, values))
+        this = x.tobytes() + repr(corrections).encode()
+        if this in known:
+            return as_values(known[this])
+        found = known[this] = recall(partial(problem.evaluate, values, dict(corrections)))
         moves |= np.array(found["moves"])
         goal = {problem.wish.goal_name: problem.wish.sign * found["f"]}
         figures = {one.name: value for one, value in zip(problem.conditions, found["value"], strict=True)}
@@ -94,7 +96,7 @@ def search(
 
     def as_values(found: dict[str, Any]) -> sqp.Values:
         c, a = np.array(found["c"], float), np.array(found["a"], float).reshape(-1, point.scale.size)
-        return sqp.Values(found["f"] / scale[0], c + shift, np.array(found["g"]) / scale[0], a)
+        return sqp.Values(found["f"] / scale[0], c, np.array(found["g"]) / scale[0], a)
 
     evaluate(point.x, 0, first=True)
     if not np.any(moves):
@@ -107,7 +109,7 @@ def search(
     solutions = [sqp.solve(partial(evaluate, turn=0), x, radius=RADIUS, **options) for x in _starts(point.x, point, problem.seed, starts)]
     steep = max(1.0, *(2.0 * float(np.max(s.prices, initial=0.0)) for s in solutions))
     solution = min(solutions, key=lambda s: sqp.merit(s.at, steep))
-    kept: Found | None = None
+    kept, best = None, (False, -np.inf)
     for turn in range(MOST_TRIES):
         if turn:
             solution = sqp.solve(partial(evaluate, turn=turn), solution.x, radius=LATER, **options)
@@ -115,20 +117,19 @@ def search(
         judged = recall(partial(problem.judge, values, turn))
         found = Found(values, solution.ended, judged, solution.prices * scale[0], solution.at.c)
         holds = all(one[4] for one in judged["verdicts"])
-        if kept is None or (holds, solution.at.f) >= (_holds(kept), kept_f):
-            kept, kept_f = found, solution.at.f
-        if solution.ended == "infeasible" or not problem.conditions or (holds and turn):
+        # Of those that hold the best; else the one that is nearest to it.
+        rank = (holds, solution.at.f if holds else min((one[6] for one in judged["verdicts"]), default=0.0))
+        if kept is None or rank >= best:
+            kept, best = found, rank
+        if (solution.ended == "infeasible" and not holds) or not problem.conditions or (holds and turn):
             break
-        shift = shift + np.array([one[6] for one in judged["verdicts"]]) - solution.at.c
+        for one, fields, gap in zip(problem.conditions, judged["verdicts"], solution.at.c, strict=True):
+            corrections[one.name] = one.corrected(corrections[one.name], verdict(fields), float(gap))
     assert kept is not None
     kept.rows, kept.idle = rows, [label for label, moved in zip(point.labels, moves, strict=True) if not moved]
     if check:
-        kept.checked = _without_derivatives(problem, kept, recall, shift)
+        kept.checked = _without_derivatives(problem, kept, recall, corrections)
     return kept
-
-
-def _holds(found: Found) -> bool:
-    return all(one[4] for one in found.judged["verdicts"])
 
 
 def _starts(x: np.ndarray, point: Any, seed: int, count: int) -> list[np.ndarray]:
@@ -136,7 +137,7 @@ def _starts(x: np.ndarray, point: Any, seed: int, count: int) -> list[np.ndarray
     return [x, *(np.clip(x * np.exp(draw), point.low, point.high) for draw in draws)]
 
 
-def _without_derivatives(problem: Problem, found: Found, recall: Callable[[Callable[[], Any]], Any], shift: np.ndarray) -> tuple[float, Any]:
+def _without_derivatives(problem: Problem, found: Found, recall: Callable[[Callable[[], Any]], Any], corrections: Any) -> tuple[float, Any]:
     """By how much COBYQA (Ragonneau & Zhang 2024) finds a better goal of the hard rule on the same paths, from the answer on."""
     point = problem.point
     x = np.concatenate([np.ravel(value) for value in found.values.values()]) / point.scale
@@ -144,7 +145,7 @@ def _without_derivatives(problem: Problem, found: Found, recall: Callable[[Calla
 
     def at(x: np.ndarray) -> dict[str, Any]:
         if x.tobytes() not in known:
-            known[x.tobytes()] = recall(partial(problem.hard, point.values(np.clip(x, point.low, point.high))))
+            known[x.tobytes()] = recall(partial(problem.hard, point.values(np.clip(x, point.low, point.high)), corrections))
         return known[x.tobytes()]
 
     start = at(x)

@@ -29,7 +29,7 @@ def fit(
     *,
     method: str = "auto",
     paths: int | None = None,
-    validation_paths: int = 131_072,
+    validation_paths: int = 262_144,
     train: Iterable[str] | None = None,
     benchmark: Any = None,
     also: Mapping[str, Study] | None = None,
@@ -113,4 +113,4 @@ def fit(
     checked = None if found.checked is None else found.checked[0]
     after = with_parameters(study, found.values)
     goal = Estimate(*judged["goal"])
-    return Fit(after, study, names, wish, found.rows, goal, terms, floor_price, found.ended, tuple(found.idle), checked, timings)
+    return Fit(after, study, names, wish, found.rows, goal, terms, floor_price, found.ended, tuple(found.idle), checked, problem.paths, timings)

@@ -4,7 +4,8 @@ Each number x is moved through an unconstrained u that keeps it in its range: x 
 for a free one. On the paths of a step the hard rule is run first: it tells how far each condition is from holding, in errors, by which the logarithm of
 its price moves (clipped), and fixes what the per-path forms hold fixed. Then the smooth program gives the gradient of
     (-goal - sum of price x gap) / (1 + sum of prices).
-The learning rate falls as a cosine to nothing. The result is the mean of the last quarter's iterates, pulled back towards the start until a judge accepts it.
+The learning rate falls as a cosine to nothing. The result is the mean of the last quarter's iterates. Where a
+judge does not accept it, it goes on from there at higher prices.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,8 +23,8 @@ from mcengine.optimise.few import Found
 from mcengine.optimise.numbers import bounds, one_by_one
 from mcengine.optimise.problem import BENCHMARK, MOST_TRIES, Problem, Scene
 
-PULL_BACK = np.linspace(1.0, 0.5, MOST_TRIES)
-"""Shares of the way from the start to the end that are judged until one is accepted."""
+LATER, TIGHTER = 0.3, 1.5
+"""After a judge's no: the learning rate over the first one, and what the price of what was broken is raised by."""
 ERRORS = 4.0
 """By as many of its errors a condition must miss for its price to move at the full rate."""
 FORGETS = 0.95
@@ -56,12 +57,8 @@ def descend(
     start = problem.point.start
     ends = {name: bounds(problem.study, name) for name in start}
     programs = [_Program(problem, scene) for scene in problem.scenes]
-    optimiser = optax.adam(optax.cosine_decay_schedule(learning_rate, steps), b2=FORGETS)
     moved: dict[str, Any] = {name: jnp.zeros(np.shape(x)) for name, x in start.items()}
-    state, prices, rows = optimiser.init(moved), np.ones(len(problem.conditions)), []
-    trail: list[dict[str, np.ndarray]] = []
-    charges: list[np.ndarray] = []
-    miss = np.zeros(len(problem.conditions))
+    prices, miss, rows = np.ones(len(problem.conditions)), np.zeros(len(problem.conditions)), []
     seen = {name: np.zeros(np.shape(x), bool) for name, x in start.items()}
 
     def differentiate(values: Mapping[str, Any], prices: np.ndarray, step: int) -> dict[str, Any]:
@@ -70,36 +67,42 @@ def descend(
         gradient = {name: np.sum([part["gradient"][name] for part in parts], axis=0).tolist() for name in start}
         return {"goal": parts[0]["goal"], "gradient": gradient, **whole}
 
-    for step in range(steps):
-        values = {name: _value(np.asarray(u, np.float64), start[name], *ends[name]) for name, u in moved.items()}
-        # The last step's miss moves the price at once, and for good by a little: the first damps what the second alone would swing.
-        charged = prices * np.exp(AT_ONCE * miss)
-        found = recall(partial(differentiate, values, charged, step))
-        miss = np.clip(np.array(found["misses"]), DOWN, UP)
-        rows.append(_row(problem, step, found, charged, values))
-        tell(f"{problem.wish.goal_name} {found['goal']:.6g}")
-        slopes = {name: np.asarray(found["gradient"][name]) for name in start}
-        seen = {name: seen[name] | (slopes[name] != 0.0) for name in start}
-        chained = {name: jnp.asarray(slopes[name] * _slope(values[name], start[name], ends[name][0]), jnp.result_type(float)) for name in start}
-        updates, state = optimiser.update(chained, state)
-        moved = optax.apply_updates(moved, updates)
-        charges.append(np.where(miss > DOWN, charged, 0.0))
-        trail.append({name: np.asarray(u, np.float64) for name, u in moved.items()})
-        prices = np.clip(prices * np.exp(price_rate * miss), 1e-4, 1e4)
-    last = max(1, steps // 4)
-    tail, price = trail[-last:], np.mean(charges[-last:], axis=0)
-    end = {name: np.mean([t[name] for t in tail], axis=0) for name in start}
     kept: Found | None = None
-    for turn, share in enumerate(PULL_BACK):
-        values = {name: _value(share * u, start[name], *ends[name]) for name, u in end.items()}
+    for turn in range(MOST_TRIES):
+        length, rate = (steps, learning_rate) if not turn else (max(1, steps // 2), LATER * learning_rate)
+        optimiser = optax.adam(optax.cosine_decay_schedule(rate, length), b2=FORGETS)
+        state = optimiser.init(moved)
+        trail: list[dict[str, np.ndarray]] = []
+        charges: list[np.ndarray] = []
+        for _ in range(length):
+            values = {name: _value(np.asarray(u, np.float64), start[name], *ends[name]) for name, u in moved.items()}
+            # The last step's miss moves the price at once, and for good by a little: the first damps what the second alone would swing.
+            charged = prices * np.exp(AT_ONCE * miss)
+            found = recall(partial(differentiate, values, charged, len(rows)))
+            miss = np.clip(np.array(found["misses"]), DOWN, UP)
+            rows.append(_row(problem, len(rows), found, charged, values))
+            tell(f"{problem.wish.goal_name} {found['goal']:.6g}")
+            slopes = {name: np.asarray(found["gradient"][name]) for name in start}
+            seen = {name: seen[name] | (slopes[name] != 0.0) for name in start}
+            dtype = jnp.result_type(float)
+            chained = {name: jnp.asarray(slopes[name] * _slope(values[name], start[name], ends[name][0]), dtype) for name in start}
+            updates, state = optimiser.update(chained, state)
+            moved = optax.apply_updates(moved, updates)
+            charges.append(np.where(miss > DOWN, charged, 0.0))
+            trail.append({name: np.asarray(u, np.float64) for name, u in moved.items()})
+            prices = np.clip(prices * np.exp(price_rate * miss), 1e-4, 1e4)
+        last = max(1, length // 4)
+        middle = {name: np.mean([t[name] for t in trail[-last:]], axis=0) for name in start}
+        moved = {name: jnp.asarray(u, jnp.result_type(float)) for name, u in middle.items()}
+        values = {name: _value(u, start[name], *ends[name]) for name, u in middle.items()}
         judged = recall(partial(problem.judge, values, turn))
-        holds = all(one[4] for one in judged["verdicts"])
-        if kept is None or holds:
-            # Of a probability the price is of one unit of it; of its gap, which the rest reads, that over the slope of its quantile.
-            per = [each if one.measure.how == "probability" else 1.0 for one, each in zip(problem.conditions, judged["per_limit"], strict=True)]
-            kept = Found(values, "steps", judged, price / np.maximum(per, 1e-12), np.array([one[6] for one in judged["verdicts"]]), rows)
-        if holds:
+        # Of a probability the price is of one unit of it; of its gap, which the rest reads, that over the slope of its quantile.
+        per = [each if one.measure.how == "probability" else 1.0 for one, each in zip(problem.conditions, judged["per_limit"], strict=True)]
+        price, gaps = np.mean(charges[-last:], axis=0), np.array([one[6] for one in judged["verdicts"]])
+        kept = Found(values, "steps", judged, price / np.maximum(per, 1e-12), gaps, rows)
+        if all(one[4] for one in judged["verdicts"]):
             break
+        prices = prices * np.where([one[4] for one in judged["verdicts"]], 1.0, TIGHTER)
     assert kept is not None
     kept.idle = [label for label, flag in one_by_one(seen).items() if not flag]
     return kept

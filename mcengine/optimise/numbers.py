@@ -45,7 +45,7 @@ def chosen_names(study: Study, train: Iterable[str] | None) -> tuple[str, ...]:
     names, known = tuple(default_names(study) if train is None else train), parameters(study)
     for name in names:
         if name not in known:
-            raise ValueError(f"train: unknown parameter {name!r}{near(name, trainable(study))}")
+            raise ValueError(f"train: unknown parameter {name!r}{near(name, [n for n in known if n.startswith('policy.')])}")
     if not names:
         raise ValueError("train: expected at least one number that may move, got none; name one")
     return names

@@ -100,11 +100,12 @@ class Problem:
         """
         return study.available(self.judged)
 
-    def evaluate(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def evaluate(self, values: Mapping[str, Any], corrections: Mapping[str, float]) -> dict[str, Any]:
         """Goal and conditions on the fixed paths, with slopes by each scaled number: plain numbers that a journal can keep.
 
         Args:
             values: Numbers by name.
+            corrections: Of a judge, by condition.
 
         Raises:
             NotFiniteError: For a path that breaks.
@@ -118,24 +119,25 @@ class Problem:
                 out |= {"f": self.wish.sign * goal.value, "error": goal.error}
                 out["g"] = (self.wish.sign * self.goal.slope(own, benchmark, tangents) * self.point.scale).tolist()
             for one in self._of(scene):
-                out["c"].append(one.gap(own, benchmark, study.sampling))
-                out["a"].append((one.slope(own, benchmark, tangents) * self.point.scale).tolist())
+                out["c"].append(one.gap(own, benchmark, study.sampling, corrections[one.name]))
+                out["a"].append((one.slope(own, benchmark, tangents, corrections[one.name]) * self.point.scale).tolist())
                 out["value"].append(one.measure.sampled(own, benchmark, study.sampling).value)
         out["moves"] = out["moves"].tolist()
         return out
 
-    def hard(self, values: Mapping[str, Any]) -> dict[str, Any]:
+    def hard(self, values: Mapping[str, Any], corrections: Mapping[str, float]) -> dict[str, Any]:
         """Goal and conditions of the hard rule on the same fixed paths, for a search without derivatives.
 
         Args:
             values: Numbers by name.
+            corrections: Of a judge, by condition.
         """
         out: dict[str, Any] = {"c": []}
         for scene in self.scenes:
             own, benchmark, study = self.run(scene, values, self.paths, "train", 0)
             if not scene.name:
                 out["f"] = self.wish.sign * self.goal.sampled(own, benchmark, study.sampling).value
-            out["c"] += [one.gap(own, benchmark, study.sampling) for one in self._of(scene)]
+            out["c"] += [one.gap(own, benchmark, study.sampling, corrections[one.name]) for one in self._of(scene)]
         return out
 
     def run(self, scene: Scene, values: Mapping[str, Any], paths: int, stream: str, first: int) -> tuple[Any, Any, Study]:

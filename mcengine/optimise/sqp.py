@@ -17,6 +17,8 @@ from scipy.optimize import minimize, nnls
 
 TAKEN, GOOD = 0.05, 0.75
 """Shares of the promised fall from which a step is taken and from which the radius grows."""
+BINDS, BROKEN = 1e-5, 2e-4
+"""Margin below which a constraint binds, and sum of violations that is more than the kinks of a finite sample make."""
 STEEP = 1e4
 """Most that a unit of violation is ever charged; where even this leaves some, it cannot be met near here."""
 
@@ -96,7 +98,7 @@ def solve(
                 d, slack = quadratic_step(at, b, mu, x, low, high, radius)
         promised = at.g @ d - 0.5 * d @ b @ d + mu * (_violation(at.c) - _violation(at.c + at.a @ d))
         if promised < tolerance:
-            ended = "optimal" if _violation(at.c) <= tolerance else "infeasible"
+            ended = "optimal" if _violation(at.c) <= BROKEN else "infeasible"
             break
         tried = evaluate(x + d)
         fall = -np.inf if tried is None else merit(at, mu) - merit(tried, mu)
@@ -112,9 +114,9 @@ def solve(
         if taken:
             x, at = np.clip(x + d, low, high), tried
         if radius < 1e-5:
-            ended = "standstill" if promised > 10.0 * tolerance else "optimal"
+            ended = "standstill" if promised > 10.0 * tolerance else "optimal" if _violation(at.c) <= BROKEN else "infeasible"
             break
-    prices = multipliers(at, at.c.size, np.zeros(x.size), x, low, high, np.zeros(x.size), near=10.0 * tolerance)
+    prices = multipliers(at, at.c.size, np.zeros(x.size), x, low, high, np.zeros(x.size), near=BINDS)
     return Solution(x, at, prices, ended, rows)
 
 
