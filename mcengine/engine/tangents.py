@@ -86,7 +86,8 @@ class Tangents:
         size, parts = block * devices, []
         for at in range(0, paths, size):
             found = executable.call(*arguments, program.words(first + at))
-            parts.append(jax.tree.map(lambda x, n=min(size, paths - at): np.asarray(x)[:n], found))
+            count = min(size, paths - at)
+            parts.append(jax.tree.map(lambda x, n=count: np.asarray(x)[:n], found))
         outcomes, slopes = jax.tree.map(lambda *blocks: np.concatenate(blocks), *parts)
         check_finite(study, outcomes, first, seed, stream)
         bad = np.any([~np.isfinite(x).all(axis=1) for of_book in slopes.values() for x in of_book.values()], axis=0)

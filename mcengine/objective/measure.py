@@ -172,6 +172,7 @@ class Measure:
             [numbers].
         """
         found = self.statistics(own, benchmark)
+        benchmark = {name: jnp.asarray(benchmark[name]) for name in self.of_benchmark}
         needed = {name: jnp.asarray(own[name]) for name in self.needs}
 
         def mean_slope(k: int) -> float:

@@ -1,7 +1,7 @@
 """Every figure that can be a goal or a constraint, by name.
 
-Wealth W is final over starting wealth, A that of the benchmark, R = e^{rT} that of cash, F the floor; all over the whole horizon of T years, means over
-paths. ``measure(name, setting)`` makes one; a name with a number, as ``p20`` or ``cvar_95``, stands for all of its kind.
+Wealth W is final over starting wealth, A that of the benchmark, R = e^{rT} that of cash, F the floor; all over the whole horizon of T years, means
+over paths. ``measure(name, setting)`` makes one; a name with a number, as ``p20`` or ``cvar_95``, stands for all of its kind.
 
 | name | figure |
 |---|---|
@@ -13,7 +13,8 @@ paths. ``measure(name, setting)`` makes one; a name with a number, as ``p20`` or
 | ``lowest_p<k>`` | k-th percentile of the lowest wealth: the floor kept on 100 - k % of paths |
 | ``cvar_<k>`` | mean loss 1 - W of the worst 100 - k % of paths (Rockafellar & Uryasev 2000) |
 | ``cdar_<k>`` | mean largest drawdown of the worst 100 - k % (Chekhlov, Uryasev & Zabarankin 2005, of the maximum) |
-| ``entropic_<a>``, ``power_<g>``, ``mean_variance_<l>`` | certainty equivalents - 1: of -e^{-a W}; of W^{1-g}/(1-g), g = 1 the logarithm; E W - l/2 Var W |
+| ``entropic_<a>``, ``power_<g>`` | certainty equivalent - 1 of -e^{-a W}; of W^{1-g} / (1-g), the logarithm for g = 1 |
+| ``mean_variance_<l>`` | E W - 1 - l/2 Var W |
 | ``deviation`` | sd(W) / sqrt(T) |
 | ``sharpe``, ``sortino`` | E[W - R] over sd(W), over sqrt(E min(W - R, 0)^2); a year: over sqrt(T) |
 | ``information_ratio``, ``tracking_error`` | E[W - A] / sd(W - A) / sqrt(T); sd(W - A) / sqrt(T) |
@@ -139,8 +140,8 @@ def _equal_leverage(key: str, s: Setting) -> Measure:
 
         return Figure(adapt=adapt)
 
-    needs = {"needs": ("wealth", "exposure"), "of_benchmark": ("wealth", "volatility")}
-    return Measure(key, columns, own_figure=figure, annual=1.0 / s.years, **needs)
+    reads = ("wealth", "exposure")
+    return Measure(key, columns, needs=reads, of_benchmark=("wealth", "volatility"), own_figure=figure, annual=1.0 / s.years)
 
 
 def at_exposure(a: Own, exposure: Any, rate: float, years: float) -> Any:
@@ -228,9 +229,7 @@ def _moments(key: str, column: Callable[[Own, Own], Any], of: Callable[[float, f
         x = column(o, a)
         return x, x * x
 
-    return Measure(
-        key, columns, combine=lambda m, square: of(m, max(square - m * m, 1e-18)), of_benchmark=("wealth",) if benchmark else ()
-    )
+    return Measure(key, columns, combine=lambda m, square: of(m, max(square - m * m, 1e-18)), of_benchmark=("wealth",) if benchmark else ())
 
 
 def _sharpe(key: str, s: Setting) -> Measure:

@@ -1,6 +1,5 @@
 """What a fit says: the numbers, whether what was wished for holds and how sure that is, what each constraint costs."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,7 +117,9 @@ class Fit:
     def says(self) -> list[str]:
         """The answer in sentences: the goal, each constraint, the floor's price, and what should be known of the search."""
         goal = metric(self.wish.goal_name)
-        lines = [f"{goal.label} {_shown(self.goal, goal)} on unseen paths"]
+        seen = self.before.sampling.kind == "windows"
+        where = "on the windows of history it was fitted to, for there are no others: this is no proof" if seen else "on unseen paths"
+        lines = [f"{goal.label} {_shown(self.goal, goal)} {where}"]
         lines += [self._of(term) for term in self.terms]
         if self.terms and self.floor_price > 0.0:
             lines.append(f"one more percent of floor costs {self._cost(0.01 * self.floor_price)}, the rule's own floor as it is")
@@ -139,9 +140,8 @@ class Fit:
             text += f": not sure enough, for with {sure} it is only {edge}"
         if not term.binds:
             return f"{text}; it does not bind"
-        unit, words = (0.001, "0.1 % more") if one.measure.how == "probability" else (0.01, "1 % less") if shown.unit == "%" else (1.0, "1 less")
-        if one.measure.how != "probability" and one.constraint.sign < 0.0:
-            words = words.replace("less", "more")
+        unit, words = (0.001, "0.1 %") if one.measure.how == "probability" else (0.01, "1 %") if shown.unit == "%" else (1.0, "1")
+        words += " more" if one.constraint.sign < 0.0 else " less"
         return f"{text}; it binds, and {words} of it would gain {self._cost(unit * term.price)}"
 
     def _search(self) -> list[str]:
@@ -170,15 +170,6 @@ class Fit:
             yearly = annual != 1.0 or float(self.before.years) == 1.0
             return f"{1e4 * goal * annual:.3g} bp{' a year' if yearly else ''} of {metric(self.wish.goal_name).label}"
         return f"{goal:.3g} of {metric(self.wish.goal_name).label}"
-
-
-def worst(terms: Sequence[Term]) -> Term:
-    """The constraint that is furthest from its limit on the wrong side.
-
-    Args:
-        terms: Of an answer.
-    """
-    return min(terms, key=lambda term: term.margin)
 
 
 def _named(term: Term, shown: Any) -> str:

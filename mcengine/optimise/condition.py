@@ -1,8 +1,8 @@
 """A constraint as a search sees it, a margin with a slope, and as a judge does: whether it holds, with what confidence.
 
-P(x < F) <= p is written as q_a(x) >= F, the a-quantile with a the share of hits that a judge of n paths is sure to accept: k - sqrt(k) of n, with k the
-most hits whose upper bound (Clopper & Pearson) is p; the sqrt(k) is for the chance of the judge's own paths. Any other figure stays its limit by as
-many of its errors on the judge's paths, and one for the same chance.
+P(x < F) <= p is written as q_a(x) >= F, the a-quantile with a the share of hits that a judge of n paths is likely to accept: k - sqrt(k) of n, with
+k the most hits whose upper bound (Clopper & Pearson) is p; the sqrt(k) is for the chance of the judge's own paths. Any other figure keeps as many of
+its errors on the judge's paths from its limit as the confidence asks for, and one for the same chance.
 """
 
 import math
@@ -16,7 +16,6 @@ from mcengine.objective import Constraint, Measure
 from mcengine.objective.measure import Own
 from mcengine.statistics import Estimate, Sampling
 from mcengine.statistics.clopper_pearson import most_hits, upper_bound
-
 
 CLOSE = 1e-4
 """A gap below which a search is at its limit."""

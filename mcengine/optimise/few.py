@@ -1,7 +1,7 @@
 """Few numbers, any constraints: search fixed paths, judge on unseen ones, correct what the search took for true, search again.
 
-The search knows each condition's gap on few, smooth, fixed paths; the judge finds it for the hard rule on more. The next search corrects what it sees by
-how the two differed where it was judged (``Condition.corrected``). What a judge accepts is kept, and the best of these is the answer.
+The search knows each condition's gap on few, smooth, fixed paths; the judge finds it for the hard rule on more. The next search corrects what it sees
+by how the two differed where it was judged (``Condition.corrected``). What a judge accepts is kept, and the best of these is the answer.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize
 
-from mcengine.optimise import sqp
 from mcengine.optimise.numbers import one_by_one
 from mcengine.optimise.problem import MOST_TRIES, Problem, verdict
+from mcengine.optimise.sqp import Solution, Values, merit, solve
 
 RADIUS, LATER = 0.5, 0.1
 """First trust regions, of a search from a start and of one from where a judge was: of each number's size."""
@@ -69,12 +69,12 @@ def search(
     Raises:
         ValueError: Where no number moves anything, or nothing can be made at the start.
     """
-    point, rows = problem.point, []
+    point, rows = problem.point, list[dict[str, Any]]()
     corrections = {one.name: one.neutral for one in problem.conditions}
     moves = np.zeros(point.scale.size, bool)
     scale, known = np.array([1.0]), dict[bytes, dict[str, Any]]()
 
-    def evaluate(x: np.ndarray, turn: int, first: bool = False) -> sqp.Values | None:
+    def evaluate(x: np.ndarray, turn: int, first: bool = False) -> Values | None:
         nonlocal moves
         values = point.values(x)
         try:
@@ -90,13 +90,15 @@ def search(
         moves |= np.array(found["moves"])
         goal = {problem.wish.goal_name: problem.wish.sign * found["f"]}
         figures = {one.name: value for one, value in zip(problem.conditions, found["value"], strict=True)}
-        rows.append({"evaluation": len(rows), "turn": turn, **goal, **figures, **one_by_one(values)})
+        row = {"turn": turn, **goal, **figures, **one_by_one(values)}
+        if not rows or any(rows[-1][label] != row[label] for label in point.labels):
+            rows.append({"evaluation": len(rows), **row})
         tell(f"{problem.wish.goal_name} {problem.wish.sign * found['f']:.6g}")
         return as_values(found)
 
-    def as_values(found: dict[str, Any]) -> sqp.Values:
+    def as_values(found: dict[str, Any]) -> Values:
         c, a = np.array(found["c"], float), np.array(found["a"], float).reshape(-1, point.scale.size)
-        return sqp.Values(found["f"] / scale[0], c, np.array(found["g"]) / scale[0], a)
+        return Values(found["f"] / scale[0], c, np.array(found["g"]) / scale[0], a)
 
     evaluate(point.x, 0, first=True)
     if not np.any(moves):
@@ -105,14 +107,18 @@ def search(
             "A hard trigger has no gradient: give width > 0; else name other numbers"
         )
     scale[0] = max(abs(rows[0][problem.wish.goal_name]), 1.0)
-    options = {"low": point.low, "high": point.high, "evaluations": evaluations}
-    solutions = [sqp.solve(partial(evaluate, turn=0), x, radius=RADIUS, **options) for x in _starts(point.x, point, problem.seed, starts)]
+
+    def searched(x: np.ndarray, turn: int) -> Solution:
+        radius = LATER if turn else RADIUS
+        return solve(partial(evaluate, turn=turn), x, point.low, point.high, radius=radius, evaluations=evaluations)
+
+    solutions = [searched(x, 0) for x in _starts(point.x, point, problem.seed, starts)]
     steep = max(1.0, *(2.0 * float(np.max(s.prices, initial=0.0)) for s in solutions))
-    solution = min(solutions, key=lambda s: sqp.merit(s.at, steep))
+    solution = min(solutions, key=lambda s: merit(s.at, steep))
     kept, best = None, (False, -np.inf)
     for turn in range(MOST_TRIES):
         if turn:
-            solution = sqp.solve(partial(evaluate, turn=turn), solution.x, radius=LATER, **options)
+            solution = searched(solution.x, turn)
         values = point.values(solution.x)
         judged = recall(partial(problem.judge, values, turn))
         found = Found(values, solution.ended, judged, solution.prices * scale[0], solution.at.c)

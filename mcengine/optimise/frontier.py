@@ -8,7 +8,7 @@ from mcengine._spelling import near
 from mcengine.engine import Study
 from mcengine.objective import Wish
 from mcengine.optimise.answer import Fit
-from mcengine.optimise.fit import fit
+from mcengine.optimise.fitting import fit
 
 FLOOR = "floor"
 """Stands for the wish's floor in place of a constraint."""
@@ -68,9 +68,9 @@ def frontier_table(fits: Sequence[Fit], constraint: str, levels: Sequence[float]
     import pandas as pd
 
     rows = []
-    for fit, level in zip(fits, levels, strict=True):
-        term = next((term for term in fit.terms if term.name == constraint), None)
+    for one, level in zip(fits, levels, strict=True):
+        term = next((term for term in one.terms if term.name == constraint), None)
         value = {} if term is None else {f"{constraint}_value": term.verdict.estimate, f"{constraint}_bound": term.verdict.bound}
-        price = fit.floor_price if term is None else term.price
-        rows.append({constraint: level, fit.wish.goal_name: fit.goal, **value, "price": price, "holds": fit.feasible, **dict(fit.table()["after"])})
+        price = one.floor_price if term is None else term.price
+        rows.append({constraint: level, one.wish.goal_name: one.goal, **value, "price": price, "holds": one.feasible, **dict(one.table()["after"])})
     return pd.DataFrame(rows).set_index(constraint)

@@ -1,11 +1,11 @@
 """Many numbers, as of a network: Adam (optax) down the gradient of fresh paths, with a price for each constraint.
 
-Each number x is moved through an unconstrained u that keeps it in its range: x = low + (x_0 - low) e^u for a number with a lower bound, x_0 + u max(|x_0|, 1)
-for a free one. On the paths of a step the hard rule is run first: it tells how far each condition is from holding, in errors, by which the logarithm of
-its price moves (clipped), and fixes what the per-path forms hold fixed. Then the smooth program gives the gradient of
-    (-goal - sum of price x gap) / (1 + sum of prices).
-The learning rate falls as a cosine to nothing. The result is the mean of the last quarter's iterates. Where a
-judge does not accept it, it goes on from there at higher prices.
+Each number x is moved through an unconstrained u that keeps it in its range: x = low + (x_0 - low) e^u for a number with a lower bound, else
+x_0 + u max(|x_0|, 1). On the paths of a step the hard rule is run first: it tells how far each condition is from holding, in errors, by which the
+logarithm of its price moves (clipped), and fixes what the per-path forms hold fixed. Then the smooth program gives the gradient of
+    (-goal - sum of price x margin) / (1 + sum of prices).
+The learning rate falls as a cosine to nothing. The result is the mean of the last quarter's iterates. Where a judge does not accept it, it goes on
+from there at higher prices.
 """
 
 from collections.abc import Callable, Mapping
@@ -58,7 +58,8 @@ def descend(
     ends = {name: bounds(problem.study, name) for name in start}
     programs = [_Program(problem, scene) for scene in problem.scenes]
     moved: dict[str, Any] = {name: jnp.zeros(np.shape(x)) for name, x in start.items()}
-    prices, miss, rows = np.ones(len(problem.conditions)), np.zeros(len(problem.conditions)), []
+    prices, miss = np.ones(len(problem.conditions)), np.zeros(len(problem.conditions))
+    rows: list[dict[str, Any]] = []
     seen = {name: np.zeros(np.shape(x), bool) for name, x in start.items()}
 
     def differentiate(values: Mapping[str, Any], prices: np.ndarray, step: int) -> dict[str, Any]:

@@ -84,9 +84,10 @@ def solve(
         ValueError: Where nothing can be evaluated at the start.
     """
     x = np.clip(start, low, high)
-    at = evaluate(x)
-    if at is None:
+    first = evaluate(x)
+    if first is None:
         raise ValueError("start: expected numbers at which the study can be made")
+    at: Values = first
     b, mu, rows = np.eye(x.size) * 1e-2, 1.0, [_row(x, at, 1.0, radius, True)]
     prices, ended = np.zeros(at.c.size), "evaluations"
     while len(rows) < evaluations:
@@ -111,7 +112,7 @@ def solve(
         if tried is not None:
             prices = multipliers(at, tried.c.size, b @ d, x, low, high, d)
             b = bfgs(b, d, -(tried.g - at.g) - (tried.a - at.a).T @ prices)
-        if taken:
+        if taken and tried is not None:
             x, at = np.clip(x + d, low, high), tried
         if radius < 1e-5:
             ended = "standstill" if promised > 10.0 * tolerance else "optimal" if _violation(at.c) <= BROKEN else "infeasible"

@@ -216,9 +216,11 @@ def plot_fit(fit: Any) -> Any:
         if limit is not None:
             axis.axhline(shown.factor * limit, color=_FLOOR, linestyle="--", linewidth=1.2, label=f"limit {shown.factor * limit:g}")
             axis.legend(fontsize=8, frameon=False)
-    for name, line in zip(list(fit.table().index)[:_NUMBERS], itertools.cycle((*list(COLOURS.values())[1:], *_OTHERS)), strict=False):
+    colours = (*list(COLOURS.values())[1:], *_OTHERS)
+    for name, line in zip(list(fit.table().index)[:_NUMBERS], colours, strict=False):
         start = history[name].iloc[0]
-        axes[count - 1].plot(history.index, history[name] / start if start else history[name], color=line, linewidth=1.5, label=name.removeprefix("policy."))
+        over = history[name] / start if start else history[name]
+        axes[count - 1].plot(history.index, over, color=line, linewidth=1.5, label=name.removeprefix("policy."))
     axes[count - 1].set_ylabel("fitted number over its first value")
     axes[count - 1].legend(fontsize=8, frameon=False)
     for axis in axes[count:]:
@@ -248,8 +250,9 @@ def plot_frontier(fits: Sequence[Any], constraint: str, levels: Sequence[float])
     axis.errorbar(x, y, yerr=bars, color="#0072B2", linewidth=1.5, capsize=3, zorder=2)
     for held, marker in ((True, "#0072B2"), (False, "#FFFFFF")):
         chosen = [k for k, fit in enumerate(fits) if fit.feasible == held]
-        label = "holds" if held else "not shown to hold"
-        axis.scatter([x[k] for k in chosen], [y[k] for k in chosen], s=45, color=marker, edgecolor="#0072B2", zorder=3, label=label if chosen else None)
+        at, best = [x[k] for k in chosen], [y[k] for k in chosen]
+        label = ("holds" if held else "not shown to hold") if chosen else None
+        axis.scatter(at, best, s=45, color=marker, edgecolor="#0072B2", zorder=3, label=label)
     axis.set_xlabel(f"limit of {asked.heading}")
     axis.set_ylabel(goal.heading)
     axis.legend(fontsize=8, frameon=False)

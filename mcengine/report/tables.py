@@ -36,7 +36,11 @@ def constraints(fit: Any) -> str:
     for term in fit.terms:
         shown = metric(term.condition.measure.key)
         side = "at most" if term.condition.constraint.sign < 0.0 else "at least"
-        numbers = [cell(term.verdict.estimate.scaled(shown.factor)), f"{side} {shown.factor * term.condition.limit:g}", f"{shown.factor * term.margin:.4g}"]
+        numbers = [
+            cell(term.verdict.estimate.scaled(shown.factor)),
+            f"{side} {shown.factor * term.condition.limit:g}",
+            f"{shown.factor * term.margin:.4g}",
+        ]
         lines.append([f"{term.name}{', %' if shown.unit else ''}", *numbers, *("yes" if x else "no" for x in (term.verdict.holds, term.binds))])
         lines[-1].append(f"{term.price:.4g}" if term.binds else "0")
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]

@@ -11,8 +11,9 @@ from mcengine._model import parameters, with_parameters
 from mcengine._runtime import capped
 from mcengine.engine import Study
 from mcengine.objective import Wish
-from mcengine.optimise import few, many
 from mcengine.optimise.answer import Fit, Term
+from mcengine.optimise.few import search
+from mcengine.optimise.many import descend
 from mcengine.optimise.numbers import chosen_names
 from mcengine.optimise.problem import Problem, verdict
 from mcengine.statistics import Estimate
@@ -100,9 +101,9 @@ def fit(
 
         if descends:
             rates = {"learning_rate": learning_rate, "price_rate": price_rate}
-            found = many.descend(problem, recall, steps=capped(steps, 4), **rates, tell=tell)
+            found = descend(problem, recall, steps=capped(steps, 4), **rates, tell=tell)
         else:
-            found = few.search(problem, recall, starts=starts, evaluations=evaluations, check=check, tell=tell)
+            found = search(problem, recall, starts=starts, evaluations=evaluations, check=check, tell=tell)
     judged = found.judged
     terms = tuple(
         Term(one, verdict(fields), float(price * per))
