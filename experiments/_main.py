@@ -40,7 +40,7 @@ _SECRET = 4
 """Characters from which on a text of the environment is hidden wherever it is written; a shorter one is a part of any word."""
 _ANSWERED = 10.0
 """Seconds that answering a SIGTERM may take."""
-SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024, "optimise.validation_paths": 2048}
+SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024, "optimise.validation_paths": 4096}
 """Under MC_SMALL=1 nothing is larger than this: tests and a first look."""
 
 
@@ -215,6 +215,17 @@ def journal(config: Any, folder: RunFolder, study: mc.Study, name: str, **settin
 def devices() -> int:
     """Batches of a fit or a derivative are dealt to all devices, so their number is part of what it is."""
     return mc.engine.program.check_devices(None)
+
+
+def variant(words: str) -> Any:
+    """The configuration of this run with more overrides, ``"market=bootstrap delay=1"``."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    hydra = HydraConfig.get()
+    overrides = [word for word in OmegaConf.to_container(hydra.overrides.task, resolve=False) if not word.startswith("also=")]
+    own = [source.path for source in hydra.runtime.config_sources if source.schema == "file" and Path(source.path) != configuration.CONF]
+    return configuration.load_config([*overrides, *words.split()], str(hydra.job.config_name), own[0] if own else None)
 
 
 def say_how_it_went(result: mc.Result) -> dict[str, Any]:

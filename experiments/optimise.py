@@ -1,9 +1,9 @@
-"""The best numbers of a rule under an objective: fitted on paths of their own, tested on fresh ones.
+"""The numbers of a rule that meet a wish: what is to be best, what must hold; tested on fresh paths.
 
-python experiments/optimise.py policy=cppi objective=floor_protection
+python experiments/optimise.py floor=0.9 policy=cppi objective.goal=mean_return 'objective.constraints={breach: {most: 0.005}, turnover: {most: 2}}'
+python experiments/optimise.py policy=cppi frontier.constraint=breach 'frontier.levels=[0.02,0.01,0.005,0.002]'
 """
 
-import math
 import sys
 from typing import Any
 
@@ -16,42 +16,63 @@ from mcengine._files import inside
 from mcengine._model import replace
 
 
-def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fit the one policy of ``study``, run it before and after on paths no one has used, say whether anything was gained."""
-    goal = configuration.load(config.objective)
-    settings = configuration.plain(config.optimise)
-    journal = _main.journal(config, folder, study, "fit", objective=goal, devices=_main.devices(), **settings)
-    fit = optimise.fit(study, goal, seed=config.seed, journal=journal, **settings)
-    parameters = fit.table()
+def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit the one policy of ``study``, say what holds, run it before and after on paths no one has used, say whether anything was gained."""
+    wish, options = configuration.load(config.objective), fit_options(config, study, benchmark)
+    journal = _main.journal(config, folder, study, "fit", objective=wish, devices=_main.devices(), **options)
+    fit = optimise.fit(study, wish, seed=config.seed, journal=journal, **options)
+    parameters, constraints = fit.table(), fit.constraints()
     folder.write_table("parameters", parameters)
+    folder.write_table("constraints", constraints)
     folder.write_table("fit", fit.history)
     if config.plots:
-        folder.write_picture("fit", report.plot_fit(fit.history, fit.limit))
+        folder.write_picture("fit", report.plot_fit(fit))
     numbers = parameters.to_string(float_format="{:.4f}".format)
-    print(f"{len(fit.history)} steps of {config.optimise.paths:,} paths\n\n{numbers}\n", flush=True)
+    print(f"{len(fit.rows)} runs of {fit.paths:,} paths\n\n{numbers}\n\n{report.constraints(fit)}\n\n" + "\n".join(fit.says()) + "\n", flush=True)
 
     policy = next(iter(study.books.values()))
     both = replace(study, policy={"before": policy, "after": next(iter(fit.study.books.values()))})
-    figures = objective.figures(both, float(goal.floor), benchmark="before")
+    figures = objective.figures(both, float(wish.floor), benchmark="before")
     # Ids behind those of the main run: neither it nor the fit has met these paths.
     where = {"first": config.paths, "folder": inside(folder.path, f"fresh_from_{config.paths}"), "resume": folder.resumable}
     result = both.run(config.test_paths, seed=config.seed, figures=figures, **where, **_main.engine(config))
-    table = objective.table(result, float(goal.floor), benchmark="before").drop(columns="difference_at_equal_leverage")
+    table = objective.table(result, float(wish.floor), benchmark="before").drop(columns="difference_at_equal_leverage")
     table = table.rename(columns={"difference": "difference_to_before"})
     folder.write_table("before_after", table)
-    print(f"tested on {config.test_paths:,} fresh paths, floor {float(goal.floor):g}\n\n{report.text(table)}\n")
-
-    gain, breach = table.loc["after", "difference_to_before"], table.loc["after", "breach_any_day"]
-    known = breach.half_width() if math.isfinite(breach.error) else 0.0
-    kept = "within" if breach.value - known <= fit.limit else "above"
-    print(report.verdict("mean return", gain))
-    print(f"P(any day below {float(goal.floor):g}) is {report.per_cent(breach)} after it: {kept} the limit of {fit.limit:.2%}.", flush=True)
+    print(f"tested on {config.test_paths:,} fresh paths, floor {float(wish.floor):g}\n\n{report.text(table)}\n")
+    print(report.verdict("mean return", table.loc["after", "difference_to_before"]), flush=True)
     metrics = {
         "parameters": {when: dict(parameters[when]) for when in parameters},
+        "goal": fit.goal,
+        "holds": fit.feasible,
+        "constraints": {name: row.drop("limit").to_dict() for name, row in constraints.iterrows()},
         **{when: report.metrics(table.loc[when]) for when in ("before", "after")},
     }
     timings = {f"fit_{name}": seconds for name, seconds in fit.timings.items()} | {f"test_{k}": v for k, v in result.timings.items()}
     return metrics, timings
+
+
+def fit_options(config: Any, study: mc.Study, benchmark: Any) -> dict[str, Any]:
+    """Arguments of ``optimise.fit`` that a configuration gives."""
+    also = {words: configuration.study(_main.variant(words), study.policy) for words in config.get("also", [])}
+    return {**configuration.plain(config.optimise), "benchmark": benchmark, "also": also}
+
+
+def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The wish at every level of one constraint, each fit begun at the last one's end."""
+    wish, options, (constraint, levels) = configuration.load(config.objective), fit_options(config, study, benchmark), config.frontier.values()
+    settings = {"objective": wish, "devices": _main.devices(), "constraint": constraint, "levels": list(levels)}
+    journal = _main.journal(config, folder, study, "frontier", **settings, **options)
+    fits = optimise.frontier(study, wish, constraint, list(levels), seed=config.seed, journal=journal, **options)
+    table = optimise.frontier_table(fits, constraint, list(levels))
+    folder.write_table("frontier", table)
+    if config.plots:
+        folder.write_picture("frontier", report.plot_frontier(fits, constraint, list(levels)))
+    print(f"{sum(len(fit.rows) for fit in fits)} runs of {fits[0].paths:,} paths for {len(fits)} levels\n\n{table.to_string()}\n")
+    for fit, level in zip(fits, levels, strict=True):
+        print(f"{constraint} {level:g}: " + "; ".join(fit.says()), flush=True)
+    metrics = {f"{level:g}": {"goal": fit.goal, "holds": fit.feasible} for fit, level in zip(fits, levels, strict=True)}
+    return metrics, {"fit_seconds": sum(fit.timings["seconds"] for fit in fits)}
 
 
 @_main.main("optimise")
@@ -60,7 +81,8 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     _main.check_floor(study, config.floor)
     if config.trace is not None:
         return _main.trace(config, folder, study)
-    return fit_and_test(config, folder, study)
+    benchmark = configuration.load(config.benchmark)
+    return (fit_and_test if config.frontier.constraint is None else frontier)(config, folder, study, benchmark)
 
 
 if __name__ == "__main__":

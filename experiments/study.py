@@ -47,9 +47,9 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         metrics[f"floor_{floor:g}"] = {policy_of(book): report.metrics(row) for book, row in estimates.iterrows()}
 
     last = list(config.policies)[-1]
-    heading(f"Fit of {last}: highest mean return with P(any day below {config.floor:.0%}) at most {config.objective.probability:.1%}")
+    heading(f"Fit of {last}: {configuration.load(config.objective)}")
     alone = replace(study, policy=configuration.load(config.policies[last]))
-    metrics["fit"], timings = fit_and_test(config, folder, alone)
+    metrics["fit"], timings = fit_and_test(config, folder, alone, study.books[BENCHMARK])
     if config.plots:
         pictures(config, folder, study, result, tables)
     return metrics, {**facts, **timings}

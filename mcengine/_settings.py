@@ -14,7 +14,7 @@ from mcengine.instrument.base import AbstractContract
 from mcengine.ledger import AbstractCost
 from mcengine.market import Market, Scenario, Stress
 from mcengine.noise import Counter
-from mcengine.objective import FloorProtection
+from mcengine.objective import Wish
 from mcengine.optimise import fit
 from mcengine.policy import AbstractStage
 from mcengine.variance_reduction import reduce
@@ -33,6 +33,13 @@ class PutOfGreeks(TypedDict):
     asset: str
     moneyness: float
     expiry: float
+
+
+class Frontier(TypedDict):
+    """Of experiments/optimise.py: a constraint of the wish, or its floor, and limits of it."""
+
+    constraint: str | None
+    levels: list[float]
 
 
 class Workload(TypedDict, total=False):
@@ -84,7 +91,10 @@ class Settings(TypedDict):
     noise: Counter
     policy: AbstractStage
     policies: Mapping[str, AbstractStage]
-    objective: FloorProtection
+    objective: Wish
+    benchmark: AbstractStage
+    also: list[str]
+    frontier: Frontier
     instrument: AbstractContract
     workload: Mapping[str, Workload]
     peers: str | list[str]
@@ -101,7 +111,7 @@ def _options(call: Callable[..., Any], *fixed: str) -> dict[str, Any]:
 
 GROUPS: dict[str, dict[str, Any]] = {
     "engine": _options(run, "study", "paths", "seed", "stream", "first", "figures", "folder", "resume", "until", "seconds"),
-    "optimise": _options(fit, "study", "objective", "seed", "journal"),
+    "optimise": _options(fit, "study", "wish", "benchmark", "also", "seed", "journal"),
     "variance_reduction": _options(reduce, "study", "figures", "floor", "book", "seed"),
 }
 GROUPS["engine"] |= {"platform": str | None, "hosts": TypedDict("Hosts", _options(hosts.start)) | None}  # type: ignore[operator]
@@ -120,7 +130,7 @@ GROUPS["data"] = {"file": str | None, **_options(read, "data", "start", "end", "
 
 NEEDED = {
     "engine": ("hosts", "platform"),
-    "optimise": ("paths",),
+    "optimise": ("method",),
     "variance_reduction": ("method",),
     "data": ("file",),
     "quotes": ("model", "file"),

@@ -81,7 +81,7 @@ def unreadable() -> tuple[type[Exception], ...]:
 
 
 def replacing(overrides: Sequence[str]) -> list[str]:
-    """The overrides, with ``weights={...}`` written so that it replaces the weights there are: Hydra would add to them.
+    """The overrides, with ``weights={...}`` or ``objective.constraints={...}`` written so that they replace what there is: Hydra would add to it.
 
     Args:
         overrides: As on the command line of an experiment.
@@ -89,7 +89,7 @@ def replacing(overrides: Sequence[str]) -> list[str]:
     out: list[str] = []
     for override in overrides:
         key, _, given = override.partition("=")
-        out += ["~weights", f"+{override}"] if key == "weights" and given.lstrip().startswith("{") else [override]
+        out += [f"~{key}", f"+{override}"] if key in ("weights", "objective.constraints") and given.lstrip().startswith("{") else [override]
     return out
 
 

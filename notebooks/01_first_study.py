@@ -100,17 +100,13 @@ plt.show()
 # %% [markdown]
 # ## Fit the rule
 #
-# The highest mean return with at most 0.5 % probability of a single day below the floor. The fit learns on one stream of numbers, is
-# checked on a second, and is compared here on a third.
+# The highest mean return with at most 0.5 % probability of a single day below the floor. The fit searches on one stream of numbers, is
+# judged on a second, and is compared here on a third.
 
 # %%
 alone = mc.Study(calibration.market, rules["vol_target_cppi"], costs)
-fit = mc.optimise.fit(
-    alone,
-    mc.objective.FloorProtection(floor=FLOOR, probability=0.005),
-    steps=200,
-)
-print(f"P(any day below) on unseen paths: {fit.constraint}, limit {fit.limit}")
+fit = mc.optimise.fit(alone, mc.objective.Wish("mean_return", {"breach": {"most": 0.005}}, floor=FLOOR))
+print("\n".join(fit.says()))
 fit.table()
 
 # %%

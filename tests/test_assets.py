@@ -541,7 +541,7 @@ def test_a_derivative_by_a_jumps_chance_is_refused(name, field):
     with pytest.raises(ValueError, match=message):
         mc.greeks.study(study, [number], paths=64)
     with pytest.raises(ValueError, match=message):
-        mc.optimise.fit(study, mc.objective.FloorProtection(floor=0.9), train=[number], steps=1, paths=64)
+        mc.optimise.fit(study, mc.objective.floor_protection(floor=0.9), train=[number], paths=64, validation_paths=65_536)
     assert number not in trainable(study)
     assert "market.equity.sigma" in trainable(study) or name == "bates"
 

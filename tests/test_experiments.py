@@ -59,7 +59,7 @@ def test_study_as_a_user_runs_it(tmp_path):
     pictures = {file.stem for file in folder.glob("*.png")}
     assert pictures == {"wealth_0.7", "wealth_0.9", "protection_cost_0.7", "protection_cost_0.9", "fan", "exposure", "fit"}
     assert (folder / "outcomes" / "vol_target_cppi 0.9" / "wealth.npy").is_file()
-    for words in ("== Floor 70%", "== Floor 90%", "target", "realised", "binds", "fresh paths", "P(any day below 0.9) is"):
+    for words in ("== Floor 70%", "== Floor 90%", "target", "realised", "binds", "fresh paths", "P(below floor) any day", "asked at most"):
         assert words in done.stdout
 
 
@@ -75,12 +75,26 @@ def test_hedge_as_a_user_runs_it_from_elsewhere(tmp_path):
 
 
 def test_optimise(script, capsys):
-    assert script("optimise", ["policy=cppi", "objective=floor_protection", *FAST]) == 0
+    wish = "objective.constraints={breach: {most: 0.02}, p20: {least: 0.9, confidence: 0.95}}"
+    assert script("optimise", ["policy=cppi", "objective.goal=mean_return", wish, *FAST[:3], "plots=true"]) == 0
     out = capsys.readouterr().out
-    metrics = check_run(last_line(out), tables=("parameters", "fit", "before_after"))
-    assert set(metrics) == {"parameters", "before", "after"}
+    metrics = check_run(last_line(out), tables=("parameters", "constraints", "fit", "before_after"))
+    assert set(metrics) == {"parameters", "goal", "holds", "constraints", "before", "after"}
     assert metrics["parameters"]["before"]["policy.cppi.multiplier"] == 4.0
-    assert "the limit of 0.50%" in out
+    assert set(metrics["constraints"]) == {"breach", "p20"}
+    assert "p20 of wealth" in out
+    assert "asked at least 90 %: holds with 95 % confidence" in out
+    assert {file.stem for file in last_line(out).glob("*.png")} == {"fit"}
+
+
+def test_frontier(script, capsys):
+    words = ["policy=cppi", "frontier.constraint=breach", "frontier.levels=[0.05,0.02]", 'also=["delay=1"]']
+    assert script("optimise", [*words, *FAST[:3]]) == 0
+    out = capsys.readouterr().out
+    metrics = check_run(last_line(out), tables=("frontier",))
+    assert set(metrics) == {"0.05", "0.02"}
+    assert "P(below floor) any day in delay=1" in out
+    assert {file.stem for file in last_line(out).glob("*.png")} == {"frontier"}
 
 
 def test_greeks(script, capsys):
@@ -143,6 +157,9 @@ def test_refusals(script, capsys, tmp_path, override, message):
         ("study", ["floors=[0.7,1.2]"], "got 1.2 worth 1.1"),
         ("optimise", ["optimise.steps=0"], "optimise.steps: expected a whole number of at least 1, got 0"),
         ("optimise", ["optimise.paths=1.5"], "optimise.paths: expected a whole number, got 1.5"),
+        ("optimise", ["objective.goal=retrun"], "unknown figure 'retrun'; did you mean"),
+        ("optimise", ["objective.constraints={p10: {least: 1}, p20: {most: 0.9}}"], "p10 at least 1 and p20 at most 0.9 contradict each other"),
+        ("optimise", ["also=[delay=2]"], "Study.delay: expected 0 or 1"),
         ("price", ["market=replay"], "market: expected a model of a market, which has a risk-neutral law, got history"),
         ("greeks", ["market=bootstrap"], "market: expected a model of a market, which has a risk-neutral law, got history"),
     ],

@@ -243,7 +243,7 @@ class TestNeural:
         before = run(rule)
         assert np.array_equal(run(study)["wealth"], before["wealth"])
         names = ["policy.neural.first", "policy.neural.last"]
-        aim = mc.objective.FloorProtection(floor=0.9, probability=0.02)
+        aim = mc.objective.floor_protection(floor=0.9, probability=0.02)
         fit = mc.optimise.fit(study, aim, steps=25, paths=1024, validation_paths=8192, train=names, progress=False)
         assert fit.feasible
         assert {"policy.neural.first[2,5]", "policy.neural.last[3]"} <= set(fit.table().index)

@@ -158,14 +158,17 @@ def test_pictures(tmp_path, result, table):
     worst = {book: [int(np.argmin(result[book]["wealth"]))] for book in BOOKS}
     ids = sorted({*range(8), *(path for paths in worst.values() for path in paths)})
     trace = result.study.trace(ids)
-    history = pd.DataFrame({"loss": [2.0, 1.0], "mean_return": [0.1, 0.2], "breach_any_day": [0.1, 0.0], "price": [1.0, 2.0], "policy.x": [1.0, 2.0]})
+    alone = mc.Study(result.study.market, result.study.books["cppi 0.9"], steps=4)
+    wish = mc.objective.Wish("mean_return", {"breach": {"most": 0.02}, "p20": {"least": 0.9}})
+    fit = mc.optimise.fit(alone, wish, paths=256, validation_paths=4096, train=["policy.cppi.multiplier"], progress=False)
     pictures = {
         "wealth": report.plot_wealth(result, 0.9),
         "protection_cost": report.plot_protection_cost(table, 0.9),
         "one_book": report.plot_protection_cost(table.loc[["unhedged"]].drop(columns="difference"), 0.9),
         "fan": report.plot_fan(trace, BOOKS, worst, 0.9),
         "exposure": report.plot_exposure(trace, worst["unhedged"][0], BOOKS, 0.9),
-        "fit": report.plot_fit(history, 0.005),
+        "fit": report.plot_fit(fit),
+        "frontier": report.plot_frontier([fit, fit], "breach", [0.02, 0.01]),
     }
     for name, picture in pictures.items():
         RunFolder(tmp_path).write_picture(name, picture)

@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import beta, norm
 from scipy.stats import t as student
 
 import mcengine as mc
 from mcengine import report
 from mcengine._model import replace
 from mcengine.engine.metrics import default_figures
-from mcengine.statistics import Figure, Sampling, Statistics, estimate
+from mcengine.statistics import Figure, Sampling, Statistics, clopper_pearson, estimate
 from mcengine.statistics.accumulators import BINS, CHUNK, Histogram
 from mcengine.statistics.figure import Column
 
@@ -416,3 +416,13 @@ def test_accuracy_at_ten_million_draws(name):
         close = 0.1 if figure.how == "quantile" else 0.02
         assert abs(streamed.value - exact.value) <= close * exact.error + 1e-8, (key, str(streamed), str(exact))
         assert streamed.error == pytest.approx(exact.error, rel=0.05, abs=1e-8), key
+
+
+@pytest.mark.parametrize(("hits", "count", "confidence"), [(0, 100, 0.95), (3, 1000, 0.99), (40, 8192, 0.9), (1227, 262_144, 0.9967), (990, 1000, 0.99)])
+def test_clopper_and_pearson(hits, count, confidence):
+    """The bound is the quantile of a beta distribution; the most hits under a limit are the last whose bound is below it."""
+    exact = beta.ppf(confidence, hits + 1, count - hits)
+    assert clopper_pearson.upper_bound(hits, count, confidence) == pytest.approx(exact, rel=1e-9)
+    assert clopper_pearson.at_most(hits, count, exact) == pytest.approx(1.0 - confidence, rel=1e-6)
+    assert clopper_pearson.most_hits(count, exact * (1 + 1e-9), confidence) == hits
+    assert clopper_pearson.most_hits(count, exact * (1 - 1e-9), confidence) == hits - 1

@@ -15,10 +15,12 @@ from mcengine.engine.price import Payoffs, payoffs, price
 from mcengine.engine.program import traces
 from mcengine.engine.realised_correlation import Correlations, correlations
 from mcengine.engine.result import Result
+from mcengine.engine.rolling_volatility import RollingVolatility
 from mcengine.engine.run import run
 from mcengine.engine.sample import sample
 from mcengine.engine.scalping import Scalping
 from mcengine.engine.study import Study
+from mcengine.engine.tangents import Tangents
 from mcengine.engine.trace import trace
 
 __all__ = [
@@ -34,8 +36,10 @@ __all__ = [
     "NotFiniteError",
     "Payoffs",
     "Result",
+    "RollingVolatility",
     "Scalping",
     "Study",
+    "Tangents",
     "correlations",
     "grid",
     "hosts",

@@ -4,6 +4,7 @@ A key is the figure's name in code, in metrics.json, in ``until={"metric": ...}`
 outcome is called as the outcome is. Keys that a study makes (``cost_<name>``, ``p20_year_<k>``) and those of a user get their label from themselves.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -56,6 +57,15 @@ _LISTED = (
     Metric("turnover", "turnover", ""),
     Metric("cost_underlying", "cost: underlyings"),
     Metric("cost_option", "cost: options"),
+    Metric("deviation", "deviation of wealth"),
+    Metric("squared_shortfall", "mean squared shortfall", ""),
+    Metric("sharpe", "Sharpe ratio", ""),
+    Metric("sortino", "Sortino ratio", ""),
+    Metric("information_ratio", "information ratio", ""),
+    Metric("omega", "omega", ""),
+    Metric("upside_capture", "upside capture", ""),
+    Metric("volatility_deviation", "deviation of volatility"),
+    Metric("share_in_band", "volatility in its band"),
     Metric("aic", "AIC", ""),
 )
 METRICS = {one.key: one for one in _LISTED}
@@ -73,7 +83,11 @@ def metric(key: str) -> Metric:
     head, _, rest = key.partition("_")
     if head == "explained" and rest:
         return Metric(key, f"gained: {rest}")
-    words = f"cost: {rest}" if head == "cost" and rest else key.replace("p20_year_", "p20 of year ")
+    words = f"cost: {rest}" if head == "cost" and rest else re.sub(r"^(p[\d.]+)_year_", r"\1 of year ", key)
+    if re.fullmatch(r"p[\d.]+", key):
+        words = f"{key} of wealth"
+    elif head in ("cvar", "cdar"):
+        words = f"{'CVaR' if head == 'cvar' else 'CDaR'} {rest} ({'loss' if head == 'cvar' else 'drawdown'})"
     return Metric(key, words.replace("_", " "))
 
 

@@ -2,7 +2,23 @@
 
 from mcengine.objective import figure
 from mcengine.objective.explained import explained, explained_figures
-from mcengine.objective.protection import FloorProtection
+from mcengine.objective.measure import Measure
+from mcengine.objective.measures import NAMES, Setting, measure
 from mcengine.objective.table import binding, figures, table
+from mcengine.objective.wish import Constraint, Wish, floor_protection
 
-__all__ = ["FloorProtection", "binding", "explained", "explained_figures", "figure", "figures", "table"]
+__all__ = [
+    "NAMES",
+    "Constraint",
+    "Measure",
+    "Setting",
+    "Wish",
+    "binding",
+    "explained",
+    "explained_figures",
+    "figure",
+    "figures",
+    "floor_protection",
+    "measure",
+    "table",
+]

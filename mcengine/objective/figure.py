@@ -1,15 +1,16 @@
-"""Figures of a hedged portfolio, each a per-path column and a reduction: the engine gives every one its standard error.
+"""Figures of a hedged portfolio by book: each is a ``Measure`` (see ``measures``) of one policy, to be read from a run with its error.
 
 Wealth W is final over starting wealth, so a floor is a number such as 0.9: the undiscounted level floor x starting wealth.
 """
 
 import math
-from collections.abc import Callable
 
-import numpy as np
+from mcengine.objective.measures import Setting, measure
+from mcengine.statistics import Figure
+from mcengine.statistics.figure import Column
 
-from mcengine.statistics import Figure, Outcomes, estimate
-from mcengine.statistics.figure import Column, path_weights
+_ANY = Setting(floor=1.0)
+"""Of figures that read nothing of it."""
 
 
 def mean_return(book: str) -> Figure:
@@ -18,7 +19,7 @@ def mean_return(book: str) -> Figure:
     Args:
         book: Name of the policy.
     """
-    return Figure(lambda o: o[book]["wealth"] - 1.0)
+    return measure("mean_return", _ANY).figure(book)
 
 
 def difference(book: str, benchmark: str) -> Figure:
@@ -28,15 +29,11 @@ def difference(book: str, benchmark: str) -> Figure:
         book: Name of the policy.
         benchmark: Name of the policy of W_A.
     """
-    return Figure(lambda o: np.subtract(o[book]["wealth"], o[benchmark]["wealth"], dtype=np.float64))
+    return measure("difference", _ANY).figure(book, benchmark)
 
 
 def difference_at_equal_leverage(book: str, benchmark: str, rate: float, years: float) -> Figure:
-    """E[W - W_A(e)] on the same paths, W_A(e) the benchmark run at the policy's mean gross exposure e, the rest in cash.
-
-    Held at a constant fraction e, ln W_A(e) = e ln W_A + (1 - e)(r T + e QV / 2) with QV the realised variance of the benchmark's
-    returns (Ito; exact in continuous time, and to O(dt) on dates): no second run. The error of e itself is left out. A benchmark that was
-    ruined counts as worth nothing.
+    """E[W - W_A(e)] on the same paths, W_A(e) the benchmark run at the policy's mean gross exposure e, the rest in cash (``measures.at_exposure``).
 
     Args:
         book: Name of the policy.
@@ -44,21 +41,7 @@ def difference_at_equal_leverage(book: str, benchmark: str, rate: float, years: 
         rate: r, annual, continuously compounded.
         years: T, to the horizon.
     """
-
-    def adapt(outcomes: Outcomes) -> Callable[[Outcomes], np.ndarray]:
-        exposure = estimate.mean(outcomes[book]["exposure"], weights=path_weights(outcomes)).value
-
-        def column(o: Outcomes) -> np.ndarray:
-            a = o[benchmark]
-            variation = np.square(a["volatility"], dtype=np.float64) * years
-            gone = a["wealth"] <= 0.0
-            growth = np.log(np.where(gone, 1.0, a["wealth"]), dtype=np.float64)
-            scaled = exposure * growth + (1.0 - exposure) * (rate * years + 0.5 * exposure * variation)
-            return o[book]["wealth"] - np.where(gone, 0.0, np.exp(np.where(gone, 0.0, scaled)))
-
-        return column
-
-    return Figure(adapt=adapt)
+    return measure("difference_at_equal_leverage", Setting(floor=1.0, years=years, rate=rate)).figure(book, benchmark)
 
 
 def percentile(book: str, level: float = 0.20, name: str = "wealth") -> Figure:
@@ -79,7 +62,7 @@ def breach_at_end(book: str, floor: float) -> Figure:
         book: Name of the policy.
         floor: Fraction of the starting wealth.
     """
-    return Figure(lambda o: o[book]["wealth"] < floor, "probability")
+    return measure("breach_at_end", Setting(floor)).figure(book)
 
 
 def breach_any_day(book: str, floor: float) -> Figure:
@@ -89,7 +72,7 @@ def breach_any_day(book: str, floor: float) -> Figure:
         book: Name of the policy.
         floor: Fraction of the starting wealth.
     """
-    return Figure(lambda o: o[book]["lowest"] < floor, "probability")
+    return measure("breach_any_day", Setting(floor)).figure(book)
 
 
 def ruined(book: str) -> Figure:
@@ -98,7 +81,7 @@ def ruined(book: str) -> Figure:
     Args:
         book: Name of the policy.
     """
-    return Figure(lambda o: o[book]["lowest"] <= 0.0, "probability")
+    return measure("ruined", _ANY).figure(book)
 
 
 def mean_shortfall(book: str, floor: float) -> Figure:
@@ -108,7 +91,7 @@ def mean_shortfall(book: str, floor: float) -> Figure:
         book: Name of the policy.
         floor: Fraction of the starting wealth.
     """
-    return Figure(lambda o: np.maximum(floor - o[book]["wealth"], 0.0))
+    return measure("mean_shortfall", Setting(floor)).figure(book)
 
 
 def cvar(book: str, level: float = 0.95) -> Figure:
@@ -118,7 +101,7 @@ def cvar(book: str, level: float = 0.95) -> Figure:
         book: Name of the policy.
         level: Between 0 and 1.
     """
-    return Figure(lambda o: o[book]["wealth"] - 1.0, "tail_mean", 1.0 - level, factor=-1.0)
+    return measure(f"cvar_{100.0 * level:g}", _ANY).figure(book)
 
 
 def mean_of(book: str, name: str) -> Figure:

@@ -22,6 +22,8 @@ COLOURS = {
 }
 _OTHERS = ("#56B4E9", "#882255", "#7F7F7F", "#F0E442")
 _FLOOR = "#B22222"
+_TERMS, _NUMBERS = 8, 9
+"""Constraints and numbers that a fit's picture has room for."""
 _SHOWN = 200_000
 """Paths a histogram is drawn from: more change no pixel."""
 
@@ -187,40 +189,75 @@ def plot_exposure(trace: Any, path: int, books: Sequence[str], floor: float) -> 
     return figure
 
 
-def plot_fit(history: Any, limit: float) -> Any:
-    """A fit by step: what is maximised, what is constrained and its limit, the constraint's price, every fitted number over its start.
+def plot_fit(fit: Any) -> Any:
+    """A fit run by run: the goal, each constrained figure and its limit, every fitted number over its start.
 
     Args:
-        history: Of ``optimise.Fit``.
-        limit: Of what is constrained.
+        fit: An ``optimise.Fit``.
 
     Returns:
         A matplotlib ``Figure``.
     """
-    figure, axes = _figure((9.5, 6.0), rows=2, columns=2, sharex=True)
-    maximised, constrained = (metric(key) for key in history.columns[1:3])
-    panels = (
-        *((one.key, one.factor, one.heading) for one in (maximised, constrained)),
-        ("price", 1.0, "price of the constraint"),
-    )
-    for axis, (column, factor, label) in zip(axes, panels, strict=False):
-        x = factor * history[column]
-        axis.plot(history.index, x, color="#0072B2", linewidth=0.7, alpha=0.5)
+    history, terms = fit.history, fit.terms[:_TERMS]
+    count = len(terms) + 2
+    figure, axes = _figure((9.5, 2.9 * -(-count // 2) + 0.4), rows=-(-count // 2), columns=2, sharex=True)
+    for axis, (column, shown, limit) in zip(
+        axes,
+        [
+            (fit.wish.goal_name, metric(fit.wish.goal_name), None),
+            *((term.name, metric(term.condition.measure.key), term.condition.limit) for term in terms),
+        ],
+        strict=False,
+    ):
+        x = shown.factor * history[column]
+        axis.plot(history.index, x, color="#0072B2", linewidth=0.8, alpha=0.6)
         axis.plot(history.index, x.rolling(max(1, len(x) // 20), min_periods=1).mean(), color="#0072B2", linewidth=1.8)
-        axis.set_ylabel(label)
-    axes[1].axhline(constrained.factor * limit, color=_FLOOR, linestyle="--", linewidth=1.2, label=f"limit {limit:.2%}")
-    axes[1].legend(fontsize=8, frameon=False)
-    fitted = history.columns[list(history.columns).index("price") + 1 :]
-    for name, line in zip(fitted, (*list(COLOURS.values())[1:], *_OTHERS), strict=False):
-        short = name.removeprefix("policy.")
-        axes[3].plot(history.index, history[name] / history[name].iloc[0], color=line, linewidth=1.5, label=short)
-    axes[3].set_ylabel("fitted number over its first value")
-    axes[3].legend(fontsize=8, frameon=False)
-    for axis in axes:
+        axis.set_ylabel(shown.heading)
+        if limit is not None:
+            axis.axhline(shown.factor * limit, color=_FLOOR, linestyle="--", linewidth=1.2, label=f"limit {shown.factor * limit:g}")
+            axis.legend(fontsize=8, frameon=False)
+    colours = (*list(COLOURS.values())[1:], *_OTHERS)
+    for name, line in zip(list(fit.table().index)[:_NUMBERS], colours, strict=False):
+        start = history[name].iloc[0]
+        over = history[name] / start if start else history[name]
+        axes[count - 1].plot(history.index, over, color=line, linewidth=1.5, label=name.removeprefix("policy."))
+    axes[count - 1].set_ylabel("fitted number over its first value")
+    axes[count - 1].legend(fontsize=8, frameon=False)
+    for axis in axes[count:]:
+        axis.set_axis_off()
+    for axis in axes[:count]:
         _grid(axis)
-    for axis in axes[2:]:
-        axis.set_xlabel("step of the fit")
-    figure.suptitle("The fit, step by step (thin: each step's own paths; thick: their running mean)")
+        axis.set_xlabel(f"{history.index.name} of the fit")
+    figure.suptitle(f"The fit, run by run: {fit.wish}")
+    return figure
+
+
+def plot_frontier(fits: Sequence[Any], constraint: str, levels: Sequence[float]) -> Any:
+    """What protection costs: the goal at every level of one constraint, with its 95 % interval, hollow where it is not shown to hold.
+
+    Args:
+        fits: Of ``optimise.frontier``.
+        constraint: Name of the one that varied.
+        levels: Its limits.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
+    figure, (axis,) = _figure((7.0, 4.5))
+    goal, asked = metric(fits[0].wish.goal_name), metric(constraint)
+    x, y = [asked.factor * level for level in levels], [goal.factor * fit.goal.value for fit in fits]
+    bars = [goal.factor * fit.goal.half_width() for fit in fits]
+    axis.errorbar(x, y, yerr=bars, color="#0072B2", linewidth=1.5, capsize=3, zorder=2)
+    for held, marker in ((True, "#0072B2"), (False, "#FFFFFF")):
+        chosen = [k for k, fit in enumerate(fits) if fit.feasible == held]
+        at, best = [x[k] for k in chosen], [y[k] for k in chosen]
+        label = ("holds" if held else "not shown to hold") if chosen else None
+        axis.scatter(at, best, s=45, color=marker, edgecolor="#0072B2", zorder=3, label=label)
+    axis.set_xlabel(f"limit of {asked.heading}")
+    axis.set_ylabel(goal.heading)
+    axis.legend(fontsize=8, frameon=False)
+    _grid(axis)
+    figure.suptitle(f"Frontier: {goal.label} by the limit of {asked.label} (bars: 95 % intervals)")
     return figure
 
 

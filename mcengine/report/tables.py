@@ -26,6 +26,27 @@ def text(table: Any, *, name: Callable[[str], str] = str, missing: str = "") -> 
     return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])
 
 
+def constraints(fit: Any) -> str:
+    """A fit's constraints as text: value, limit, margin, whether it binds, price.
+
+    Args:
+        fit: An ``optimise.Fit``.
+    """
+    lines = [["constraint", "value", "limit", "margin", "holds", "binds", "price"]]
+    for term in fit.terms:
+        shown = metric(term.condition.measure.key)
+        side = "at most" if term.condition.constraint.sign < 0.0 else "at least"
+        numbers = [
+            cell(term.verdict.estimate.scaled(shown.factor)),
+            f"{side} {shown.factor * term.condition.limit:g}",
+            f"{shown.factor * term.margin:.4g}",
+        ]
+        lines.append([f"{term.name}{', %' if shown.unit else ''}", *numbers, *("yes" if x else "no" for x in (term.verdict.holds, term.binds))])
+        lines[-1].append(f"{term.price:.4g}" if term.binds else "0")
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join("  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]) for line in lines)
+
+
 def metrics(row: Mapping[str, Any]) -> dict[str, Estimate]:
     """The figures of one book that have a value, for metrics.json.
 

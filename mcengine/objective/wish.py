@@ -1,0 +1,252 @@
+"""A wish: what is to be as high, or as low, as can be, and what must hold.
+
+``Wish("mean_return", {"breach": {"most": 0.005}, "p20": {"least": 0.97}, "turnover": {"most": 2}}, floor=0.9)``
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mcengine._spelling import near
+from mcengine.engine import AbstractStudy
+from mcengine.objective.measure import Measure
+from mcengine.objective.measures import Setting, measure
+
+CONFIDENCE = 0.99
+"""With which a constraint is to hold, where none is given."""
+LOWER_IS_BETTER = (
+    *("mean_shortfall", "squared_shortfall", "breach", "breach_any_day", "breach_at_end", "ruined", "deviation", "tracking_error"),
+    *("volatility_deviation", "turnover", "cost", "drawdown", "volatility", "cvar_", "cdar_", "cost_"),
+)
+"""Figures that a goal makes low, by name or by the name's beginning."""
+_KEYS = ("most", "least", "confidence", "floor")
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A figure and the most, or least, that it may be.
+
+    Args:
+        figure: Name of a figure, or a ``Measure`` of one's own.
+        most: Upper limit, or None.
+        least: Lower limit, or None.
+        confidence: That it holds, of a one-sided bound on paths that the fit has not seen.
+        floor: Fraction of the starting wealth, in place of the wish's.
+
+    Raises:
+        ValueError: For no limit or two, or a number out of its range.
+    """
+
+    figure: str | Measure
+    most: float | None = None
+    least: float | None = None
+    confidence: float = CONFIDENCE
+    floor: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.most is None) == (self.least is None):
+            raise ValueError(f"constraints.{self.name}: expected most or least, one of the two, got {'neither' if self.most is None else 'both'}")
+        for key in _KEYS:
+            value = getattr(self, key)
+            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if value is not None and not number:
+                raise ValueError(f"constraints.{self.name}.{key}: expected a number, got {value!r}")
+        if not 0.5 <= self.confidence < 1.0:
+            raise ValueError(f"constraints.{self.name}.confidence: expected a number from 0.5 to below 1, got {self.confidence!r}")
+
+    @property
+    def name(self) -> str:
+        """Of the figure."""
+        return self.figure if isinstance(self.figure, str) else self.figure.key
+
+    @property
+    def limit(self) -> float:
+        """The most or least."""
+        return float(self.most if self.most is not None else self.least)  # type: ignore[arg-type]
+
+    @property
+    def sign(self) -> float:
+        """1 for least, -1 for most: sign (value - limit) is the margin."""
+        return 1.0 if self.most is None else -1.0
+
+    def measure(self, setting: Setting) -> Measure:
+        """The measure.
+
+        Args:
+            setting: Of the study, at the wish's floor.
+
+        Raises:
+            ValueError: For a probability limited outside 0 to 1.
+        """
+        found = measure_of(self.figure, setting if self.floor is None else replace(setting, floor=float(self.floor)))
+        if found.how == "probability" and not 0.0 < self.limit < 1.0:
+            raise ValueError(f"constraints.{self.name}: expected a limit of a probability, above 0 and below 1, got {self.limit:g}")
+        return found
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A goal and constraints.
+
+    Args:
+        goal: Name of the figure that is to be best (``objective.NAMES``), or a ``Measure`` of one's own.
+        constraints: By name of the figure ``{"most": ...}`` or ``{"least": ...}``, with a ``confidence`` and a ``floor`` of its own if wanted; or a
+            list of ``Constraint``.
+        floor: Fraction of the starting wealth, which shortfalls and breaches are measured from. It is not the rule's.
+        maximise: Whether the goal is to be high; None for what its name says: risks and costs low, all else high.
+        band: Of volatility a year, for ``share_in_band``.
+
+    Raises:
+        ValueError: For what is not understood, or constraints that contradict each other.
+
+    Example:
+        >>> import mcengine as mc
+        >>> wish = mc.objective.Wish("mean_return", {"breach": {"most": 0.005}}, floor=0.9)
+        >>> wish.constraints[0].limit
+        0.005
+    """
+
+    goal: str | Measure = "mean_return"
+    constraints: Any = ()
+    floor: float = 0.9
+    maximise: bool | None = None
+    band: Any = None
+
+    def __post_init__(self) -> None:
+        given = self.constraints
+        if isinstance(given, Mapping):
+            given = [one for name, limits in given.items() for one in _constraints(name, limits)]
+        object.__setattr__(self, "constraints", tuple(given or ()))
+        if isinstance(self.floor, bool) or not isinstance(self.floor, int | float) or not self.floor > 0.0:
+            raise ValueError(f"floor: expected a number above 0, a fraction of the starting wealth, got {self.floor!r}")
+        if self.band is not None:
+            object.__setattr__(self, "band", tuple(float(x) for x in self.band))
+        _check_consistent(self.constraints)
+
+    def __str__(self) -> str:
+        limits = [f"{one.name} {'at most' if one.sign < 0.0 else 'at least'} {one.limit:g}" for one in self.constraints]
+        kept = f" with {', '.join(limits)}" if limits else ""
+        return f"{'highest' if self.sign > 0.0 else 'lowest'} {self.goal_name}{kept}, floor {self.floor:g}"
+
+    @property
+    def goal_name(self) -> str:
+        """Of the figure."""
+        return self.goal if isinstance(self.goal, str) else self.goal.key
+
+    @property
+    def sign(self) -> float:
+        """1 where the goal is to be high, -1 where low."""
+        if self.maximise is not None:
+            return 1.0 if self.maximise else -1.0
+        low = any(self.goal_name == name or (name.endswith("_") and self.goal_name.startswith(name)) for name in LOWER_IS_BETTER)
+        return -1.0 if low else 1.0
+
+    def at_floor(self, floor: float) -> "Wish":
+        """The same wish at another floor; what has a floor of its own moves by as much.
+
+        Args:
+            floor: Fraction of the starting wealth.
+        """
+        moved = [one if one.floor is None else replace(one, floor=one.floor + floor - self.floor) for one in self.constraints]
+        return replace(self, floor=floor, constraints=tuple(moved))
+
+    def setting(self, study: AbstractStudy) -> Setting:
+        """What its figures read of a study.
+
+        Args:
+            study: What is simulated.
+        """
+        return Setting.of(study, self.floor, self.band)
+
+    def goal_measure(self, study: AbstractStudy) -> Measure:
+        """The measure of the goal.
+
+        Args:
+            study: What is simulated.
+        """
+        return measure_of(self.goal, self.setting(study))
+
+    def measures(self, study: AbstractStudy) -> dict[str, tuple[Constraint, Measure]]:
+        """Constraints and their measures by name; a percentile over several years is one of each year.
+
+        Args:
+            study: What is simulated.
+        """
+        setting, out = self.setting(study), {}
+        for one in self.constraints:
+            names = [one.figure]
+            if isinstance(one.figure, str) and re.fullmatch(r"p\d+(\.\d+)?", one.figure) and setting.yearly:
+                names = [f"{one.figure}_year_{year}" for year in range(1, setting.yearly + 1)]
+            for name in names:
+                each = Constraint(name, one.most, one.least, one.confidence, one.floor)
+                key = each.name if one.floor is None else f"{each.name} at {one.floor:g}"
+                out[key if key not in out else f"{key} {'least' if one.most is None else 'most'}"] = (each, each.measure(setting))
+        return out
+
+
+def measure_of(figure: str | Measure, setting: Setting) -> Measure:
+    """A measure from a name or a measure.
+
+    Args:
+        figure: Name or measure.
+        setting: Of the study.
+    """
+    return figure if isinstance(figure, Measure) else measure(figure, setting)
+
+
+def floor_protection(floor: float, probability: float = 0.005, confidence: float = CONFIDENCE) -> Wish:
+    """The highest mean return with P(any day below the floor) at most a probability.
+
+    Args:
+        floor: Fraction of the starting wealth.
+        probability: Most of a breach.
+        confidence: That it holds.
+
+    Example:
+        >>> import mcengine as mc
+        >>> mc.objective.floor_protection(0.9).constraints[0].name
+        'breach_any_day'
+    """
+    return Wish("mean_return", (Constraint("breach_any_day", most=probability, confidence=confidence),), floor)
+
+
+def _constraints(name: str, limits: Any) -> list[Constraint]:
+    """Of one figure, at most, at least, or both."""
+    if not isinstance(limits, Mapping):
+        raise ValueError(f"constraints.{name}: expected most or least, as {{most: 0.01}}, got {limits!r}")
+    for key in limits:
+        if key not in _KEYS:
+            raise ValueError(f"constraints.{name}: unknown key {key!r}{near(key, _KEYS)}")
+    rest = {key: value for key, value in limits.items() if key not in ("most", "least")}
+    sides = [key for key in ("most", "least") if limits.get(key) is not None]
+    return [Constraint(name, **rest, **{side: limits[side]}) for side in sides] if sides else [Constraint(name, **rest)]
+
+
+def _check_consistent(constraints: tuple[Constraint, ...]) -> None:
+    """What contradicts itself whatever the rule: a <= b always, yet a at least more than what b is at most."""
+    for lower in constraints:
+        for upper in constraints:
+            if lower.least is not None and upper.most is not None and _never_above(lower, upper) and lower.least > upper.most:
+                raise ValueError(
+                    f"constraints: {lower.name} at least {lower.least:g} and {upper.name} at most {upper.most:g} contradict each other, "
+                    f"for {lower.name} is never above {upper.name}"
+                    if lower.name != upper.name
+                    else f"constraints: {lower.name} at least {lower.least:g} and at most {upper.most:g} contradict each other"
+                )
+
+
+def _never_above(a: Constraint, b: Constraint) -> bool:
+    """Whether figure ``a`` is at most figure ``b`` on any outcomes."""
+    same_floor = a.floor == b.floor
+    if a.name == b.name:
+        return same_floor
+    any_day = ("breach", "breach_any_day")
+    if a.name in (*any_day, "breach_at_end") and b.name in any_day:
+        return same_floor
+    found = [re.fullmatch(r"(p|lowest_p)(\d+(?:\.\d+)?)((?:_year_\d+)?)", one.name) for one in (a, b)]
+    if None in found:
+        return False
+    (kind, k, year), (kind_b, k_b, year_b) = (one.groups() for one in found)  # type: ignore[union-attr]
+    return year == year_b and (kind, kind_b) in (("p", "p"), ("lowest_p", "lowest_p"), ("lowest_p", "p")) and float(k) <= float(k_b)

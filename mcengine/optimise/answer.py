@@ -1,0 +1,189 @@
+"""What a fit says: the numbers, whether what was wished for holds and how sure that is, what each constraint costs."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcengine._model import parameters
+from mcengine.engine import Study, metric
+from mcengine.objective import Wish
+from mcengine.optimise.condition import Condition, Verdict
+from mcengine.optimise.numbers import one_by_one
+from mcengine.statistics import Estimate
+
+
+@dataclass(frozen=True)
+class Term:
+    """One constraint of the answer.
+
+    Args:
+        condition: The constraint, in its market.
+        verdict: On unseen paths.
+        price: Goal that one unit more of the limit gains, or one unit less costs.
+        per_floor: By how much its gap falls for a unit of floor.
+    """
+
+    condition: Condition
+    verdict: Verdict
+    price: float
+
+    @property
+    def name(self) -> str:
+        """Of the figure and the market."""
+        return self.condition.name
+
+    @property
+    def margin(self) -> float:
+        """From the value to the limit, positive inside."""
+        return self.condition.constraint.sign * (self.verdict.estimate.value - self.condition.limit)
+
+    @property
+    def binds(self) -> bool:
+        """Whether the goal would gain by a looser limit."""
+        return self.price > 0.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted study, what holds of it, and what happened on the way.
+
+    Args:
+        study: With the fitted numbers.
+        before: The study it started from.
+        names: Of the fitted numbers.
+        wish: What was asked.
+        rows: Of each evaluation or step.
+        goal: On unseen paths.
+        terms: Of each constraint.
+        floor_price: Goal that one unit more of the wish's floor costs, the rule's floor as it is.
+        ended: "optimal", "infeasible", "standstill" or "evaluations"; of a descent "steps".
+        idle: Numbers whose gradient was exactly zero.
+        checked: By how much a search without derivatives found the goal better; None where none was asked.
+        paths: Of each evaluation or step.
+        timings: Seconds, by name.
+    """
+
+    study: Study
+    before: Study
+    names: tuple[str, ...]
+    wish: Wish
+    rows: list[dict[str, Any]]
+    goal: Estimate
+    terms: tuple[Term, ...]
+    floor_price: float
+    ended: str
+    idle: tuple[str, ...] = ()
+    checked: float | None = None
+    paths: int = 0
+    timings: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def feasible(self) -> bool:
+        """Whether every constraint holds, with the confidence asked, on paths that the fit has not seen."""
+        return all(term.verdict.holds for term in self.terms)
+
+    @property
+    def history(self) -> Any:
+        """A pandas table, one row an evaluation or step: goal, constrained figures, and every fitted number."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows).set_index(next(iter(self.rows[0])))
+
+    def table(self) -> Any:
+        """Every fitted number before and after (pandas)."""
+        import pandas as pd
+
+        old, new = ({n: parameters(study)[n] for n in self.names} for study in (self.before, self.study))
+        return pd.DataFrame({"before": one_by_one(old), "after": one_by_one(new)})
+
+    def constraints(self) -> Any:
+        """For every constraint value, limit, bound, margin, whether it holds, whether it binds, its price (pandas)."""
+        import pandas as pd
+
+        rows = {
+            term.name: {
+                "value": term.verdict.estimate,
+                "limit": _limit(term.condition),
+                "bound": term.verdict.bound,
+                "confidence": term.condition.constraint.confidence,
+                "margin": term.margin,
+                "holds": term.verdict.holds,
+                "binds": term.binds,
+                "price": term.price,
+            }
+            for term in self.terms
+        }
+        return pd.DataFrame.from_dict(rows, orient="index")
+
+    def says(self) -> list[str]:
+        """The answer in sentences: the goal, each constraint, the floor's price, and what should be known of the search."""
+        goal = metric(self.wish.goal_name)
+        seen = self.before.sampling.kind == "windows"
+        where = "on the windows of history it was fitted to, for there are no others: this is no proof" if seen else "on unseen paths"
+        lines = [f"{goal.label} {_shown(self.goal, goal)} {where}"]
+        lines += [self._of(term) for term in self.terms]
+        if self.terms and self.floor_price > 0.0:
+            lines.append(f"one more percent of floor costs {self._cost(0.01 * self.floor_price)}, the rule's own floor as it is")
+        lines += self._search()
+        return lines
+
+    def _of(self, term: Term) -> str:
+        one, found, shown = term.condition, term.verdict, metric(term.condition.measure.key)
+        sure = f"{100.0 * one.constraint.confidence:g} % confidence"
+        side = "at most" if one.constraint.sign < 0.0 else "at least"
+        text = f"{_named(term, shown)} {_shown(found.estimate, shown)}, asked {side} {_number(one.limit, shown)}"
+        edge = f"{side} {_number(found.bound, shown)}"
+        if found.holds:
+            text += f": holds with {sure} ({edge})"
+        elif term.margin < 0.0:
+            text += f": does not hold, by {_number(-term.margin, shown)}"
+        else:
+            text += f": not sure enough, for with {sure} it is only {edge}"
+        if not term.binds:
+            return f"{text}; it does not bind"
+        unit, words = (0.001, "0.1 %") if one.measure.how == "probability" else (0.01, "1 %") if shown.unit == "%" else (1.0, "1")
+        words += " more" if one.constraint.sign < 0.0 else " less"
+        return f"{text}; it binds, and {words} of it would gain {self._cost(unit * term.price)}"
+
+    def _search(self) -> list[str]:
+        broken = [term for term in self.terms if not term.verdict.holds]
+        lines = []
+        if self.ended == "infeasible" and broken:
+            names = ", ".join(f"{t.name} (by {_number(-t.margin, metric(t.condition.measure.key))})" for t in broken if t.margin < 0.0)
+            lines.append(f"cannot be met by these numbers under these assumptions; nearest point: broken are {names or 'none on unseen paths'}")
+        elif self.ended == "standstill":
+            lines.append("the search stands still short of an optimum: give more paths, other starts or a larger width")
+        elif self.ended == "evaluations":
+            lines.append("the search ran out of evaluations before it came to an optimum: give more, or start elsewhere")
+        if broken and self.ended != "infeasible":
+            lines.append("what was wished for is not shown to hold: give more validation paths, or ask for less")
+        if self.idle:
+            lines.append(f"unused, with a gradient of exactly zero: {', '.join(self.idle)}")
+        if self.checked is not None:
+            found = f"{self._cost(self.checked)} better" if self.checked > 0.0 else "nothing better"
+            lines.append(f"a search without derivatives, on the hard rule and the same paths, found {found}")
+        return lines
+
+    def _cost(self, goal: float) -> str:
+        """An amount of the goal in words."""
+        annual = self.wish.goal_measure(self.before).annual
+        if metric(self.wish.goal_name).unit == "%":
+            yearly = annual != 1.0 or float(self.before.years) == 1.0
+            return f"{1e4 * goal * annual:.3g} bp{' a year' if yearly else ''} of {metric(self.wish.goal_name).label}"
+        return f"{goal:.3g} of {metric(self.wish.goal_name).label}"
+
+
+def _named(term: Term, shown: Any) -> str:
+    _, _, market = term.name.partition(" in ")
+    return f"{shown.label}{f' in {market}' if market else ''}"
+
+
+def _limit(one: Condition) -> str:
+    return f"{'at most' if one.constraint.sign < 0.0 else 'at least'} {one.limit:g}"
+
+
+def _shown(one: Estimate, shown: Any) -> str:
+    return f"{one.scaled(shown.factor)}{' %' if shown.unit else ''}"
+
+
+def _number(x: float, shown: Any) -> str:
+    return f"{shown.factor * x:.4g}{' %' if shown.unit else ''}"

@@ -1,0 +1,210 @@
+"""Sequential quadratic programming in a trust region (Fletcher 1985; Nocedal & Wright, Numerical Optimization, 2nd ed. 2006, section 18.5).
+
+Maximise f(x) where c(x) >= 0 and low <= x <= high. Each step solves, with g and A the derivatives of f and c and B an estimate of the Hessian of
+-f - price . c (damped BFGS, section 18.3),
+    min over d, t >= 0 of   -g.d + d.B d / 2 + mu sum(t)   where   c + A d + t >= 0,   |d| <= radius,   low <= x + d <= high.
+The slack t makes it elastic: where no point holds all constraints, the step goes where they are broken least. A step is taken if the merit
+    -f + mu sum(max(-c, 0))
+falls by a share of what the model promised; the radius follows how well it promised. mu stays above every price.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize, nnls
+
+TAKEN, GOOD = 0.05, 0.75
+"""Shares of the promised fall from which a step is taken and from which the radius grows."""
+BINDS, BROKEN = 1e-5, 2e-4
+"""Margin below which a constraint binds, and sum of violations that is more than the kinks of a finite sample make."""
+STEEP = 1e4
+"""Most that a unit of violation is ever charged; where even this leaves some, it cannot be met near here."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """Of the functions at a point.
+
+    Args:
+        f: Goal.
+        c: Constraints [constraints], at least 0 where they hold.
+        g: Slope of the goal [numbers].
+        a: Slopes of the constraints [constraints, numbers].
+    """
+
+    f: float
+    c: np.ndarray
+    g: np.ndarray
+    a: np.ndarray
+
+
+@dataclass
+class Solution:
+    """Where a search ended.
+
+    Args:
+        x: The point [numbers].
+        at: The functions there.
+        prices: What one unit of each constraint costs of the goal [constraints].
+        ended: "optimal", "infeasible", "standstill" or "evaluations".
+        rows: Of each evaluation: point, functions, merit, radius, whether taken.
+    """
+
+    x: np.ndarray
+    at: Values
+    prices: np.ndarray
+    ended: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+
+def solve(
+    evaluate: Callable[[np.ndarray], Values | None],
+    start: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    *,
+    tolerance: float = 1e-6,
+    radius: float = 0.5,
+    evaluations: int = 40,
+) -> Solution:
+    """Search from a start.
+
+    Args:
+        evaluate: The functions at a point; None where there is no such point.
+        start: First point [numbers], scaled so that a step of ``radius`` makes sense in each.
+        low: Least of each number.
+        high: Most of each.
+        tolerance: Of the merit: a step that promises less ends the search.
+        radius: First trust region.
+        evaluations: Most.
+
+    Raises:
+        ValueError: Where nothing can be evaluated at the start.
+    """
+    x = np.clip(start, low, high)
+    first = evaluate(x)
+    if first is None:
+        raise ValueError("start: expected numbers at which the study can be made")
+    at: Values = first
+    b, mu, rows = np.eye(x.size) * 1e-2, 1.0, [_row(x, at, 1.0, radius, True)]
+    prices, ended = np.zeros(at.c.size), "evaluations"
+    while len(rows) < evaluations:
+        d, slack = quadratic_step(at, b, mu, x, low, high, radius)
+        if slack > tolerance:  # mu is raised until the step mends half of what can be mended here (Byrd, Nocedal & Waltz 2008)
+            broken, least = _violation(at.c), quadratic_step(at, b, STEEP, x, low, high, radius)[1]
+            while broken - slack < 0.5 * (broken - least) - tolerance and mu < STEEP:
+                mu *= 10.0
+                d, slack = quadratic_step(at, b, mu, x, low, high, radius)
+        promised = at.g @ d - 0.5 * d @ b @ d + mu * (_violation(at.c) - _violation(at.c + at.a @ d))
+        if promised < tolerance:
+            ended = "optimal" if _violation(at.c) <= BROKEN else "infeasible"
+            break
+        tried = evaluate(x + d)
+        fall = -np.inf if tried is None else merit(at, mu) - merit(tried, mu)
+        taken = bool(fall > TAKEN * promised)
+        rows.append(_row(x + d, tried or at, mu, radius, taken))
+        if fall > GOOD * promised and np.max(np.abs(d)) > 0.99 * radius:
+            radius *= 2.0
+        elif fall < 0.25 * promised:
+            radius = 0.5 * float(np.max(np.abs(d)))
+        if tried is not None:
+            prices = multipliers(at, tried.c.size, b @ d, x, low, high, d)
+            b = bfgs(b, d, -(tried.g - at.g) - (tried.a - at.a).T @ prices)
+        if taken and tried is not None:
+            x, at = np.clip(x + d, low, high), tried
+        if radius < 1e-5:
+            ended = "standstill" if promised > 10.0 * tolerance else "optimal" if _violation(at.c) <= BROKEN else "infeasible"
+            break
+    prices = multipliers(at, at.c.size, np.zeros(x.size), x, low, high, np.zeros(x.size), near=BINDS)
+    return Solution(x, at, prices, ended, rows)
+
+
+def quadratic_step(at: Values, b: np.ndarray, mu: float, x: np.ndarray, low: np.ndarray, high: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
+    """(d, sum of t) of the quadratic program.
+
+    Args:
+        at: The functions at x.
+        b: B.
+        mu: Charge for a unit of slack.
+        x: The point.
+        low: Least of each number.
+        high: Most.
+        radius: Of the trust region.
+    """
+    n, m = x.size, at.c.size
+    gradient = lambda z: np.concatenate([-at.g + b @ z[:n], np.full(m, mu)])  # noqa: E731
+    box = [*zip(np.maximum(low - x, -radius), np.minimum(high - x, radius), strict=True), *[(0.0, None)] * m]
+    whole = np.hstack([at.a, np.eye(m)])
+    found = minimize(
+        lambda z: float(-at.g @ z[:n] + 0.5 * z[:n] @ b @ z[:n] + mu * np.sum(z[n:])),
+        np.concatenate([np.zeros(n), np.maximum(-at.c, 0.0)]),
+        jac=gradient,
+        bounds=box,
+        constraints=[{"type": "ineq", "fun": lambda z: at.c + whole @ z, "jac": lambda z: whole}] if m else [],
+        method="SLSQP",
+        options={"maxiter": 200, "ftol": 1e-12},
+    )
+    d = np.clip(found.x[:n], [lo for lo, _ in box[:n]], [hi for _, hi in box[:n]])
+    return d, _violation(at.c + at.a @ d)
+
+
+def multipliers(
+    at: Values, m: int, bent: np.ndarray, x: np.ndarray, low: np.ndarray, high: np.ndarray, d: np.ndarray, near: float = 1e-7
+) -> np.ndarray:
+    """Prices: g - B d + A' price + bounds' = 0 over what binds, prices not negative, by least squares.
+
+    Args:
+        at: The functions at x.
+        m: Number of constraints.
+        bent: B d.
+        x: The point.
+        low: Least of each number.
+        high: Most.
+        d: The step.
+        near: Margin below which a constraint binds.
+    """
+    binds = np.flatnonzero(at.c + at.a @ d <= near)
+    at_low, at_high = x + d <= low + 1e-9, x + d >= high - 1e-9
+    walls = np.hstack([np.eye(x.size)[:, at_low], -np.eye(x.size)[:, at_high]])
+    prices = np.zeros(m)
+    if binds.size:
+        found, _ = nnls(np.hstack([at.a[binds].T, walls]), -(at.g - bent))
+        prices[binds] = found[: binds.size]
+    return prices
+
+
+def bfgs(b: np.ndarray, d: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """B after a step d over which the Lagrangian's slope changed by y, damped so that it stays positive definite (Powell 1978).
+
+    Args:
+        b: Before.
+        d: Step.
+        y: Change of slope.
+    """
+    bd = b @ d
+    curvature, old = float(d @ y), float(d @ bd)
+    if old <= 1e-300:
+        return b
+    theta = 1.0 if curvature >= 0.2 * old else 0.8 * old / (old - curvature)
+    r = theta * y + (1.0 - theta) * bd
+    return b - np.outer(bd, bd) / old + np.outer(r, r) / float(d @ r)
+
+
+def merit(at: Values, mu: float) -> float:
+    """-f + mu times the sum of violations.
+
+    Args:
+        at: The functions.
+        mu: Charge for a unit.
+    """
+    return -at.f + mu * _violation(at.c)
+
+
+def _violation(c: np.ndarray) -> float:
+    return float(np.sum(np.maximum(-c, 0.0)))
+
+
+def _row(x: np.ndarray, at: Values, mu: float, radius: float, taken: bool) -> dict[str, Any]:
+    return {"x": x.copy(), "f": at.f, "c": at.c.copy(), "merit": merit(at, mu), "radius": radius, "taken": taken}
