@@ -68,6 +68,7 @@ class Days:
         notes: What was used, dropped and missing.
         per_year: Rows a year: steps that make one.
         remarks: What is to be said before they are used: of a file of one's own what it was taken to be, and what may be wrong with it.
+        correlation: Of the returns, as it is known where paths start [assets, assets]; None: of all days, later ones too.
     """
 
     moves: Any = number(term=True)
@@ -78,6 +79,7 @@ class Days:
     notes: tuple[str, ...] = static(default=())
     per_year: int = static(default=DAYS_PER_YEAR)
     remarks: tuple[str, ...] = static(default=())
+    correlation: Any = None
 
     @property
     def count(self) -> int:

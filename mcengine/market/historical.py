@@ -148,14 +148,15 @@ class AbstractHistory(abc.ABC):
         return np.asarray(self.days.dates)[np.asarray(states["place"])].astype("datetime64[D]")
 
     def variance_of(self, shares: Mapping[str, Scalar], variances: Mapping[str, Scalar]) -> Scalar:
-        """Variance a year of a mix: each asset's as quoted on the day, correlated as the returns of all days are.
+        """Variance a year of a mix: each asset's as quoted on the day, correlated as the days say, or as the returns of all of them are.
 
         Args:
             shares: By asset, of the mix.
             variances: By asset, as observed.
         """
-        names = self.days.names
-        correlation = jnp.atleast_2d(jnp.corrcoef(jnp.asarray(self.days.moves)[:, : len(names)], rowvar=False))
+        names, correlation = self.days.names, self.days.correlation
+        if correlation is None:
+            correlation = jnp.atleast_2d(jnp.corrcoef(jnp.asarray(self.days.moves)[:, : len(names)], rowvar=False))
         size = jnp.stack([shares[n] * root(variances[n]) for n in names])
         return size @ correlation @ size
 

@@ -1,0 +1,233 @@
+"""Rules on history that they have not seen: what came, beside what was promised.
+
+python experiments/backtest.py
+python experiments/backtest.py data=my.csv weights={SPY:0.6,TLT:0.4} backtest.first=2010 backtest.last=2020
+python experiments/backtest.py -m backtest.skew=0,1,1.5
+"""
+
+import sys
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import _main
+import numpy as np
+from _resume import FREE
+
+import mcengine as mc
+from mcengine import _runtime, optimise, report
+from mcengine import config as configuration
+from mcengine.backtest import metrics, sharpe, sim_to_real, tear_sheet, tries
+from mcengine.history import shipped
+from mcengine.report import backtest_plots as plots
+from mcengine.statistics import Estimate
+
+BENCHMARK = "unhedged"
+_DEEPEST = 8
+_MACHINE = ("version of ", "device", "processor", "xla_flags")
+_FREE = (*FREE, "resume", "backtest.tries", "backtest.periods", "backtest.drawn")
+"""Settings that make no other try."""
+
+
+@_main.main("backtest")
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    if config.trace is not None:
+        raise ValueError("trace: expected null: days.csv has every day of every rule")
+    chosen = configuration.plain(config.backtest)
+    plan, years = plan_of(config), list(range(int(chosen["first"]), int(chosen["last"]) + 1))
+    years = years[-_runtime.capped(len(years), 2) :]
+    for remark in plan.history.remarks:
+        print(remark, flush=True)
+    this = identity(config, plan, years)
+    walk = mc.backtest.walk_forward(plan, years, journal=mc.engine.Journal(folder.path / "walk.journal", this, resume=folder.resumable))
+    book = plan.fitted or next(iter(walk.books))
+    found = promises(folder, walk, book)
+    for name, table in {"gaps": found["gaps"], "ranks": found["ranks"]}.items():
+        folder.write_table(name, table)
+
+    print(f"\n{book}, year by year: % of the year's starting wealth\n\n{_by_year(walk, book)}")
+    print("\n".join(["", *walk.notes]), flush=True)
+    figures, returns = metrics.table(walk), walk.returns
+    facts = trial(config, folder, walk, book, this)
+    print(f"\n{years[0]} to {years[-1]}, day by day\n\n{figures.to_string(float_format='{:.3f}'.format)}\n\n{facts['said']}")
+    any_year = metrics.any_year(walk)
+    if len(any_year):
+        print(f"\na year from any day on ({walk.per_year} rows, which overlap: errors are by the long-run variance)\n\n{report.text(any_year)}")
+    months, deepest = tear_sheet.monthly(returns[book]), tear_sheet.drawdowns(returns[book], _DEEPEST)
+    print(f"\nreturns of {book} by month, %\n\n{(100.0 * months).round(1).to_string(na_rep='')}")
+    print(f"\nits deepest drawdowns\n\n{deepest.assign(depth=(100.0 * deepest['depth']).round(2)).to_string()}", flush=True)
+    tables = {"figures": figures, "any_year": any_year, "months": months, "drawdowns": deepest, "numbers": walk.numbers()}
+    tables |= {f"years_{name}".replace(" ", "_"): walk.table(name) for name in walk.books}
+    tables |= {"days": returns.join(walk.exposure.add_prefix("exposure of "))}
+    for name, table in tables.items():
+        folder.write_table(name, table)
+    pictures = {"promises": plots.plot_promises(walk.table(book), book), "growth": plots.plot_growth(returns[walk.books], walk.per_year, plan.floor)}
+    pictures["months"] = plots.plot_months(months, book)
+    if chosen["periods"]:
+        through = periods(plan, walk, folder, int(chosen["drawn"]))
+        pictures["periods"] = plots.plot_periods(through, plan.floor)
+    for name, picture in pictures.items() if config.plots else ():
+        folder.write_picture(name, picture)
+    rows = {name: dict(found["gaps"].loc[name].dropna()) for name in found["gaps"].index}
+    ranks = found["ranks"].to_dict("index")
+    return {
+        "book": book,
+        "gaps": rows,
+        "ranks": ranks,
+        "figures": figures.to_dict(),
+        "deflated_sharpe": facts["deflated"],
+        "tries": facts["tries"],
+    }, {}
+
+
+def plan_of(config: Any) -> mc.backtest.Plan:
+    """What the configuration says is done in every year."""
+    chosen = configuration.plain(config.backtest)
+    data, weights = configuration.plain(config.data), chosen["weights"] or configuration.plain(config.weights)
+    names = list(dict.fromkeys(name for one in _each(weights) for name in one))
+    own = data["file"] is not None and not set(names) <= set(shipped.COLUMNS)
+    assets, rate = chosen["assets"], chosen["rate"]
+    if assets is None and data["file"] is not None:
+        assets = {name: name for name in names} if own else {n: mc.history.days.SHIPPED[n] for n in names}
+    history = mc.backtest.History(assets, data, (0.0 if own else "ust3m") if rate is None else rate, mc.pricing.SurfacePricer(skew=chosen["skew"]))
+    if float(config.years) != 1.0:
+        raise ValueError(f"years: expected 1, for a back-test goes year by year, got {config.years}")
+    name = _name(config.policy)
+    plan = mc.backtest.Plan(
+        history,
+        lambda weights: _books(config, weights),
+        lambda assets, end: _calibrated(config, history, own, assets, end),
+        weights,
+        _fit(config) if chosen["fit"] else None,
+        name,
+        costs=configuration.load(config.ledger),
+        steps=config.steps,
+        delay=config.delay,
+        floor=float(config.floor),
+        paths=config.paths,
+        seed=config.seed,
+    )
+    return plan
+
+
+def _fit(config: Any) -> Any:
+    """``fit(study)``: the study with the numbers that ``mc.optimise.fit`` finds."""
+    goal, settings = configuration.load(config.objective), configuration.plain(config.optimise)
+    return lambda study: optimise.fit(study, goal, seed=config.seed, progress=False, **settings).study
+
+
+def _calibrated(config: Any, history: mc.backtest.History, own: bool, assets: tuple[str, ...], end: str) -> Any:
+    """The market of some assets as the days up to ``end`` show it."""
+    if own:
+        days = history.days(assets)
+        rate, data = float(np.asarray(days.closes)[days.between(end, end)[1], -1]), configuration.plain(config.data)
+        models = {name: model for name, model in (configuration.plain(config.backtest)["models"] or {}).items() if name in assets}
+        return configuration.stressed(config, mc.calibrate.fit_prices(data, columns=list(assets), end=end, models=models, rate=rate).market)
+    node = {**configuration.plain(config.market), "end": end}
+    if node.get("assets") is not None:
+        node["assets"] = {name: node["assets"][name] for name in assets}
+    built = configuration.load(node)
+    return configuration.stressed(config, getattr(built, "market", built))
+
+
+def _books(config: Any, weights: Mapping[str, float]) -> dict[str, Any]:
+    """Every rule by name for a mix of these weights. One that insures an asset that is not there insures the largest that is."""
+    other = deepcopy(config)
+    other.weights = dict(weights)
+    largest = max(weights, key=lambda name: weights[name])
+    out = {}
+    for name, node in {**other.policies, _name(config.policy): other.policy}.items():
+        if node.get("asset", largest) not in weights:
+            node.asset = largest
+        out[str(name)] = configuration.load(node)
+    return out
+
+
+def _name(node: Any) -> str:
+    return str(node._target_).rpartition(".")[2]
+
+
+def _each(weights: Mapping[Any, Any]) -> list[Mapping[str, Any]]:
+    dated = [value for value in weights.values() if isinstance(value, Mapping)]
+    return dated or [weights]
+
+
+def identity(config: Any, plan: mc.backtest.Plan, years: list[int]) -> dict[str, Any]:
+    """Everything that determines the walk: prices, rules, costs, how it is calibrated and fitted, which years."""
+    windows = [plan.history.year(year) for year in years]
+    market = plan.history.replay(windows[0], plan.steps)
+    books = plan.books(plan.weights_at(windows[0]))
+    study = plan.study(market, books)
+    _main.check_floor(study, plan.floor)
+    tables = {"-".join(window.assets): plan.history.days(window.assets) for window in windows}
+    given = {key: value for key, value in configuration.flat(configuration.plain(config)).items() if key not in _FREE and not key.startswith("data.")}
+    return mc.engine.identity(study, tables=tables, configuration=given, years=years)
+
+
+def promises(folder: report.RunFolder, walk: mc.backtest.WalkForward, book: str) -> dict[str, Any]:
+    """Print what came against what was promised; the tables of it."""
+    gaps, ranks, n = sim_to_real.gaps(walk, book), sim_to_real.ranks(walk, book), len(walk.years)
+    row = gaps.loc["return"]
+    print(f"\nWhat came against what was promised: {book}, {walk.years[0]['year']} to {walk.years[-1]['year']}, a year on average\n")
+    print(f"{_estimates(gaps)}\n\n{ranks.to_string(float_format='{:.3f}'.format)}\n")
+    if isinstance(row.get("drift"), Estimate):
+        of = f": drifts that came otherwise {report.per_cent(row['drift'])}, the rest {report.per_cent(row['rest'])}"
+        print(f"of the gap in return, {report.per_cent(row['gap'])} a year{of}")
+    shift = sim_to_real.detectable_shift(n)
+    print(
+        f"{n} years tell a mean gap of {100.0 * row['detectable']:.1f} % a year from none (5 % level, 80 % power); of ranks a shift by {shift:g} deviations"
+    )
+    for name in walk.books:
+        lowest = walk.values(name, "lowest")
+        kept, worst = int(np.sum(lowest >= walk.floor)), walk.years[int(np.argmin(lowest))]["year"]
+        told = float(np.mean(walk.values(name, "breach", "promised")))
+        print(f"floor {walk.floor:g} kept by {name} in {kept} of {n} years (promised {n * (1.0 - told):.1f}); lowest {lowest.min():.3f}, {worst}")
+    sys.stdout.flush()
+    return {"gaps": gaps, "ranks": ranks}
+
+
+def trial(config: Any, folder: report.RunFolder, walk: mc.backtest.WalkForward, book: str, this: dict[str, Any]) -> dict[str, Any]:
+    """Leave this try in the registry; the Sharpe ratio, and what is left of it after all tries."""
+    returns, given = walk.returns, config.backtest.tries
+    excess = (returns[book] - returns["cash"]).to_numpy()
+    file = folder.path.parent / "tries.jsonl" if given is None else Path(str(given))
+    ratio, name = metrics.sharpe(excess), tries.key({key: value for key, value in this.items() if not key.startswith(_MACHINE)})
+    tries.record(file, name, book=book, sharpe=ratio, rows=len(excess), first=walk.years[0]["year"], last=walk.years[-1]["year"])
+    ratios = tries.ratios(file)
+    deflated, estimate = sharpe.deflated_sharpe(excess, ratios), sharpe.estimated(excess, walk.per_year)
+    known = f"{len(ratios)} tries in {file.name}" if len(ratios) > 1 else f"one try in {file.name}: nothing to deflate by"
+    said = f"Sharpe ratio of {book} {estimate} a year; probability that it is above what the best of the tries has by luck: {deflated:.3f} ({known})"
+    return {"deflated": deflated, "tries": len(ratios), "said": said}
+
+
+def periods(plan: mc.backtest.Plan, walk: mc.backtest.WalkForward, folder: report.RunFolder, drawn: int) -> Any:
+    """Every rule through every named period: printed, written, returned."""
+    known = list(mc.history.named_periods())
+    names = known[-_runtime.capped(len(known), 2) :]
+    found = mc.backtest.through(plan, walk, names, paths=_runtime.capped(drawn, 256))
+    folder.write_table("periods", found.reset_index())
+    wide = lambda column: (100.0 * found[column]).unstack().reindex(index=found.index.unique(0), columns=found.index.unique(1))  # noqa: E731
+    for column, title in (("from_peak", "return from the first close of each period"), ("worst", "return from the worst start in it")):
+        print(f"\n{title}, %\n\n{wide(column).round(1).to_string()}")
+    for note in mc.backtest.periods.notes(plan):
+        print(note)
+    sys.stdout.flush()
+    return found
+
+
+def _by_year(walk: mc.backtest.WalkForward, book: str) -> str:
+    table = walk.table(book)
+    ranks = [name for name in table if name.startswith("rank_")]
+    shown = table.drop(columns=["assets", "promised_return_p05", "promised_return_p95"])
+    return str((shown * 100.0).assign(**{name: table[name] for name in ranks}).round(3).to_string())
+
+
+def _estimates(table: Any) -> str:
+    columns = [name for name in table if name != "detectable"]
+    shown = table[columns].map(lambda one: report.per_cent(one) if isinstance(one, Estimate) else "")
+    return str(shown.to_string())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
