@@ -94,7 +94,7 @@ def plan_of(config: Any) -> mc.backtest.Plan:
     if float(config.years) != 1.0:
         raise ValueError(f"years: expected 1, for a back-test goes year by year, got {config.years}")
     name = _name(config.policy)
-    plan = mc.backtest.Plan(
+    return mc.backtest.Plan(
         history,
         lambda weights: _books(config, weights),
         lambda assets, end: _calibrated(config, history, own, assets, end),
@@ -108,7 +108,6 @@ def plan_of(config: Any) -> mc.backtest.Plan:
         paths=config.paths,
         seed=config.seed,
     )
-    return plan
 
 
 def _fit(config: Any) -> Any:
@@ -157,7 +156,7 @@ def identity(config: Any, plan: mc.backtest.Plan, years: list[int]) -> dict[str,
     """Everything that determines the walk: prices, rules, costs, how it is calibrated and fitted, which years."""
     windows = [plan.history.year(year) for year in years]
     market = plan.history.replay(windows[0], plan.steps)
-    books = plan.books(plan.weights_at(windows[0]))
+    books = plan.rules(windows[0])
     study = plan.study(market, books)
     _main.check_floor(study, plan.floor)
     tables = {"-".join(window.assets): plan.history.days(window.assets) for window in windows}
@@ -176,7 +175,8 @@ def promises(folder: report.RunFolder, walk: mc.backtest.WalkForward, book: str)
         print(f"of the gap in return, {report.per_cent(row['gap'])} a year{of}")
     shift = sim_to_real.detectable_shift(n)
     print(
-        f"{n} years tell a mean gap of {100.0 * row['detectable']:.1f} % a year from none (5 % level, 80 % power); of ranks a shift by {shift:g} deviations"
+        f"{n} years tell a mean gap of {100.0 * row['detectable']:.1f} % a year from none (level 5 %, power 80 %), "
+        f"of ranks a shift by {shift:g} deviations"
     )
     for name in walk.books:
         lowest = walk.values(name, "lowest")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from mcengine._model import replace
-from mcengine.history.periods import Period
 from mcengine.history.days import SHIPPED, Days, load_days
+from mcengine.history.periods import Period
 from mcengine.history.reader import is_shipped
 from mcengine.market import Replay
 from mcengine.pricing import Pricer, SurfacePricer
@@ -67,7 +67,7 @@ class History:
     assets: Any = None
     data: Any = None
     rate: str | float = "ust3m"
-    surface: Pricer | None = SurfacePricer()
+    surface: Pricer | None = SurfacePricer()  # noqa: RUF009 (frozen)
 
     @cached_property
     def _spans(self) -> dict[str, Days]:

@@ -1,9 +1,9 @@
 """Rules through named stretches of history: from the peak, from every other start, and over years drawn from the stretch's own days.
 
 A window begins at a close of the period and ends with it. A rule's floor is a year's, so a period of more than a year is traded as years in a row,
-each of which starts anew at what the one before left. That a period is looked at from its peak is hindsight, so all its starts stand beside it; all end on
-one day, so they are one draw, not many, and have no error. What a year of such days brings is told, with errors, by the block bootstrap of the
-period's own days.
+each of which starts anew at what the one before left. That a period is looked at from its peak is hindsight, so all its starts stand beside it;
+all end on one day, so they are one draw, not many, and have no error. What a year of such days brings is told, with errors, by the block
+bootstrap of the period's own days.
 
 Rules have the numbers that were fitted for the year in which the period begins, where there are such, else those they were given.
 """
@@ -45,7 +45,7 @@ def through(
         ``drawn_mean``, ``drawn_p05`` (of wealth) and ``drawn_breach``, missing for a period of fewer days than a bootstrap takes.
 
     Raises:
-        ValueError: For an unknown name.
+        ValueError: For an unknown name, or where prices cover none of them.
     """
     import pandas as pd
 
@@ -55,13 +55,14 @@ def through(
         raise ValueError(f"periods: expected some of {', '.join(known)}, got {', '.join(sorted(unknown))}")
     windows = {name: plan.history.period(name, one) for name, one in chosen.items()}
     found = {name: window for name, window in windows.items() if window is not None}
+    if not found:
+        raise ValueError(f"periods: expected some that the prices cover, got {', '.join(chosen)}")
     fitted = {} if walk is None else {str(year["year"]): year["numbers"] for year in walk.years}
     record = {} if walk is None else {"recorders": (walk.recorder,)}  # the walk's program
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     for name, window in tqdm(found.items(), desc="periods", unit="period", disable=None if progress is None else not progress, leave=False):
         market = plan.history.replay(window, plan.steps, window.rows)
-        given = plan.books(plan.weights_at(window))
-        books = plan.with_numbers(market, given, fitted.get(window.start[:4]))
+        books = plan.with_numbers(market, plan.rules(window), fitted.get(window.start[:4]))
         drawn = _drawn(plan, window, books, paths)
         for book, (grown, lowest) in _starts(plan.study(market, books, **record), window).items():
             facts = {"calm": chosen[name].calm, "assets": len(window.assets), "rows": window.rows, "fitted": fitted.get(window.start[:4]) is not None}

@@ -23,7 +23,7 @@ class Plan:
         history: Prices to trade on.
         books: ``books(weights)``: rules by name, for a mix of these weights.
         calibrate: ``calibrate(assets, end)``: the market of these assets as the days up to ``end`` (a date, included) show it.
-        weights: Fraction of wealth by asset; or such weights by date (2005-01-03, 2005-01 or 2005), in force from the first year that begins after it.
+        weights: Fraction of wealth by asset; or such weights by date (2005-01-03, 2005-01 or 2005), in force from the next year on.
         fit: ``fit(study)``: the study of one rule with better numbers; None: rules stay as given.
         fitted: Name of the rule that is fitted, if any.
         costs: What trading and holding cost.
@@ -65,6 +65,20 @@ class Plan:
         """
         return pro_rata(in_force(self.weights, window.start), window.assets)
 
+    def rules(self, window: Window) -> dict[str, AbstractStage]:
+        """The rules of a window by name, as given.
+
+        Args:
+            window: What is traded.
+
+        Raises:
+            ValueError: There is no rule of the name that is fitted.
+        """
+        books = dict(self.books(self.weights_at(window)))
+        if self.fitted is not None and self.fitted not in books:
+            raise ValueError(f"Plan.fitted: expected one of {', '.join(books)}, got {self.fitted!r}")
+        return books
+
     def study(self, market: Any, books: Mapping[str, AbstractStage], **options: Any) -> Study:
         """A year of some books on a market, simulated or replayed.
 
@@ -83,14 +97,9 @@ class Plan:
             market: On which they are valid.
             books: Rules by name, as given.
             numbers: Of the fitted rule, by dotted name; None: as given.
-
-        Raises:
-            ValueError: There is no rule of the name that is fitted.
         """
         if self.fit is None or self.fitted is None:
             return dict(books)
-        if self.fitted not in books:
-            raise ValueError(f"Plan.fitted: expected one of {', '.join(books)}, got {self.fitted!r}")
         given = books[self.fitted]
         rule = given if numbers is None else with_parameters(self.study(market, {self.fitted: given}), numbers).books[self.fitted]
         return {**books, self.fitted + GIVEN: given, self.fitted: rule}

@@ -1,7 +1,7 @@
 """A Sharpe ratio and what is left of it once its own luck and the number of tries are counted.
 
-With S the ratio of a row (not of a year), n rows, skew g3 and kurtosis g4 (3 of a normal), the probability that the true ratio exceeds S* is (Bailey &
-Lopez de Prado 2012, "The Sharpe ratio efficient frontier")
+With S the ratio of a row (not of a year), n rows, skew g3 and kurtosis g4 (3 of a normal), the probability that the true ratio exceeds S* is (Bailey
+& Lopez de Prado 2012, "The Sharpe ratio efficient frontier")
     PSR(S*) = N( (S - S*) sqrt(n - 1) / sqrt(1 - g3 S + (g4 - 1)/4 S^2) ).
 Of N tries of no skill whose ratios have variance V the best is expected at (Bailey & Lopez de Prado 2014, "The deflated Sharpe ratio")
     S0 = sqrt(V) ((1 - c) N^-1(1 - 1/N) + c N^-1(1 - 1/(N e))),   c = .5772... (Euler),

@@ -1,13 +1,13 @@
 """What was promised against what came: the gap, its drift's part, and the ranks of what came (probability integral transform, PIT).
 
-Where the promise is true the rank of each year's outcome within its simulated ones is uniform and independent of the others (Rosenblatt 1952; Diebold,
-Gunther & Tay 1998). Tested by Kolmogorov & Smirnov's distance, and by Anderson & Darling's A^2, which sees the tails; p-values are exact for n years
-(of A^2 by draws).
+Where the promise is true the rank of each year's outcome within its simulated ones is uniform and independent of the others (Rosenblatt 1952;
+Diebold, Gunther & Tay 1998). Tested by Kolmogorov & Smirnov's distance, and by Anderson & Darling's A^2, which sees the tails; p-values are
+exact for n years (of A^2 by draws).
 
-The gap of a figure is what came less what was promised. Its drift's part is what the promise changes by when every asset drifts as it came; the rest is
-the market's shape (volatility, path, correlation) and chance. What n years can detect, at a level of 5 % and with a power of 80 %, is a mean gap of
-(1.960 + 0.842) s / sqrt(n), s the deviation of the gap from year to year; and of ranks the shift of the outcome, in its own standard deviations, that
-the distance finds with that power.
+The gap of a figure is what came less what was promised. Its drift's part is what the promise changes by when every asset drifts as it came; the
+rest is the market's shape (volatility, path, correlation) and chance. What n years can detect, at a level of 5 % and with a power of 80 %, is
+a mean gap of (1.960 + 0.842) s / sqrt(n), s the deviation of the gap from year to year; and of ranks the shift of the outcome, in its own
+standard deviations, that the distance finds with that power.
 """
 
 import math

@@ -1,8 +1,8 @@
 """The registry of tries: one line of JSON for each configuration that was back-tested, beside the run folders.
 
-What a Sharpe ratio is worth depends on how many were looked at, so every back-test leaves its own, known by the hash of its configuration: the same run
-again is no new try. A line is appended in one write, so two processes may append at a time; a line that cannot be read (a full disk cut it) is left
-out and said.
+What a Sharpe ratio is worth depends on how many were looked at, so every back-test leaves its own, known by the hash of its configuration: the same
+run again is no new try. A line is appended in one write, so two processes may append at a time; a line that cannot be read (a full disk cut it)
+is left out and said.
 """
 
 import hashlib

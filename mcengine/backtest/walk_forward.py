@@ -157,8 +157,7 @@ def walk_forward(plan: Plan, years: Sequence[int], *, journal: Any = None, progr
 
 def _year(plan: Plan, window: Window, rows: tuple[int, ...], first: int) -> dict[str, Any]:
     market = plan.calibrate(window.assets, window.start)
-    weights = plan.weights_at(window)
-    given, numbers, before = plan.books(weights), None, None
+    given, numbers, before = plan.rules(window), None, None
     if plan.fit is not None and plan.fitted is not None:
         alone = plan.study(market, {plan.fitted: given[plan.fitted]})
         numbers, before = plan.numbers(plan.fit(alone)), plan.numbers(alone)
@@ -190,7 +189,7 @@ def _year(plan: Plan, window: Window, rows: tuple[int, ...], first: int) -> dict
         "end": window.end,
         "rows": window.rows,
         "notes": list(window.notes),
-        "weights": weights,
+        "weights": plan.weights_at(window),
         "numbers": numbers,
         "given": before,
         "drifts": {name: [float(market.assets[name].drift), drift] for name, drift in drifts.items()},
