@@ -5,6 +5,7 @@ python experiments/backtest.py data=my.csv weights={SPY:0.6,TLT:0.4} backtest.fi
 python experiments/backtest.py -m backtest.skew=0,1,1.5
 """
 
+import math
 import sys
 from collections.abc import Mapping
 from copy import deepcopy
@@ -53,7 +54,9 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     print(f"\n{years[0]} to {years[-1]}, day by day\n\n{figures.to_string(float_format='{:.3f}'.format)}\n\n{facts['said']}")
     any_year = metrics.any_year(walk)
     if len(any_year):
-        print(f"\na year from any day on ({walk.per_year} rows, which overlap: errors are by the long-run variance)\n\n{report.text(any_year)}")
+        print(
+            f"\na year from any day on ({walk.per_year} rows, which overlap: errors are by the long-run variance)\n\n{report.text(any_year.drop(columns='worst'))}"
+        )
     months, deepest = tear_sheet.monthly(returns[book]), tear_sheet.drawdowns(returns[book], _DEEPEST)
     print(f"\nreturns of {book} by month, %\n\n{(100.0 * months).round(1).to_string(na_rep='')}")
     print(f"\nits deepest drawdowns\n\n{deepest.assign(depth=(100.0 * deepest['depth']).round(2)).to_string()}", flush=True)
@@ -169,14 +172,15 @@ def promises(folder: report.RunFolder, walk: mc.backtest.WalkForward, book: str)
     gaps, ranks, n = sim_to_real.gaps(walk, book), sim_to_real.ranks(walk, book), len(walk.years)
     row = gaps.loc["return"]
     print(f"\nWhat came against what was promised: {book}, {walk.years[0]['year']} to {walk.years[-1]['year']}, a year on average\n")
-    print(f"{_estimates(gaps)}\n\n{ranks.to_string(float_format='{:.3f}'.format)}\n")
+    print(f"{_estimates(gaps)}\n\nranks of what came in what was promised (p-values of uniformity: Kolmogorov-Smirnov, Anderson-Darling)\n")
+    print(f"{ranks.to_string(float_format='{:.3f}'.format)}\n")
     if isinstance(row.get("drift"), Estimate):
-        of = f": drifts that came otherwise {report.per_cent(row['drift'])}, the rest {report.per_cent(row['rest'])}"
-        print(f"of the gap in return, {report.per_cent(row['gap'])} a year{of}")
-    shift = sim_to_real.detectable_shift(n)
+        gap, drift, rest = (_cell(row[name]) for name in ("gap", "drift", "rest"))
+        print(f"gap in return {gap} % a year: {drift} % by drifts that came otherwise, {rest} % the rest")
+    mean, shift = f"{100.0 * row['detectable']:.1f} % a year", f"{sim_to_real.detectable_shift(n):g} deviations"
+    known = math.isfinite(row["detectable"])
     print(
-        f"{n} years tell a mean gap of {100.0 * row['detectable']:.1f} % a year from none (level 5 %, power 80 %), "
-        f"of ranks a shift by {shift:g} deviations"
+        f"{n} years tell a mean gap of {mean} from none, of ranks a shift by {shift} (level 5 %, power 80 %)" if known else f"{n} years tell nothing"
     )
     for name in walk.books:
         lowest = walk.values(name, "lowest")
@@ -225,8 +229,14 @@ def _by_year(walk: mc.backtest.WalkForward, book: str) -> str:
 
 def _estimates(table: Any) -> str:
     columns = [name for name in table if name != "detectable"]
-    shown = table[columns].map(lambda one: report.per_cent(one) if isinstance(one, Estimate) else "")
-    return str(shown.to_string())
+    return str(table[columns].map(_cell).rename(index=lambda name: f"{name}, %").to_string())
+
+
+def _cell(one: Any) -> str:
+    """In per cent; without an error where there are too few years for one."""
+    if not isinstance(one, Estimate):
+        return ""
+    return report.cell(one.scaled(100.0)) if math.isfinite(one.error) else f"{100.0 * one.value:.2f}"
 
 
 if __name__ == "__main__":
