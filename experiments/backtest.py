@@ -42,46 +42,19 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         print(remark, flush=True)
     this = identity(config, plan, years)
     walk = mc.backtest.walk_forward(plan, years, journal=mc.engine.Journal(folder.path / "walk.journal", this, resume=folder.resumable))
-    book = plan.fitted or next(iter(walk.books))
-    found = promises(folder, walk, book)
-    for name, table in {"gaps": found["gaps"], "ranks": found["ranks"]}.items():
-        folder.write_table(name, table)
-
-    print(f"\n{book}, year by year: % of the year's starting wealth\n\n{_by_year(walk, book)}")
-    print("\n".join(["", *walk.notes]), flush=True)
-    figures, returns = metrics.table(walk), walk.returns
-    facts = trial(config, folder, walk, book, this)
-    print(f"\n{years[0]} to {years[-1]}, day by day\n\n{figures.to_string(float_format='{:.3f}'.format)}\n\n{facts['said']}")
-    any_year = metrics.any_year(walk)
-    if len(any_year):
-        print(
-            f"\na year from any day on ({walk.per_year} rows, which overlap: errors are by the long-run variance)\n\n{report.text(any_year.drop(columns='worst'))}"
-        )
-    months, deepest = tear_sheet.monthly(returns[book]), tear_sheet.drawdowns(returns[book], _DEEPEST)
-    print(f"\nreturns of {book} by month, %\n\n{(100.0 * months).round(1).to_string(na_rep='')}")
-    print(f"\nits deepest drawdowns\n\n{deepest.assign(depth=(100.0 * deepest['depth']).round(2)).to_string()}", flush=True)
-    tables = {"figures": figures, "any_year": any_year, "months": months, "drawdowns": deepest, "numbers": walk.numbers()}
-    tables |= {f"years_{name}".replace(" ", "_"): walk.table(name) for name in walk.books}
-    tables |= {"days": returns.join(walk.exposure.add_prefix("exposure of "))}
+    book = str(plan.fitted)
+    tables, said = promises(walk, book)
+    days, more = day_by_day(walk, book)
+    tables |= days
+    said |= more | trial(config, folder, walk, book, this)
+    if chosen["periods"] and (found := periods(plan, walk, int(chosen["drawn"]))) is not None:
+        tables["periods"] = found
     for name, table in tables.items():
-        folder.write_table(name, table)
-    pictures = {"promises": plots.plot_promises(walk.table(book), book), "growth": plots.plot_growth(returns[walk.books], walk.per_year, plan.floor)}
-    pictures["months"] = plots.plot_months(months, book)
-    if chosen["periods"]:
-        through = periods(plan, walk, folder, int(chosen["drawn"]))
-        pictures["periods"] = plots.plot_periods(through, plan.floor)
-    for name, picture in pictures.items() if config.plots else ():
-        folder.write_picture(name, picture)
-    rows = {name: dict(found["gaps"].loc[name].dropna()) for name in found["gaps"].index}
-    ranks = found["ranks"].to_dict("index")
-    return {
-        "book": book,
-        "gaps": rows,
-        "ranks": ranks,
-        "figures": figures.to_dict(),
-        "deflated_sharpe": facts["deflated"],
-        "tries": facts["tries"],
-    }, {}
+        folder.write_table(name, table.reset_index() if name == "periods" else table)
+    if config.plots:
+        for name, picture in pictures(walk, book, tables).items():
+            folder.write_picture(name, picture)
+    return {"book": book, **said}, {}
 
 
 def plan_of(config: Any) -> mc.backtest.Plan:
@@ -167,32 +140,47 @@ def identity(config: Any, plan: mc.backtest.Plan, years: list[int]) -> dict[str,
     return mc.engine.identity(study, tables=tables, configuration=given, years=years)
 
 
-def promises(folder: report.RunFolder, walk: mc.backtest.WalkForward, book: str) -> dict[str, Any]:
-    """Print what came against what was promised; the tables of it."""
+def promises(walk: mc.backtest.WalkForward, book: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Print what came against what was promised; its tables and metrics."""
     gaps, ranks, n = sim_to_real.gaps(walk, book), sim_to_real.ranks(walk, book), len(walk.years)
-    row = gaps.loc["return"]
-    print(f"\nWhat came against what was promised: {book}, {walk.years[0]['year']} to {walk.years[-1]['year']}, a year on average\n")
-    print(f"{_estimates(gaps)}\n\nranks of what came in what was promised (p-values of uniformity: Kolmogorov-Smirnov, Anderson-Darling)\n")
+    row, first, last = gaps.loc["return"], walk.years[0]["year"], walk.years[-1]["year"]
+    print(f"\nWhat came against what was promised: {book}, {first} to {last}, a year on average\n\n{_estimates(gaps)}")
+    print("\nranks of what came in what was promised (p-values of uniformity: Kolmogorov-Smirnov, Anderson-Darling)\n")
     print(f"{ranks.to_string(float_format='{:.3f}'.format)}\n")
     if isinstance(row.get("drift"), Estimate):
         gap, drift, rest = (_cell(row[name]) for name in ("gap", "drift", "rest"))
         print(f"gap in return {gap} % a year: {drift} % by drifts that came otherwise, {rest} % the rest")
-    mean, shift = f"{100.0 * row['detectable']:.1f} % a year", f"{sim_to_real.detectable_shift(n):g} deviations"
-    known = math.isfinite(row["detectable"])
-    print(
-        f"{n} years tell a mean gap of {mean} from none, of ranks a shift by {shift} (level 5 %, power 80 %)" if known else f"{n} years tell nothing"
-    )
+    if math.isfinite(row["detectable"]):
+        mean, shift = f"{100.0 * row['detectable']:.1f} % a year", f"{sim_to_real.detectable_shift(n):g} deviations"
+        print(f"{n} years tell a mean gap of {mean} from none, of ranks a shift by {shift} (level 5 %, power 80 %)")
     for name in walk.books:
         lowest = walk.values(name, "lowest")
         kept, worst = int(np.sum(lowest >= walk.floor)), walk.years[int(np.argmin(lowest))]["year"]
         told = float(np.mean(walk.values(name, "breach", "promised")))
         print(f"floor {walk.floor:g} kept by {name} in {kept} of {n} years (promised {n * (1.0 - told):.1f}); lowest {lowest.min():.3f}, {worst}")
-    sys.stdout.flush()
-    return {"gaps": gaps, "ranks": ranks}
+    print(f"\n{book}, year by year: % of the year's starting wealth\n\n{_by_year(walk, book)}\n")
+    print("\n".join(walk.notes), flush=True)
+    rows = {name: dict(gaps.loc[name].dropna()) for name in gaps.index}
+    return {"gaps": gaps, "ranks": ranks, "numbers": walk.numbers()}, {"gaps": rows, "ranks": ranks.to_dict("index")}
+
+
+def day_by_day(walk: mc.backtest.WalkForward, book: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Print figures of the days and the tear sheet; their tables and metrics."""
+    figures, any_year, returns = metrics.table(walk), metrics.any_year(walk), walk.returns
+    print(f"\nday by day\n\n{figures.to_string(float_format='{:.3f}'.format)}")
+    if len(any_year):
+        shown = report.text(any_year.drop(columns="worst"))
+        print(f"\na year from any day on ({walk.per_year} rows, which overlap: errors are by the long-run variance)\n\n{shown}")
+    months, deepest = tear_sheet.monthly(returns[book]), tear_sheet.drawdowns(returns[book], _DEEPEST)
+    print(f"\nreturns of {book} by month, %\n\n{(100.0 * months).round(1).to_string(na_rep='')}")
+    print(f"\nits deepest drawdowns\n\n{deepest.assign(depth=(100.0 * deepest['depth']).round(2)).to_string()}\n", flush=True)
+    tables = {"figures": figures, "any_year": any_year, "months": months, "drawdowns": deepest}
+    tables |= {f"years_{name}".replace(" ", "_"): walk.table(name) for name in walk.books}
+    return tables | {"days": returns.join(walk.exposure.add_prefix("exposure of "))}, {"figures": figures.to_dict()}
 
 
 def trial(config: Any, folder: report.RunFolder, walk: mc.backtest.WalkForward, book: str, this: dict[str, Any]) -> dict[str, Any]:
-    """Leave this try in the registry; the Sharpe ratio, and what is left of it after all tries."""
+    """Leave this try in the registry; print the Sharpe ratio and what is left of it after all tries."""
     returns, given = walk.returns, config.backtest.tries
     excess = (returns[book] - returns["cash"]).to_numpy()
     file = folder.path.parent / "tries.jsonl" if given is None else Path(str(given))
@@ -200,24 +188,28 @@ def trial(config: Any, folder: report.RunFolder, walk: mc.backtest.WalkForward, 
     tries.record(file, name, book=book, sharpe=ratio, rows=len(excess), first=walk.years[0]["year"], last=walk.years[-1]["year"])
     ratios = tries.ratios(file)
     deflated, estimate = sharpe.deflated_sharpe(excess, ratios), sharpe.estimated(excess, walk.per_year)
-    known = f"{len(ratios)} tries in {file.name}" if len(ratios) > 1 else f"one try in {file.name}: nothing to deflate by"
-    said = f"Sharpe ratio of {book} {estimate} a year; probability that it is above what the best of the tries has by luck: {deflated:.3f} ({known})"
-    return {"deflated": deflated, "tries": len(ratios), "said": said}
+    known = f"of {len(ratios)} tries in {file}" if len(ratios) > 1 else f"one try in {file}: nothing to deflate by"
+    print(f"Sharpe ratio of {book} {estimate} a year; probability that it is more than the best of all tries has by luck {deflated:.3f} ({known})")
+    return {"sharpe": estimate, "deflated_sharpe": deflated, "tries": len(ratios)}
 
 
-def periods(plan: mc.backtest.Plan, walk: mc.backtest.WalkForward, folder: report.RunFolder, drawn: int) -> Any:
-    """Every rule through every named period: printed, written, returned."""
-    known = list(mc.history.named_periods())
-    names = known[-_runtime.capped(len(known), 2) :]
-    found = mc.backtest.through(plan, walk, names, paths=_runtime.capped(drawn, 256))
-    folder.write_table("periods", found.reset_index())
-    wide = lambda column: (100.0 * found[column]).unstack().reindex(index=found.index.unique(0), columns=found.index.unique(1))  # noqa: E731
-    for column, title in (("from_peak", "return from the first close of each period"), ("worst", "return from the worst start in it")):
-        print(f"\n{title}, %\n\n{wide(column).round(1).to_string()}")
-    for note in mc.backtest.periods.notes(plan):
-        print(note)
-    sys.stdout.flush()
+def periods(plan: mc.backtest.Plan, walk: mc.backtest.WalkForward, drawn: int) -> Any:
+    """Every rule through every named period: printed, returned."""
+    known = list(mc.backtest.periods.covered(plan))
+    found = mc.backtest.through(plan, walk, known[-_runtime.capped(len(known), 2) :], paths=_runtime.capped(drawn, 256)) if known else None
+    if found is not None:
+        wide = lambda column: (100.0 * found[column]).unstack().reindex(index=found.index.unique(0), columns=found.index.unique(1))  # noqa: E731
+        for column, title in (("from_peak", "return from the first close of each period"), ("worst", "return from the worst start in it")):
+            print(f"\n{title}, %\n\n{wide(column).round(1).to_string()}")
+    print("\n".join(["", *mc.backtest.periods.notes(plan)]), flush=True)
     return found
+
+
+def pictures(walk: mc.backtest.WalkForward, book: str, tables: dict[str, Any]) -> dict[str, Any]:
+    """By file name."""
+    out = {"promises": plots.plot_promises(walk.table(book), book), "growth": plots.plot_growth(walk.returns[walk.books], walk.per_year, walk.floor)}
+    out["months"] = plots.plot_months(tables["months"], book)
+    return out | ({"periods": plots.plot_periods(tables["periods"], walk.floor)} if "periods" in tables else {})
 
 
 def _by_year(walk: mc.backtest.WalkForward, book: str) -> str:

@@ -50,13 +50,12 @@ def through(
     import pandas as pd
 
     known = named_periods()
-    chosen = {name: known[name] for name in known if names is None or name in set(names)}
-    if names is not None and (unknown := set(names) - set(known)):
+    wanted = set(known if names is None else names)
+    if unknown := wanted - set(known):
         raise ValueError(f"periods: expected some of {', '.join(known)}, got {', '.join(sorted(unknown))}")
-    windows = {name: plan.history.period(name, one) for name, one in chosen.items()}
-    found = {name: window for name, window in windows.items() if window is not None}
+    found = {name: window for name, window in covered(plan).items() if name in wanted}
     if not found:
-        raise ValueError(f"periods: expected some that the prices cover, got {', '.join(chosen)}")
+        raise ValueError(f"periods: expected some that the prices cover, got {', '.join(sorted(wanted))}")
     fitted = {} if walk is None else {str(year["year"]): year["numbers"] for year in walk.years}
     record = {} if walk is None else {"recorders": (walk.recorder,)}  # the walk's program
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -65,7 +64,7 @@ def through(
         books = plan.with_numbers(market, plan.rules(window), fitted.get(window.start[:4]))
         drawn = _drawn(plan, window, books, paths)
         for book, (grown, lowest) in _starts(plan.study(market, books, **record), window).items():
-            facts = {"calm": chosen[name].calm, "assets": len(window.assets), "rows": window.rows, "fitted": fitted.get(window.start[:4]) is not None}
+            facts = {"calm": known[name].calm, "assets": len(window.assets), "rows": window.rows, "fitted": fitted.get(window.start[:4]) is not None}
             peak = {"from_peak": float(grown[0] - 1.0), "lowest": float(lowest[0])}
             every = {"mean": float(grown.mean() - 1.0), "worst": float(grown.min() - 1.0), "lowest_any": float(lowest.min())}
             every |= {"breach": float(np.mean(lowest < plan.floor))}
@@ -75,17 +74,26 @@ def through(
     return table
 
 
+def covered(plan: Plan) -> dict[str, Window]:
+    """The named periods that prices cover, in the order of time.
+
+    Args:
+        plan: Of the back-test.
+    """
+    windows = {name: plan.history.period(name, one) for name, one in named_periods().items()}
+    return {name: window for name, window in windows.items() if window is not None}
+
+
 def notes(plan: Plan) -> list[str]:
     """What is left out of which period, a line each.
 
     Args:
         plan: Of the back-test.
     """
-    known = named_periods()
-    windows = {name: plan.history.period(name, one) for name, one in known.items()}
-    missing = [name for name, window in windows.items() if window is None]
+    windows = covered(plan)
+    missing = [name for name in named_periods() if name not in windows]
     said = [f"no asset is quoted through {', '.join(missing)}"] if missing else []
-    return [*said, *(note for window in windows.values() if window is not None for note in window.notes)]
+    return [*said, *(note for window in windows.values() for note in window.notes)]
 
 
 def _starts(study: Study, window: Window) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcengine._model import parameters, with_parameters
+from mcengine._spelling import near
 from mcengine.backtest.history import History, Window, pro_rata
 from mcengine.engine import Study
 from mcengine.ledger import AbstractCost, Proportional
@@ -62,8 +63,15 @@ class Plan:
 
         Args:
             window: What is traded.
+
+        Raises:
+            ValueError: For an asset without prices, or where no weights are in force yet.
         """
-        return pro_rata(in_force(self.weights, window.start), window.assets)
+        weights = in_force(self.weights, window.start)
+        for name in weights:
+            if name not in self.history.names:
+                raise ValueError(f"weights: unknown asset {name!r}{near(name, self.history.names)}")
+        return pro_rata(weights, window.assets)
 
     def rules(self, window: Window) -> dict[str, AbstractStage]:
         """The rules of a window by name, as given.

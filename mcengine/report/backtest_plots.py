@@ -65,9 +65,11 @@ def plot_growth(returns: Any, per_year: int, floor: float) -> Any:
         axes[1].plot(wealth.index, 100.0 * (wealth / wealth.cummax().clip(lower=1.0) - 1.0), **shown)
         axes[2].plot(wealth.index, 100.0 * r.rolling(rows).std() * np.sqrt(per_year), **shown)
     axes[0].set_yscale("log")
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].yaxis.set_minor_formatter("{x:.3g}")
     axes[0].set_ylabel("wealth, log scale")
     axes[1].set_ylabel("under its highest, %")
-    axes[2].set_ylabel(f"volatility over {rows} rows, % a year")
+    axes[2].set_ylabel(f"volatility, %\n({rows} rows)")
     for axis in axes:
         _grid(axis)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
