@@ -1,8 +1,15 @@
 """Back-tests: no year sees behind itself, a walk that was killed ends the same, and every figure is found again by other means."""
 
+import importlib
 import json
+import os
+import subprocess
+import sys
+import time
 from multiprocessing.pool import ThreadPool
+from pathlib import Path
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -353,6 +360,26 @@ class TestMetrics:
         monthly = empyrical.aggregate_returns(daily, "monthly")
         np.testing.assert_allclose(tear_sheet.monthly(daily).drop(columns="year").stack().dropna(), monthly, rtol=1e-9)
 
+    def test_numbers_of_empyrical(self):
+        """Of empyrical-reloaded 0.7.1, for where it is not installed."""
+        k = np.arange(300)
+        found = metrics.summary(0.0005 + 0.01 * np.sin(1.0 * k * k), 252, 0.0001)
+        expected = {
+            "total_return": 0.10966961593067182,
+            "annual_return": 0.09134660948289675,
+            "annual_volatility": 0.11238081530304665,
+            "sharpe": 0.609693259502492,
+            "sortino": 0.902939081991741,
+            "calmar": 1.431392791436191,
+            "omega": 1.0893312086632154,
+            "max_drawdown": -0.0638165918044368,
+            "tail_ratio": 1.1051346238295556,
+            "stability": 0.8207605699834954,
+            "value_at_risk": -0.009352727613404091,
+            "cvar": -0.009454939676463391,
+        }
+        assert {name: found[name] for name in expected} == pytest.approx(expected, rel=1e-9)
+
     def test_by_hand(self):
         found = metrics.summary(np.array([0.1, -0.5, 0.2, 0.0]), 2.0)
         assert found["total_return"] == pytest.approx(1.1 * 0.5 * 1.2 - 1.0)
@@ -398,3 +425,96 @@ class TestTearSheet:
         rolled = tear_sheet.rolling_volatility(daily, 252, 63)
         assert rolled.iloc[62] == pytest.approx(daily.iloc[:63].std() * 252**0.5)
         assert rolled.iloc[:62].isna().all()
+
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
+FEWER = [f"~policies.{name}" for name in ("rolled_put", "stop_loss", "cppi")]
+
+
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """``script(arguments)`` gives the exit code of the experiment in this process, in an empty working directory with a weekly file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    monkeypatch.setenv("MC_SMALL", "1")
+    prices().to_csv("mine.csv", index_label="date")
+    before = jax.config.jax_enable_x64
+    own = ["data=mine.csv", "weights={up:0.5,down:0.3}", "backtest.rate=0.02", "backtest.drawn=0", "steps=53", "backtest.models={up:gbm,down:gbm}"]
+    yield lambda *words: importlib.import_module("backtest").main([*own, "backtest.first=2007", "backtest.last=2009", *FEWER, *words])
+    jax.config.update("jax_enable_x64", before)
+
+
+class TestScript:
+    def test_interrupted_and_resumed_on_a_file_of_ones_own(self, script, tmp_path, monkeypatch, capsys):
+        true, calls = mc.engine.Journal._write, []
+
+        def stops(*given):
+            calls.append(1)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+            return true(*given)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(mc.engine.Journal, "_write", stops)
+            assert script("hydra.run.dir=one") == 130
+        assert "go on with: python experiments/backtest.py" in capsys.readouterr().err
+        assert importlib.import_module("backtest").main(["resume=one"]) == 0
+        said = capsys.readouterr().out
+        assert said.index("What came against what was promised: vol_target_cppi, 2008 to 2009") < said.index("year by year")
+        assert "crisis_2008" in said
+        assert script("hydra.run.dir=whole", "plots=false") == 0
+        one, whole = (tmp_path / name for name in ("one", "whole"))
+        assert (one / "walk.journal").read_bytes().splitlines()[1:] == (whole / "walk.journal").read_bytes().splitlines()[1:]
+        found, other = (json.loads((folder / "metrics.json").read_text()) for folder in (one, whole))
+        assert found == other
+        assert found["tries"] == 1
+        assert len((tmp_path / "tries.jsonl").read_text().splitlines()) == 1
+        assert {file.stem for file in one.glob("*.png")} == {"promises", "growth", "months", "periods"}
+        days = pd.read_csv(one / "days.csv", index_col="date")
+        assert (1.0 + days["unhedged"]).prod() - 1.0 == pytest.approx(found["figures"]["unhedged"]["total_return"])
+        assert found["gaps"]["return"]["gap"]["value"] == pytest.approx(sum(found["gaps"]["return"][part]["value"] for part in ("drift", "rest")))
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (["backtest.first=2004", "backtest.last=2005"], "year: expected one with two years of quotes before it, got 2004"),
+            (["weights={up:0.5,dwn:0.3}"], "dwn"),
+            (["backtest.weights={2010: {up: 1.0}}"], "weights: expected some that are in force on 2007-12-26, got the first for 2010"),
+            (["steps=40"], "steps: expected at least 53, the rows of 2008, got 40"),
+            (["trace=0"], "trace: expected null: days.csv has every day of every rule"),
+            (["years=2.0"], "years: expected 1, for a back-test goes year by year, got 2.0"),
+            (["backtest.frst=2007"], "backtest.frst"),
+        ],
+    )
+    def test_refused_in_one_line(self, script, capsys, tmp_path, words, message):
+        assert script(*words) == 2
+        err = capsys.readouterr().err
+        assert message in err
+        assert len(err.splitlines()) == 1
+        assert not (tmp_path / "tries.jsonl").exists()
+
+
+@pytest.mark.slow
+def test_the_whole_walk_of_the_default_book(tmp_path):
+    """1995 to 2022 in less than five minutes of two cores, killed and resumed to the same bits; in 2008 the fitted rule keeps its floor."""
+    environment = {**os.environ, "MC_CACHE": str(tmp_path / "cache")}
+    command = [sys.executable, str(SCRIPTS / "backtest.py"), "backtest.periods=false", "plots=false"]
+    before = os.times()
+    subprocess.run([*command, "hydra.run.dir=whole"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 600.0
+    journal = tmp_path / "one" / "walk.journal"
+    with subprocess.Popen(
+        [*command, "hydra.run.dir=one"], cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as one:
+        while one.poll() is None and not (journal.exists() and len(journal.read_bytes().splitlines()) > 3):
+            time.sleep(0.5)
+        one.kill()
+    subprocess.run([*command[:2], "resume=one"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    lines = journal.read_bytes().splitlines()[1:]
+    assert lines == (tmp_path / "whole" / "walk.journal").read_bytes().splitlines()[1:]
+    years = {year["year"]: year for year in (json.loads(line[9:]) for line in lines)}
+    assert list(years) == list(range(1995, 2023))
+    assert years[2008]["came"]["unhedged"]["lowest"] < 0.7 < 0.9 < years[2008]["came"]["vol_target_cppi"]["lowest"]
+    assert years[2008]["rank"]["vol_target_cppi"]["return"] < 0.01
+    assert [year for year in years if len(years[year]["assets"]) == 2] == [2019, 2020, 2021, 2022]

@@ -10,8 +10,7 @@ The promise is the same books on the calibrated market, read at the same row; an
 its expectation is the return that it had): what that changes is the drift's part of the gap.
 """
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,12 +18,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mcengine._model import replace
-from mcengine.backtest.at_rows import FIGURES, AtRows
-from mcengine.backtest.history import Window
+from mcengine.backtest.at_rows import AtRows
 from mcengine.backtest.plan import Plan
-from mcengine.engine import trace
-from mcengine.engine.trace import outcomes
+from mcengine.backtest.year import one_year
 
 RECORD = ("return", "volatility", "drawdown", "lowest")
 """Figures that are promised and ranked, by name."""
@@ -145,89 +141,11 @@ def walk_forward(plan: Plan, years: Sequence[int], *, journal: Any = None, progr
         raise ValueError("years: expected at least one, got none")
     if longest.rows > plan.steps:
         raise ValueError(f"steps: expected at least {longest.rows}, the rows of {longest.name}, got {plan.steps}")
-    rows = tuple(sorted({window.rows for window in windows}))
+    record = AtRows(tuple(sorted({window.rows for window in windows})))
     recall = journal or (lambda compute: compute())
     bar = tqdm(list(enumerate(windows)), desc="walk", unit="year", disable=None if progress is None else not progress, leave=False)
     found = []
     for k, window in bar:
         bar.set_postfix_str(window.name)
-        found.append(recall(partial(_year, plan, window, rows, k * plan.paths)))
+        found.append(recall(partial(one_year, plan, window, record, k * plan.paths)))
     return WalkForward(found, plan.floor, plan.history.per_year)
-
-
-def _year(plan: Plan, window: Window, rows: tuple[int, ...], first: int) -> dict[str, Any]:
-    market = plan.calibrate(window.assets, window.start)
-    given, numbers, before = plan.rules(window), None, None
-    if plan.fit is not None and plan.fitted is not None:
-        alone = plan.study(market, {plan.fitted: given[plan.fitted]})
-        numbers, before = plan.numbers(plan.fit(alone)), plan.numbers(alone)
-    books = plan.with_numbers(market, given, numbers)
-    record = {"recorders": (AtRows(rows),)}
-    run = {"seed": plan.seed, "first": first, "progress": False}
-    promised = plan.study(market, books, **record).run(plan.paths, **run)
-    days, names = plan.history.days(window.assets), list(window.assets)
-    moves = np.asarray(days.moves)[window.first : window.first + window.rows]
-    span = window.rows / days.per_year
-    drifts = {
-        name: float(np.sum(np.log1p(moves[:, i]))) / span + days.series[i].dividend
-        for i, name in enumerate(names)
-        if hasattr(getattr(market, "assets", {}).get(name), "drift")
-    }
-    moved = replace(market, assets={n: replace(a, drift=drifts[n]) if n in drifts else a for n, a in market.assets.items()}) if drifts else None
-    drifted = None if moved is None else plan.study(moved, books, **record).run(plan.paths, **run)
-    replayed = plan.study(plan.history.replay(window, plan.steps), books, **record)
-    table, came = trace(replayed, [0]), outcomes(replayed, [0])
-    cash = np.expm1(np.asarray(days.closes)[window.first : window.first + window.rows, -1] / days.per_year)
-    n = window.rows + 1
-    prefix = {book: f"{book}." if len(books) > 1 else "" for book in books}
-    column = lambda book, key: table[prefix[book] + key].to_numpy()[:n]  # noqa: E731
-    costs = {book: [k for k in table.columns if k.startswith(f"{prefix[book]}cost_")] for book in books}
-    return {
-        "year": int(window.name),
-        "assets": names,
-        "start": window.start,
-        "end": window.end,
-        "rows": window.rows,
-        "notes": list(window.notes),
-        "weights": plan.weights_at(window),
-        "numbers": numbers,
-        "given": before,
-        "drifts": {name: [float(market.assets[name].drift), drift] for name, drift in drifts.items()},
-        "promised": {book: _promised(promised[book], window.rows, plan.floor) for book in books},
-        "drifted": {book: _promised(drifted[book], window.rows, plan.floor) if drifted is not None else None for book in books},
-        "came": {
-            book: {**_came(came[book], window.rows, plan.floor), "cost": float(table[costs[book]].to_numpy()[window.rows].sum())} for book in books
-        },
-        "rank": {book: _ranks(came[book], promised[book], window.rows) for book in books},
-        "days": {
-            "dates": [str(date)[:10] for date in table["date"].to_numpy()[:n]],
-            "cash": cash.tolist(),
-            "wealth": {book: column(book, "wealth").tolist() for book in books},
-            "exposure": {book: column(book, "exposure").tolist() for book in books},
-        },
-    }
-
-
-def _figures(found: Mapping[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
-    one = {name: np.asarray(found[f"{name}_{rows}"], np.float64) for name in FIGURES}
-    return {"return": one["wealth"] - 1.0, "volatility": one["volatility"], "drawdown": one["drawdown"], "lowest": one["lowest"]}
-
-
-def _promised(found: Mapping[str, np.ndarray], rows: int, floor: float) -> dict[str, float]:
-    """Means, the tails that are shown, and P(any day below the floor)."""
-    figures = _figures(found, rows)
-    out = {name: float(np.mean(x)) for name, x in figures.items()}
-    out |= {f"{name}_error": float(np.std(x, ddof=1)) / math.sqrt(x.size) for name, x in figures.items()}
-    out |= {f"{name}_p{100 * q:02.0f}": float(np.quantile(x, q)) for name, x in figures.items() for q in (0.05, 0.5, 0.95)}
-    return out | {"breach": float(np.mean(figures["lowest"] < floor))}
-
-
-def _came(found: Mapping[str, np.ndarray], rows: int, floor: float) -> dict[str, float]:
-    out = {name: float(x[0]) for name, x in _figures(found, rows).items()}
-    return out | {"breach": float(out["lowest"] < floor)}
-
-
-def _ranks(came: Mapping[str, np.ndarray], promised: Mapping[str, np.ndarray], rows: int) -> dict[str, float]:
-    """Of each figure the share of simulated paths below what came, equal ones counted half: uniform where the promise is true."""
-    real, simulated = _figures(came, rows), _figures(promised, rows)
-    return {name: float(np.mean(x < real[name][0]) + 0.5 * np.mean(x == real[name][0])) for name, x in simulated.items()}
