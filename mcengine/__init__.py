@@ -5,6 +5,7 @@ from mcengine import _runtime
 _runtime.configure()
 
 from mcengine import (  # noqa: E402
+    backtest,
     calibrate,
     engine,
     greeks,
@@ -39,6 +40,7 @@ __all__ = [
     "Result",
     "Scalar",
     "Study",
+    "backtest",
     "calibrate",
     "collect",
     "engine",

@@ -13,6 +13,7 @@ from mcengine.history import read
 from mcengine.instrument.base import AbstractContract
 from mcengine.ledger import AbstractCost
 from mcengine.market import Market, Scenario, Stress
+from mcengine.market.historical import SeriesFields
 from mcengine.noise import Counter
 from mcengine.objective import Wish
 from mcengine.optimise import fit
@@ -125,6 +126,19 @@ GROUPS["monitor"] = {
     "wealth": float,
     "book": str | None,
 }
+GROUPS["backtest"] = {
+    "first": int,
+    "last": int,
+    "fit": bool,
+    "skew": float,
+    "assets": Mapping[str, SeriesFields | str | None] | None,
+    "rate": str | float | None,
+    "models": Mapping[str, str] | None,
+    "weights": Mapping[Any, Mapping[str, float]] | None,
+    "periods": bool,
+    "drawn": int,
+    "tries": str | None,
+}
 GROUPS["quotes"] = {"model": str | None, "file": str | None, **_options(read_quotes, "data", "days_a_year")}
 GROUPS["data"] = {"file": str | None, **_options(read, "data", "start", "end", "levels")}
 
@@ -135,6 +149,7 @@ NEEDED = {
     "data": ("file",),
     "quotes": ("model", "file"),
     "monitor": ("start", "folder", "follow", "poll", "gap", "wealth", "book"),
+    "backtest": tuple(GROUPS["backtest"]),
 }
 """Options that an experiment reads itself."""
 

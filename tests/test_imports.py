@@ -22,7 +22,7 @@ ROOMS = (
     ("objective",),
     ("greeks", "optimise"),
     ("calibrate",),
-    ("report",),
+    ("backtest", "report"),
 )
 """From bottom to top; those beside each other do not know each other, but for the plain files."""
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}

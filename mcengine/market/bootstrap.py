@@ -37,12 +37,14 @@ class Bootstrap(AbstractHistory):
         block: Mean block length in days.
         similarity: Share of days, nearest in variance, that a block may start at; 1: any.
         surface: Prices options of assets with a volatility index; None: Black, flat at the index.
+        rows: The first rows of ``days``, which alone are drawn from, as a number that may change without a new program; None: all.
     """
 
     days: Days
     block: Scalar = number(low=1.0, term=True)
     similarity: Scalar = number(default=0.05, above=0.0, high=1.0, term=True)
     surface: Any = None
+    rows: Any = None
 
     n_factors: ClassVar[int] = 0
     n_uniforms: ClassVar[int] = 1
@@ -125,18 +127,29 @@ class Bootstrap(AbstractHistory):
         """The mean of what cash earned: for checks and summaries, no path reads it."""
         return FlatRate(float(np.mean(np.asarray(self.days.closes)[:, -1])))
 
+    @property
+    def _count(self) -> Any:
+        return self.days.count if self.rows is None else jnp.asarray(self.rows).astype(jnp.int32)
+
     def begin(self, path: PathId, source: Any, calendar: Calendar) -> tuple[Scalar, Scalar]:
         """(the first close of a path, what stands there), by the uniform of the date after the last step, which no step draws."""
         (u,) = source.uniforms(calendar.steps, 1)
-        place = _among(u, self.days.count)
+        place = _among(u, self._count)
         return place, jnp.asarray(self.days.closes)[place]
 
     def correlations(self) -> Scalar:
         """Of the days that are drawn, all alike: what a path comes from has no later days [assets, assets]."""
-        return jnp.atleast_2d(jnp.corrcoef(jnp.asarray(self.days.moves)[:, : len(self.days.names)], rowvar=False))
+        moves = jnp.asarray(self.days.moves)[:, : len(self.days.names)]
+        if self.rows is None:
+            return jnp.atleast_2d(jnp.corrcoef(moves, rowvar=False))
+        drawn = (jnp.arange(moves.shape[0]) < self._count)[:, None]
+        apart = jnp.where(drawn, moves - jnp.sum(jnp.where(drawn, moves, 0.0), axis=0) / self._count, 0.0)
+        products = apart.T @ apart
+        sizes = jnp.sqrt(jnp.diagonal(products))
+        return products / (sizes[:, None] * sizes)
 
     def move(self, place: Scalar, uniforms: tuple[Scalar, ...]) -> tuple[Scalar, Scalar]:
-        count, chance = self.days.count, 1.0 / self.block
+        count, chance = self._count, 1.0 / self.block
         u = uniforms[0]
         again = u / chance  # uniform where a block ends
         reach = jnp.maximum(jnp.floor(0.5 * self.similarity * count), 1.0).astype(jnp.int32)

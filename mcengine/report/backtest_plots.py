@@ -1,0 +1,140 @@
+"""Pictures of a back-test: promises and what came, growth under water and at what volatility, months, periods."""
+
+from typing import Any
+
+import numpy as np
+
+from mcengine.report.plots import _figure, _grid, _title, colour
+
+_PROMISED, _LOW, _DARK = "#56B4E9", "#B22222", 0.62
+
+
+def plot_promises(years: Any, book: str) -> Any:
+    """By year the promised return (mean, 5 to 95 %) and what came; how the ranks of what came are spread, which are uniform where promises are true.
+
+    Args:
+        years: Of ``WalkForward.table``.
+        book: Name of the rule.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
+    figure, axes = _figure((11.0, 4.8), columns=2, width_ratios=(2.6, 1.0))
+    x = years.index.to_numpy()
+    low, high, mean, came = (100.0 * years[name].to_numpy() for name in ("promised_return_p05", "promised_return_p95", "promised_return", "return"))
+    axes[0].vlines(x, low, high, color=_PROMISED, linewidth=7.0, alpha=0.45, label="promised, 5 to 95 %")
+    axes[0].plot(x, mean, "_", color="#0072B2", markersize=11, markeredgewidth=2.0, label="promised, mean")
+    axes[0].plot(x, came, "o", color="#000000", markersize=5, label="came")
+    axes[0].axhline(0.0, color="#999999", linewidth=0.8, zorder=0)
+    axes[0].set_ylabel("return of the year, %")
+    axes[0].legend(fontsize=8, frameon=False, loc="upper right", ncols=3)
+    bottom, top = axes[0].get_ylim()
+    axes[0].set_ylim(bottom, top + 0.12 * (top - bottom))
+    u = np.sort(years["rank_return"].to_numpy())
+    axes[1].plot(u, np.arange(1, u.size + 1) / u.size, drawstyle="steps-post", color=colour(book), linewidth=1.8, label="return")
+    v = np.sort(years["rank_lowest"].to_numpy())
+    axes[1].plot(v, np.arange(1, v.size + 1) / v.size, drawstyle="steps-post", color=_LOW, linewidth=1.4, linestyle="--", label="lowest wealth")
+    axes[1].plot([0.0, 1.0], [0.0, 1.0], color="#999999", linewidth=1.0, label="if promises are true")
+    axes[1].set_xlabel("rank of what came in what was promised")
+    axes[1].set_ylabel("share of years at or below it")
+    axes[1].legend(fontsize=8, frameon=False)
+    for axis in axes:
+        _grid(axis)
+    figure.suptitle(f"{_title(book)}: what was promised for each year, and what came")
+    return figure
+
+
+def plot_growth(returns: Any, per_year: int, floor: float) -> Any:
+    """Wealth of every rule, how far under its highest it is, and its rolling volatility.
+
+    Args:
+        returns: From row to row, by date, a column a rule (pandas).
+        per_year: Rows a year.
+        floor: Fraction of each year's starting wealth, for the title.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
+    figure, axes = _figure((10.5, 9.0), rows=3, sharex=True, height_ratios=(2.0, 1.2, 1.0))
+    rows = max(per_year // 4, 3)
+    for book, r in returns.items():
+        wealth = (1.0 + r).cumprod()
+        shown = {"color": colour(str(book)), "linewidth": 1.2, "linestyle": ":" if str(book).endswith("as given") else "-"}
+        label = _title(str(book)) + (", as given" if str(book).endswith("as given") else "")
+        axes[0].plot(wealth.index, wealth, label=label, **shown)
+        axes[1].plot(wealth.index, 100.0 * (wealth / wealth.cummax().clip(lower=1.0) - 1.0), **shown)
+        axes[2].plot(wealth.index, 100.0 * r.rolling(rows).std() * np.sqrt(per_year), **shown)
+    axes[0].set_yscale("log")
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].yaxis.set_minor_formatter("{x:.3g}")
+    axes[0].set_ylabel("wealth, log scale")
+    axes[1].set_ylabel("under its highest, %")
+    axes[2].set_ylabel(f"volatility, %\n({rows} rows)")
+    for axis in axes:
+        _grid(axis)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+    figure.suptitle(f"Walk-forward: every year anew with a floor of {floor:g} of its start")
+    return figure
+
+
+def plot_months(months: Any, book: str) -> Any:
+    """Returns by month and year as a heat map.
+
+    Args:
+        months: Of ``tear_sheet.monthly``.
+        book: Name of the rule.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
+    figure, (axis,) = _figure((9.5, 1.6 + 0.26 * len(months)))
+    _heat(axis, 100.0 * months.to_numpy(float), [str(year) for year in months.index], list(months.columns), 6.0)
+    figure.suptitle(f"{_title(book)}: returns by month and year, %")
+    return figure
+
+
+def plot_periods(periods: Any, floor: float) -> Any:
+    """Every rule through every named period: return from its first close, and lowest wealth from any start, as heat maps.
+
+    Args:
+        periods: Of ``backtest.through``.
+        floor: Fraction of a year's starting wealth.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
+    names, books = list(periods.index.unique(0)), list(periods.index.unique(1))
+    figure, axes = _figure((13.0, 2.4 + 0.34 * len(names)), columns=2)
+    labels = [f"{name}{'' if len(periods) == 0 else _assets(periods, name)}" for name in names]
+    heads = [_title(book) + ("\nas given" if book.endswith("as given") else "") for book in books]
+    for axis, column, centre in ((axes[0], "from_peak", 0.0), (axes[1], "lowest_any", floor)):
+        values = periods[column].unstack().reindex(index=names, columns=books).to_numpy(float)
+        _heat(
+            axis, 100.0 * (values - centre), labels if axis is axes[0] else [""] * len(names), heads, 25.0 if centre == 0.0 else 20.0, 100.0 * centre
+        )
+    axes[0].set_title("return from the period's first close, %", fontsize=10)
+    axes[1].set_title(f"lowest wealth from any start in it, % of it (white: {floor:g})", fontsize=10)
+    figure.suptitle("Every rule through every named period (* two assets or fewer)")
+    return figure
+
+
+def _assets(periods: Any, name: str) -> str:
+    most = periods["assets"].max()
+    return "*" if periods.loc[name, "assets"].iloc[0] < most else ""
+
+
+def _heat(axis: Any, values: np.ndarray, rows: list[str], columns: list[str], most: float, shift: float = 0.0) -> None:
+    axis.imshow(values, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
+    axis.set_xticks(
+        range(len(columns)),
+        columns,
+        fontsize=8,
+        rotation=30 if max(map(len, columns)) > 5 else 0,
+        ha="right" if max(map(len, columns)) > 5 else "center",
+    )
+    axis.set_yticks(range(len(rows)), rows, fontsize=8)
+    for (i, j), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            axis.text(j, i, f"{value + shift:.1f}", ha="center", va="center", fontsize=7, color="white" if abs(value) > _DARK * most else "black")
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
