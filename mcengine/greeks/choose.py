@@ -123,9 +123,9 @@ def choose(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan
     except ValueError as error:
         refused = tuple(Candidate(one, note=str(error)) for one in BUMPS)
         return [Choice(one, name, refused, "", "no bump to hold any estimator to", within=False) for one in figures]
-    hard = subject.moved(name, 0.0, 0.0, pilot, first, **options)
+    hard = subject.moved(name, None, 0.0, pilot, first, **options)
     soft = subject.moved(name, plan.width, 0.0, pilot, first, **options)
-    held = subject.moved(name, 0.0, 1.0, pilot, first, **options)
+    held = subject.moved(name, None, 1.0, pilot, first, **options)
     choices = []
     for title, figure in figures.items():
         samples = tuple((one.outcomes[figure.outcome], one.slopes[figure.outcome], one.score) for one in (hard, soft, held))
