@@ -317,7 +317,7 @@ def test_a_hard_stop_loss_is_never_a_silent_zero():
     few = StudyPaths(with_parameters(study, {"policy.stop_loss.floor": 0.5}), None, [number], ("wealth",))
     near = choose(few, {"mean": Derivable()}, number, Plan(64, 64, 0.2, 0.1, 3))[0]
     assert near.taken == ""
-    assert "no bump moved any of the 64 paths, though gates read the number" in near.why
+    assert "no bump changed the figure on any of 64 paths" in near.why
 
 
 def test_along_paths_of_a_variance_that_touches_zero_bumps_are_taken():

@@ -214,8 +214,8 @@ def _measured(name: str, y: Any, against: np.ndarray, sampling: Sampling, plan: 
 
 
 def _unseen(title: str, number: str, candidates: tuple[Candidate, ...], pilot: int) -> Choice:
-    """None: the smoothed rule reads the number, but bumps of the rule as it is moved no path."""
-    why = f"no bump moved any of the {pilot:,} paths, though gates read the number: take a larger pilot"
+    """None: outcomes, with gates smoothed, depend on the number, but bumps of the rule as it is changed nothing of the figure."""
+    why = f"no bump changed the figure on any of {pilot:,} paths, though the smoothed rule's outcomes move: take a larger pilot"
     return Choice(title, number, candidates, "", why, within=False)
 
 
@@ -231,6 +231,8 @@ def _chosen(title: str, number: str, candidates: tuple[Candidate, ...], plan: Pl
     size = abs(best.value.value)
     within = best.total <= plan.tolerance * size
     why = f"its error over {plan.paths:,} paths, hidden bias within, is the least" if best.total == least else "within a quarter of the least error"
+    if best.total == 0.0 and size == 0.0:
+        why = "no path depends on it, neither smoothed nor bumped"
     if not within:
         share = f"{best.total / size:.0%} of it" if size > 0.0 else "of a derivative that the pilot did not see"
         why += f"; NOT within the tolerance of {plan.tolerance:.0%}: an error of {best.total:.2g} is {share}, take more paths"
