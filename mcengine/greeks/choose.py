@@ -123,9 +123,9 @@ def choose(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan
     except ValueError as error:
         refused = tuple(Candidate(one, note=str(error)) for one in BUMPS)
         return [Choice(one, name, refused, "", "no bump to hold any estimator to", within=False) for one in figures]
-    hard = subject.moved(name, 0.0, 0.0, pilot, first, **options)
+    hard = subject.moved(name, None, 0.0, pilot, first, **options)
     soft = subject.moved(name, plan.width, 0.0, pilot, first, **options)
-    held = subject.moved(name, 0.0, 1.0, pilot, first, **options)
+    held = subject.moved(name, None, 1.0, pilot, first, **options)
     choices = []
     for title, figure in figures.items():
         samples = tuple((one.outcomes[figure.outcome], one.slopes[figure.outcome], one.score) for one in (hard, soft, held))
@@ -214,8 +214,8 @@ def _measured(name: str, y: Any, against: np.ndarray, sampling: Sampling, plan: 
 
 
 def _unseen(title: str, number: str, candidates: tuple[Candidate, ...], pilot: int) -> Choice:
-    """None: the smoothed rule reads the number, but bumps of the rule as it is moved no path."""
-    why = f"no bump moved any of the {pilot:,} paths, though gates read the number: take a larger pilot"
+    """None: outcomes, with gates smoothed, depend on the number, but bumps of the rule as it is changed nothing of the figure."""
+    why = f"no bump changed the figure on any of {pilot:,} paths, though the smoothed rule's outcomes move: take a larger pilot"
     return Choice(title, number, candidates, "", why, within=False)
 
 
@@ -231,6 +231,8 @@ def _chosen(title: str, number: str, candidates: tuple[Candidate, ...], plan: Pl
     size = abs(best.value.value)
     within = best.total <= plan.tolerance * size
     why = f"its error over {plan.paths:,} paths, hidden bias within, is the least" if best.total == least else "within a quarter of the least error"
+    if best.total == 0.0 and size == 0.0:
+        why = "no path depends on it, neither smoothed nor bumped"
     if not within:
         share = f"{best.total / size:.0%} of it" if size > 0.0 else "of a derivative that the pilot did not see"
         why += f"; NOT within the tolerance of {plan.tolerance:.0%}: an error of {best.total:.2g} is {share}, take more paths"

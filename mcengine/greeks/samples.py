@@ -76,19 +76,20 @@ class StudyPaths:
         moved = with_parameters(self.model, values)
         return moved.run(paths, seed=seed, stream=stream, first=first, keep=paths, progress=False).outcomes[self.book]
 
-    def moved(self, name: str, width: float, share: float, paths: int, first: int, *, seed: int, stream: str) -> Moved:
+    def moved(self, name: str, width: float | None, share: float, paths: int, first: int, *, seed: int, stream: str) -> Moved:
         """Outcomes, slopes and score [paths] by one number.
 
         Args:
             name: Of the number.
-            width: Of the gates.
+            width: Of the gates; None as they are.
             share: 0: prices move; 1: their density does.
             paths: How many.
             first: Id of the first.
             seed: Of the random numbers.
             stream: Of the random numbers.
         """
-        return self._tangents(replace(self.model, width=width), name, paths, make_key(seed, stream), first, share)
+        model = self.model if width is None else replace(self.model, width=width)
+        return self._tangents(model, name, paths, make_key(seed, stream), first, share)
 
 
 class ContractPaths:
@@ -166,12 +167,12 @@ class ContractPaths:
         )
         return found.cash
 
-    def moved(self, name: str, width: float, share: float, paths: int, first: int, *, seed: int, stream: str) -> Moved:
+    def moved(self, name: str, width: float | None, share: float, paths: int, first: int, *, seed: int, stream: str) -> Moved:
         """Cash, slopes and score [paths] by one number; a contract without a width ignores it.
 
         Args:
             name: Of the number.
-            width: Of the contract's smoothed decisions.
+            width: Of the contract's smoothed decisions; None as they are.
             share: 0: prices move; 1: their density does.
             paths: How many.
             first: Id of the first.
@@ -179,8 +180,9 @@ class ContractPaths:
             stream: Of the random numbers.
         """
         contract = self.model["contract"]
-        smooth = replace(contract, width=width) if hasattr(contract, "width") else contract
-        return self._tangents(self.model | {"contract": smooth}, name, paths, make_key(seed, stream), first, share)
+        if width is not None and hasattr(contract, "width"):
+            contract = replace(contract, width=width)
+        return self._tangents(self.model | {"contract": contract}, name, paths, make_key(seed, stream), first, share)
 
 
 def checked(model: Any, names: Iterable[str]) -> tuple[str, ...]:

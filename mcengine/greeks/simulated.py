@@ -125,7 +125,7 @@ def of_study(
         ('pathwise', True)
     """
     chosen = _figures(figures, floor)
-    names = numbers_of(study) if names is None else list(names)
+    names = numbers_of(study, book) if names is None else list(names)
     subject = StudyPaths(study, book, names, dict.fromkeys(one.outcome for one in chosen.values()))
     return _derivatives(subject, chosen, paths=paths, pilot=pilot, width=width, tolerance=tolerance, seed=seed, journal=journal)
 
@@ -172,18 +172,20 @@ def of_contract(
     return _derivatives(subject, figures, paths=paths, pilot=pilot, width=width, tolerance=tolerance, seed=seed, journal=None)
 
 
-def numbers_of(study: Study) -> list[str]:
-    """What a study is differentiated by where nothing else is asked: shocks (delta), volatilities and variances (vega), correlations, the rate (rho),
-    intensities and probabilities, and every number of the rules.
+def numbers_of(study: Study, book: str | None = None) -> list[str]:
+    """What a book is differentiated by where nothing else is asked: shocks (delta), volatilities and variances (vega), correlations, the rate (rho),
+    intensities and probabilities, and every number of its rule.
 
     Args:
         study: What is simulated.
+        book: Name of the policy; None for the first.
     """
+    own = f"policy.{book or next(iter(study.books))}." if isinstance(study.policy, Mapping) else "policy."
     known = parameters(study)
     single = [name for name in known if np.ndim(known[name]) == 0 and known[name] is not None]
     whole = [name for name in single if name.startswith("market.") and not field_metadata(study, name).get("pathwise", True)]
     pairs = [name for name in single if name.startswith("market.correlation.")]
-    rule = [name for name in single if name.startswith("policy.")]
+    rule = [name for name in single if name.startswith(own)]
     return list(dict.fromkeys([*(n for n in default_names(study) if n in single), *pairs, *whole, *rule]))
 
 
@@ -234,10 +236,10 @@ def _run(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan, 
     """Each figure's derivative by the estimator taken, on paths of their own."""
     options = {"seed": plan.seed, "stream": "pilot"}
     taken = {choice.figure: choice for choice in choices if choice.taken}
-    samples: dict[tuple[float, float], Any] = {}
+    samples: dict[tuple[float | None, float], Any] = {}
 
     def sample(estimator: str) -> Any:
-        at = (plan.width if estimator == "smoothed" else 0.0, 1.0 if estimator == "likelihood" else 0.0)
+        at = (plan.width if estimator == "smoothed" else None, 1.0 if estimator == "likelihood" else 0.0)
         if at not in samples:
             samples[at] = subject.moved(name, *at, plan.paths, 0, **options)
         return samples[at]

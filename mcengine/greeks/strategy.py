@@ -2,6 +2,7 @@
 
 Delta is the derivative by an asset's ``shock``, a log-return right after the first trade; vega by ``v0``, ``theta`` or ``sigma``; rho by the
 rate. They are derivatives of the smooth program: with a hard trigger the pathwise derivative misses what the trigger's flip is worth.
+``of_study`` chooses among estimators, and takes other figures; this is one of them for one figure, by one program for all numbers.
 Errors come from independent batches of paths.
 """
 
