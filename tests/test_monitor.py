@@ -62,7 +62,7 @@ def test_says_what_fires_and_what_is_held(followed):
     contracts = followed[0]["by_expiry"]
     assert set(contracts) == {"1m"}
     for name in ("gamma", "vega", "vanna", "volga"):
-        assert contracts["1m"][name] == followed[0]["greeks"][name]
+        assert contracts["1m"][name] == {"equity": followed[0]["greeks"][name]["equity"]}
     rolled = [day for day in followed[:-1] if "close" in day["orders"].get("rolled_put", {})]
     assert len(rolled) == 2
     assert rolled[0]["orders"]["rolled_put"]["strike"] == pytest.approx(0.95 * rolled[0]["prices"]["equity"], rel=1e-6)
