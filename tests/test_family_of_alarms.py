@@ -63,7 +63,7 @@ RULES = {
         ),
         When(Above(Forecast("bond", Rolling(2)), 0.06), Derisk(0.5, asset="bond")),
     ),
-    "limits": chain(MIX, PUT, When(AnyOf(GreekLimit("vega", 0.025, bucket="1m"), GreekLimit("vanna", 0.5)), Reduce(0.6))),
+    "limits": chain(MIX, PUT, When(AnyOf(GreekLimit("vega", 0.025, bucket="1m"), GreekLimit("vanna", 0.62)), Reduce(0.6))),
 }
 
 
