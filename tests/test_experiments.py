@@ -63,6 +63,20 @@ def test_study_as_a_user_runs_it(tmp_path):
         assert words in done.stdout
 
 
+def test_hedge_explains_what_was_gained(script, capsys):
+    """By parts that add up to the mean return, and in pictures of the worst path."""
+    assert script("hedge", [*FAST[:3], "policy=rolled_put", "policy.tenor=6", "policy.roll=3", "explain=true"]) == 0
+    out = capsys.readouterr().out
+    folder = last_line(out)
+    check_run(folder, tables=("figures", "explained"))
+    assert {file.stem for file in folder.glob("*.png")} == {"wealth", "protection_cost", "explained", "greeks"}
+    shown = out.partition("What rolled_put has gained, explained")[2]
+    values = {line.split(",")[0]: float(line.split("±")[0].split()[-1]) for line in shown.splitlines() if "±" in line}
+    whole = values.pop("mean return")
+    assert len(values) == 9
+    assert sum(values.values()) == pytest.approx(whole, abs=0.06)
+
+
 def test_hedge_as_a_user_runs_it_from_elsewhere(tmp_path):
     command = [sys.executable, os.path.relpath(SCRIPTS / "hedge.py", tmp_path), "policy=cppi", "policy.multiplier=5", "paths=200000", *FAST[:2]]
     done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "MC_SMALL": "1"}, capture_output=True, text=True, check=False)

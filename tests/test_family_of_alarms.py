@@ -19,11 +19,13 @@ from mcengine.policy import (
     Drift,
     Every,
     ForecastVolTarget,
+    GreekLimit,
     Ladder,
     Lean,
     Mix,
     Not,
     Rebalance,
+    Reduce,
     Rung,
     Shock,
     Underwater,
@@ -61,6 +63,7 @@ RULES = {
         ),
         When(Above(Forecast("bond", Rolling(2)), 0.06), Derisk(0.5, asset="bond")),
     ),
+    "limits": chain(MIX, PUT, When(AnyOf(GreekLimit("vega", 0.025, bucket="1m"), GreekLimit("vanna", 0.62)), Reduce(0.6))),
 }
 
 

@@ -309,5 +309,5 @@ class TestLimitsOfTheWholeBook:
 
     def test_a_greek_that_the_book_lacks(self, gbm_market):
         rule = mc.policy.overlay_presets.cross_asset(WEIGHTS, TARGETS, {}, limits={"vega": {"high": 0.1}})
-        with pytest.raises(ValueError, match="GreekLimit.greek: expected a Greek that the book has, got 'vega' of a book without options"):
+        with pytest.raises(ValueError, match=r"GreekLimit.greek: expected a Greek that the book has, got 'vega' of a book without options"):
             mc.Study(gbm_market, rule, steps=STEPS)

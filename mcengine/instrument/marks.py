@@ -120,7 +120,11 @@ def _derivatives(
     values = None
     for what, (vega, vanna, volga) in BENT.items():
         for asset in assets if {vanna, volga} & set(wanted) else ():
-            found = _bent(lambda x, y, a=asset, w=what: price(bent(quotes, a, spot=x, **{w: y})), zero, vanna in wanted, volga in wanted)
+
+            def at(x: Scalar, y: Scalar, asset: str = asset, what: str = what) -> list[Scalar]:
+                return price(bent(quotes, asset, spot=x, **{what: y}))
+
+            found = _bent(at, zero, vanna in wanted, volga in wanted)
             values = found["values"]
             for greek, key in (("delta", "x"), (vega, "y"), ("gamma", "xx"), (vanna, "xy"), (volga, "yy")):
                 if greek in wanted and key in found:

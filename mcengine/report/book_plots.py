@@ -108,9 +108,9 @@ def plot_explained(trace: Any, path: int, book: str = "") -> Any:
     _headroom(above, 0.25, low.min())
     sums = {part: float(days[part].sum()) for part in shown}
     ends = np.cumsum(list(sums.values()))
-    for k, (part, gained) in enumerate(sums.items()):
-        below.bar(k, gained, 0.7, bottom=ends[k] - gained, color=_PART[part], linewidth=0)
-        below.text(k, max(ends[k], ends[k] - gained), f"{gained:+.2f}", ha="center", va="bottom", fontsize=8)
+    for k, (part, total) in enumerate(sums.items()):
+        below.bar(k, total, 0.7, bottom=ends[k] - total, color=_PART[part], linewidth=0)
+        below.text(k, max(ends[k], ends[k] - total), f"{total:+.2f}", ha="center", va="bottom", fontsize=8)
         below.plot([k + 0.35, k + 0.65], [ends[k]] * 2, color="#555555", linewidth=0.8)
     below.bar(len(sums), ends[-1], 0.7, color="#333333", linewidth=0)
     below.text(len(sums), max(ends[-1], 0.0), f"{ends[-1]:+.2f}", ha="center", va="bottom", fontsize=8, weight="bold")
