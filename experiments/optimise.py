@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import _main
+import _task
 
 import mcengine as mc
 from mcengine import config as configuration
@@ -20,7 +21,7 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
     """Fit the one policy of ``study``, run it before and after on paths no one has used, say whether anything was gained."""
     goal = configuration.load(config.objective)
     settings = configuration.plain(config.optimise)
-    journal = _main.journal(config, folder, study, "fit", objective=goal, devices=_main.devices(), **settings)
+    journal = _task.journal(config, folder, study, "fit", objective=goal, devices=_task.devices(), **settings)
     fit = optimise.fit(study, goal, seed=config.seed, journal=journal, **settings)
     parameters = fit.table()
     folder.write_table("parameters", parameters)
@@ -35,7 +36,7 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
     figures = objective.figures(both, float(goal.floor), benchmark="before")
     # Ids behind those of the main run: neither it nor the fit has met these paths.
     where = {"first": config.paths, "folder": inside(folder.path, f"fresh_from_{config.paths}"), "resume": folder.resumable}
-    result = both.run(config.test_paths, seed=config.seed, figures=figures, **where, **_main.engine(config))
+    result = both.run(config.test_paths, seed=config.seed, figures=figures, **where, **_task.engine(config))
     table = objective.table(result, float(goal.floor), benchmark="before").drop(columns="difference_at_equal_leverage")
     table = table.rename(columns={"difference": "difference_to_before"})
     folder.write_table("before_after", table)
@@ -57,9 +58,9 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study) -> tupl
 @_main.main("optimise")
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     study = configuration.study(config)
-    _main.check_floor(study, config.floor)
+    _task.check_floor(study, config.floor)
     if config.trace is not None:
-        return _main.trace(config, folder, study)
+        return _task.trace(config, folder, study)
     return fit_and_test(config, folder, study)
 
 
