@@ -7,7 +7,7 @@ from test_family import MIX, PUT
 
 import mcengine as mc
 from mcengine.ledger import Proportional
-from mcengine.market import Forecast, Garch, Har, Implied, RealisedCorrelation, Rolling, Trend
+from mcengine.market import Ewma, Forecast, Garch, Har, Implied, RealisedCorrelation, Rolling, Trend
 from mcengine.policy import (
     Above,
     AdaptiveHedge,
@@ -27,6 +27,7 @@ from mcengine.policy import (
     Rung,
     Shock,
     Underwater,
+    VarianceTrade,
     VolSpike,
     VolTarget,
     When,
@@ -60,6 +61,12 @@ RULES = {
             0.2, {"trend": Lean(Trend("equity", 4.0), -2.0), "both": Lean(RealisedCorrelation("equity", "bond", 4.0), 0.1)}, low=-0.5, asset="equity"
         ),
         When(Above(Forecast("bond", Rolling(2)), 0.06), Derisk(0.5, asset="bond")),
+    ),
+    "variance_swap": chain(
+        MIX,
+        VarianceTrade(
+            Ewma("equity", 3.0, initial=0.2), size=2.0, cap=0.1, tenor=3, roll=2, swap=mc.instrument.VarianceSwap(0.03, 3.0 / 252.0, "equity")
+        ),
     ),
 }
 
