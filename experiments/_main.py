@@ -6,10 +6,11 @@ finished blocks and says how to go on.
 The last line on standard output is the run folder; of a sweep, the sweep's folder after one for each run.
 """
 
+import _interrupts  # first, so that what is stopped while it imports the rest ends as any other run that is stopped
+
+# isort: split
 import logging
-import math
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,16 +31,13 @@ from mcengine import _files, _made, _runtime, _targets
 from mcengine import config as configuration
 from mcengine.engine.checkpoint import FULL
 from mcengine.engine.checks import check_paths
-from mcengine.policy.base import validate_floor
 from mcengine.report import RunFolder, provenance
 
 Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, Any]]]
 
-REFUSED, NOT_FINITE, INTERRUPTED = 2, 3, 130
+REFUSED, NOT_FINITE = 2, 3
 _SECRET = 4
 """Characters from which on a text of the environment is hidden wherever it is written; a shorter one is a part of any word."""
-_ANSWERED = 10.0
-"""Seconds that answering a SIGTERM may take."""
 SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024, "optimise.validation_paths": 4096}
 """Under MC_SMALL=1 nothing is larger than this: tests and a first look."""
 
@@ -53,7 +51,7 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
     """One run, or with ``-m`` one for each combination of values; or what a flag such as ``--help`` shows."""
     try:
         line = _command_line.read(arguments)
-        with _targets.allowing(line.code), _terminable():
+        with _targets.allowing(line.code), _interrupts.terminable():
             return _show(name, line) if line.shown else _run(task, name, line)
     except SystemExit as done:  # Hydra's, after --help or --version
         return int(done.code or 0)
@@ -62,7 +60,7 @@ def run(task: Task, name: str, arguments: Sequence[str]) -> int:
         return REFUSED
     except KeyboardInterrupt:
         _say("interrupted")
-        return INTERRUPTED
+        return _interrupts.INTERRUPTED
     except Exception as error:
         _say(_bug.told(error, script(name, CommandLine([], False, None, [], []), arguments)))
         return REFUSED
@@ -86,7 +84,7 @@ def _run(task: Task, name: str, line: CommandLine) -> int:
                 _hydra(name, jobs, line, [root.override])
         except KeyboardInterrupt:
             _say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root.path), line) if not line.multirun else _go_on_sweeping(name, line, root)}")
-            return INTERRUPTED
+            return _interrupts.INTERRUPTED
         if line.multirun and not jobs.codes:
             _say("--multirun: expected values that make at least one run, got none")
             return REFUSED
@@ -190,71 +188,6 @@ def _join_hosts(name: str, line: CommandLine) -> None:
         raise ValueError(f"engine: expected a {asked.platform} that JAX can use (extra cuda12 or cuda13), got only {jax.default_backend()}")
 
 
-def options(config: Any, folder: RunFolder) -> dict[str, Any]:
-    """Arguments of ``Study.run`` that every experiment takes from its configuration."""
-    rules = {"until": configuration.plain(config.until), "seconds": config.seconds}
-    return {"seed": config.seed, "stream": config.stream, "folder": folder.path, "resume": folder.resumable, **rules, **engine(config)}
-
-
-def engine(config: Any) -> dict[str, Any]:
-    """Arguments of ``Study.run`` in the configuration's group of that name; which hosts there are is settled before."""
-    return {key: value for key, value in config.engine.items() if key not in ("hosts", "platform")}
-
-
-def may_stop(config: Any) -> bool:
-    """Whether a rule may stop the run before its paths are done."""
-    return config.until.metric is not None or config.seconds is not None
-
-
-def journal(config: Any, folder: RunFolder, study: mc.Study, name: str, **settings: Any) -> mc.engine.Journal:
-    """Where ``name`` (a fit, a derivative, a choice that was timed) keeps its steps for a run that goes on."""
-    this = mc.engine.identity(study, seed=config.seed, **settings)
-    return mc.engine.Journal(folder.path / f"{name}.journal", this, resume=folder.resumable)
-
-
-def devices() -> int:
-    """Batches of a fit or a derivative are dealt to all devices, so their number is part of what it is."""
-    return mc.engine.program.check_devices(None)
-
-
-def variant(words: str) -> Any:
-    """The configuration of this run with more overrides, ``"market=bootstrap delay=1"``."""
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
-    hydra = HydraConfig.get()
-    overrides = [word for word in OmegaConf.to_container(hydra.overrides.task, resolve=False) if not word.startswith("also=")]
-    own = [source.path for source in hydra.runtime.config_sources if source.schema == "file" and Path(source.path) != configuration.CONF]
-    return configuration.load_config([*overrides, *words.split()], str(hydra.job.config_name), own[0] if own else None)
-
-
-def say_how_it_went(result: mc.Result) -> dict[str, Any]:
-    """Print why the run stopped and how fast it was; what provenance.json keeps of it."""
-    times = result.timings
-    before = f" ({times['resumed_paths']:,.0f} of them before)" if "resumed_paths" in times else ""
-    speed = f", then {times['steady_paths_per_second']:,.0f} paths/s" if math.isfinite(times["steady_paths_per_second"]) else ""
-    noise = getattr(result.study.noise, "base", result.study.noise)  # under a shift
-    if result.sampling.kind == "randomisations":
-        drawn, rest = noise.coverage(result.study.steps, result.study.market.n_factors)
-        beyond = f", {rest:,} from the counter" if rest else ""
-        interval = mc.Estimate(0.0, 1.0, result.sampling.size).half_width()
-        said = f"errors from {result.sampling.size} randomisations: a 95 % interval is ± {interval:.2f} of them (Student)"
-        print(f"{drawn:,} dimensions from {type(noise).__name__}{beyond}; {said}")
-    years, steps = float(result.study.years), result.study.steps
-    if years >= 2.0 and not result.study.year_steps:
-        rate = f"{steps:,} steps in {years:g} years, {steps / years:.4g} a year"
-        print(f"no yearly figures: {rate}, put no year's end on a step; give steps={round(252 * years)}")
-    print(f"{result.stopped}{before}; compiled in {times['compile_seconds']:.2f} s, first block in {times['first_seconds']:.3f} s{speed}\n")
-    return {**times, "paths": result.paths, "stopped": result.stopped}
-
-
-def check_floor(study: mc.Study, floor: Any) -> None:
-    """Raise ``ValueError`` for a floor that cannot be held: its present value is not below the starting wealth."""
-    if isinstance(floor, bool) or not isinstance(floor, int | float) or not floor > 0.0:
-        raise ValueError(f"floor: expected a number above 0, a fraction of the starting wealth, got {floor!r}")
-    validate_floor("floor", floor, floor * study.discount)
-
-
 def prepare(config: Any, name: str) -> None:
     """Check every setting and every node by name and by type, set the precision, and shrink the run where MC_SMALL asks for it."""
     from omegaconf import OmegaConf
@@ -281,18 +214,6 @@ def replay(name: str, line: CommandLine, overrides: Sequence[str], error: mc.eng
     words = [o for o in overrides if not o.startswith(("trace=", "hydra."))]
     words += [f"stream={error.stream}"] if error.stream != "test" else []
     return script(name, line, [*words, f"trace={error.ids[:10]}".replace(" ", "")])
-
-
-def trace(config: Any, folder: RunFolder, study: mc.Study) -> tuple[dict[str, Any], dict[str, float]]:
-    """Everything at every step of the paths ``config.trace``, as trace.csv, instead of a run."""
-    ids = [config.trace] if isinstance(config.trace, int) else list(config.trace)
-    if not all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in ids):
-        raise ValueError(f"trace: expected path ids, whole numbers from 0 on, got {ids}")
-    table = study.trace(ids, seed=config.seed, stream=config.stream)
-    folder.write_table("trace", table)
-    print(f"trace.csv: {len(ids)} paths, {study.steps + 1} dates, {len(table.columns)} columns")
-    print(f"\n{table.iloc[:, :8].head(10).to_string()}\n", flush=True)
-    return {"traced": len(ids)}, {}
 
 
 def _hydra(name: str, task: Callable[[Any], None], line: CommandLine, more: Sequence[str]) -> None:
@@ -322,30 +243,6 @@ def _quiet_hydra() -> Iterator[None]:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = before
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM is as Ctrl-C: while that is answered another is not. What is raised where Python ignores it is raised again after the block."""
-    since = -math.inf
-
-    def interrupt(*_: Any) -> None:
-        nonlocal since
-        _runtime.terminated.set()
-        if time.monotonic() - since > _ANSWERED:
-            since = time.monotonic()
-            raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not in the main thread, which alone may say so
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
-        _runtime.terminated.clear()
 
 
 def _is_number(text: str) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import _main
+import _task
 import numpy as np
 from _resume import FREE
 
@@ -134,7 +135,7 @@ def identity(config: Any, plan: mc.backtest.Plan, years: list[int]) -> dict[str,
     market = plan.history.replay(windows[0], plan.steps)
     books = plan.rules(windows[0])
     study = plan.study(market, books)
-    _main.check_floor(study, plan.floor)
+    _task.check_floor(study, plan.floor)
     tables = {"-".join(window.assets): plan.history.days(window.assets) for window in windows}
     given = {
         key: value for key, value in configuration.flat(configuration.plain(config)).items() if key not in _FREE and "data" not in key.split(".")

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import _main
+import _task
 
 import mcengine as mc
 from mcengine import config as configuration
@@ -17,7 +18,7 @@ from mcengine import greeks, report
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     study = configuration.study(config)
     if config.trace is not None:
-        return _main.trace(config, folder, study)
+        return _task.trace(config, folder, study)
 
     study.market.risk_neutral()  # history has no law to price by
     spot = float(study.market[config.contract.asset].spot)
@@ -26,10 +27,10 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     of_put = _of(put, study.market)
     print("\n".join(f"{name:>12} {of_put[name]:12.6f}" for name in sorted(of_put, key=lambda name: name != "price")), flush=True)
 
-    _main.check_floor(study, config.floor)
+    _task.check_floor(study, config.floor)
     settings = {key: configuration.number(config, key) for key in ("pilot", "width", "tolerance")}
     kept = {key: str(config[key]) for key in ("names", "figures", "floor", *settings)}
-    journal = _main.journal(config, folder, study, "greeks", paths=config.paths, devices=_main.devices(), **kept)
+    journal = _task.journal(config, folder, study, "greeks", paths=config.paths, devices=_task.devices(), **kept)
     asked = {"floor": config.floor, "paths": config.paths, "seed": config.seed, "journal": journal, **settings, "pilot": int(settings["pilot"])}
     found = greeks.of_study(study, config.figures, config.names, **asked)
     folder.write_table("greeks", found.table())

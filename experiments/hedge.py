@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import _main
+import _task
 import numpy as np
 
 import mcengine as mc
@@ -23,25 +24,25 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     name = str(config.policy._target_).rpartition(".")[2]
     benchmark = mc.policy.presets.unhedged(configuration.plain(config.weights))
     study = configuration.study(config, {"unhedged": benchmark, name: configuration.load(config.policy)})
-    _main.check_floor(study, config.floor)
+    _task.check_floor(study, config.floor)
     if config.explain:
         study = replace(study, recorders=(*study.recorders, mc.engine.Explained()))
     if config.trace is not None:
-        return _main.trace(config, folder, study)
+        return _task.trace(config, folder, study)
 
     figures = objective.figures(study, config.floor)
     figures |= objective.explained_figures(study, [name]) if config.explain else {}
     wanted = configuration.plain(config.variance_reduction)
     wanted |= {"figure": f"{name}/{wanted['figure']}"} if "figure" in wanted else {}
-    choice = _main.journal(config, folder, study, "variance_reduction", **wanted) if wanted["method"] == "auto" else None
+    choice = _task.journal(config, folder, study, "variance_reduction", **wanted) if wanted["method"] == "auto" else None
     if choice is not None and choice.knows_next:  # it was timed: a run that goes on keeps it
         wanted["method"] = choice(lambda: None)
     reduced = mc.variance_reduction.reduce(study, **wanted, figures=figures, floor=config.floor, book=name, seed=config.seed)
     if choice is not None and wanted["method"] == "auto":
         choice(lambda: reduced.method)
     print(reduced.note, end="\n\n" if reduced.note else "", flush=True)
-    result = reduced.study.run(config.paths, figures=figures, **_main.options(config, folder))
-    facts = _main.say_how_it_went(result)
+    result = reduced.study.run(config.paths, figures=figures, **_task.options(config, folder))
+    facts = _task.say_how_it_went(result)
     reduced.check(result)
     table = objective.table(result, config.floor, estimate=reduced.estimate)
     print(f"{name}, floor {config.floor:g}: {result.paths:,} paths, horizon {config.years:g} y\n\n{report.text(table)}\n")

@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import _main
+import _task
 
 import mcengine as mc
 from mcengine import config as configuration
@@ -19,7 +20,7 @@ from mcengine._model import replace
 def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit the one policy of ``study``, say what holds, run it before and after on paths no one has used, say whether anything was gained."""
     wish, options = configuration.load(config.objective), fit_options(config, study, benchmark)
-    journal = _main.journal(config, folder, study, "fit", objective=wish, devices=_main.devices(), **options)
+    journal = _task.journal(config, folder, study, "fit", objective=wish, devices=_task.devices(), **options)
     fit = optimise.fit(study, wish, seed=config.seed, journal=journal, **options)
     parameters, constraints = fit.table(), fit.constraints()
     folder.write_table("parameters", parameters)
@@ -35,7 +36,7 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchma
     figures = objective.figures(both, float(wish.floor), benchmark="before")
     # Ids behind those of the main run: neither it nor the fit has met these paths.
     where = {"first": config.paths, "folder": inside(folder.path, f"fresh_from_{config.paths}"), "resume": folder.resumable}
-    result = both.run(config.test_paths, seed=config.seed, figures=figures, **where, **_main.engine(config))
+    result = both.run(config.test_paths, seed=config.seed, figures=figures, **where, **_task.engine(config))
     table = objective.table(result, float(wish.floor), benchmark="before").drop(columns="difference_at_equal_leverage")
     table = table.rename(columns={"difference": "difference_to_before"})
     folder.write_table("before_after", table)
@@ -54,15 +55,15 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchma
 
 def fit_options(config: Any, study: mc.Study, benchmark: Any) -> dict[str, Any]:
     """Arguments of ``optimise.fit`` that a configuration gives."""
-    also = {words: configuration.study(_main.variant(words), study.policy) for words in config.get("also", [])}
+    also = {words: configuration.study(_task.variant(words), study.policy) for words in config.get("also", [])}
     return {**configuration.plain(config.optimise), "benchmark": benchmark, "also": also}
 
 
 def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The wish at every level of one constraint, each fit begun at the last one's end."""
     wish, options, (constraint, levels) = configuration.load(config.objective), fit_options(config, study, benchmark), config.frontier.values()
-    settings = {"objective": wish, "devices": _main.devices(), "constraint": constraint, "levels": list(levels)}
-    journal = _main.journal(config, folder, study, "frontier", **settings, **options)
+    settings = {"objective": wish, "devices": _task.devices(), "constraint": constraint, "levels": list(levels)}
+    journal = _task.journal(config, folder, study, "frontier", **settings, **options)
     fits = optimise.frontier(study, wish, constraint, list(levels), seed=config.seed, journal=journal, **options)
     table = optimise.frontier_table(fits, constraint, list(levels))
     folder.write_table("frontier", table)
@@ -78,9 +79,9 @@ def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: 
 @_main.main("optimise")
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     study = configuration.study(config)
-    _main.check_floor(study, config.floor)
+    _task.check_floor(study, config.floor)
     if config.trace is not None:
-        return _main.trace(config, folder, study)
+        return _task.trace(config, folder, study)
     benchmark = configuration.load(config.benchmark)
     return (fit_and_test if config.frontier.constraint is None else frontier)(config, folder, study, benchmark)
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import _main
+import _task
 import numpy as np
 from optimise import fit_and_test
 
@@ -29,15 +30,15 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     market = getattr(calibration, "market", calibration)
     study = configuration.study(config, books(config), market)
     for floor in config.floors:
-        _main.check_floor(study, floor)
+        _task.check_floor(study, floor)
     describe(calibration, market)
     if config.trace is not None:
-        return _main.trace(config, folder, study)
+        return _task.trace(config, folder, study)
 
-    most = " at most" if _main.may_stop(config) else ""
+    most = " at most" if _task.may_stop(config) else ""
     heading(f"{config.paths:,} paths{most}, horizon {config.years:g} y in {config.steps} steps, {len(study.books)} books on the same paths")
-    result = study.run(config.paths, figures=figures(study, config.floors), **_main.options(config, folder))
-    facts = _main.say_how_it_went(result)
+    result = study.run(config.paths, figures=figures(study, config.floors), **_task.options(config, folder))
+    facts = _task.say_how_it_went(result)
     tables = {floor: table(result, floor) for floor in config.floors}
     metrics: dict[str, Any] = {}
     for floor, estimates in tables.items():

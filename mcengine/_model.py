@@ -7,7 +7,8 @@ they were given (JAX itself would sort a dict's keys); fields made with ``static
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Annotated, Any, TypeAlias, TypeVar, dataclass_transform, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, TypeAlias, TypeVar, Union, dataclass_transform, get_args, get_origin
 
 import jax
 import numpy as np
@@ -124,13 +125,18 @@ def is_concrete(tree: Any) -> bool:
     return all(isinstance(leaf, np.ndarray | np.generic | float | int) for leaf in jax.tree.leaves(tree))
 
 
+def _by_name(kind: Any) -> bool:
+    """Whether an annotation is of a dict, or of one or nothing."""
+    members = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    return all(dict in (one, get_origin(one)) for one in members if one is not type(None))
+
+
 def _normalise(self: Any) -> None:
     cls: Any = type(self)
     name, annotated = cls.__name__, kinds(cls)
     for field in dataclasses.fields(self):  # before ``canonical``, which may count on a mapping
-        value, kind = getattr(self, field.name), annotated.get(field.name)
-        by_name = any(dict in (one, get_origin(one)) for one in (kind, *get_args(kind)))
-        if by_name and not isinstance(value, Mapping) and not (value is None and field.default is None):
+        value = getattr(self, field.name)
+        if _by_name(annotated.get(field.name)) and not isinstance(value, Mapping) and not (value is None and field.default is None):
             raise ValueError(f"{name}.{field.name}: expected a dict by name, got {shown(value)}")
     canonical = getattr(self, "canonical", None)
     if canonical is not None:

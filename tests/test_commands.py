@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -129,6 +130,13 @@ def test_folder_names():
         assert len(name(text).encode()) <= 100
         assert re.fullmatch(r"[^/\\]+_[0-9a-f]{16}", name(text))
         assert name(text) != name(text + "1")
+
+
+def test_a_run_that_is_stopped_before_it_has_begun():
+    """While a script imports what it needs SIGTERM is an interruption too."""
+    code = f"import os, sys; sys.argv = ['{SCRIPTS / 'hedge.py'}']; sys.path.insert(0, '{SCRIPTS}'); import _interrupts; os.kill(os.getpid(), 15)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "error: interrupted\n")
 
 
 def test_a_stopped_run_goes_on(script, tmp_path, capsys, monkeypatch):

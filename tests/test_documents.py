@@ -126,7 +126,7 @@ def test_a_notebook_is_the_twin_of_its_text(path):
 
 def test_the_table_of_rules_is_that_of_the_code():
     """A row for every configuration of a rule, every public stage and trigger named, and none that is not there."""
-    text = (ROOT / "conf" / "README.md").read_text().partition("## Rules")[2]
+    text = (ROOT / "conf" / "README.md").read_text().partition("| `policy=` | rule | stages |")[2]
     rows = re.findall(r"^\| `(\w+)` \|", text, re.MULTILINE)
     assert sorted(rows) == sorted(file.stem for file in (ROOT / "conf" / "policy").glob("*.yaml"))
     classes = {name for name in mc.policy.__all__ if isinstance(getattr(mc.policy, name), type)}
@@ -143,3 +143,24 @@ def test_the_table_of_laws_names_tests_that_exist():
         source = (ROOT / "tests" / file).read_text()
         for name in names.split("::"):
             assert re.search(rf"^ *(def |class )?{name}\b", source, re.MULTILINE), f"{file}::{names}"
+
+
+def test_the_table_of_refusals_is_that_of_the_code():
+    """Every rule fits every kind of market, but for those named, which are refused before anything is compiled."""
+    text = (ROOT / "conf" / "README.md").read_text().partition("## Rules")[2].partition("| `policy=` | rule | stages |")[0]
+    said = {
+        (rule, market)
+        for rule, markets in re.findall(r"^\| `(\w+)` \| ((?:`\w+`(?:, )?)+) \|", text, re.MULTILINE)
+        for market in re.findall(r"\w+", markets)
+    }
+    names = sorted(file.stem for file in (ROOT / "conf" / "policy").glob("*.yaml"))
+    rules = {name: mc.load(mc.load_config([f"policy={name}"], "hedge").policy) for name in names}
+    refused = set()
+    for market in ("events", "hull_white", "schwartz", "vasicek"):
+        made = mc.load(mc.load_config([f"market={market}"], "hedge").market)
+        for name, rule in rules.items():
+            try:
+                mc.Study(made, rule)
+            except ValueError:
+                refused.add((name, market))
+    assert refused == said

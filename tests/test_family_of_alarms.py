@@ -7,7 +7,7 @@ from test_family import MIX, PUT
 
 import mcengine as mc
 from mcengine.ledger import Proportional
-from mcengine.market import Forecast, Garch, Har, Implied, RealisedCorrelation, Rolling, Trend
+from mcengine.market import Ewma, Forecast, Garch, Har, Implied, RealisedCorrelation, Rolling, Trend
 from mcengine.policy import (
     Above,
     AdaptiveHedge,
@@ -29,6 +29,7 @@ from mcengine.policy import (
     Rung,
     Shock,
     Underwater,
+    VarianceTrade,
     VolSpike,
     VolTarget,
     When,
@@ -64,6 +65,12 @@ RULES = {
         When(Above(Forecast("bond", Rolling(2)), 0.06), Derisk(0.5, asset="bond")),
     ),
     "limits": chain(MIX, PUT, When(AnyOf(GreekLimit("vega", 0.025, bucket="1m"), GreekLimit("vanna", 0.62)), Reduce(0.6))),
+    "variance_swap": chain(
+        MIX,
+        VarianceTrade(
+            Ewma("equity", 3.0, initial=0.2), size=2.0, cap=0.1, tenor=3, roll=2, swap=mc.instrument.VarianceSwap(0.03, 3.0 / 252.0, "equity")
+        ),
+    ),
 }
 
 

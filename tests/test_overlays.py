@@ -212,7 +212,7 @@ class TestVarianceTrade:
             ),
             (
                 lambda: VarianceTrade(Ewma("equity"), strangle=0.1, swap=VarianceSwap(0.04, 0.1, "equity")),
-                "VarianceTrade.strangle: expected 0 with a swap, .* got 0.1",
+                "VarianceTrade.strangle: expected None with a swap, .* got 0.1",
             ),
         ],
     )

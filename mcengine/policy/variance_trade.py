@@ -31,7 +31,7 @@ class VarianceTrade(AbstractStage):
         size: Vega for a gap of 1, as a fraction of wealth: 5 at a gap of -.04 loses .2 % of wealth for each point that volatility rises.
         cap: Most vega, long or short, as a fraction of wealth.
         threshold: Least gap that is traded, a volatility a year; smoothed by ``Study.width``.
-        strangle: Log-distance of either strike from the spot on the roll date; 0 for a straddle.
+        strangle: Log-distance of either strike from the spot on the roll date; None for a straddle.
         tenor: Steps from a roll to the expiry.
         roll: Steps from one roll to the next, at most the tenor.
         asset: The asset they are written on.
@@ -48,7 +48,7 @@ class VarianceTrade(AbstractStage):
     size: Scalar = number(default=5.0, low=0.0)
     cap: Scalar = number(default=0.2, low=0.0)
     threshold: Scalar = number(default=0.01, low=0.0)
-    strangle: Scalar = number(default=0.0, low=0.0)
+    strangle: Scalar | None = number(default=None, low=0.0)
     tenor: int = static(default=21)
     roll: int = static(default=21)
     asset: str = static(default="equity")
@@ -70,8 +70,8 @@ class VarianceTrade(AbstractStage):
     def check(self) -> None:
         if self.swap is not None and not self.swap.notional > 0.0:
             raise ValueError(f"VarianceTrade.swap: expected a notional above 0, got {float(self.swap.notional):g}; the trade says how many are sold")
-        if self.swap is not None and self.strangle > 0.0:
-            raise ValueError(f"VarianceTrade.strangle: expected 0 with a swap, which has no strikes to part, got {float(self.strangle):g}")
+        if self.swap is not None and self.strangle is not None:
+            raise ValueError(f"VarianceTrade.strangle: expected None with a swap, which has no strikes to part, got {float(self.strangle):g}")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -93,7 +93,8 @@ class VarianceTrade(AbstractStage):
         if self.swap is not None:
             return {}
         spot = seen.quotes[self.asset].spot
-        return {name: spot * jnp.exp(sign * self.strangle) for name, sign in zip(self.names, (1.0, -1.0), strict=True)}
+        apart = 0.0 if self.strangle is None else self.strangle
+        return {name: spot * jnp.exp(sign * apart) for name, sign in zip(self.names, (1.0, -1.0), strict=True)}
 
     def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
         forecast = seen.signals[f"{self.slot}_forecast"]

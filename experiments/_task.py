@@ -1,0 +1,87 @@
+"""What a task takes from its configuration, and what it says of a run."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import mcengine as mc
+from mcengine import config as configuration
+from mcengine.policy.base import validate_floor
+from mcengine.report import RunFolder
+
+
+def options(config: Any, folder: RunFolder) -> dict[str, Any]:
+    """Arguments of ``Study.run`` that every experiment takes from its configuration."""
+    rules = {"until": configuration.plain(config.until), "seconds": config.seconds}
+    return {"seed": config.seed, "stream": config.stream, "folder": folder.path, "resume": folder.resumable, **rules, **engine(config)}
+
+
+def engine(config: Any) -> dict[str, Any]:
+    """Arguments of ``Study.run`` in the configuration's group of that name; which hosts there are is settled before."""
+    return {key: value for key, value in config.engine.items() if key not in ("hosts", "platform")}
+
+
+def may_stop(config: Any) -> bool:
+    """Whether a rule may stop the run before its paths are done."""
+    return config.until.metric is not None or config.seconds is not None
+
+
+def journal(config: Any, folder: RunFolder, study: mc.Study, name: str, **settings: Any) -> mc.engine.Journal:
+    """Where ``name`` (a fit, a derivative, a choice that was timed) keeps its steps for a run that goes on."""
+    this = mc.engine.identity(study, seed=config.seed, **settings)
+    return mc.engine.Journal(folder.path / f"{name}.journal", this, resume=folder.resumable)
+
+
+def devices() -> int:
+    """Batches of a fit or a derivative are dealt to all devices, so their number is part of what it is."""
+    return mc.engine.program.check_devices(None)
+
+
+def variant(words: str) -> Any:
+    """The configuration of this run with more overrides, ``"market=bootstrap delay=1"``."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    hydra = HydraConfig.get()
+    overrides = [word for word in OmegaConf.to_container(hydra.overrides.task, resolve=False) if not word.startswith("also=")]
+    own = [source.path for source in hydra.runtime.config_sources if source.schema == "file" and Path(source.path) != configuration.CONF]
+    return configuration.load_config([*overrides, *words.split()], str(hydra.job.config_name), own[0] if own else None)
+
+
+def say_how_it_went(result: mc.Result) -> dict[str, Any]:
+    """Print why the run stopped and how fast it was; what provenance.json keeps of it."""
+    times = result.timings
+    before = f" ({times['resumed_paths']:,.0f} of them before)" if "resumed_paths" in times else ""
+    speed = f", then {times['steady_paths_per_second']:,.0f} paths/s" if math.isfinite(times["steady_paths_per_second"]) else ""
+    noise = getattr(result.study.noise, "base", result.study.noise)  # under a shift
+    if result.sampling.kind == "randomisations":
+        drawn, rest = noise.coverage(result.study.steps, result.study.market.n_factors)
+        beyond = f", {rest:,} from the counter" if rest else ""
+        interval = mc.Estimate(0.0, 1.0, result.sampling.size).half_width()
+        said = f"errors from {result.sampling.size} randomisations: a 95 % interval is ± {interval:.2f} of them (Student)"
+        print(f"{drawn:,} dimensions from {type(noise).__name__}{beyond}; {said}")
+    years, steps = float(result.study.years), result.study.steps
+    if years >= 2.0 and not result.study.year_steps:
+        rate = f"{steps:,} steps in {years:g} years, {steps / years:.4g} a year"
+        print(f"no yearly figures: {rate}, put no year's end on a step; give steps={round(252 * years)}")
+    print(f"{result.stopped}{before}; compiled in {times['compile_seconds']:.2f} s, first block in {times['first_seconds']:.3f} s{speed}\n")
+    return {**times, "paths": result.paths, "stopped": result.stopped}
+
+
+def check_floor(study: mc.Study, floor: Any) -> None:
+    """Raise ``ValueError`` for a floor that cannot be held: its present value is not below the starting wealth."""
+    if isinstance(floor, bool) or not isinstance(floor, int | float) or not floor > 0.0:
+        raise ValueError(f"floor: expected a number above 0, a fraction of the starting wealth, got {floor!r}")
+    validate_floor("floor", floor, floor * study.discount)
+
+
+def trace(config: Any, folder: RunFolder, study: mc.Study) -> tuple[dict[str, Any], dict[str, float]]:
+    """Everything at every step of the paths ``config.trace``, as trace.csv, instead of a run."""
+    ids = [config.trace] if isinstance(config.trace, int) else list(config.trace)
+    if not all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in ids):
+        raise ValueError(f"trace: expected path ids, whole numbers from 0 on, got {ids}")
+    table = study.trace(ids, seed=config.seed, stream=config.stream)
+    folder.write_table("trace", table)
+    print(f"trace.csv: {len(ids)} paths, {study.steps + 1} dates, {len(table.columns)} columns")
+    print(f"\n{table.iloc[:, :8].head(10).to_string()}\n", flush=True)
+    return {"traced": len(ids)}, {}

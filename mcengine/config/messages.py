@@ -1,0 +1,107 @@
+"""What Hydra and OmegaConf refuse, in one line that a user can act on."""
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from mcengine._config_dir import CONF
+from mcengine._kinds import shown
+from mcengine._spelling import near
+from mcengine._yaml import problem
+from mcengine.config.compose import compose, unreadable
+
+
+def explain(error: BaseException, overrides: Sequence[str], name: str, config_dir: str | Path | None = None) -> str:
+    """One line for an error of Hydra or OmegaConf: what was not understood, and the names nearest to it.
+
+    Args:
+        error: That was raised.
+        overrides: As on the command line.
+        name: Of the experiment.
+        config_dir: A folder of configurations of one's own.
+    """
+    from hydra.errors import MissingConfigException, OverrideParseException
+    from yaml import YAMLError  # type: ignore[import-untyped]
+
+    text = str(error)
+    if isinstance(error, RecursionError):
+        return "an override or a configuration is nested too deep, or in a circle"
+    if type(error) is ValueError and not text.startswith("Config group override"):
+        return text
+    if isinstance(error, YAMLError):
+        return f"a configuration is not yaml: {problem(error)}"
+    if text.startswith("Config group override") or isinstance(error, TypeError):
+        given = [o.partition("=") for o in overrides]
+        group = next((g for g, _, value in given if g and (CONF / g).is_dir() and (value == "null" or not value.isidentifier())), None)
+        if group is not None:
+            return f"{group}: expected the name of a configuration in conf/{group}, got no text; an option of it is {group}.<key>=<value>"
+    if (there := re.search(r"already at '([^']+)'", text)) is not None:
+        return f"{there.group(1)}: expected without +, for it is there already"
+    if text.startswith("Ambiguous value"):
+        override = text.splitlines()[0].rpartition("argument ")[2]
+        return f"{override}: several values need -m, which makes one run of each; a list is written key=[a,b]"
+    if isinstance(error, OverrideParseException):
+        return f"cannot read the override {shown(error.override)}: {text.splitlines()[0][:200]}"
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        return f"unknown {group} {option!r}{near(option, error.options)}"
+    if (kept := re.search(r"delete from config. The value of '([^']+)' is (.*) and not", text)) is not None:
+        return f"~{kept.group(1)}: expected its value, {kept.group(2)}, or none"
+    unknown = re.search(r"Could not (?:override|delete from config|append to config)[^']*'([^']+)'", text)
+    if unknown is None:
+        where = str(getattr(error, "full_key", None) or "")
+        return ": ".join(part.splitlines()[0] for part in (where, text, str(error.__cause__ or "")) if part)
+    key = unknown.group(1)
+    inner = re.search(r"full_key: (\S+)", str(error.__cause__ or ""))
+    key = inner.group(1) if inner else key
+    if "delete from config" in text and key in _keys([], name, config_dir):
+        return f"~{key}: expected a key that has a value, got one that is null"
+    others = [o for o in overrides if o.lstrip("+~").split("=")[0].split("@")[0] != key]
+    return f"unknown key {key!r}{_near_keys(key, _keys(others, name, config_dir))}"
+
+
+def _near_keys(key: str, known: Sequence[str]) -> str:
+    """What its node has, where there is such a node; else keys spelled like it."""
+    parent, _, last = key.rpartition(".")
+    siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent and not k.endswith("_")]
+    close = get_close_matches(last, siblings, n=2, cutoff=0.6)
+    if not close and parent not in known:
+        close = get_close_matches(key, known, n=2, cutoff=0.6)
+        parent = ""
+    if close:
+        return f"; did you mean {' or '.join(f'{parent}.{c}' if parent else c for c in close)}?"
+    return f"; known: {', '.join(siblings or known)}"
+
+
+def _keys(overrides: Sequence[str], name: str, config_dir: str | Path | None) -> list[str]:
+    """Every key of the configuration, groups included; without the overrides where they do not compose."""
+    from omegaconf import OmegaConf
+
+    for attempt in (list(overrides), []):
+        try:
+            container = OmegaConf.to_container(compose(attempt, name, config_dir), resolve=False)
+        except unreadable():
+            continue
+        assert isinstance(container, dict)
+        known = list(flat({str(k): v for k, v in container.items()}))
+        nodes = {".".join(k.split(".")[:i]) for k in known for i in range(1, k.count(".") + 1)}
+        return sorted(nodes) + known
+    return []
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested dicts by dotted key.
+
+    Args:
+        tree: Nested dicts.
+        prefix: Of every key.
+    """
+    out: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            out |= flat(value, f"{prefix}{key}.")
+        else:
+            out[f"{prefix}{key}"] = value
+    return out

@@ -1,0 +1,78 @@
+"""A configuration as plain data: resolved, or as it may be kept in a file."""
+
+from typing import Any, NamedTuple
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A configuration as plain dicts, every interpolation resolved.
+
+    Args:
+        config: A configuration.
+    """
+    from omegaconf import OmegaConf
+
+    container = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}
+
+
+class Saved(NamedTuple):
+    """A configuration as it may be kept in a file.
+
+    Args:
+        tree: Plain dicts, every interpolation resolved but those that read the environment, which stay as they are written.
+        environment: What those stand for now, by dotted key.
+        hidden: Texts that were read from the environment, each with the interpolation it came from.
+    """
+
+    tree: dict[str, Any]
+    environment: dict[str, Any]
+    hidden: dict[str, str]
+
+
+def saved(config: Any) -> Saved:
+    """A configuration as it may be kept in a file: what was read from the environment stays an interpolation.
+
+    Args:
+        config: A configuration.
+    """
+    from omegaconf import Container, ListConfig, OmegaConf
+    from omegaconf.resolvers import oc
+
+    out, heard = Saved({}, {}, {}), {}
+
+    def listening(key: str, *default: Any) -> Any:
+        heard[key] = oc.env(key, *default)
+        return heard[key]
+
+    def kept(node: Any, key: Any, name: str) -> Any:
+        heard.clear()
+        value, raw = node[key], node._get_node(key)
+        if heard:
+            out.environment[name] = OmegaConf.to_container(value, resolve=True) if isinstance(value, Container) else value
+            out.hidden.update({str(text): f"${{oc.env:{variable}}}" for variable, text in heard.items()})
+            out.hidden.update({str(value): raw._value()} if "oc.env" in raw._value() else {})
+            return raw._value()
+        if not isinstance(value, Container):
+            return value
+        inner = list(range(len(value))) if isinstance(value, ListConfig) else list(value)
+        found = {k: kept(value, k, f"{name}.{k}") for k in inner}
+        return list(found.values()) if isinstance(value, ListConfig) else found
+
+    OmegaConf.register_new_resolver("oc.env", listening, replace=True)
+    try:
+        out.tree.update({str(key): kept(config, key, str(key)) for key in config})
+    finally:
+        OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
+    return out
+
+
+def as_yaml(config: Any) -> str:
+    """A configuration as yaml text, interpolations as they are.
+
+    Args:
+        config: A configuration, or plain dicts.
+    """
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(config)
