@@ -14,7 +14,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ from mcengine import _files, _made, _runtime, _targets
 from mcengine import config as configuration
 from mcengine.engine.checkpoint import FULL
 from mcengine.engine.checks import check_paths
-from mcengine.report import RunFolder, provenance
+from mcengine.report import RunFolder, provenance, write_page
 
 Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, Any]]]
 
@@ -89,6 +89,8 @@ def _run(task: Task, name: str, line: CommandLine) -> int:
             _say("--multirun: expected values that make at least one run, got none")
             return REFUSED
         if line.multirun and root.kept:
+            with suppress(ValueError):  # none of its runs is finished
+                write_page(root.path)
             print(root.path, flush=True)
         return max(jobs.codes, default=0)
 
@@ -165,6 +167,8 @@ class _Jobs:
                 raise
             timings = {**timings, "total_seconds": time.perf_counter() - start}
             folder.finish(kept, metrics, {**facts, "timings": timings})
+            if write_page(path) is None:
+                print("no report.html: the extra mcengine[report] brings what writes it")
         print(folder.path, flush=True)
 
 
