@@ -45,7 +45,7 @@ def test_a_block_fits_the_budget_and_changes_nothing(study):
 
 
 def test_what_cannot_fit_is_refused_in_one_sentence(study):
-    with pytest.raises(ValueError, match=r"^memory: blocks of 64 paths on \d devices need .* for outcomes; expected at most 9\.77 KiB in all$"):
+    with pytest.raises(ValueError, match=r"^memory: blocks of 64 paths on \d+ devices need .* for outcomes; expected at most 9\.77 KiB in all$"):
         study.run(64, memory="10KB", super_block=64, progress=False)
     with pytest.raises(ValueError, match=r"^memory: .* MiB cannot hold the outcomes that are kept, .* MiB; lower keep or raise memory$"):
         study.run(1_000_000, memory="8MB", progress=False)
