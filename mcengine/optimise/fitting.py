@@ -91,7 +91,7 @@ def fit(
         raise ValueError(f"optimise.method: expected adam for {numbers} numbers, for sqp takes {FEW} at most, got 'sqp'")
     descends = method == "adam" or numbers > FEW
     paths = paths or (DESCENT_PATHS if descends else SEARCH_PATHS)
-    problem = Problem(study, wish, names, capped(paths, 512), validation_paths, seed, width, benchmark, dict(also or {}))
+    problem = Problem(study, wish, names, capped(paths, 512), capped(validation_paths, 16_384), seed, width, benchmark, dict(also or {}))
     recall = journal or (lambda compute: compute())
     with tqdm(desc="fit", unit="run", disable=None if progress is None else not progress, leave=False) as bar:
 
