@@ -221,6 +221,8 @@ def test_what_cannot_be_met_is_said(one_asset):
     said = "\n".join(fit.says())
     assert "cannot be met by these numbers under these assumptions; nearest point: broken are p20 (by " in said
     assert "holds with 99 % confidence" in said  # the other
+    assert "p20 of wealth 102.02 ± 0 %, asked at least 105 %: does not hold, by 2.98 %\n" in said
+    assert [term.binds for term in fit.terms] == [False, True]
 
 
 def test_a_limit_between_value_and_bound_is_not_called_met(one_asset):

@@ -7,7 +7,7 @@ from mcengine._model import Scalar
 from mcengine.policy.chain import Chain, chain
 from mcengine.policy.delta_hedge import DeltaHedge
 from mcengine.policy.greek_targets import GreekTargets
-from mcengine.policy.hedge_band import HedgeBand
+from mcengine.policy.hedge_band import HedgeBand, WhalleyWilmott
 from mcengine.policy.minimum_variance import MinimumVariance
 from mcengine.policy.mix import Mix
 from mcengine.policy.option_book import OptionBook, OptionLeg
@@ -33,7 +33,13 @@ def option_book(
 
 
 def gamma_scalping(
-    weights: Weights, coverage: Scalar = 1.0, width: Any = 0.0, tenor: int = 63, roll: int = 21, asset: str = "equity", volatility: Any = None
+    weights: Weights,
+    coverage: Scalar = 1.0,
+    width: Scalar | WhalleyWilmott = 0.0,
+    tenor: int = 63,
+    roll: int = 21,
+    asset: str = "equity",
+    volatility: Any = None,
 ) -> Chain:
     """Straddles at the money, bought for their gamma, whose delta is traded in a band.
 
