@@ -21,6 +21,8 @@ BINDS, BROKEN = 1e-5, 2e-4
 """Margin below which a constraint binds, and sum of violations that is more than the kinks of a finite sample make."""
 FLAT, SHORT = 1e-2, 1e-5
 """Curvature that is assumed at first, and a radius at which there is nothing to be gained by going on."""
+NEAR = 0.05
+"""Radius in which a constraint that stops the last step binds."""
 STEEP = 1e4
 """Most that a unit of violation is ever charged; where even this leaves some, it cannot be met near here."""
 
@@ -119,7 +121,10 @@ def solve(
         if radius < SHORT:
             ended = "standstill" if promised > 10.0 * tolerance else "optimal" if violation(at.c) <= BROKEN else "infeasible"
             break
-    return Solution(x, at, multipliers(at, b, np.zeros(x.size), (low - x, high - x), near=BINDS), ended, rows)
+    room = (low - x, high - x)
+    d, _ = quadratic_step(at, b, mu, room, max(radius, NEAR))  # what is near, and what it would run into next, is what binds
+    prices = np.where(at.c <= BROKEN, multipliers(at, b, d, room, near=BINDS), 0.0)
+    return Solution(x, at, prices, ended, rows)
 
 
 def quadratic_step(at: Values, b: np.ndarray, mu: float, room: tuple[np.ndarray, np.ndarray], radius: float) -> tuple[np.ndarray, float]:
