@@ -59,23 +59,37 @@ def test_cppi_ends_at_one_multiplier_from_any_start(one_asset, from_four, start)
 
 @pytest.fixture(scope="module")
 def hard_best(one_asset):
-    """(multiplier where P(any day below) is .5 %, mean return by multiplier), by a grid of the hard rule whose ln P is interpolated."""
-    study, values = insured(one_asset, 4.0), np.linspace(4.8, 5.8, 11)
+    """(multiplier where P(any day below) is .5 %, mean return and P by multiplier), by a grid of the hard rule whose ln P is interpolated."""
+    study, values = insured(one_asset, 4.0), np.linspace(4.6, 5.8, 13)
     results = mc.grid(study, {MULTIPLIER: values}, 1 << 20, stream="pilot")
     chance = [np.mean(r["policy"]["lowest"] < 0.9) for r in results]
     best = float(np.interp(math.log(0.005), np.log(chance), values))
-    return best, lambda m: float(np.interp(m, values, [r.wealth.mean(dtype=float) for r in results]))
+    gains = [r.wealth.mean(dtype=float) for r in results]
+    return best, lambda m: float(np.interp(m, values, gains)), lambda m: math.exp(np.interp(m, values, np.log(chance)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", [2.0, 4.0, 8.0, 15.0])
 def test_cppi_is_within_3_basis_points_of_the_grid(one_asset, hard_best, start):
-    best, gain = hard_best
+    best, gain, _ = hard_best
     assert best == pytest.approx(5.381, abs=0.02)
     fit = mc.optimise.fit(insured(one_asset, start), SAFE, progress=False)
     found = fit.table()["after"][MULTIPLIER]
     assert fit.feasible
     assert 0.0 <= gain(best) - gain(found) <= 3e-4
+
+
+@pytest.mark.slow
+def test_what_is_said_to_hold_holds_in_a_hundred_fits(one_asset, hard_best):
+    """Each with its own search and judges; at 99 % one in a hundred may be wrong. And the limit is used: three quarters of it on average."""
+    best, gain, chance = hard_best
+    fits = [fitted(insured(one_asset, 4.0), seed=seed) for seed in range(100)]
+    found = [fit.table()["after"][MULTIPLIER] for fit in fits]
+    said = [fit.feasible for fit in fits]
+    assert sum(said) >= 95
+    assert sum(chance(m) <= 0.005 for m, holds in zip(found, said, strict=True) if holds) >= sum(said) - 3
+    assert np.mean([chance(m) for m in found]) >= 0.75 * 0.005
+    assert max(gain(best) - gain(m) for m in found) <= 12e-4
 
 
 @pytest.mark.parametrize("start", [0.85, 1.0])
@@ -331,7 +345,7 @@ def test_a_search_without_derivatives_finds_nothing_better(one_asset):
 
 @pytest.mark.slow
 def test_a_descent_ends_where_the_search_does(one_asset, hard_best):
-    _, gain = hard_best
+    _, gain, _ = hard_best
     best = mc.optimise.fit(insured(one_asset, 4.0), SAFE, progress=False)
     for start in (2.0, 4.0, 15.0):
         fit = mc.optimise.fit(insured(one_asset, start), SAFE, method="adam", progress=False)
