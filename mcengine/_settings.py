@@ -16,7 +16,7 @@ from mcengine.market import Market, Scenario, Stress
 from mcengine.market.historical import SeriesFields
 from mcengine.noise import Counter
 from mcengine.objective import Wish
-from mcengine.optimise import fit
+from mcengine.optimise.fitting import fit
 from mcengine.policy import AbstractStage
 from mcengine.variance_reduction import reduce
 

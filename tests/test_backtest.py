@@ -92,10 +92,13 @@ class TestWalkForward:
             assert (before[seen:] != after[seen:]).any()
 
     def test_an_eye_on_the_future_would_be_seen(self, plan, monkeypatch):
-        """With correlations of all days, as ``Replay`` has them by itself, the first of the two tests fails."""
-        true = mc.backtest.History.replay
-        blind = lambda *given, **more: mc.replace(found := true(*given, **more), days=mc.replace(found.days, correlation=None))  # noqa: E731
-        monkeypatch.setattr(mc.backtest.History, "replay", blind)
+        """With correlations of all days the first of the two tests fails."""
+
+        def of_all_days(market):
+            return jnp.atleast_2d(jnp.corrcoef(jnp.asarray(market.days.moves)[:, : len(market.days.names)], rowvar=False))
+
+        monkeypatch.setattr(mc.market.Replay, "correlations", of_all_days)
+        monkeypatch.setattr(program, "_cache", {})
         found = [
             mc.backtest.walk_forward(plan_on(data), YEARS[:2], progress=False).years[1]["days"]["wealth"]
             for data in (prices(), changed_after(prices(), "2008-12-31"))

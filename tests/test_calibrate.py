@@ -126,9 +126,9 @@ def test_prices_from_a_parquet_file_are_those_of_the_csv(tmp_path, dated):
         whole = whole.reset_index()
         whole["date"] = whole["date"].dt.strftime("%Y-%m-%d") if dated == "text" else whole["date"]
     whole.to_parquet(tmp_path / "my.parquet")
-    read, expected = (read(tmp_path / name) for name in ("my.parquet", "my.csv"))
-    pd.testing.assert_frame_equal(read.frame, expected.frame, check_freq=False)
-    assert len(read.frame) == 59
+    found, expected = (read(tmp_path / name) for name in ("my.parquet", "my.csv"))
+    pd.testing.assert_frame_equal(found.frame, expected.frame, check_freq=False)
+    assert len(found.frame) == 59
 
 
 def test_without_an_engine_parquet_names_its_extra(tmp_path, monkeypatch):

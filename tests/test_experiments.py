@@ -173,7 +173,7 @@ def test_refusals(script, capsys, tmp_path, override, message):
         ("optimise", ["optimise.paths=1.5"], "optimise.paths: expected a whole number, got 1.5"),
         ("optimise", ["objective.goal=retrun"], "unknown figure 'retrun'; did you mean"),
         ("optimise", ["objective.constraints={p10: {least: 1}, p20: {most: 0.9}}"], "p10 at least 1 and p20 at most 0.9 contradict each other"),
-        ("optimise", ["also=[delay=2]"], "Study.delay: expected 0 or 1"),
+        ("optimise", ["also=['delay=2']"], "Study.delay: expected 0 or 1"),
         ("price", ["market=replay"], "market: expected a model of a market, which has a risk-neutral law, got history"),
         ("greeks", ["market=bootstrap"], "market: expected a model of a market, which has a risk-neutral law, got history"),
     ],

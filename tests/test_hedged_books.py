@@ -359,7 +359,8 @@ class TestGreekLimit:
     def seen(delta, wealth=2.0, width=0.0):
         book = Greeks({"delta": {"equity": delta, "bond": 0.01}, "gamma": {"equity": 0.001, "bond": 0.0}, "theta": -0.1})
         quotes = {"equity": SimpleNamespace(spot=100.0), "bond": SimpleNamespace(spot=50.0)}
-        return SimpleNamespace(greeks=lambda target: book, target=None, wealth=wealth, quotes=quotes, width=width)
+        tell = lambda name, value: None  # noqa: E731
+        return SimpleNamespace(greeks=lambda target, bucket: book, target=None, wealth=wealth, quotes=quotes, width=width, tell=tell)
 
     @pytest.mark.parametrize(
         ("limit", "share", "weight"),

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-
 from precision import double_precision
 
 import mcengine as mc
@@ -165,7 +164,16 @@ def test_each_named_figure_is_what_its_name_says(result, name):
 
 def test_every_name_is_listed_and_an_unknown_one_is_not():
     named = {name for name in BY_HAND if not any(c.isdigit() for c in name)}
-    others = {"breach_any_day", "ruined", "difference_at_equal_leverage", "exposure", "drawdown", "volatility", "volatility_deviation", "share_in_band"}
+    others = {
+        "breach_any_day",
+        "ruined",
+        "difference_at_equal_leverage",
+        "exposure",
+        "drawdown",
+        "volatility",
+        "volatility_deviation",
+        "share_in_band",
+    }
     assert {name for name in NAMES if "<" not in name} == (named | others) - {"cost_underlying"}
     with pytest.raises(ValueError, match="unknown figure 'mean_retrun'; did you mean mean_return"):
         measure("mean_retrun", SETTING)
@@ -240,7 +248,9 @@ def test_a_wish_reads_what_it_is_given():
         ("turnover", 2, None, 0.99),
         ("turnover", None, 1, 0.99),
     ]
-    assert (wish.sign, Wish("cvar_95").sign, Wish("tracking_error").sign, Wish("sharpe").sign, Wish("sharpe", maximise=False).sign) == (1, -1, -1, 1, -1)
+    signs = {"mean_return": 1, "sharpe": 1, "cvar_95": -1, "tracking_error": -1, "cost_option": -1}
+    assert {name: Wish(name).sign for name in signs} == signs
+    assert Wish("sharpe", maximise=False).sign == -1
     assert str(wish) == "highest mean_return with breach at most 0.005, p20 at least 0.97, turnover at most 2, turnover at least 1, floor 0.9"
     assert [c.floor for c in Wish("omega", {"breach": {"most": 0.1, "floor": 0.8}}).at_floor(0.95).constraints] == [pytest.approx(0.85)]
 

@@ -57,24 +57,39 @@ def test_cppi_ends_at_one_multiplier_from_any_start(one_asset, from_four, start)
     assert len(fit.rows) <= 20
 
 
-def hard_best(market, limit):
-    """(multiplier, mean return) where P(any day below) is ``limit``, by a grid of the hard rule whose ln P is interpolated."""
-    study, values = insured(market, 4.0), np.linspace(4.8, 5.8, 11)
+@pytest.fixture(scope="module")
+def hard_best(one_asset):
+    """(multiplier where P(any day below) is .5 %, mean return and P by multiplier), by a grid of the hard rule whose ln P is interpolated."""
+    study, values = insured(one_asset, 4.0), np.linspace(4.6, 5.8, 13)
     results = mc.grid(study, {MULTIPLIER: values}, 1 << 20, stream="pilot")
     chance = [np.mean(r["policy"]["lowest"] < 0.9) for r in results]
-    best = float(np.interp(math.log(limit), np.log(chance), values))
-    return best, lambda m: float(np.interp(m, values, [r.wealth.mean(dtype=float) for r in results]))
+    best = float(np.interp(math.log(0.005), np.log(chance), values))
+    gains = [r.wealth.mean(dtype=float) for r in results]
+    return best, lambda m: float(np.interp(m, values, gains)), lambda m: math.exp(np.interp(m, values, np.log(chance)))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("start", [2.0, 4.0, 8.0, 15.0])
-def test_cppi_is_within_3_basis_points_of_the_grid(one_asset, start):
-    best, gain = hard_best(one_asset, 0.005)
+def test_cppi_is_within_3_basis_points_of_the_grid(one_asset, hard_best, start):
+    best, gain, _ = hard_best
     assert best == pytest.approx(5.381, abs=0.02)
     fit = mc.optimise.fit(insured(one_asset, start), SAFE, progress=False)
     found = fit.table()["after"][MULTIPLIER]
     assert fit.feasible
     assert 0.0 <= gain(best) - gain(found) <= 3e-4
+
+
+@pytest.mark.slow
+def test_what_is_said_to_hold_holds_in_a_hundred_fits(one_asset, hard_best):
+    """Each with its own search and judges; at 99 % one in a hundred may be wrong. And the limit is used: three quarters of it on average."""
+    best, gain, chance = hard_best
+    fits = [fitted(insured(one_asset, 4.0), seed=seed) for seed in range(100)]
+    found = [fit.table()["after"][MULTIPLIER] for fit in fits]
+    said = [fit.feasible for fit in fits]
+    assert sum(said) >= 95
+    assert sum(chance(m) <= 0.005 for m, holds in zip(found, said, strict=True) if holds) >= sum(said) - 3
+    assert np.mean([chance(m) for m in found]) >= 0.75 * 0.005
+    assert max(gain(best) - gain(m) for m in found) <= 12e-4
 
 
 @pytest.mark.parametrize("start", [0.85, 1.0])
@@ -183,7 +198,7 @@ def test_history_table_and_sentences(several):
     assert table.loc["p20", "price"] == 0.0
 
 
-class _Killed(Exception):
+class _KilledError(Exception):
     pass
 
 
@@ -197,13 +212,13 @@ def test_a_killed_fit_goes_on_with_the_same_bits(one_asset, from_four, tmp_path)
         def recall(compute):
             calls.append(1)
             if len(calls) > most:
-                raise _Killed
+                raise _KilledError
             return this(compute)
 
         return recall
 
     for most in (2, 5):
-        with pytest.raises(_Killed):
+        with pytest.raises(_KilledError):
             fitted(study, journal=journal(most))
     again = fitted(study, journal=journal(100))
     assert again.rows == from_four.rows
@@ -220,6 +235,8 @@ def test_what_cannot_be_met_is_said(one_asset):
     said = "\n".join(fit.says())
     assert "cannot be met by these numbers under these assumptions; nearest point: broken are p20 (by " in said
     assert "holds with 99 % confidence" in said  # the other
+    assert "p20 of wealth 102.02 ± 0 %, asked at least 105 %: does not hold, by 2.98 %\n" in said
+    assert [term.binds for term in fit.terms] == [False, True]
 
 
 def test_a_limit_between_value_and_bound_is_not_called_met(one_asset):
@@ -267,7 +284,7 @@ def test_other_refusals(heston_market, weights, study):
     two = mc.Study(heston_market, {"a": presets.unhedged(weights), "b": presets.unhedged(weights)}, steps=12)
     with pytest.raises(ValueError, match="expected a study of one policy, got a, b"):
         mc.optimise.fit(two, SAFE, train=["policy.a.mix.weights.equity"])
-    with pytest.raises(ValueError, match="optimise.method: expected one of auto, sqp, adam, got 'bfgs'"):
+    with pytest.raises(ValueError, match=r"optimise\.method: expected one of auto, sqp, adam, got 'bfgs'"):
         mc.optimise.fit(study, SAFE, method="bfgs")
     with pytest.raises(ValueError, match="benchmark: expected a policy that difference is compared with, got none"):
         mc.optimise.fit(study, Wish("difference"))
@@ -327,8 +344,8 @@ def test_a_search_without_derivatives_finds_nothing_better(one_asset):
 
 
 @pytest.mark.slow
-def test_a_descent_ends_where_the_search_does(one_asset):
-    _, gain = hard_best(one_asset, 0.005)
+def test_a_descent_ends_where_the_search_does(one_asset, hard_best):
+    _, gain, _ = hard_best
     best = mc.optimise.fit(insured(one_asset, 4.0), SAFE, progress=False)
     for start in (2.0, 4.0, 15.0):
         fit = mc.optimise.fit(insured(one_asset, start), SAFE, method="adam", progress=False)
@@ -347,7 +364,7 @@ def test_a_descent_that_overshoots_goes_on_until_it_holds(heston_market, weights
 
 def test_more_numbers_than_a_search_takes_are_refused_there(one_asset):
     policy = chain(Mix(equity=1.0), mc.policy.Neural(Cppi(0.9, 2.0), hidden=3))
-    with pytest.raises(ValueError, match="optimise.method: expected adam for 20 numbers, for sqp takes 16 at most, got 'sqp'"):
+    with pytest.raises(ValueError, match=r"optimise\.method: expected adam for 20 numbers, for sqp takes 16 at most, got 'sqp'"):
         fitted(mc.Study(one_asset, policy, steps=4), method="sqp")
 
 

@@ -418,7 +418,9 @@ def test_accuracy_at_ten_million_draws(name):
         assert streamed.error == pytest.approx(exact.error, rel=0.05, abs=1e-8), key
 
 
-@pytest.mark.parametrize(("hits", "count", "confidence"), [(0, 100, 0.95), (3, 1000, 0.99), (40, 8192, 0.9), (1227, 262_144, 0.9967), (990, 1000, 0.99)])
+@pytest.mark.parametrize(
+    ("hits", "count", "confidence"), [(0, 100, 0.95), (3, 1000, 0.99), (40, 8192, 0.9), (1227, 262_144, 0.9967), (990, 1000, 0.9)]
+)
 def test_clopper_and_pearson(hits, count, confidence):
     """The bound is the quantile of a beta distribution; the most hits under a limit are the last whose bound is below it."""
     exact = beta.ppf(confidence, hits + 1, count - hits)

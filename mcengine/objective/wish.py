@@ -3,12 +3,12 @@
 ``Wish("mean_return", {"breach": {"most": 0.005}, "p20": {"least": 0.97}, "turnover": {"most": 2}}, floor=0.9)``
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
+from mcengine._kinds import shown
 from mcengine._spelling import near
 from mcengine.engine import AbstractStudy
 from mcengine.objective.measure import Measure
@@ -21,6 +21,7 @@ LOWER_IS_BETTER = (
     *("volatility_deviation", "turnover", "cost", "drawdown", "volatility", "cvar_", "cdar_", "cost_"),
 )
 """Figures that a goal makes low, by name or by the name's beginning."""
+_LARGEST = 1e300
 _KEYS = ("most", "least", "confidence", "floor")
 
 
@@ -50,9 +51,9 @@ class Constraint:
             raise ValueError(f"constraints.{self.name}: expected most or least, one of the two, got {'neither' if self.most is None else 'both'}")
         for key in _KEYS:
             value = getattr(self, key)
-            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
             if value is not None and not number:
-                raise ValueError(f"constraints.{self.name}.{key}: expected a number, got {value!r}")
+                raise ValueError(f"constraints.{self.name}.{key}: expected a number, got {shown(value)}")
         if not 0.5 <= self.confidence < 1.0:
             raise ValueError(f"constraints.{self.name}.confidence: expected a number from 0.5 to below 1, got {self.confidence!r}")
 
@@ -86,6 +87,15 @@ class Constraint:
         return found
 
 
+class Limits(TypedDict, total=False):
+    """A constraint as a file gives it, by the name of its figure."""
+
+    most: float
+    least: float
+    confidence: float
+    floor: float
+
+
 @dataclass(frozen=True)
 class Wish:
     """A goal and constraints.
@@ -109,20 +119,22 @@ class Wish:
     """
 
     goal: str | Measure = "mean_return"
-    constraints: Any = ()
+    constraints: Annotated[Any, Mapping[str, Limits] | list[Constraint] | tuple[Constraint, ...]] = ()
     floor: float = 0.9
     maximise: bool | None = None
-    band: Any = None
+    band: list[float] | tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         given = self.constraints
         if isinstance(given, Mapping):
             given = [one for name, limits in given.items() for one in _constraints(name, limits)]
+        if not (given is None or isinstance(given, list | tuple)) or not all(isinstance(one, Constraint) for one in given or ()):
+            raise ValueError(f"constraints: expected limits by name, as {{breach: {{most: 0.005}}}}, or a list of Constraint, got {shown(given)}")
         object.__setattr__(self, "constraints", tuple(given or ()))
-        if isinstance(self.floor, bool) or not isinstance(self.floor, int | float) or not self.floor > 0.0:
+        if isinstance(self.floor, bool) or not isinstance(self.floor, int | float) or not 0.0 < self.floor < _LARGEST:
             raise ValueError(f"floor: expected a number above 0, a fraction of the starting wealth, got {self.floor!r}")
         if self.band is not None:
-            object.__setattr__(self, "band", tuple(float(x) for x in self.band))
+            object.__setattr__(self, "band", _band(self.band))
         _check_consistent(self.constraints)
 
     def __str__(self) -> str:
@@ -158,7 +170,7 @@ class Wish:
         Args:
             study: What is simulated.
         """
-        return Setting.of(study, self.floor, self.band)
+        return Setting.of(study, self.floor, None if self.band is None else (self.band[0], self.band[1]))
 
     def goal_measure(self, study: AbstractStudy) -> Measure:
         """The measure of the goal.
@@ -212,10 +224,19 @@ def floor_protection(floor: float, probability: float = 0.005, confidence: float
     return Wish("mean_return", (Constraint("breach_any_day", most=probability, confidence=confidence),), floor)
 
 
+def _band(given: Any) -> tuple[float, float]:
+    numbers = isinstance(given, list | tuple) and all(isinstance(x, int | float) and not isinstance(x, bool) for x in given)
+    if not numbers or len(given) != 2 or not 0.0 <= given[0] < given[1]:
+        raise ValueError(f"band: expected two volatilities a year that rise, as [0.08,0.12], got {shown(given)}")
+    return float(given[0]), float(given[1])
+
+
 def _constraints(name: str, limits: Any) -> list[Constraint]:
     """Of one figure, at most, at least, or both."""
+    if not isinstance(name, str):
+        raise ValueError(f"constraints: expected names of figures, got {shown(name)}")
     if not isinstance(limits, Mapping):
-        raise ValueError(f"constraints.{name}: expected most or least, as {{most: 0.01}}, got {limits!r}")
+        raise ValueError(f"constraints.{name}: expected most or least, as {{most: 0.01}}, got {shown(limits)}")
     for key in limits:
         if key not in _KEYS:
             raise ValueError(f"constraints.{name}: unknown key {key!r}{near(key, _KEYS)}")

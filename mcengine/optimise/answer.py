@@ -19,7 +19,6 @@ class Term:
         condition: The constraint, in its market.
         verdict: On unseen paths.
         price: Goal that one unit more of the limit gains, or one unit less costs.
-        per_floor: By how much its gap falls for a unit of floor.
     """
 
     condition: Condition
@@ -38,8 +37,8 @@ class Term:
 
     @property
     def binds(self) -> bool:
-        """Whether the goal would gain by a looser limit."""
-        return self.price > 0.0
+        """Whether the limit is in the way: the goal would gain by a looser one, or it is broken."""
+        return self.price > 0.0 or self.margin < 0.0
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,8 @@ class Fit:
             text += f": does not hold, by {_number(-term.margin, shown)}"
         else:
             text += f": not sure enough, for with {sure} it is only {edge}"
-        if not term.binds:
-            return f"{text}; it does not bind"
+        if not term.price > 0.0:
+            return text if term.binds else f"{text}; it does not bind"
         unit, words = (0.001, "0.1 %") if one.measure.how == "probability" else (0.01, "1 %") if shown.unit == "%" else (1.0, "1")
         words += " more" if one.constraint.sign < 0.0 else " less"
         return f"{text}; it binds, and {words} of it would gain {self._cost(unit * term.price)}"

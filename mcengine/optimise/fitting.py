@@ -20,7 +20,7 @@ from mcengine.statistics import Estimate
 
 FEW = 16
 """Most numbers that are searched with all their derivatives along each path; more go down a gradient on fresh paths."""
-SEARCH_PATHS, DESCENT_PATHS = 16_384, 8_192
+SEARCH_PATHS, DESCENT_PATHS = 32_768, 8_192
 METHODS = ("auto", "sqp", "adam")
 
 
@@ -30,7 +30,7 @@ def fit(
     *,
     method: str = "auto",
     paths: int | None = None,
-    validation_paths: int = 262_144,
+    validation_paths: int = 524_288,
     train: Iterable[str] | None = None,
     benchmark: Any = None,
     also: Mapping[str, Study] | None = None,
@@ -91,7 +91,7 @@ def fit(
         raise ValueError(f"optimise.method: expected adam for {numbers} numbers, for sqp takes {FEW} at most, got 'sqp'")
     descends = method == "adam" or numbers > FEW
     paths = paths or (DESCENT_PATHS if descends else SEARCH_PATHS)
-    problem = Problem(study, wish, names, capped(paths, 512), validation_paths, seed, width, benchmark, dict(also or {}))
+    problem = Problem(study, wish, names, capped(paths, 512), capped(validation_paths, 16_384), seed, width, benchmark, dict(also or {}))
     recall = journal or (lambda compute: compute())
     with tqdm(desc="fit", unit="run", disable=None if progress is None else not progress, leave=False) as bar:
 

@@ -14,7 +14,7 @@ from mcengine.optimise.numbers import Point
 from mcengine.statistics import Estimate
 
 BENCHMARK = "benchmark"
-MOST_TRIES = 3
+MOST_TRIES = 4
 """Runs that may say that a wish holds; each is that much stricter, so that all together keep the confidence asked (Bonferroni)."""
 
 

@@ -19,6 +19,10 @@ TAKEN, GOOD = 0.05, 0.75
 """Shares of the promised fall from which a step is taken and from which the radius grows."""
 BINDS, BROKEN = 1e-5, 2e-4
 """Margin below which a constraint binds, and sum of violations that is more than the kinks of a finite sample make."""
+FLAT, SHORT = 1e-2, 1e-5
+"""Curvature that is assumed at first, and a radius at which there is nothing to be gained by going on."""
+NEAR = 0.05
+"""Radius in which a constraint that stops the last step binds."""
 STEEP = 1e4
 """Most that a unit of violation is ever charged; where even this leaves some, it cannot be met near here."""
 
@@ -88,18 +92,18 @@ def solve(
     if first is None:
         raise ValueError("start: expected numbers at which the study can be made")
     at: Values = first
-    b, mu, rows = np.eye(x.size) * 1e-2, 1.0, [_row(x, at, 1.0, radius, True)]
-    prices, ended = np.zeros(at.c.size), "evaluations"
+    b, mu, rows, ended = np.eye(x.size) * FLAT, 1.0, [_row(x, at, 1.0, radius, True)], "evaluations"
     while len(rows) < evaluations:
-        d, slack = quadratic_step(at, b, mu, x, low, high, radius)
+        room = (low - x, high - x)
+        d, slack = quadratic_step(at, b, mu, room, radius)
         if slack > tolerance:  # mu is raised until the step mends half of what can be mended here (Byrd, Nocedal & Waltz 2008)
-            broken, least = _violation(at.c), quadratic_step(at, b, STEEP, x, low, high, radius)[1]
+            broken, least = violation(at.c), quadratic_step(at, b, STEEP, room, radius)[1]
             while broken - slack < 0.5 * (broken - least) - tolerance and mu < STEEP:
                 mu *= 10.0
-                d, slack = quadratic_step(at, b, mu, x, low, high, radius)
-        promised = at.g @ d - 0.5 * d @ b @ d + mu * (_violation(at.c) - _violation(at.c + at.a @ d))
+                d, slack = quadratic_step(at, b, mu, room, radius)
+        promised = at.g @ d - 0.5 * d @ b @ d + mu * (violation(at.c) - violation(at.c + at.a @ d))
         if promised < tolerance:
-            ended = "optimal" if _violation(at.c) <= BROKEN else "infeasible"
+            ended = "optimal" if violation(at.c) <= BROKEN else "infeasible"
             break
         tried = evaluate(x + d)
         fall = -np.inf if tried is None else merit(at, mu) - merit(tried, mu)
@@ -110,67 +114,63 @@ def solve(
         elif fall < 0.25 * promised:
             radius = 0.5 * float(np.max(np.abs(d)))
         if tried is not None:
-            prices = multipliers(at, tried.c.size, b @ d, x, low, high, d)
+            prices = multipliers(at, b, d, room)
             b = bfgs(b, d, -(tried.g - at.g) - (tried.a - at.a).T @ prices)
-        if taken and tried is not None:
-            x, at = np.clip(x + d, low, high), tried
-        if radius < 1e-5:
-            ended = "standstill" if promised > 10.0 * tolerance else "optimal" if _violation(at.c) <= BROKEN else "infeasible"
+            if taken:
+                x, at = np.clip(x + d, low, high), tried
+        if radius < SHORT:
+            ended = "standstill" if promised > 10.0 * tolerance else "optimal" if violation(at.c) <= BROKEN else "infeasible"
             break
-    prices = multipliers(at, at.c.size, np.zeros(x.size), x, low, high, np.zeros(x.size), near=BINDS)
+    room = (low - x, high - x)
+    d, _ = quadratic_step(at, b, mu, room, max(radius, NEAR))  # what is near, and what it would run into next, is what binds
+    prices = np.where(at.c <= BROKEN, multipliers(at, b, d, room, near=BINDS), 0.0)
     return Solution(x, at, prices, ended, rows)
 
 
-def quadratic_step(at: Values, b: np.ndarray, mu: float, x: np.ndarray, low: np.ndarray, high: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
+def quadratic_step(at: Values, b: np.ndarray, mu: float, room: tuple[np.ndarray, np.ndarray], radius: float) -> tuple[np.ndarray, float]:
     """(d, sum of t) of the quadratic program.
 
     Args:
         at: The functions at x.
         b: B.
         mu: Charge for a unit of slack.
-        x: The point.
-        low: Least of each number.
-        high: Most.
+        room: low - x and high - x.
         radius: Of the trust region.
     """
-    n, m = x.size, at.c.size
-    gradient = lambda z: np.concatenate([-at.g + b @ z[:n], np.full(m, mu)])  # noqa: E731
-    box = [*zip(np.maximum(low - x, -radius), np.minimum(high - x, radius), strict=True), *[(0.0, None)] * m]
+    n, m = at.g.size, at.c.size
+    least, most = np.maximum(room[0], -radius), np.minimum(room[1], radius)
     whole = np.hstack([at.a, np.eye(m)])
     found = minimize(
         lambda z: float(-at.g @ z[:n] + 0.5 * z[:n] @ b @ z[:n] + mu * np.sum(z[n:])),
         np.concatenate([np.zeros(n), np.maximum(-at.c, 0.0)]),
-        jac=gradient,
-        bounds=box,
+        jac=lambda z: np.concatenate([-at.g + b @ z[:n], np.full(m, mu)]),
+        bounds=[*zip(least, most, strict=True), *[(0.0, None)] * m],
         constraints=[{"type": "ineq", "fun": lambda z: at.c + whole @ z, "jac": lambda z: whole}] if m else [],
         method="SLSQP",
         options={"maxiter": 200, "ftol": 1e-12},
     )
-    d = np.clip(found.x[:n], [lo for lo, _ in box[:n]], [hi for _, hi in box[:n]])
-    return d, _violation(at.c + at.a @ d)
+    d = np.clip(found.x[:n], least, most)
+    return d, violation(at.c + at.a @ d)
 
 
-def multipliers(
-    at: Values, m: int, bent: np.ndarray, x: np.ndarray, low: np.ndarray, high: np.ndarray, d: np.ndarray, near: float = 1e-7
-) -> np.ndarray:
-    """Prices: g - B d + A' price + bounds' = 0 over what binds, prices not negative, by least squares.
+def multipliers(at: Values, b: np.ndarray, d: np.ndarray, room: tuple[np.ndarray, np.ndarray], near: float = 1e-7) -> np.ndarray:
+    """Prices: g - B d + A' price + walls = 0 over what binds after d, prices and walls not negative, by least squares.
 
     Args:
         at: The functions at x.
-        m: Number of constraints.
-        bent: B d.
-        x: The point.
-        low: Least of each number.
-        high: Most.
+        b: B.
         d: The step.
+        room: low - x and high - x.
         near: Margin below which a constraint binds.
+
+    Returns:
+        [constraints].
     """
     binds = np.flatnonzero(at.c + at.a @ d <= near)
-    at_low, at_high = x + d <= low + 1e-9, x + d >= high - 1e-9
-    walls = np.hstack([np.eye(x.size)[:, at_low], -np.eye(x.size)[:, at_high]])
-    prices = np.zeros(m)
+    prices, one = np.zeros(at.c.size), np.eye(d.size)
     if binds.size:
-        found, _ = nnls(np.hstack([at.a[binds].T, walls]), -(at.g - bent))
+        walls = np.hstack([one[:, d <= room[0] + 1e-9], -one[:, d >= room[1] - 1e-9]])
+        found, _ = nnls(np.hstack([at.a[binds].T, walls]), b @ d - at.g)
         prices[binds] = found[: binds.size]
     return prices
 
@@ -199,10 +199,15 @@ def merit(at: Values, mu: float) -> float:
         at: The functions.
         mu: Charge for a unit.
     """
-    return -at.f + mu * _violation(at.c)
+    return -at.f + mu * violation(at.c)
 
 
-def _violation(c: np.ndarray) -> float:
+def violation(c: np.ndarray) -> float:
+    """Sum of max(-c, 0).
+
+    Args:
+        c: Constraints.
+    """
     return float(np.sum(np.maximum(-c, 0.0)))
 
 
