@@ -35,7 +35,7 @@ def plot_promises(years: Any, book: str) -> Any:
     v = np.sort(years["rank_lowest"].to_numpy())
     axes[1].plot(v, np.arange(1, v.size + 1) / v.size, drawstyle="steps-post", color=_LOW, linewidth=1.4, linestyle="--", label="lowest wealth")
     axes[1].plot([0.0, 1.0], [0.0, 1.0], color="#999999", linewidth=1.0, label="if promises are true")
-    axes[1].set_xlabel("rank of what came in what was promised")
+    axes[1].set_xlabel("rank of what came")
     axes[1].set_ylabel("share of years at or below it")
     axes[1].legend(fontsize=8, frameon=False)
     for axis in axes:
