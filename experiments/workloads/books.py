@@ -82,7 +82,6 @@ def study(name: str, bench: Bench, workload: str) -> mc.Study:
     return configuration.study(bench.config, BOOKS[name](), given)
 
 
-
 def _beside(name: str, plainer: str, *, of: str = "") -> Callable[[Bench], dict[str, Any]]:
     """The workload ``name`` (+ ``of``) beside a plainer book, both differentiated where ``of`` says so."""
     workload, runs = name + of, (lambda made, bench: gradient(made, bench, workload)) if of else forward
