@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reference import quote
 from scipy.special import ndtr
 
-from mcengine.pricing import BlackPricer, Calendar, HestonPricer, MertonPricer, SurfacePricer, black, normal_cdf
+from mcengine.pricing import BlackPricer, Calendar, HestonPricer, MertonPricer, Quote, SurfacePricer, black, normal_cdf
 
 QUANTLIB_KIND = {"call": QuantLib.Option.Call, "put": QuantLib.Option.Put}
 
@@ -120,6 +120,20 @@ def test_a_quote_reads_its_tables():
     view = quote(100.0, 2.0, rate=0.03, dividend=0.01)
     np.testing.assert_allclose([view.years(1), view.discount(1), view.forward(1)], [2.0, np.exp(-0.06), 100.0 * np.exp(0.04)])
     np.testing.assert_allclose([view.years(0), view.discount(0), view.forward(0)], [0.0, 1.0, 100.0])
+
+
+def test_the_derivative_by_the_curves_is_one_scatter():
+    """Two could be joined into one kernel, which ends XLA:CPU's compiler: the gradient of three options on one asset under Black did."""
+
+    def total(discounts, carry):
+        ahead = Quote(100.0, 0.04, 0, jnp.arange(4.0), discounts, carry).expiries(jnp.array([1, 2, 3]))
+        return jnp.sum(ahead.discount * ahead.carry)
+
+    slopes = jax.grad(total, (0, 1))
+    curves = jnp.array([1.0, 0.9, 0.8, 0.7]), jnp.array([1.0, 1.1, 1.2, 1.3])
+    assert str(jax.make_jaxpr(slopes)(*curves)).count("scatter-add[") == 1
+    by_hand = [[-2.86, 1.1, 1.2, 1.3], [-2.86, 0.9, 0.8, 0.7]]
+    np.testing.assert_allclose(slopes(*curves), by_hand, rtol=1e-6)
 
 
 def test_calendar():
