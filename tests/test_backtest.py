@@ -10,6 +10,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ import mcengine as mc
 from mcengine._model import with_parameters
 from mcengine.backtest import metrics, sharpe, sim_to_real, tear_sheet, tries
 from mcengine.backtest.plan import in_force
+from mcengine.engine import program
 from mcengine.engine.trace import outcomes
 
 WEIGHTS = {"up": 0.5, "down": 0.3}

@@ -58,6 +58,7 @@ SPECIMENS: dict[str, Any] = {
         Mix({"equity": 0.6}),
         rules.NearEvent("report"),
         rules.Neural(Cppi(0.9)),
+        rules.Reduce(0.5),
         rules.Not(Drift(0.1)),
         rules.Obpi(0.9),
         rules.OptionBook({"put": OptionLeg()}),
