@@ -3,7 +3,8 @@
 from mcengine.objective import figure
 from mcengine.objective.explained import explained, explained_figures
 from mcengine.objective.measure import Measure
-from mcengine.objective.measures import NAMES, Setting, measure
+from mcengine.objective.measures import NAMES, measure
+from mcengine.objective.setting import Setting
 from mcengine.objective.table import binding, figures, table
 from mcengine.objective.wish import Constraint, Wish, floor_protection
 

@@ -5,7 +5,8 @@ Wealth W is final over starting wealth, so a floor is a number such as 0.9: the 
 
 import math
 
-from mcengine.objective.measures import Setting, measure
+from mcengine.objective.measures import measure
+from mcengine.objective.setting import Setting
 from mcengine.statistics import Figure
 from mcengine.statistics.figure import Column
 

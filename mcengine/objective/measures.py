@@ -27,14 +27,15 @@ over paths. ``measure(name, setting)`` makes one; a name with a number, as ``p20
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from mcengine._spelling import near
-from mcengine.engine import AbstractStudy, RollingVolatility
+from mcengine.engine import RollingVolatility
 from mcengine.objective.measure import Measure, Own
+from mcengine.objective.setting import Setting
 from mcengine.statistics import Figure, Outcomes, estimate
 from mcengine.statistics.figure import path_weights
 
@@ -42,46 +43,6 @@ QUARTER = 0.25
 """Years of the window of a rolling volatility."""
 LEAST = 1e-6
 """Of wealth, below which a utility is that of this: no rule is so bad that it needs telling apart."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What figures read of a study and of a wish.
-
-    Args:
-        floor: Fraction of the starting wealth.
-        years: T.
-        rate: r, annual, continuously compounded.
-        steps: To the horizon.
-        costs: Names of the costs.
-        yearly: Whole years whose ends lie on a step; 0 for less than two.
-        band: Of volatility a year, for ``share_in_band``.
-    """
-
-    floor: float
-    years: float = 1.0
-    rate: float = 0.0
-    steps: int = 252
-    costs: tuple[str, ...] = ()
-    yearly: int = 0
-    band: tuple[float, float] | None = None
-
-    @classmethod
-    def of(cls, study: AbstractStudy, floor: float, band: tuple[float, float] | None = None) -> "Setting":
-        """Of a study.
-
-        Args:
-            study: What is simulated.
-            floor: Fraction of the starting wealth.
-            band: Of volatility a year.
-        """
-        years = study.steps // study.year_steps if study.year_steps else 0
-        return cls(floor, float(study.years), float(study.market.rate.rate), study.steps, tuple(study.costs.names), years if years >= 2 else 0, band)
-
-    @property
-    def cash(self) -> float:
-        """R."""
-        return math.exp(self.rate * self.years)
 
 
 def measure(name: str, setting: Setting) -> Measure:

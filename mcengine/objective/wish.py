@@ -12,7 +12,8 @@ from mcengine._kinds import shown
 from mcengine._spelling import near
 from mcengine.engine import AbstractStudy
 from mcengine.objective.measure import Measure
-from mcengine.objective.measures import Setting, measure
+from mcengine.objective.measures import measure
+from mcengine.objective.setting import Setting
 
 CONFIDENCE = 0.99
 """With which a constraint is to hold, where none is given."""
