@@ -99,7 +99,7 @@ SIGNED = {
 ZERO = {
     *("Cppi.floor", "Level.level", "Stepped.levels", "StopLoss.floor", "StopLossReentry.floor", "SyntheticPut.floor", "HighWater.share"),
     *("Relative.share", "RatchetPut.floor"),
-    *("Cppi.multiplier", "Derisk.share", "Drift.tolerance", "Band.tolerance", "HedgeBand.width", "DrawdownControl.begins"),
+    *("Cppi.multiplier", "Derisk.share", "Reduce.share", "Drift.tolerance", "Band.tolerance", "HedgeBand.width", "DrawdownControl.begins"),
     *("StopLoss.buffer", "StopLossReentry.buffer", "StopLossReentry.rise", "CostBudget.rate", "Leland.cost", "RatchetPut.ratchet"),
     *("DeltaHedge.ratio", "MinimumVariance.ratio", "MinimumVariance.vol_of_vol", "EventOverlay.vega", "EventOverlay.move", "EventOverlay.after"),
     *("VarianceTrade.size", "VarianceTrade.cap", "VarianceTrade.threshold", "VarianceTrade.strangle", "DeltaPut.iterations", "Neural.seed"),

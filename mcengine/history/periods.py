@@ -89,8 +89,9 @@ def bound(name: str, given: Any) -> str | None:
         if isinstance(given, bool) or not re.fullmatch(r"\d{4}(-\d{2}(-\d{2})?)?", text):
             raise ValueError
         first = np.datetime64(text)  # of a year, a month or a day, as it is written
-        unit = np.datetime_data(first.dtype)[0]
-        after = (first + np.timedelta64(1, unit)).astype("datetime64[D]")
-        return str(after - np.timedelta64(1, "D")) if name == "end" else str(first.astype("datetime64[D]"))
+        if name != "end":
+            return str(first.astype("datetime64[D]"))
+        unit: Any = np.datetime_data(first.dtype)[0]
+        return str((first + np.timedelta64(1, unit)).astype("datetime64[D]") - np.timedelta64(1, "D"))
     except ValueError:
         raise ValueError(f"{name}: expected a date like 2001-09-10, got {given!r}") from None
