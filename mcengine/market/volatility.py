@@ -10,7 +10,7 @@ With r the log-return of a step of dt years and variances v a year:
 """
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -19,7 +19,13 @@ from mcengine.market.signal import AbstractSignal, Quotes
 
 
 class AbstractVolatility(abc.ABC):
-    """A variance a year, known at each date from the returns up to it. Before the first return it is the market's own."""
+    """A variance a year, known at each date from the returns up to it. Before the first return it is the market's own.
+
+    Attributes:
+        reads_own: Whether it reads the market's own variance on later dates too; where it does not, none is computed there.
+    """
+
+    reads_own: ClassVar[bool] = True
 
     @abc.abstractmethod
     def start(self, own: Scalar) -> Any:
@@ -113,6 +119,8 @@ class Rolling(AbstractVolatility):
 
     window: int = static(default=21)
 
+    reads_own: ClassVar[bool] = False
+
     def canonical(self) -> dict[str, Any]:
         _check_steps("Rolling.window", self.window)
         return {}
@@ -147,6 +155,8 @@ class Garch(AbstractVolatility):
     beta: Scalar = number(default=0.9, low=0.0)
     gamma: Scalar = number(default=0.0, low=0.0)
     ahead: int = static(default=1)
+
+    reads_own: ClassVar[bool] = False
 
     def canonical(self) -> dict[str, Any]:
         _check_steps("Garch.ahead", self.ahead)
@@ -193,6 +203,8 @@ class Har(AbstractVolatility):
     day: Scalar = number(low=0.0)
     week: Scalar = number(low=0.0)
     month: Scalar = number(low=0.0)
+
+    reads_own: ClassVar[bool] = False
 
     def check(self) -> None:
         if not self.day + self.week + self.month < 1.0:

@@ -71,7 +71,7 @@ class ForecastVolTarget(AbstractStage):
     def _own(self, part: Target, seen: Seen) -> Scalar:
         """The market's own variance a year; by options at the money forward C = D F (2 N(s / 2) - 1), s the total volatility."""
         if not isinstance(self.volatility, Implied):
-            return seen.variance(part)
+            return seen.variance(part, at_first=not self.volatility.reads_own)
         quote, expiry = seen.quotes[self.asset], seen.dates[self._slot].chosen.expiry
         value = seen.on_offer(self._slot).mark.price / (quote.discount(expiry) * quote.forward(expiry))  # type: ignore[union-attr]
         return (2.0 * ndtri(0.5 + 0.5 * value)) ** 2 / quote.years(expiry)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
@@ -210,12 +211,15 @@ class Seen:
         """
         return sum((target[name] * self.prices[name] for name in self.risky), start=0.0)
 
-    def variance(self, target: Target) -> Scalar:
+    def variance(self, target: Target, *, at_first: bool = False) -> Scalar:
         """Variance a year of a target's sleeve, as the market has it; 0 of an empty one.
 
         Args:
             target: Units by slot.
+            at_first: Whether it is asked for on the first date only: on all others it is 0 and costs nothing.
         """
+        if at_first:
+            return jax.lax.cond(self.first, lambda: self.variance(target), lambda: jnp.zeros_like(self.wealth))
         sleeve = self.sleeve(target)
         whole = jnp.where(sleeve > 0.0, sleeve, 1.0)
         return self.variance_of({name: target[name] * self.prices[name] / whole for name in self.risky})

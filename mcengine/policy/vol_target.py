@@ -56,7 +56,7 @@ class VolTarget(AbstractStage):
         weight = jnp.where(value > 0.0, 1.0 - jnp.exp2(-1.0 / self.halflife), 0.0)  # nothing was held before the first date
         variance = memory.variance + weight * ((value - 1.0) ** 2 / seen.dt - memory.variance)
         if self.initial is None:
-            own = seen.variance(target)
+            own = seen.variance(target, at_first=True)
             variance = jnp.where(seen.first & (own > 0.0), own, variance)
         sleeve = seen.sleeve(target)
         factor = jnp.minimum(self.target / jnp.sqrt(variance), positive_ratio(self.leverage * seen.wealth, sleeve))
