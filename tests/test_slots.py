@@ -198,19 +198,20 @@ class TestGeneralities:
         books = {name: Book(study, policy, pricers, ready.times[1]) for name, policy in study.books.items()}
         tables = {name: book.dates() for name, book in books.items()}
         at = lambda tree, step: jax.tree.map(lambda table: jnp.asarray(table)[step], tree)  # noqa: E731
+        unread = lambda shares: 0.0  # the variance of a mix: no rule here asks for it  # noqa: E731
 
         @jax.jit
         def open_all(states):
-            return {n: book.open(Now(0, ready.quotes(states, 0), {}, at(tables[n], 0))) for n, book in books.items()}
+            return {n: book.open(Now(0, ready.quotes(states, 0), {}, at(tables[n], 0), unread)) for n, book in books.items()}
 
         @jax.jit
         def day(states, held, step, normals):
             quotes, dates = ready.quotes(states, step), at(tables, step)
-            after = {n: book.decide_and_trade(held[n], Now(step, quotes, {}, dates[n])) for n, book in books.items()}
+            after = {n: book.decide_and_trade(held[n], Now(step, quotes, {}, dates[n], unread)) for n, book in books.items()}
             row = at(ready.rows, step) | {"last": step == STEPS - 1}
             moved = ready.step(states, row, tuple(normals))
             later = ready.quotes(moved, step + 1)
-            ended = {n: book.end(held[n], after[n][0], after[n][1:], row, Now(step + 1, later, {}, dates[n])) for n, book in books.items()}
+            ended = {n: book.end(held[n], after[n][0], after[n][1:], row, Now(step + 1, later, {}, dates[n], unread)) for n, book in books.items()}
             gaps = {n: (worth(after[n][0].account, quotes), worth(ended[n].account, later)) for n in books}
             return moved, ended, gaps
 
