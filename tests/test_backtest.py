@@ -52,7 +52,7 @@ def plan_on(data, **options):
         return with_parameters(study, {"policy.vol_target_cppi.cppi.multiplier": 3.0 + 10.0 * abs(past)})
 
     given = {"fit": fit, "fitted": "vol_target_cppi", "costs": mc.ledger.Proportional(5e-4), "steps": 54, "paths": 256}
-    return mc.backtest.Plan(history, books, calibrate, WEIGHTS, **given | options)
+    return mc.backtest.Plan(history, books, calibrate, **{"weights": WEIGHTS} | given | options)
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +237,26 @@ class TestHistory:
             in_force(dated, "2004-12-31")
         with pytest.raises(ValueError, match=r"weights: expected a weight above 0 for one of c"):
             mc.backtest.pro_rata({"a": 1.0}, ("c",))
+
+    def test_a_date_in_a_year_s_first_days_is_in_force_in_it(self, plan):
+        """Looked up on the first traded day, not at the close before the year."""
+        before, after = {"up": 0.5, "down": 0.3}, {"up": 0.2, "down": 0.3}
+        for key in ("2008", "2008-01-01", "2008-01-02"):
+            dated = plan_on(prices(), weights={1990: before, key: after})
+            assert [dated.weights_at(plan.history.year(year)) for year in YEARS] == [before, after, after]
+        late = plan_on(prices(), weights={1990: before, "2008-01-03": after})
+        assert [late.weights_at(plan.history.year(year)) for year in YEARS] == [before, before, after]
+
+    @pytest.mark.parametrize(
+        ("weights", "message"),
+        [
+            ({1990: {"up": 0.5}, "down": 0.3}, "weights: expected all by date or none, got down beside 1990"),
+            ({"2008-1-1": {"up": 0.5}}, "weights: expected weights by asset, or by a date like 2005-01-03, 2005-01 or 2005, got '2008-1-1'"),
+        ],
+    )
+    def test_weights_by_date_are_refused(self, weights, message):
+        with pytest.raises(ValueError, match=message):
+            plan_on(prices(), weights=weights)
 
 
 def test_figures_at_a_row_are_those_of_the_trace(gbm_market, weights):
@@ -484,7 +504,7 @@ class TestScript:
         [
             (["backtest.first=2004", "backtest.last=2005"], "year: expected one with two years of quotes before it, got 2004"),
             (["weights={up:0.5,dwn:0.3}"], "dwn"),
-            (["backtest.weights={2010: {up: 1.0}}"], "weights: expected some that are in force on 2007-12-26, got the first for 2010"),
+            (["backtest.weights={2010: {up: 1.0}}"], "weights: expected some that are in force on 2008-01-02, got the first for 2010"),
             (["steps=40"], "steps: expected at least 53, the rows of 2008, got 40"),
             (["trace=0"], "trace: expected null: days.csv has every day of every rule"),
             (["years=2.0"], "years: expected 1, for a back-test goes year by year, got 2.0"),
