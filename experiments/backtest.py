@@ -1,7 +1,7 @@
 """Rules on history that they have not seen: what came, beside what was promised.
 
 python experiments/backtest.py
-python experiments/backtest.py data=my.csv weights={SPY:0.6,TLT:0.4} backtest.first=2010 backtest.last=2020
+python experiments/backtest.py data=my.csv 'weights={SPY:0.6,TLT:0.4}' backtest.first=2010 backtest.last=2020
 python experiments/backtest.py -m backtest.skew=0,1,1.5
 """
 

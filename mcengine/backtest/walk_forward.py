@@ -3,7 +3,7 @@
     for each year: days before it -> market -> fit on simulated paths -> promise on other paths -> the year itself, from its last close before
 
 What is decided in a year reads no row behind the one it is decided on: the calibration ends at the last close before the year, correlations that
-rules read are of the rows up to it, and volatilities are quoted or of the past. A year is one path of ``Replay``, its books begin in cash with a
+rules read are of the rows up to the close at which they read them, and volatilities are quoted or of the past. A year is one path of ``Replay``, its books begin in cash with a
 wealth of 1 and are read at the year's own last row, so that all years that have the same assets share one program.
 
 The promise is the same books on the calibrated market, read at the same row; and once more with every asset's drift as it came (the drift by which
