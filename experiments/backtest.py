@@ -27,6 +27,7 @@ from mcengine.statistics import Estimate
 
 BENCHMARK = "unhedged"
 _DEEPEST = 8
+_TRIES = Path("outputs", "backtest", "tries.jsonl")
 _MACHINE = ("version of ", "device", "processor", "xla_flags")
 _FREE = (*FREE, "resume", "backtest.tries", "backtest.periods", "backtest.drawn")
 """Settings that make no other try."""
@@ -47,7 +48,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     tables, said = promises(walk, book)
     days, more = day_by_day(walk, book)
     tables |= days
-    said |= more | trial(config, folder, walk, book, this)
+    said |= more | trial(config, walk, book, this)
     if chosen["periods"] and (found := periods(plan, walk, int(chosen["drawn"]))) is not None:
         tables["periods"] = found
     for name, table in tables.items():
@@ -182,11 +183,11 @@ def day_by_day(walk: mc.backtest.WalkForward, book: str) -> tuple[dict[str, Any]
     return tables | {"days": returns.join(walk.exposure.add_prefix("exposure of "))}, {"figures": figures.to_dict()}
 
 
-def trial(config: Any, folder: report.RunFolder, walk: mc.backtest.WalkForward, book: str, this: dict[str, Any]) -> dict[str, Any]:
-    """Leave this try in the registry; print the Sharpe ratio and what is left of it after all tries."""
+def trial(config: Any, walk: mc.backtest.WalkForward, book: str, this: dict[str, Any]) -> dict[str, Any]:
+    """Leave this try in the registry, which all runs and sweeps share; print the Sharpe ratio and what is left of it after all tries."""
     returns, given = walk.returns, config.backtest.tries
     excess = (returns[book] - returns["cash"]).to_numpy()
-    file = folder.path.parent / "tries.jsonl" if given is None else Path(str(given))
+    file = _TRIES if given is None else Path(str(given))
     ratio, name = metrics.sharpe(excess), tries.key({key: value for key, value in this.items() if not key.startswith(_MACHINE)})
     tries.record(file, name, book=book, sharpe=ratio, rows=len(excess), first=walk.years[0]["year"], last=walk.years[-1]["year"])
     ratios = tries.ratios(file)

@@ -493,11 +493,21 @@ class TestScript:
         found, other = (json.loads((folder / "metrics.json").read_text()) for folder in (one, whole))
         assert found == other
         assert found["tries"] == 1
-        assert len((tmp_path / "tries.jsonl").read_text().splitlines()) == 1
+        assert len((tmp_path / "outputs" / "backtest" / "tries.jsonl").read_text().splitlines()) == 1
         assert {file.stem for file in one.glob("*.png")} == {"promises", "growth", "months", "periods"}
         days = pd.read_csv(one / "days.csv", index_col="date")
         assert (1.0 + days["unhedged"]).prod() - 1.0 == pytest.approx(found["figures"]["unhedged"]["total_return"])
         assert found["gaps"]["return"]["gap"]["value"] == pytest.approx(sum(found["gaps"]["return"][part]["value"] for part in ("drift", "rest")))
+
+    def test_a_sweep_and_a_run_count_together(self, script, tmp_path, capsys):
+        """Three configurations, one of them run alone and again in a sweep, are three tries of one file."""
+        quick = ["backtest.first=2008", "backtest.last=2008", "backtest.fit=false", "backtest.periods=false", "plots=false"]
+        assert script(*quick) == 0
+        assert "one try in outputs/backtest/tries.jsonl: nothing to deflate by" in capsys.readouterr().out
+        assert script("-m", "ledger.rate=0.0005,0.001,0.002", *quick) == 0
+        assert "of 3 tries in outputs/backtest/tries.jsonl" in capsys.readouterr().out
+        assert len((tmp_path / "outputs" / "backtest" / "tries.jsonl").read_text().splitlines()) == 3
+        assert len(list(tmp_path.rglob("tries.jsonl"))) == 1
 
     @pytest.mark.parametrize(
         ("words", "message"),
@@ -516,7 +526,7 @@ class TestScript:
         err = capsys.readouterr().err
         assert message in err
         assert len(err.splitlines()) == 1
-        assert not (tmp_path / "tries.jsonl").exists()
+        assert not (tmp_path / "outputs").exists()
 
 
 @pytest.mark.slow
