@@ -38,10 +38,15 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     if config.trace is not None:
         raise ValueError("trace: expected null: days.csv has every day of every rule")
     chosen = configuration.plain(config.backtest)
+    if chosen["first"] > chosen["last"]:
+        raise ValueError(f"backtest.last: expected a year from backtest.first on, which is {chosen['first']}, got {chosen['last']}")
     plan, years = plan_of(config), list(range(int(chosen["first"]), int(chosen["last"]) + 1))
     years = years[-_runtime.capped(len(years), 2) :]
     for remark in plan.history.remarks:
         print(remark, flush=True)
+    plan.check([plan.history.year(year) for year in years])
+    through = named(plan) if chosen["periods"] else []
+    mc.backtest.periods.check(plan, through)
     this = identity(config, plan, years)
     walk = mc.backtest.walk_forward(plan, years, journal=mc.engine.Journal(folder.path / "walk.journal", this, resume=folder.resumable))
     book = str(plan.fitted)
@@ -49,7 +54,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     days, more = day_by_day(walk, book)
     tables |= days
     said |= more | trial(config, walk, book, this)
-    if chosen["periods"] and (found := periods(plan, walk, int(chosen["drawn"]))) is not None:
+    if chosen["periods"] and (found := periods(plan, walk, through, int(chosen["drawn"]))) is not None:
         tables["periods"] = found
     for name, table in tables.items():
         folder.write_table(name, table.reset_index() if name == "periods" else table)
@@ -197,10 +202,15 @@ def trial(config: Any, walk: mc.backtest.WalkForward, book: str, this: dict[str,
     return {"sharpe": estimate, "deflated_sharpe": deflated, "tries": len(ratios)}
 
 
-def periods(plan: mc.backtest.Plan, walk: mc.backtest.WalkForward, drawn: int) -> Any:
-    """Every rule through every named period: printed, returned."""
+def named(plan: mc.backtest.Plan) -> list[str]:
+    """The named periods that rules are led through."""
     known = list(mc.backtest.periods.covered(plan))
-    found = mc.backtest.through(plan, walk, known[-_runtime.capped(len(known), 2) :], paths=_runtime.capped(drawn, 256)) if known else None
+    return known[-_runtime.capped(len(known), 2) :] if known else []
+
+
+def periods(plan: mc.backtest.Plan, walk: mc.backtest.WalkForward, names: list[str], drawn: int) -> Any:
+    """Every rule through every named period: printed, returned."""
+    found = mc.backtest.through(plan, walk, names, paths=_runtime.capped(drawn, 256)) if names else None
     if found is not None:
         wide = lambda column: (100.0 * found[column]).unstack().reindex(index=found.index.unique(0), columns=found.index.unique(1))  # noqa: E731
         for column, title in (("from_peak", "return from the first close of each period"), ("worst", "return from the worst start in it")):

@@ -157,6 +157,20 @@ class TestWalkForward:
         assert abs(gap["came"] - gap["drifted"]) < 0.05  # nothing but its drift was otherwise
         assert bad["drifts"]["up"][1] < 0.0 < bad["drifts"]["up"][0]
 
+    def test_a_rule_that_cannot_do_with_the_assets_of_a_late_year(self):
+        """WTI ends in 2019, which is refused before 2018 is calibrated."""
+        named = {"equity": 0.6, "bond": 0.3, "commodity": 0.1}
+
+        def books(weights):
+            return {"cross": mc.policy.overlay_presets.cross_asset(weights, targets=dict.fromkeys(named, 0.1), hedged=dict.fromkeys(weights, 0.5))}
+
+        def never(assets, end):
+            raise AssertionError(end)
+
+        plan = mc.backtest.Plan(mc.backtest.History(), books, never, named)
+        with pytest.raises(ValueError, match=r"2019, with equity, bond: LegTarget\.targets: unknown asset 'commodity'"):
+            mc.backtest.walk_forward(plan, range(2017, 2021), progress=False)
+
     @pytest.mark.parametrize(
         ("options", "years", "message"),
         [
@@ -199,6 +213,16 @@ class TestPeriods:
             assert one.value == pytest.approx(np.expm1(54 * (0.5 * inside["up"] + 0.3 * inside["down"])), abs=0.03 + 3.0 * one.error)
         assert crisis.value < -0.05 < calm.value
 
+    def test_fewer_steps_than_a_year_has_rows(self):
+        with pytest.raises(ValueError, match="steps: expected at least 52, the rows of a year of crisis_2008, got 51"):
+            mc.backtest.through(plan_on(prices(), steps=51), names=["crisis_2008"], progress=False)
+
+    def test_before_the_first_weights(self):
+        plan = plan_on(prices(), weights={2006: WEIGHTS})
+        assert "calm_2004_2006" not in mc.backtest.periods.covered(plan)
+        assert "crisis_2008" in mc.backtest.periods.covered(plan)
+        assert "no weights are in force" in mc.backtest.periods.notes(plan)[0]
+
     def test_unknown(self, plan):
         with pytest.raises(ValueError, match=r"periods: expected some of gulf_1990.*, got covid"):
             mc.backtest.through(plan, names=["covid"])
@@ -218,6 +242,13 @@ class TestHistory:
         assert (year.start, year.end, year.rows) == ("2018-12-31", "2019-12-31", 250)
         assert mc.backtest.pro_rata({"equity": 0.6, "bond": 0.3, "commodity": 0.1}, year.assets) == pytest.approx({"equity": 2 / 3, "bond": 1 / 3})
         assert mc.backtest.pro_rata({"equity": 0.4, "bond": 0.3, "commodity": 0.1}, year.assets)["bond"] == pytest.approx(0.3 * 0.8 / 0.7)
+
+    def test_an_asset_that_begins_later(self):
+        data = prices()
+        data["late"] = data["up"].where(data.index >= "2009-03-01")
+        year = mc.backtest.History({name: name for name in data}, data, 0.02).year(2008)
+        assert year.assets == ("up", "down")
+        assert year.notes == ("late is left out of 2008, for it begins on 2009-03-04: its weight goes to up, down pro rata",)
 
     def test_a_year_begins_at_the_last_close_before_it(self, shipped):
         year, days = shipped.year(2008), shipped.days(("equity", "bond", "commodity"))
@@ -515,6 +546,7 @@ class TestScript:
             (["backtest.first=2004", "backtest.last=2005"], "year: expected one with two years of quotes before it, got 2004"),
             (["weights={up:0.5,dwn:0.3}"], "dwn"),
             (["backtest.weights={2010: {up: 1.0}}"], "weights: expected some that are in force on 2008-01-02, got the first for 2010"),
+            (["backtest.first=2009", "backtest.last=2007"], "backtest.last: expected a year from backtest.first on, which is 2009, got 2007"),
             (["steps=40"], "steps: expected at least 53, the rows of 2008, got 40"),
             (["trace=0"], "trace: expected null: days.csv has every day of every rule"),
             (["years=2.0"], "years: expected 1, for a back-test goes year by year, got 2.0"),

@@ -1,7 +1,7 @@
 """What a back-test does in every year, as data: which rules, calibrated how, fitted how, at what cost, with what weights."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,6 +79,15 @@ class Plan:
                 raise ValueError(f"weights: unknown asset {name!r}{near(name, self.history.names)}")
         return pro_rata(weights, window.assets)
 
+    def has_weights(self, window: Window) -> bool:
+        """Whether weights are in force on the first day that a window is traded.
+
+        Args:
+            window: What is traded.
+        """
+        dated = [str(key) for key, value in self.weights.items() if isinstance(value, Mapping)]
+        return not dated or min(dated) <= self.first_traded(window)
+
     def first_traded(self, window: Window) -> str:
         """The first day of a window on which anything can be traded: the one after its first close.
 
@@ -111,6 +120,31 @@ class Plan:
         """
         years = self.steps / self.history.per_year
         return Study(market, dict(books), costs=self.costs, years=years, steps=self.steps, delay=self.delay, **options)
+
+    def check(self, windows: Sequence[Window], most: int | None = None) -> None:
+        """Refuse before any work what the last of some windows would be refused for.
+
+        Args:
+            windows: What is traded.
+            most: Rows of one that a path takes at once; None: all of them.
+
+        Raises:
+            ValueError: One has more rows than the plan has steps, no weights are in force, or a rule cannot do with its assets; it is named.
+        """
+        rows = {window.name: window.rows if most is None else min(window.rows, most) for window in windows}
+        for window in sorted(windows, key=lambda window: -rows[window.name])[:1]:
+            if (least := rows[window.name]) > self.steps:
+                part = "" if least == window.rows else "a year of "
+                raise ValueError(f"steps: expected at least {least}, the rows of {part}{window.name}, got {self.steps}")
+        seen = set()
+        for window in windows:
+            kind = (window.assets, *sorted(self.weights_at(window).items()))
+            if kind not in seen:
+                seen.add(kind)
+                try:
+                    self.study(self.history.replay(window, self.steps), self.rules(window))
+                except ValueError as error:
+                    raise ValueError(f"{window.name}, with {', '.join(window.assets)}: {error}") from None
 
     def with_numbers(self, market: Any, books: Mapping[str, AbstractStage], numbers: Mapping[str, Any] | None) -> dict[str, AbstractStage]:
         """The books, the fitted rule with its numbers and beside it as it was given.
