@@ -5,6 +5,7 @@ python experiments/backtest.py data=my.csv 'weights={SPY:0.6,TLT:0.4}' backtest.
 python experiments/backtest.py -m backtest.skew=0,1,1.5
 """
 
+import inspect
 import math
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ import numpy as np
 from _resume import FREE
 
 import mcengine as mc
-from mcengine import _runtime, optimise, report
+from mcengine import _runtime, _targets, optimise, report
 from mcengine import config as configuration
 from mcengine.backtest import metrics, sharpe, sim_to_real, tear_sheet, tries
 from mcengine.history import shipped
@@ -69,7 +70,9 @@ def plan_of(config: Any) -> mc.backtest.Plan:
     chosen = configuration.plain(config.backtest)
     data, weights = configuration.plain(config.data), chosen["weights"] or configuration.plain(config.weights)
     names = list(dict.fromkeys(name for one in _each(weights) for name in one))
-    own = data["file"] is not None and not set(names) <= set(shipped.COLUMNS)
+    own = data["file"] is not None and _is_own(chosen, data, names)
+    if not own:
+        _check_calibrated(config)
     assets, rate = chosen["assets"], chosen["rate"]
     if assets is None and data["file"] is not None:
         assets = {name: name for name in names} if own else {n: mc.history.days.SHIPPED[n] for n in names}
@@ -91,6 +94,29 @@ def plan_of(config: Any) -> mc.backtest.Plan:
         paths=config.paths,
         seed=config.seed,
     )
+
+
+def _is_own(chosen: Mapping[str, Any], data: Mapping[str, Any], names: list[str]) -> bool:
+    """Whether a file has prices in columns of one's own, and not those that the shipped one has."""
+    if chosen["assets"] is not None or chosen["models"] is not None or not set(names) <= set(shipped.COLUMNS):
+        return True
+    # A file that is neither, or damaged, is refused later, as one with the shipped columns.
+    return not _loads({name: mc.history.SHIPPED[name] for name in names}, data) and _loads({name: name for name in names}, data)
+
+
+def _loads(assets: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    try:
+        mc.history.load_days(assets, data=data, rate=0.0)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_calibrated(config: Any) -> None:
+    """Raise ``ValueError`` for a market that is the same whatever came before."""
+    target = str(config.market._target_)
+    if target.endswith("Replay.from_history") or "end" not in inspect.signature(_targets.resolve(target, "market")).parameters:
+        raise ValueError(f"market: expected one that is calibrated on the days before each year, as history or bootstrap, got {target}")
 
 
 def _fit(config: Any) -> Any:

@@ -540,6 +540,22 @@ class TestScript:
         assert len((tmp_path / "outputs" / "backtest" / "tries.jsonl").read_text().splitlines()) == 3
         assert len(list(tmp_path.rglob("tries.jsonl"))) == 1
 
+    @pytest.mark.parametrize("columns", [["equity", "bond"], ["spx", "ust10y"]])
+    def test_whose_columns_they_are(self, script, tmp_path, columns):
+        """A file is one's own where it has the columns that weights name and not the shipped ones, or where its assets or models are given."""
+        module = importlib.import_module("backtest")
+        table, more = prices().set_axis(columns, axis=1), {"vix": 20.0, "ust10y": 4.0} if "spx" in columns else {}
+        table.assign(**more).to_csv("other.csv", index_label="date")
+        data, plain = {"file": "other.csv"}, {"assets": None, "models": None}
+        assert module._is_own(plain, data, ["equity", "bond"]) == ("equity" in columns)
+        assert module._is_own({**plain, "models": {"equity": "gbm"}}, data, ["equity", "bond"])
+        assert module._is_own({**plain, "assets": {"equity": "spx"}}, data, ["equity", "bond"])
+
+    @pytest.mark.parametrize("market", ["heston", "replay"])
+    def test_a_market_that_learns_nothing_is_refused(self, script, capsys, market):
+        assert importlib.import_module("backtest").main([f"market={market}"]) == 2
+        assert "market: expected one that is calibrated on the days before each year, as history or bootstrap, got" in capsys.readouterr().err
+
     @pytest.mark.parametrize(
         ("words", "message"),
         [
