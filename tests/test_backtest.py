@@ -22,6 +22,7 @@ from mcengine.backtest import metrics, sharpe, sim_to_real, tear_sheet, tries
 from mcengine.backtest.plan import in_force
 from mcengine.engine import program
 from mcengine.engine.trace import outcomes
+from mcengine.history.shipped import load
 
 WEIGHTS = {"up": 0.5, "down": 0.3}
 YEARS = [2007, 2008, 2009]
@@ -72,7 +73,7 @@ def text(years):
 def changed_after(data, day):
     after = data.copy()
     rows = after.index > day
-    after.loc[rows] *= np.exp(np.random.default_rng(9).standard_normal((rows.sum(), 2)) * 0.1)
+    after.loc[rows] *= np.exp(np.random.default_rng(9).standard_normal((rows.sum(), data.shape[1])) * 0.1)
     return after
 
 
@@ -555,16 +556,18 @@ class TestScript:
         assert len((tmp_path / "outputs" / "backtest" / "tries.jsonl").read_text().splitlines()) == 3
         assert len(list(tmp_path.rglob("tries.jsonl"))) == 1
 
-    def test_the_calibration_sees_nothing_behind_its_end(self, script, tmp_path):
+    @pytest.mark.parametrize("shipped", [False, True])
+    def test_the_calibration_sees_nothing_behind_its_end(self, script, shipped):
         """Of a file of one's own and of one with the shipped columns: what comes later moves no number of the market."""
         module, end = importlib.import_module("backtest"), "2007-12-26"
-        changed_after(prices(), end).to_csv("later.csv", index_label="date")
+        table = load().frame.loc["1996":"2009"] if shipped else prices()
+        assets = ("equity", "bond") if shipped else ("up", "down")
         own = ["weights={up:0.5,down:0.3}", "backtest.rate=0.02", "steps=53", "backtest.models={up:gbm,down:gbm}"]
         found = []
-        for file in ("mine.csv", "later.csv"):
-            config = mc.load_config([f"data={file}", *own], "backtest")
-            plan = module.plan_of(config)
-            found.append([parameters(plan.calibrate(("up", "down"), day)) for day in (end, "2008-12-31")])
+        for file, one in (("before.csv", table), ("later.csv", changed_after(table, end))):
+            one.to_csv(file, index_label="date")
+            plan = module.plan_of(mc.load_config([f"data={file}", *([] if shipped else own)], "backtest"))
+            found.append([parameters(plan.calibrate(assets, day)) for day in (end, "2008-12-31")])
         assert str(found[0][0]) == str(found[1][0])
         assert str(found[0][1]) != str(found[1][1])
 
