@@ -247,7 +247,9 @@ def periods(plan: mc.backtest.Plan, walk: mc.backtest.WalkForward, names: list[s
 
 def pictures(walk: mc.backtest.WalkForward, book: str, tables: dict[str, Any]) -> dict[str, Any]:
     """By file name."""
-    out = {"promises": plots.plot_promises(walk.table(book), book), "growth": plots.plot_growth(walk.returns[walk.books], walk.per_year, walk.floor)}
+    returns, rows = walk.returns[walk.books], max(walk.per_year // 4, 3)
+    under, volatility = returns.apply(tear_sheet.underwater), tear_sheet.rolling_volatility(returns, walk.per_year, rows)
+    out = {"promises": plots.plot_promises(walk.table(book), book), "growth": plots.plot_growth(returns, under, volatility, rows, walk.floor)}
     out["months"] = plots.plot_months(tables["months"], book)
     return out | ({"periods": plots.plot_periods(tables["periods"], walk.floor)} if "periods" in tables else {})
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.backtest.tear_sheet import rolling_volatility, underwater
 from mcengine.report.plots import _figure, _grid, _title, colour
 
 _PROMISED, _LOW, _DARK = "#56B4E9", "#B22222", 0.62
@@ -45,26 +44,27 @@ def plot_promises(years: Any, book: str) -> Any:
     return figure
 
 
-def plot_growth(returns: Any, per_year: int, floor: float) -> Any:
+def plot_growth(returns: Any, under: Any, volatility: Any, rows: int, floor: float) -> Any:
     """Wealth of every rule, how far under its highest it is, and its rolling volatility.
 
     Args:
         returns: From row to row, by date, a column a rule (pandas).
-        per_year: Rows a year.
+        under: Of ``tear_sheet.underwater``, by date and rule.
+        volatility: Of ``tear_sheet.rolling_volatility``, by date and rule.
+        rows: Over which that is taken.
         floor: Fraction of each year's starting wealth, for the title.
 
     Returns:
         A matplotlib ``Figure``.
     """
     figure, axes = _figure((10.5, 9.0), rows=3, sharex=True, height_ratios=(2.0, 1.2, 1.0))
-    rows = max(per_year // 4, 3)
     for book, r in returns.items():
         wealth = (1.0 + r).cumprod()
         shown = {"color": colour(str(book)), "linewidth": 1.2, "linestyle": ":" if str(book).endswith("as given") else "-"}
         label = _title(str(book)) + (", as given" if str(book).endswith("as given") else "")
         axes[0].plot(wealth.index, wealth, label=label, **shown)
-        axes[1].plot(wealth.index, 100.0 * underwater(r), **shown)
-        axes[2].plot(wealth.index, 100.0 * rolling_volatility(r, per_year, rows), **shown)
+        axes[1].plot(wealth.index, 100.0 * under[book], **shown)
+        axes[2].plot(wealth.index, 100.0 * volatility[book], **shown)
     axes[0].set_yscale("log")
     axes[0].yaxis.set_major_formatter("{x:g}")
     axes[0].yaxis.set_minor_formatter("{x:.3g}")
