@@ -1,10 +1,11 @@
 """Rules on history that they have not seen: what came, beside what was promised.
 
 python experiments/backtest.py
-python experiments/backtest.py data=my.csv weights={SPY:0.6,TLT:0.4} backtest.first=2010 backtest.last=2020
+python experiments/backtest.py data=my.csv 'weights={SPY:0.6,TLT:0.4}' backtest.first=2010 backtest.last=2020
 python experiments/backtest.py -m backtest.skew=0,1,1.5
 """
 
+import inspect
 import math
 import sys
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ import numpy as np
 from _resume import FREE
 
 import mcengine as mc
-from mcengine import _runtime, optimise, report
+from mcengine import _runtime, _targets, optimise, report
 from mcengine import config as configuration
 from mcengine.backtest import metrics, sharpe, sim_to_real, tear_sheet, tries
 from mcengine.history import shipped
@@ -27,6 +28,7 @@ from mcengine.statistics import Estimate
 
 BENCHMARK = "unhedged"
 _DEEPEST = 8
+_TRIES = Path("outputs", "backtest", "tries.jsonl")
 _MACHINE = ("version of ", "device", "processor", "xla_flags")
 _FREE = (*FREE, "resume", "backtest.tries", "backtest.periods", "backtest.drawn")
 """Settings that make no other try."""
@@ -37,18 +39,23 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     if config.trace is not None:
         raise ValueError("trace: expected null: days.csv has every day of every rule")
     chosen = configuration.plain(config.backtest)
+    if chosen["first"] > chosen["last"]:
+        raise ValueError(f"backtest.last: expected a year from backtest.first on, which is {chosen['first']}, got {chosen['last']}")
     plan, years = plan_of(config), list(range(int(chosen["first"]), int(chosen["last"]) + 1))
     years = years[-_runtime.capped(len(years), 2) :]
     for remark in plan.history.remarks:
         print(remark, flush=True)
+    plan.check([plan.history.year(year) for year in years])
+    through = named(plan) if chosen["periods"] else []
+    mc.backtest.periods.check(plan, through)
     this = identity(config, plan, years)
     walk = mc.backtest.walk_forward(plan, years, journal=mc.engine.Journal(folder.path / "walk.journal", this, resume=folder.resumable))
     book = str(plan.fitted)
     tables, said = promises(walk, book)
     days, more = day_by_day(walk, book)
     tables |= days
-    said |= more | trial(config, folder, walk, book, this)
-    if chosen["periods"] and (found := periods(plan, walk, int(chosen["drawn"]))) is not None:
+    said |= more | trial(config, walk, book, this)
+    if chosen["periods"] and (found := periods(plan, walk, through, int(chosen["drawn"]))) is not None:
         tables["periods"] = found
     for name, table in tables.items():
         folder.write_table(name, table.reset_index() if name == "periods" else table)
@@ -63,7 +70,9 @@ def plan_of(config: Any) -> mc.backtest.Plan:
     chosen = configuration.plain(config.backtest)
     data, weights = configuration.plain(config.data), chosen["weights"] or configuration.plain(config.weights)
     names = list(dict.fromkeys(name for one in _each(weights) for name in one))
-    own = data["file"] is not None and not set(names) <= set(shipped.COLUMNS)
+    own = data["file"] is not None and _is_own(chosen, data, names)
+    if not own:
+        _check_calibrated(config)
     assets, rate = chosen["assets"], chosen["rate"]
     if assets is None and data["file"] is not None:
         assets = {name: name for name in names} if own else {n: mc.history.days.SHIPPED[n] for n in names}
@@ -85,6 +94,29 @@ def plan_of(config: Any) -> mc.backtest.Plan:
         paths=config.paths,
         seed=config.seed,
     )
+
+
+def _is_own(chosen: Mapping[str, Any], data: Mapping[str, Any], names: list[str]) -> bool:
+    """Whether a file has prices in columns of one's own, and not those that the shipped one has."""
+    if chosen["assets"] is not None or chosen["models"] is not None or not set(names) <= set(shipped.COLUMNS):
+        return True
+    # A file that is neither, or damaged, is refused later, as one with the shipped columns.
+    return not _loads({name: mc.history.SHIPPED[name] for name in names}, data) and _loads({name: name for name in names}, data)
+
+
+def _loads(assets: Mapping[str, Any], data: Mapping[str, Any]) -> bool:
+    try:
+        mc.history.load_days(assets, data=data, rate=0.0)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_calibrated(config: Any) -> None:
+    """Raise ``ValueError`` for a market that is the same whatever came before."""
+    target = str(config.market._target_)
+    if target.endswith("Replay.from_history") or "end" not in inspect.signature(_targets.resolve(target, "market")).parameters:
+        raise ValueError(f"market: expected one that is calibrated on the days before each year, as history or bootstrap, got {target}")
 
 
 def _fit(config: Any) -> Any:
@@ -182,11 +214,11 @@ def day_by_day(walk: mc.backtest.WalkForward, book: str) -> tuple[dict[str, Any]
     return tables | {"days": returns.join(walk.exposure.add_prefix("exposure of "))}, {"figures": figures.to_dict()}
 
 
-def trial(config: Any, folder: report.RunFolder, walk: mc.backtest.WalkForward, book: str, this: dict[str, Any]) -> dict[str, Any]:
-    """Leave this try in the registry; print the Sharpe ratio and what is left of it after all tries."""
+def trial(config: Any, walk: mc.backtest.WalkForward, book: str, this: dict[str, Any]) -> dict[str, Any]:
+    """Leave this try in the registry, which all runs and sweeps share; print the Sharpe ratio and what is left of it after all tries."""
     returns, given = walk.returns, config.backtest.tries
     excess = (returns[book] - returns["cash"]).to_numpy()
-    file = folder.path.parent / "tries.jsonl" if given is None else Path(str(given))
+    file = _TRIES if given is None else Path(str(given))
     ratio, name = metrics.sharpe(excess), tries.key({key: value for key, value in this.items() if not key.startswith(_MACHINE)})
     tries.record(file, name, book=book, sharpe=ratio, rows=len(excess), first=walk.years[0]["year"], last=walk.years[-1]["year"])
     ratios = tries.ratios(file)
@@ -196,10 +228,15 @@ def trial(config: Any, folder: report.RunFolder, walk: mc.backtest.WalkForward, 
     return {"sharpe": estimate, "deflated_sharpe": deflated, "tries": len(ratios)}
 
 
-def periods(plan: mc.backtest.Plan, walk: mc.backtest.WalkForward, drawn: int) -> Any:
-    """Every rule through every named period: printed, returned."""
+def named(plan: mc.backtest.Plan) -> list[str]:
+    """The named periods that rules are led through."""
     known = list(mc.backtest.periods.covered(plan))
-    found = mc.backtest.through(plan, walk, known[-_runtime.capped(len(known), 2) :], paths=_runtime.capped(drawn, 256)) if known else None
+    return known[-_runtime.capped(len(known), 2) :] if known else []
+
+
+def periods(plan: mc.backtest.Plan, walk: mc.backtest.WalkForward, names: list[str], drawn: int) -> Any:
+    """Every rule through every named period: printed, returned."""
+    found = mc.backtest.through(plan, walk, names, paths=_runtime.capped(drawn, 256)) if names else None
     if found is not None:
         wide = lambda column: (100.0 * found[column]).unstack().reindex(index=found.index.unique(0), columns=found.index.unique(1))  # noqa: E731
         for column, title in (("from_peak", "return from the first close of each period"), ("worst", "return from the worst start in it")):
@@ -210,7 +247,9 @@ def periods(plan: mc.backtest.Plan, walk: mc.backtest.WalkForward, drawn: int) -
 
 def pictures(walk: mc.backtest.WalkForward, book: str, tables: dict[str, Any]) -> dict[str, Any]:
     """By file name."""
-    out = {"promises": plots.plot_promises(walk.table(book), book), "growth": plots.plot_growth(walk.returns[walk.books], walk.per_year, walk.floor)}
+    returns, rows = walk.returns[walk.books], max(walk.per_year // 4, 3)
+    under, volatility = returns.apply(tear_sheet.underwater), tear_sheet.rolling_volatility(returns, walk.per_year, rows)
+    out = {"promises": plots.plot_promises(walk.table(book), book), "growth": plots.plot_growth(returns, under, volatility, rows, walk.floor)}
     out["months"] = plots.plot_months(tables["months"], book)
     return out | ({"periods": plots.plot_periods(tables["periods"], walk.floor)} if "periods" in tables else {})
 

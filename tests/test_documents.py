@@ -18,6 +18,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PAGES = sorted([ROOT / "README.md", *(ROOT / ".github").glob("*.md"), *ROOT.glob("[a-z]*/README.md"), *ROOT.glob("mcengine/**/SOURCES.md")])
 COMMAND = re.compile(r"^ *python experiments/(\w+)\.py *(.*)$", re.MULTILINE)
 COMMANDS = sorted({(name, *shlex.split(words, comments=True)) for page in PAGES for name, words in COMMAND.findall(page.read_text())})
+LINE = re.compile(r"^[ `]*(?:python experiments/|make ).*$", re.MULTILINE)
+SCRIPTS = sorted((ROOT / "experiments").glob("*.py"))
 WORDS = 900
 """Most that the README may have, code included: a page."""
 
@@ -70,6 +72,22 @@ def test_every_make_target_that_is_named_exists():
     named = set(re.findall(r"^ +make (\w+)", text, re.MULTILINE)) | set(re.findall(r"`make (\w+)`", text))
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"run", "test", "quick", "bench"} <= named <= targets
+
+
+def bare(line):
+    """What a shell would expand of a line: braces with a comma or dots in them, outside quotes."""
+    return re.findall(r"\{[^{}\s]*(?:,|\.\.)[^{}\s]*\}", re.sub(r"'[^']*'|\"[^\"]*\"|(?<!\S)#.*", "", line))
+
+
+@pytest.mark.parametrize("page", [*PAGES, *SCRIPTS], ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_command_is_what_a_shell_makes_of_it(page):
+    """Unquoted, ``weights={SPY:0.6,TLT:0.4}`` becomes two words."""
+    assert [line for line in LINE.findall(page.read_text()) if bare(line)] == []
+
+
+def test_braces_that_a_shell_expands_are_found():
+    assert bare("python experiments/hedge.py weights={a:0.6,b:0.4} steps=52") == ["{a:0.6,b:0.4}"]
+    assert bare("python experiments/hedge.py 'weights={a:0.6,b:0.4}' x={a} # {a,b}") == []
 
 
 @pytest.fixture

@@ -27,11 +27,25 @@ class AtRows(AbstractRecorder):
 
     Args:
         rows: Rows k, each at least 1 and at most the steps of the study.
+
+    Raises:
+        ValueError: For a row that is none, at once or, behind the horizon, where it is run.
     """
 
     rows: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.rows, tuple) or not self.rows:
+            raise ValueError(f"AtRows.rows: expected a tuple of at least one row, got {self.rows!r}")
+        for row in self.rows:
+            if isinstance(row, bool) or not isinstance(row, int) or row < 1:
+                raise ValueError(f"AtRows.rows: expected whole numbers of at least 1, got {row!r}")
+        if len(set(self.rows)) < len(self.rows):
+            raise ValueError(f"AtRows.rows: expected each row once, got {self.rows}")
+
     def start(self, day: Day) -> tuple[_Seen, tuple[_Seen, ...]]:
+        if max(self.rows) > day.steps:
+            raise ValueError(f"AtRows.rows: expected at most {day.steps}, the steps of the study, got {max(self.rows)}")
         zero = jnp.zeros_like(day.account.wealth)
         now = _Seen(day.account.wealth, day.account.wealth, zero, zero)
         return now, (now,) * len(self.rows)

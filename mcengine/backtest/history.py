@@ -122,7 +122,9 @@ class History:
         notes, kept = [], []
         for name, days in self._spans.items():
             before = days.between("0001-01-01", begin)[1]
-            if name not in last or _days_between(last[name], max(last.values())) > _LATE:
+            if days.day(0) > end:
+                notes.append((name, f"it begins on {days.day(0)}"))
+            elif name not in last or _days_between(last[name], max(last.values())) > _LATE:
                 notes.append((name, f"it ends on {days.day(days.count - 1)}"))
             elif before < 2 * days.per_year:
                 notes.append((name, f"it is quoted on {max(before, 0)} days before it, where {2 * days.per_year} are needed"))

@@ -45,7 +45,7 @@ def through(
         ``drawn_mean``, ``drawn_p05`` (of wealth) and ``drawn_breach``, missing for a period of fewer days than a bootstrap takes.
 
     Raises:
-        ValueError: For an unknown name, or where prices cover none of them.
+        ValueError: For an unknown name, where prices cover none of them, and what ``check`` refuses.
     """
     import pandas as pd
 
@@ -56,6 +56,7 @@ def through(
     found = {name: window for name, window in covered(plan).items() if name in wanted}
     if not found:
         raise ValueError(f"periods: expected some that the prices cover, got {', '.join(sorted(wanted))}")
+    check(plan, found)
     fitted = {} if walk is None else {str(year["year"]): year["numbers"] for year in walk.years}
     record = {} if walk is None else {"recorders": (walk.recorder,)}  # the walk's program
     rows: dict[tuple[str, str], dict[str, Any]] = {}
@@ -74,14 +75,28 @@ def through(
     return table
 
 
+def check(plan: Plan, names: Iterable[str]) -> None:
+    """Refuse, before a walk, what ``through`` would be refused for after it.
+
+    Args:
+        plan: Of the back-test.
+        names: Of periods that are ``covered``.
+
+    Raises:
+        ValueError: The plan has fewer steps than a year has rows, or a rule cannot do with the assets of a period; it is named.
+    """
+    windows = covered(plan)
+    plan.check([windows[name] for name in names], plan.history.per_year)
+
+
 def covered(plan: Plan) -> dict[str, Window]:
-    """The named periods that prices cover, in the order of time.
+    """The named periods that prices cover and weights are in force in, in the order of time.
 
     Args:
         plan: Of the back-test.
     """
     windows = {name: plan.history.period(name, one) for name, one in named_periods().items()}
-    return {name: window for name, window in windows.items() if window is not None}
+    return {name: window for name, window in windows.items() if window is not None and plan.has_weights(window)}
 
 
 def notes(plan: Plan) -> list[str]:
@@ -92,7 +107,7 @@ def notes(plan: Plan) -> list[str]:
     """
     windows = covered(plan)
     missing = [name for name in named_periods() if name not in windows]
-    said = [f"no asset is quoted through {', '.join(missing)}"] if missing else []
+    said = [f"no asset is quoted, or no weights are in force, through {', '.join(missing)}"] if missing else []
     return [*said, *(note for window in windows.values() for note in window.notes)]
 
 

@@ -1,6 +1,7 @@
 """What a back-test does in every year, as data: which rules, calibrated how, fitted how, at what cost, with what weights."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from mcengine.ledger import AbstractCost, Proportional
 from mcengine.policy import AbstractStage
 
 Weights = Mapping[str, float]
+_DATE = re.compile(r"\d{4}(-\d\d(-\d\d)?)?")
 GIVEN = " as given"
 """Ends the name under which the fitted rule runs with its numbers as they were before the fit."""
 
@@ -24,7 +26,8 @@ class Plan:
         history: Prices to trade on.
         books: ``books(weights)``: rules by name, for a mix of these weights.
         calibrate: ``calibrate(assets, end)``: the market of these assets as the days up to ``end`` (a date, included) show it.
-        weights: Fraction of wealth by asset; or such weights by date (2005-01-03, 2005-01 or 2005), in force from the next year on.
+        weights: Fraction of wealth by asset; or such weights by date (2005-01-03, 2005-01 or 2005), in force for
+            the years and periods whose first traded day is not before it.
         fit: ``fit(study)``: the study of one rule with better numbers; None: rules stay as given.
         fitted: Name of the rule that is fitted, if any.
         costs: What trading and holding cost.
@@ -35,7 +38,7 @@ class Plan:
         seed: Of the random numbers.
 
     Raises:
-        ValueError: For weights by something that is no date.
+        ValueError: For weights by something that is no date, or by dates and by assets at once.
     """
 
     history: History
@@ -54,12 +57,15 @@ class Plan:
     def __post_init__(self) -> None:
         if self.fit is not None and self.fitted is None:
             raise ValueError("Plan.fitted: expected the name of the rule that is fitted, got none")
-        for key, value in self.weights.items():
-            if isinstance(value, Mapping) and not str(key)[:4].isdigit():
-                raise ValueError(f"weights: expected weights by asset, or by a date like 2005-01-03, got {key!r}")
+        dated = [key for key, value in self.weights.items() if isinstance(value, Mapping)]
+        for key in dated:
+            if not _DATE.fullmatch(str(key)):
+                raise ValueError(f"weights: expected weights by asset, or by a date like 2005-01-03, 2005-01 or 2005, got {str(key)!r}")
+        if plain := [str(key) for key in self.weights if dated and key not in dated]:
+            raise ValueError(f"weights: expected all by date or none, got {', '.join(plain)} beside {', '.join(map(str, dated))}")
 
     def weights_at(self, window: Window) -> dict[str, float]:
-        """The weights in force at a window's first close, those of missing assets given to the others.
+        """The weights in force on the first day that a window is traded, those of missing assets given to the others.
 
         Args:
             window: What is traded.
@@ -67,11 +73,28 @@ class Plan:
         Raises:
             ValueError: For an asset without prices, or where no weights are in force yet.
         """
-        weights = in_force(self.weights, window.start)
+        weights = in_force(self.weights, self.first_traded(window))
         for name in weights:
             if name not in self.history.names:
                 raise ValueError(f"weights: unknown asset {name!r}{near(name, self.history.names)}")
         return pro_rata(weights, window.assets)
+
+    def has_weights(self, window: Window) -> bool:
+        """Whether weights are in force on the first day that a window is traded.
+
+        Args:
+            window: What is traded.
+        """
+        dated = [str(key) for key, value in self.weights.items() if isinstance(value, Mapping)]
+        return not dated or min(dated) <= self.first_traded(window)
+
+    def first_traded(self, window: Window) -> str:
+        """The first day of a window on which anything can be traded: the one after its first close.
+
+        Args:
+            window: What is traded.
+        """
+        return self.history.days(window.assets).day(window.first + 1)
 
     def rules(self, window: Window) -> dict[str, AbstractStage]:
         """The rules of a window by name, as given.
@@ -97,6 +120,31 @@ class Plan:
         """
         years = self.steps / self.history.per_year
         return Study(market, dict(books), costs=self.costs, years=years, steps=self.steps, delay=self.delay, **options)
+
+    def check(self, windows: Sequence[Window], most: int | None = None) -> None:
+        """Refuse before any work what the last of some windows would be refused for.
+
+        Args:
+            windows: What is traded.
+            most: Rows of one that a path takes at once; None: all of them.
+
+        Raises:
+            ValueError: One has more rows than the plan has steps, no weights are in force, or a rule cannot do with its assets; it is named.
+        """
+        rows = {window.name: window.rows if most is None else min(window.rows, most) for window in windows}
+        for window in sorted(windows, key=lambda window: -rows[window.name])[:1]:
+            if (least := rows[window.name]) > self.steps:
+                part = "" if least == window.rows else "a year of "
+                raise ValueError(f"steps: expected at least {least}, the rows of {part}{window.name}, got {self.steps}")
+        seen = set()
+        for window in windows:
+            kind = (window.assets, *sorted(self.weights_at(window).items()))
+            if kind not in seen:
+                seen.add(kind)
+                try:
+                    self.study(self.history.replay(window, self.steps), self.rules(window))
+                except ValueError as error:
+                    raise ValueError(f"{window.name}, with {', '.join(window.assets)}: {error}") from None
 
     def with_numbers(self, market: Any, books: Mapping[str, AbstractStage], numbers: Mapping[str, Any] | None) -> dict[str, AbstractStage]:
         """The books, the fitted rule with its numbers and beside it as it was given.

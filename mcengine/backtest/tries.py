@@ -1,8 +1,8 @@
-"""The registry of tries: one line of JSON for each configuration that was back-tested, beside the run folders.
+"""The registry of tries: one line of JSON for each configuration that was back-tested, shared by all runs.
 
 What a Sharpe ratio is worth depends on how many were looked at, so every back-test leaves its own, known by the hash of its configuration: the same
 run again is no new try. A line is appended in one write, so two processes may append at a time; a line that cannot be read (a full disk cut it)
-is left out and said.
+is left out and said. It is no file of the run that adds to it: it stays where that run's folder is taken back.
 """
 
 import hashlib
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from mcengine import _files
 from mcengine._files import opened, parse_json, read
 
 
@@ -47,6 +48,7 @@ def record(file: Path, name: str, **facts: Any) -> None:
         out.write(line if not out.tell() or _ends_whole(file) else b"\n" + line)
         out.flush()
         os.fsync(out.fileno())
+    _files.written.discard(Path(os.path.realpath(file.parent)) / file.name)
 
 
 def tries(file: Path) -> dict[str, dict[str, Any]]:

@@ -3,8 +3,8 @@
     for each year: days before it -> market -> fit on simulated paths -> promise on other paths -> the year itself, from its last close before
 
 What is decided in a year reads no row behind the one it is decided on: the calibration ends at the last close before the year, correlations that
-rules read are of the rows up to it, and volatilities are quoted or of the past. A year is one path of ``Replay``, its books begin in cash with a
-wealth of 1 and are read at the year's own last row, so that all years that have the same assets share one program.
+rules read are of the rows up to the close at which they are read, and volatilities are quoted or of the past. A year is one path of ``Replay``, its
+books begin in cash with a wealth of 1 and are read at the year's own last row, so that all years that have the same assets share one program.
 
 The promise is the same books on the calibrated market, read at the same row; and once more with every asset's drift as it came (the drift by which
 its expectation is the return that it had): what that changes is the drift's part of the gap.
@@ -133,14 +133,12 @@ def walk_forward(plan: Plan, years: Sequence[int], *, journal: Any = None, progr
         progress: Whether to show a bar; None for on a terminal only.
 
     Raises:
-        ValueError: A year has no two years of quotes before it, or more rows than the plan has steps.
+        ValueError: A year has no two years of quotes before it, more rows than the plan has steps, or assets that a rule cannot do with.
     """
     windows = [plan.history.year(year) for year in years]
-    longest = max(windows, key=lambda window: window.rows, default=None)
-    if longest is None:
+    if not windows:
         raise ValueError("years: expected at least one, got none")
-    if longest.rows > plan.steps:
-        raise ValueError(f"steps: expected at least {longest.rows}, the rows of {longest.name}, got {plan.steps}")
+    plan.check(windows)
     record = AtRows(tuple(sorted({window.rows for window in windows})))
     recall = journal or (lambda compute: compute())
     bar = tqdm(list(enumerate(windows)), desc="walk", unit="year", disable=None if progress is None else not progress, leave=False)

@@ -44,26 +44,27 @@ def plot_promises(years: Any, book: str) -> Any:
     return figure
 
 
-def plot_growth(returns: Any, per_year: int, floor: float) -> Any:
+def plot_growth(returns: Any, under: Any, volatility: Any, rows: int, floor: float) -> Any:
     """Wealth of every rule, how far under its highest it is, and its rolling volatility.
 
     Args:
         returns: From row to row, by date, a column a rule (pandas).
-        per_year: Rows a year.
+        under: Of ``tear_sheet.underwater``, by date and rule.
+        volatility: Of ``tear_sheet.rolling_volatility``, by date and rule.
+        rows: Over which that is taken.
         floor: Fraction of each year's starting wealth, for the title.
 
     Returns:
         A matplotlib ``Figure``.
     """
     figure, axes = _figure((10.5, 9.0), rows=3, sharex=True, height_ratios=(2.0, 1.2, 1.0))
-    rows = max(per_year // 4, 3)
     for book, r in returns.items():
         wealth = (1.0 + r).cumprod()
         shown = {"color": colour(str(book)), "linewidth": 1.2, "linestyle": ":" if str(book).endswith("as given") else "-"}
         label = _title(str(book)) + (", as given" if str(book).endswith("as given") else "")
         axes[0].plot(wealth.index, wealth, label=label, **shown)
-        axes[1].plot(wealth.index, 100.0 * (wealth / wealth.cummax().clip(lower=1.0) - 1.0), **shown)
-        axes[2].plot(wealth.index, 100.0 * r.rolling(rows).std() * np.sqrt(per_year), **shown)
+        axes[1].plot(wealth.index, 100.0 * under[book], **shown)
+        axes[2].plot(wealth.index, 100.0 * volatility[book], **shown)
     axes[0].set_yscale("log")
     axes[0].yaxis.set_major_formatter("{x:g}")
     axes[0].yaxis.set_minor_formatter("{x:.3g}")
@@ -105,7 +106,7 @@ def plot_periods(periods: Any, floor: float) -> Any:
     """
     names, books = list(periods.index.unique(0)), list(periods.index.unique(1))
     figure, axes = _figure((13.0, 2.4 + 0.34 * len(names)), columns=2)
-    labels = [f"{name}{'' if len(periods) == 0 else _assets(periods, name)}" for name in names]
+    labels = [name + _assets(periods, name) for name in names]
     heads = [_title(book) + ("\nas given" if book.endswith("as given") else "") for book in books]
     for axis, column, centre in ((axes[0], "from_peak", 0.0), (axes[1], "lowest_any", floor)):
         values = periods[column].unstack().reindex(index=names, columns=books).to_numpy(float)
@@ -114,7 +115,7 @@ def plot_periods(periods: Any, floor: float) -> Any:
         )
     axes[0].set_title("return from the period's first close, %", fontsize=10)
     axes[1].set_title(f"lowest wealth from any start in it, % of it (white: {floor:g})", fontsize=10)
-    figure.suptitle("Every rule through every named period (* two assets or fewer)")
+    figure.suptitle("Every rule through every named period (* fewer assets)")
     return figure
 
 
