@@ -362,6 +362,22 @@ def test_a_descent_that_overshoots_goes_on_until_it_holds(heston_market, weights
     assert list(fit.history.columns[:3]) == ["mean_return", "breach", "price of breach"]
 
 
+def test_a_descent_in_two_markets_ends_where_the_search_does():
+    """The goal is of the calm market, the limit binds in the wild one: the same weight and the same price by both methods."""
+
+    def held(sigma):
+        market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=sigma, drift=0.07)}, rate=0.02)
+        return mc.Study(market, chain(Mix(equity=0.2)), mc.ledger.Proportional(0.0), steps=4)
+
+    weight = "policy.mix.weights.equity"
+    options = {"train": [weight], "also": {"wild": held(0.3)}, "validation_paths": 65_536}
+    wish = Wish("mean_return", {"squared_shortfall": {"most": 1e-4}})
+    sqp, adam = fitted(held(0.05), wish, **options), fitted(held(0.05), wish, method="adam", **options)
+    assert sqp.table()["after"][weight] == pytest.approx(0.299, abs=0.01)
+    assert adam.table()["after"][weight] == pytest.approx(sqp.table()["after"][weight], rel=0.05)
+    assert adam.terms[1].price == pytest.approx(sqp.terms[1].price, rel=0.3)
+
+
 def test_more_numbers_than_a_search_takes_are_refused_there(one_asset):
     policy = chain(Mix(equity=1.0), mc.policy.Neural(Cppi(0.9, 2.0), hidden=3))
     with pytest.raises(ValueError, match=r"optimise\.method: expected adam for 20 numbers, for sqp takes 16 at most, got 'sqp'"):

@@ -146,7 +146,7 @@ class _Program:
                 total -= problem.wish.sign * goal.per_path(own, benchmark, extra["goal"])
             for k, one in enumerate(conditions):
                 total -= extra["prices"][k] * one.per_path(own, benchmark, extra["fixed"][k])
-            return total / (1.0 + jnp.sum(extra["prices"])), {}  # so that a high price makes no steep gradient, which Adam would remember
+            return total / extra["whole"], {}  # so that a high price makes no steep gradient, which Adam would remember
 
         label = ("descent", book, self.scene.name == "", problem.wish.sign, goal.label, *(one.label for one in conditions))
         extra = self._extra(own, benchmark, np.ones(len(problem.conditions)))
@@ -154,7 +154,9 @@ class _Program:
 
     def _extra(self, own: Any, benchmark: Any, prices: np.ndarray) -> dict[str, Any]:
         fixed = [one.measure.statistics(own, benchmark) for one in self.conditions]
-        return {"goal": self.problem.goal.statistics(own, benchmark), "fixed": fixed, "prices": np.array([prices[k] for k in self.at])}
+        whole = np.array(1.0 + np.sum(prices))  # of all markets: the gradients of all are one sum
+        own_prices = np.array([prices[k] for k in self.at])
+        return {"goal": self.problem.goal.statistics(own, benchmark), "fixed": fixed, "prices": own_prices, "whole": whole}
 
 
 def _row(problem: Problem, step: int, found: Mapping[str, Any], prices: np.ndarray, values: Mapping[str, Any]) -> dict[str, Any]:
