@@ -257,6 +257,15 @@ def test_too_few_validation_paths_are_refused(one_asset):
         fitted(insured(one_asset, 4.0), validation_paths=512)
 
 
+@pytest.mark.parametrize("method", ["sqp", "adam"])
+def test_too_few_paths_for_a_tail_are_refused(one_asset, method):
+    wish = Wish("mean_return", {"p0.1": {"least": 0.85}})
+    with pytest.raises(ValueError, match=r"^paths: expected 5,000 or more for p0\.1, got 1,024$"):
+        fitted(insured(one_asset, 4.0, steps=12), wish, paths=1024, validation_paths=16_384, method=method)
+    with pytest.raises(ValueError, match=r"^validation_paths: expected 5,000 or more for p0\.1, got 1,024$"):
+        fitted(insured(one_asset, 4.0, steps=12), wish, paths=8192, validation_paths=1024, method=method)
+
+
 def test_a_number_with_no_gradient_is_named(one_asset):
     policy = chain(Mix(equity=1.0), mc.policy.StopLoss(0.9, 0.02))
     study = mc.Study(one_asset, policy, steps=12)
