@@ -257,6 +257,20 @@ def test_too_few_validation_paths_are_refused(one_asset):
         fitted(insured(one_asset, 4.0), validation_paths=512)
 
 
+def test_no_hit_among_randomisations_leaves_a_finite_bound(one_asset):
+    from mcengine.optimise.condition import Condition
+    from mcengine.statistics import Sampling
+
+    ((constraint, measure),) = SAFE.measures(insured(one_asset, 4.0)).values()
+    sampling = Sampling("randomisations", 32)
+    condition = Condition("breach", "", constraint, measure, 0.99, 65_536, sampling)
+    own = {"lowest": np.ones(65_536)}
+    found = condition.verdict(own, {}, sampling)
+    assert found.bound == pytest.approx(1.0 - 0.01 ** (1 / 32))  # of 32 draws without a hit
+    assert not found.holds
+    assert condition.misses(own, {}, sampling) < -4.0
+
+
 @pytest.mark.parametrize("method", ["sqp", "adam"])
 def test_too_few_paths_for_a_tail_are_refused(one_asset, method):
     wish = Wish("mean_return", {"p0.1": {"least": 0.85}})

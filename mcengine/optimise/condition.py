@@ -16,7 +16,7 @@ from mcengine.objective import Constraint, Measure
 from mcengine.objective.measure import Own
 from mcengine.statistics import Estimate, Sampling
 from mcengine.statistics.clopper_pearson import most_hits, upper_bound
-from mcengine.statistics.estimate import MINIMUM
+from mcengine.statistics.estimate import MINIMUM, binomial
 
 CLOSE = 1e-4
 """A gap below which a search is at its limit."""
@@ -197,6 +197,9 @@ class Condition:
         found = self.measure.figure("own", "benchmark").exact({"own": own, "benchmark": benchmark}, sampling)
         if self.measure.how != "probability":
             found = self._checked(found, own, "paths")
+        elif not math.isfinite(found.error):  # no draw differs from another: as if the paths were independent, for a price that moves on
+            n = max(1, len(own[self.measure.needs[0]]) // sampling.overlap)
+            found = binomial(found.value * n, n)
         sign = self.constraint.sign
         margin = (_errors(self.confidence, found) + 1.0) * math.sqrt(len(own[self.measure.needs[0]]) / self.judged) * found.error
         aim = self.level if self.measure.how == "probability" else self.limit + sign * margin
@@ -218,8 +221,19 @@ class Condition:
             hits = round(found.value * n)
             bound = upper_bound(hits, n, self.confidence) if sign < 0.0 else 1.0 - upper_bound(n - hits, n, self.confidence)
             return Verdict(found, bool(sign * (bound - self.limit) >= 0.0), bound, self.gap(own, benchmark, sampling))
-        bound = found.value - sign * _errors(self.confidence, found) * found.error
+        if self.measure.how == "probability" and not math.isfinite(found.error):
+            bound = self._bound_of_equal_draws(found)
+        else:
+            bound = found.value - sign * _errors(self.confidence, found) * found.error
         return Verdict(found, bool(sign * (bound - self.limit) >= -ROUNDING * self.unit), bound, self.gap(own, benchmark, sampling))
+
+    def _bound_of_equal_draws(self, found: Estimate) -> float:
+        """Of a probability whose draws, randomisations say, all agree: what as many draws of hit or miss would leave open, for a share is less."""
+        draws = max(found.count, 1)
+        below = self.constraint.sign < 0.0
+        hits = math.ceil((found.value if below else 1.0 - found.value) * draws)
+        bound = upper_bound(hits, draws, self.confidence)
+        return bound if below else 1.0 - bound
 
     def per_limit(self, own: Own, benchmark: Own) -> float:
         """By how much the gap falls for one unit more of protection asked: 1 / unit, for a probability the slope of its quantile.
