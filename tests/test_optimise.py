@@ -336,6 +336,20 @@ def test_constraints_hold_in_every_market(one_asset):
     assert "in wild" in "\n".join(fit.says())
 
 
+def test_windows_that_were_fitted_to_give_no_confidence(one_asset):
+    """Per market: of the drawn paths with a confidence, of a history's windows whether they keep it."""
+    past = mc.market.Replay.from_history({"equity": "spx"})
+    drawn, replayed = (mc.Study(market, chain(Mix(equity=0.4)), mc.ledger.Proportional(0.0), years=0.25, steps=63) for market in (one_asset, past))
+    options = {"also": {"past": replayed}, "train": ["policy.mix.weights.equity"], "paths": 1024, "validation_paths": 16_384}
+    fit = fitted(drawn, Wish("mean_return", {"mean_shortfall": {"most": 0.01}}), **options)
+    assert fit.feasible
+    table, said = fit.constraints(), "\n".join(fit.says())
+    assert table["confidence"].notna().tolist() == [True, False]
+    assert "in past" in said
+    assert "kept on the windows fitted to, which says nothing of others" in said
+    assert said.count("holds with 99 % confidence") == 1
+
+
 def test_a_benchmark_stands_beside_the_rule(one_asset):
     wish = Wish("difference", {"tracking_error": {"most": 0.05}})
     study = mc.Study(one_asset, chain(Mix(equity=0.5)), mc.ledger.Proportional(0.0), steps=4)
