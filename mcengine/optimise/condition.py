@@ -125,7 +125,7 @@ class Condition:
         return math.ceil(MINIMUM * self.sampling.overlap / tail)
 
     def _too_few(self, name: str, given: int) -> ValueError:
-        if self.sampling.kind == "windows":
+        if self.sampling.kind == "windows" and given >= self.judged:
             return ValueError(
                 f"history: too short for an error of {self.name}: expected {max(self._fewest, given + 1):,} windows or more, got {given:,}"
             )

@@ -90,6 +90,11 @@ def fit(
     if method == "sqp" and numbers > FEW:
         raise ValueError(f"optimise.method: expected adam for {numbers} numbers, for sqp takes {FEW} at most, got 'sqp'")
     descends = method == "adam" or numbers > FEW
+    replayed = [name or "the study" for name, one in {"": study, **(also or {})}.items() if one.sampling.kind == "windows"]
+    if descends and replayed:
+        raise ValueError(
+            f"optimise.method: expected sqp ({FEW} numbers at most) where {replayed[0]} replays history, whose windows run out, got adam"
+        )
     paths = paths or (DESCENT_PATHS if descends else SEARCH_PATHS)
     problem = Problem(study, wish, names, capped(paths, 512), capped(validation_paths, 16_384), seed, width, benchmark, dict(also or {}))
     recall = journal or (lambda compute: compute())
