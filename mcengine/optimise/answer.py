@@ -162,13 +162,16 @@ class Fit:
         lines = []
         if self.ended == "infeasible" and broken:
             names = ", ".join(f"{t.name} (by {_number(-t.margin, metric(t.condition.measure.key))})" for t in broken if t.margin < 0.0)
-            lines.append(f"cannot be met by these numbers under these assumptions; nearest point: broken are {names or 'none on unseen paths'}")
+            ways = "search from other starts, give more validation paths, or ask for less"
+            lines.append(f"no point near here meets what is asked; at the nearest, broken are {names or 'none by value'}: {ways}")
         elif self.ended == "standstill":
             lines.append("the search stands still short of an optimum: give more paths, other starts or a larger width")
         elif self.ended == "evaluations":
             lines.append("the search ran out of evaluations before it came to an optimum: give more, or start elsewhere")
         if broken and self.ended != "infeasible":
-            lines.append("what was wished for is not shown to hold: give more validation paths, or ask for less")
+            seen = all(term.seen for term in broken)
+            ways = "search from other starts" if seen else "give more validation paths"
+            lines.append(f"what was wished for is not {'kept' if seen else 'shown to hold'}: {ways}, or ask for less")
         if self.idle:
             lines.append(f"unused, with a gradient of exactly zero: {', '.join(self.idle)}")
         if self.checked is not None:
