@@ -18,7 +18,7 @@ from mcengine._model import replace
 
 
 def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fit the one policy of ``study``, say what holds, run it before and after on paths no one has used (of a history on all), say what was gained."""
+    """Fit the one policy of ``study``, say what holds, run it before and after on paths no one has used (of history on all), say what was gained."""
     wish, options = configuration.load(config.objective), fit_options(config, study, benchmark)
     journal = _task.journal(config, folder, study, "fit", objective=wish, devices=_task.devices(), **options)
     fit = optimise.fit(study, wish, seed=config.seed, journal=journal, **options)

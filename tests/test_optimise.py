@@ -317,6 +317,10 @@ def test_other_refusals(heston_market, weights, study):
         mc.optimise.fit(two, SAFE, train=["policy.a.mix.weights.equity"])
     with pytest.raises(ValueError, match=r"optimise\.method: expected one of auto, sqp, adam, got 'bfgs'"):
         mc.optimise.fit(study, SAFE, method="bfgs")
+    with pytest.raises(ValueError, match=r"^optimise\.learning_rate: expected a number above 0, got -1$"):
+        mc.optimise.fit(study, SAFE, learning_rate=-1)
+    with pytest.raises(ValueError, match=r"^optimise\.price_rate: expected a number above 0, got 'much'$"):
+        mc.optimise.fit(study, SAFE, price_rate="much")
     with pytest.raises(ValueError, match="benchmark: expected a policy that difference is compared with, got none"):
         mc.optimise.fit(study, Wish("difference"))
     with pytest.raises(ValueError, match="frontier: unknown constraint 'breech'; did you mean breach"):

@@ -1,5 +1,6 @@
 """``fit``: the numbers of a rule that meet a wish."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -85,6 +86,9 @@ def fit(
     for name, value in (counts | {"starts": starts, "evaluations": evaluations, "steps": steps}).items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"optimise.{name}: expected a whole number of at least 1, got {value!r}")
+    for name, rate in {"learning_rate": learning_rate, "price_rate": price_rate}.items():
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.0 < rate < math.inf:
+            raise ValueError(f"optimise.{name}: expected a number above 0, got {rate!r}")
     names = chosen_names(study, train)
     numbers = sum(np.size(parameters(study)[name]) for name in names)
     if method == "sqp" and numbers > FEW:
