@@ -18,7 +18,7 @@ from mcengine._model import replace
 
 
 def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fit the one policy of ``study``, say what holds, run it before and after on paths no one has used, say whether anything was gained."""
+    """Fit the one policy of ``study``, say what holds, run it before and after on paths no one has used (of history on all), say what was gained."""
     wish, options = configuration.load(config.objective), fit_options(config, study, benchmark)
     journal = _task.journal(config, folder, study, "fit", objective=wish, devices=_task.devices(), **options)
     fit = optimise.fit(study, wish, seed=config.seed, journal=journal, **options)
@@ -34,13 +34,18 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchma
     policy = next(iter(study.books.values()))
     both = replace(study, policy={"before": policy, "after": next(iter(fit.study.books.values()))})
     figures = objective.figures(both, float(wish.floor), benchmark="before")
-    # Ids behind those of the main run: neither it nor the fit has met these paths.
-    where = {"first": config.paths, "folder": inside(folder.path, f"fresh_from_{config.paths}"), "resume": folder.resumable}
-    result = both.run(config.test_paths, seed=config.seed, figures=figures, **where, **_task.engine(config))
+    if study.sampling.kind == "windows":  # all of which the fit has seen: there are no others
+        first, paths, name = 0, study.available(sys.maxsize), "windows"
+        tested = f"compared on all {paths:,} windows of history, which the fit has seen: no test"
+    else:  # ids behind those of the main run: neither it nor the fit has met these paths
+        first, paths, name = config.paths, config.test_paths, f"fresh_from_{config.paths}"
+        tested = f"tested on {paths:,} fresh paths"
+    where = {"first": first, "folder": inside(folder.path, name), "resume": folder.resumable}
+    result = both.run(paths, seed=config.seed, figures=figures, **where, **_task.engine(config))
     table = objective.table(result, float(wish.floor), benchmark="before").drop(columns="difference_at_equal_leverage")
     table = table.rename(columns={"difference": "difference_to_before"})
     folder.write_table("before_after", table)
-    print(f"tested on {config.test_paths:,} fresh paths, floor {float(wish.floor):g}\n\n{report.text(table)}\n")
+    print(f"{tested}, floor {float(wish.floor):g}\n\n{report.text(table)}\n")
     print(report.verdict("mean return", table.loc["after", "difference_to_before"]), flush=True)
     metrics = {
         "parameters": {when: dict(parameters[when]) for when in parameters},

@@ -271,11 +271,41 @@ def test_percentiles_over_several_years_are_one_of_each(result):
         ({"breach": 0.1}, "constraints.breach: expected most or least, as {most: 0.01}, got 0.1"),
         ({"breach": {"most": 0.1, "confidence": 1.0}}, "constraints.breach.confidence: expected a number from 0.5 to below 1, got 1.0"),
         ({"breach": {"most": "low"}}, "constraints.breach.most: expected a number, got 'low'"),
+        ({"breach": {"most": 0.1, "floor": -1}}, "constraints.breach.floor: expected a number above 0, a fraction of the starting wealth, got -1"),
+        (
+            [mc.objective.Constraint("breach", most=0.1), mc.objective.Constraint("breach", most=0.2, floor=0.9)],
+            "constraints.breach.most: expected one limit, got two, 0.1 and 0.2",
+        ),
     ],
 )
 def test_wishes_that_make_no_sense_are_refused(constraints, message):
     with pytest.raises(ValueError, match=message):
         Wish("mean_return", constraints)
+
+
+def test_a_goal_is_a_figure():
+    with pytest.raises(ValueError, match=r"^goal: expected the name of a figure or a Measure, got 3$"):
+        Wish(3)
+
+
+def test_a_year_is_a_whole_number(result):
+    with pytest.raises(ValueError, match=r"^p20_year_1\.5: expected a year that is a whole number, got 1\.5$"):
+        Wish("p20_year_1.5").goal_measure(result.study)
+
+
+def test_the_lowest_wealth_contradicts_the_last_and_not_each_years(result):
+    """Over two years p20 is of wealth at a year's end over its start, which may be below the lowest wealth over the first."""
+    wish = Wish("mean_return", {"lowest_p20": {"least": 0.95}, "p20": {"most": 0.9}})
+    assert list(wish.measures(result.study)) == ["lowest_p20", "p20_year_1", "p20_year_2"]
+    one_year = mc.Study(result.study.market, result.study.policy, years=1.0, steps=252)
+    with pytest.raises(ValueError, match=r"lowest_p20 at least 0\.95 and p20 at most 0\.9 contradict each other"):
+        wish.measures(one_year)
+
+
+def test_a_percentile_and_that_of_one_year_are_two_limits_of_it(result):
+    wish = Wish("mean_return", {"p20": {"least": 0.9}, "p20_year_1": {"least": 0.8}})
+    with pytest.raises(ValueError, match=r"^constraints\.p20_year_1: expected one limit of a side, got two, for p<k> is of every year$"):
+        wish.measures(result.study)
 
 
 def test_a_probability_is_limited_between_0_and_1(result):

@@ -87,7 +87,7 @@ def test_what_is_said_to_hold_holds_in_a_hundred_fits(one_asset, hard_best):
     found = [fit.table()["after"][MULTIPLIER] for fit in fits]
     said = [fit.feasible for fit in fits]
     assert sum(said) >= 95
-    assert sum(chance(m) <= 0.005 for m, holds in zip(found, said, strict=True) if holds) >= sum(said) - 3
+    assert sum(chance(m) <= 0.005 for m in found) >= 97
     assert np.mean([chance(m) for m in found]) >= 0.75 * 0.005
     assert max(gain(best) - gain(m) for m in found) <= 12e-4
 
@@ -233,7 +233,8 @@ def test_what_cannot_be_met_is_said(one_asset):
     assert not fit.feasible
     assert fit.ended == "infeasible"
     said = "\n".join(fit.says())
-    assert "cannot be met by these numbers under these assumptions; nearest point: broken are p20 (by " in said
+    assert "no point near here meets what is asked; at the nearest, broken are p20 (by " in said
+    assert "search from other starts, give more validation paths, or ask for less" in said
     assert "holds with 99 % confidence" in said  # the other
     assert "p20 of wealth 102.02 ± 0 %, asked at least 105 %: does not hold, by 2.98 %\n" in said
     assert [term.binds for term in fit.terms] == [False, True]
@@ -257,6 +258,29 @@ def test_too_few_validation_paths_are_refused(one_asset):
         fitted(insured(one_asset, 4.0), validation_paths=512)
 
 
+def test_no_hit_among_randomisations_leaves_a_finite_bound(one_asset):
+    from mcengine.optimise.condition import Condition
+    from mcengine.statistics import Sampling
+
+    ((constraint, measure),) = SAFE.measures(insured(one_asset, 4.0)).values()
+    sampling = Sampling("randomisations", 32)
+    condition = Condition("breach", "", constraint, measure, 0.99, 65_536, sampling)
+    own = {"lowest": np.ones(65_536)}
+    found = condition.verdict(own, {}, sampling)
+    assert found.bound == pytest.approx(1.0 - 0.01 ** (1 / 32))  # of 32 draws without a hit
+    assert not found.holds
+    assert condition.misses(own, {}, sampling) < -4.0
+
+
+@pytest.mark.parametrize("method", ["sqp", "adam"])
+def test_too_few_paths_for_a_tail_are_refused(one_asset, method):
+    wish = Wish("mean_return", {"p0.1": {"least": 0.85}})
+    with pytest.raises(ValueError, match=r"^paths: expected 5,000 or more for p0\.1, got 1,024$"):
+        fitted(insured(one_asset, 4.0, steps=12), wish, paths=1024, validation_paths=16_384, method=method)
+    with pytest.raises(ValueError, match=r"^validation_paths: expected 5,000 or more for p0\.1, got 1,024$"):
+        fitted(insured(one_asset, 4.0, steps=12), wish, paths=8192, validation_paths=1024, method=method)
+
+
 def test_a_number_with_no_gradient_is_named(one_asset):
     policy = chain(Mix(equity=1.0), mc.policy.StopLoss(0.9, 0.02))
     study = mc.Study(one_asset, policy, steps=12)
@@ -273,7 +297,14 @@ def test_numbers_at_the_end_of_their_range_stay(heston_market, weights):
     assert default_names(study) == [MULTIPLIER]
 
 
-@pytest.mark.parametrize(("train", "message"), [(["policy.cppi.multiplyer"], "did you mean policy.cppi.multiplier"), ([], "got none")])
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        (["policy.cppi.multiplyer"], "did you mean policy.cppi.multiplier"),
+        (["market.equity.v0"], r"^train: expected numbers of the rule, policy\. .*; got 'market\.equity\.v0'$"),
+        ([], "got none"),
+    ],
+)
 def test_bad_names_are_refused(study, train, message):
     with pytest.raises(ValueError, match=message):
         mc.optimise.fit(study, SAFE, train=train)
@@ -286,6 +317,10 @@ def test_other_refusals(heston_market, weights, study):
         mc.optimise.fit(two, SAFE, train=["policy.a.mix.weights.equity"])
     with pytest.raises(ValueError, match=r"optimise\.method: expected one of auto, sqp, adam, got 'bfgs'"):
         mc.optimise.fit(study, SAFE, method="bfgs")
+    with pytest.raises(ValueError, match=r"^optimise\.learning_rate: expected a number above 0, got -1$"):
+        mc.optimise.fit(study, SAFE, learning_rate=-1)
+    with pytest.raises(ValueError, match=r"^optimise\.price_rate: expected a number above 0, got 'much'$"):
+        mc.optimise.fit(study, SAFE, price_rate="much")
     with pytest.raises(ValueError, match="benchmark: expected a policy that difference is compared with, got none"):
         mc.optimise.fit(study, Wish("difference"))
     with pytest.raises(ValueError, match="frontier: unknown constraint 'breech'; did you mean breach"):
@@ -313,6 +348,25 @@ def test_constraints_hold_in_every_market(one_asset):
     assert "in wild" in "\n".join(fit.says())
 
 
+def test_windows_that_were_fitted_to_give_no_confidence(one_asset):
+    """Per market: of the drawn paths with a confidence, of a history's windows whether they keep it."""
+    past = mc.market.Replay.from_history({"equity": "spx"})
+    drawn, replayed = (mc.Study(market, chain(Mix(equity=0.4)), mc.ledger.Proportional(0.0), years=0.25, steps=63) for market in (one_asset, past))
+    options = {"also": {"past": replayed}, "train": ["policy.mix.weights.equity"], "paths": 1024, "validation_paths": 16_384}
+    wish = Wish("mean_return", {"mean_shortfall": {"most": 0.01}})
+    with pytest.raises(ValueError, match=r"^optimise\.method: expected sqp .* where past replays history, whose windows run out, got adam$"):
+        fitted(drawn, wish, method="adam", **options)
+    with pytest.raises(ValueError, match=r"^history: too short to tell that breach keeps 0\.005: expected some .* windows or more, got"):
+        fitted(replayed, SAFE, train=options["train"])
+    fit = fitted(drawn, wish, **options)
+    assert fit.feasible
+    table, said = fit.constraints(), "\n".join(fit.says())
+    assert table["confidence"].notna().tolist() == [True, False]
+    assert "in past" in said
+    assert "kept on the windows fitted to, which says nothing of others" in said
+    assert said.count("holds with 99 % confidence") == 1
+
+
 def test_a_benchmark_stands_beside_the_rule(one_asset):
     wish = Wish("difference", {"tracking_error": {"most": 0.05}})
     study = mc.Study(one_asset, chain(Mix(equity=0.5)), mc.ledger.Proportional(0.0), steps=4)
@@ -332,6 +386,32 @@ def test_the_frontier_falls_with_the_limit(one_asset):
     assert table[MULTIPLIER].is_monotonic_decreasing
     assert fits[1].before is fits[0].study
     assert table["price"].iloc[1] > table["price"].iloc[0]
+
+
+def test_the_frontiers_price_is_of_every_market_and_its_bound_the_worst(one_asset):
+    wild = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.3, drift=0.07)}, rate=0.02)
+    options = {"also": {"wild": insured(wild, 4.0, steps=12)}, "progress": False, "paths": 4096, "validation_paths": 16_384}
+    (fit,) = mc.optimise.frontier(insured(one_asset, 4.0, steps=12), SAFE, "breach", [0.005], **options)
+    row = mc.optimise.frontier_table([fit], "breach", [0.005]).iloc[0]
+    assert row["price"] == sum(term.price for term in fit.terms) > 0.0
+    assert row["breach_bound"] == max(term.verdict.bound for term in fit.terms)
+
+
+def test_the_frontier_of_a_percentile_is_that_of_its_years(one_asset):
+    study = mc.Study(one_asset, chain(Mix(equity=0.3)), mc.ledger.Proportional(0.0), years=2.0, steps=8)
+    wish = Wish("mean_return", {"p20": {"least": 0.95}})
+    options = {"train": ["policy.mix.weights.equity"], "progress": False, "paths": 4096, "validation_paths": 16_384}
+    (fit,) = mc.optimise.frontier(study, wish, "p20", [0.96], **options)
+    row = mc.optimise.frontier_table([fit], "p20", [0.96]).iloc[0]
+    assert [term.name for term in fit.terms] == ["p20_year_1", "p20_year_2"]
+    assert row["price"] == sum(term.price for term in fit.terms) > 0.0
+    assert row["p20_bound"] == min(term.verdict.bound for term in fit.terms)
+
+
+def test_a_frontier_of_two_limits_of_one_figure_is_refused(one_asset):
+    wish = Wish("mean_return", {"turnover": {"most": 2.0, "least": 0.1}})
+    with pytest.raises(ValueError, match=r"frontier: expected a wish with one limit of turnover, which is to vary, got at most 2, at least 0\.1"):
+        mc.optimise.frontier(insured(one_asset, 4.0), wish, "turnover", [1.0])
 
 
 def test_a_search_without_derivatives_finds_nothing_better(one_asset):
@@ -360,6 +440,33 @@ def test_a_descent_that_overshoots_goes_on_until_it_holds(heston_market, weights
     fit = fitted(study, wish, method="adam", steps=30, paths=1024, learning_rate=0.1, validation_paths=16_384)
     assert fit.feasible
     assert list(fit.history.columns[:3]) == ["mean_return", "breach", "price of breach"]
+
+
+def test_a_descent_in_two_markets_ends_where_the_search_does():
+    """The goal is of the calm market, the limit binds in the wild one: the same weight and the same price by both methods."""
+
+    def held(sigma):
+        market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=sigma, drift=0.07)}, rate=0.02)
+        return mc.Study(market, chain(Mix(equity=0.2)), mc.ledger.Proportional(0.0), steps=4)
+
+    weight = "policy.mix.weights.equity"
+    options = {"train": [weight], "also": {"wild": held(0.3)}, "validation_paths": 65_536}
+    wish = Wish("mean_return", {"squared_shortfall": {"most": 1e-4}})
+    sqp, adam = fitted(held(0.05), wish, **options), fitted(held(0.05), wish, method="adam", **options)
+    assert sqp.table()["after"][weight] == pytest.approx(0.299, abs=0.01)
+    assert adam.table()["after"][weight] == pytest.approx(sqp.table()["after"][weight], rel=0.05)
+    assert adam.terms[1].price == pytest.approx(sqp.terms[1].price, rel=0.3)
+
+
+@pytest.mark.parametrize("method", ["sqp", "adam"])
+def test_a_step_to_numbers_that_contradict_each_other_is_shortened(method):
+    """More of both assets is better, and the mix takes no more than it has leverage for: the fit ends there, and does not die."""
+    a, b = (mc.market.GBM(spot=100.0, sigma=0.1, drift=drift) for drift in (0.08, 0.06))
+    market = mc.market.Market({"a": a, "b": b}, rate=0.0)
+    study = mc.Study(market, chain(Mix({"a": 0.45, "b": 0.45})), mc.ledger.Proportional(0.0), steps=4)
+    names = ["policy.mix.weights.a", "policy.mix.weights.b"]
+    fit = fitted(study, Wish("mean_return"), method=method, train=names, paths=1024, validation_paths=4096, steps=40, check=True)
+    assert 0.95 <= sum(fit.table()["after"]) <= 1.0 + 1e-6
 
 
 def test_more_numbers_than_a_search_takes_are_refused_there(one_asset):

@@ -143,6 +143,8 @@ def _below(outcome: str, level: Callable[[Setting], float]) -> Callable[[str, Se
 
 
 def _percentile(key: str, s: Setting, k: float, year: float | None = None) -> Measure:
+    if year is not None and year != int(year):
+        raise ValueError(f"{key}: expected a year that is a whole number, got {year:g}")
     outcome = "wealth" if year is None else f"year_{year:.0f}"
     if year is not None and not 1 <= year <= s.yearly:
         raise ValueError(f"{key}: expected one of {s.yearly} whole years that end on a step, got year {year:.0f}")

@@ -48,6 +48,8 @@ class Constraint:
     floor: float | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.figure, str | Measure):
+            raise ValueError(f"constraints.figure: expected the name of a figure or a Measure, got {shown(self.figure)}")
         if (self.most is None) == (self.least is None):
             raise ValueError(f"constraints.{self.name}: expected most or least, one of the two, got {'neither' if self.most is None else 'both'}")
         for key in _KEYS:
@@ -55,6 +57,8 @@ class Constraint:
             number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
             if value is not None and not number:
                 raise ValueError(f"constraints.{self.name}.{key}: expected a number, got {shown(value)}")
+        if self.floor is not None and not self.floor > 0.0:
+            raise ValueError(f"constraints.{self.name}.floor: expected a number above 0, a fraction of the starting wealth, got {self.floor!r}")
         if not 0.5 <= self.confidence < 1.0:
             raise ValueError(f"constraints.{self.name}.confidence: expected a number from 0.5 to below 1, got {self.confidence!r}")
 
@@ -126,6 +130,8 @@ class Wish:
     band: list[float] | tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.goal, str | Measure):
+            raise ValueError(f"goal: expected the name of a figure or a Measure, got {shown(self.goal)}")
         given = self.constraints
         if isinstance(given, Mapping):
             given = [one for name, limits in given.items() for one in _constraints(name, limits)]
@@ -136,6 +142,7 @@ class Wish:
             raise ValueError(f"floor: expected a number above 0, a fraction of the starting wealth, got {self.floor!r}")
         if self.band is not None:
             object.__setattr__(self, "band", _band(self.band))
+        _check_once(self.constraints, self.floor)
         _check_consistent(self.constraints)
 
     def __str__(self) -> str:
@@ -186,8 +193,13 @@ class Wish:
 
         Args:
             study: What is simulated.
+
+        Raises:
+            ValueError: For two limits of one side of one figure, or limits that contradict each other over this horizon.
         """
-        setting, out = self.setting(study), {}
+        setting, out = self.setting(study), dict[str, tuple[Constraint, Measure]]()
+        if not setting.yearly:
+            _check_consistent(self.constraints, whole=True)
         for one in self.constraints:
             names = [one.figure]
             if isinstance(one.figure, str) and re.fullmatch(r"p\d+(\.\d+)?", one.figure) and setting.yearly:
@@ -195,7 +207,11 @@ class Wish:
             for name in names:
                 each = Constraint(name, one.most, one.least, one.confidence, one.floor)
                 key = each.name if one.floor is None else f"{each.name} at {one.floor:g}"
-                out[key if key not in out else f"{key} {'least' if one.most is None else 'most'}"] = (each, each.measure(setting))
+                if key in out:
+                    if out[key][0].sign == each.sign:
+                        raise ValueError(f"constraints.{name}: expected one limit of a side, got two, for p<k> is of every year")
+                    key = f"{key} {'least' if one.most is None else 'most'}"
+                out[key] = (each, each.measure(setting))
         return out
 
 
@@ -246,11 +262,26 @@ def _constraints(name: str, limits: Any) -> list[Constraint]:
     return [Constraint(name, **rest, **{side: limits[side]}) for side in sides] if sides else [Constraint(name, **rest)]
 
 
-def _check_consistent(constraints: tuple[Constraint, ...]) -> None:
-    """What contradicts itself whatever the rule: a <= b always, yet a at least more than what b is at most."""
+def _check_once(constraints: tuple[Constraint, ...], floor: float) -> None:
+    """One limit of each side of a figure at a floor: of two the looser says nothing."""
+    known = dict[Any, Constraint]()
+    for one in constraints:
+        other = known.setdefault((one.name, one.sign, floor if one.floor is None else one.floor), one)
+        if other is not one:
+            side = "most" if one.sign < 0.0 else "least"
+            raise ValueError(f"constraints.{one.name}.{side}: expected one limit, got two, {other.limit:g} and {one.limit:g}")
+
+
+def _check_consistent(constraints: tuple[Constraint, ...], whole: bool = False) -> None:
+    """What contradicts itself whatever the rule: a <= b always, yet a at least more than what b is at most.
+
+    Args:
+        constraints: Of a wish.
+        whole: Whether ``p<k>`` is of the wealth over the whole horizon, not of each year's.
+    """
     for lower in constraints:
         for upper in constraints:
-            if lower.least is not None and upper.most is not None and _never_above(lower, upper) and lower.least > upper.most:
+            if lower.least is not None and upper.most is not None and _never_above(lower, upper, whole) and lower.least > upper.most:
                 raise ValueError(
                     f"constraints: {lower.name} at least {lower.least:g} and {upper.name} at most {upper.most:g} contradict each other, "
                     f"for {lower.name} is never above {upper.name}"
@@ -259,7 +290,7 @@ def _check_consistent(constraints: tuple[Constraint, ...]) -> None:
                 )
 
 
-def _never_above(a: Constraint, b: Constraint) -> bool:
+def _never_above(a: Constraint, b: Constraint, whole: bool) -> bool:
     """Whether figure ``a`` is at most figure ``b`` on any outcomes."""
     same_floor = a.floor == b.floor
     if a.name == b.name:
@@ -271,4 +302,4 @@ def _never_above(a: Constraint, b: Constraint) -> bool:
     if None in found:
         return False
     (kind, k, year), (kind_b, k_b, year_b) = (one.groups() for one in found)  # type: ignore[union-attr]
-    return year == year_b and (kind, kind_b) in (("p", "p"), ("lowest_p", "lowest_p"), ("lowest_p", "p")) and float(k) <= float(k_b)
+    return year == year_b and (kind == kind_b or (whole and (kind, kind_b) == ("lowest_p", "p"))) and float(k) <= float(k_b)

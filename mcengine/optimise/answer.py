@@ -6,7 +6,7 @@ from typing import Any
 from mcengine._model import parameters
 from mcengine.engine import Study, metric
 from mcengine.objective import Wish
-from mcengine.optimise.condition import Condition, Verdict
+from mcengine.optimise.condition import ROUNDING, Condition, Verdict
 from mcengine.optimise.numbers import one_by_one
 from mcengine.statistics import Estimate
 
@@ -34,6 +34,16 @@ class Term:
     def margin(self) -> float:
         """From the value to the limit, positive inside."""
         return self.condition.constraint.sign * (self.verdict.estimate.value - self.condition.limit)
+
+    @property
+    def seen(self) -> bool:
+        """Whether its paths are the windows of a history, all of which the fit has seen: then nothing is known of others."""
+        return self.condition.sampling.kind == "windows"
+
+    @property
+    def holds(self) -> bool:
+        """Whether it keeps its limit with its confidence on unseen paths; of windows, whether those fitted to keep it."""
+        return self.margin >= -ROUNDING * self.condition.unit if self.seen else self.verdict.holds
 
     @property
     def binds(self) -> bool:
@@ -77,8 +87,8 @@ class Fit:
 
     @property
     def feasible(self) -> bool:
-        """Whether every constraint holds, with the confidence asked, on paths that the fit has not seen."""
-        return all(term.verdict.holds for term in self.terms)
+        """Whether every constraint holds, with the confidence asked, on paths that the fit has not seen; on windows, whether those keep it."""
+        return all(term.holds for term in self.terms)
 
     @property
     def history(self) -> Any:
@@ -95,17 +105,17 @@ class Fit:
         return pd.DataFrame({"before": one_by_one(old), "after": one_by_one(new)})
 
     def constraints(self) -> Any:
-        """For every constraint value, limit, bound, margin, whether it holds, whether it binds, its price (pandas)."""
+        """For every constraint value, limit, bound, margin, whether it holds, whether it binds, its price (pandas); of windows no bound."""
         import pandas as pd
 
         rows = {
             term.name: {
                 "value": term.verdict.estimate,
                 "limit": _limit(term.condition),
-                "bound": term.verdict.bound,
-                "confidence": term.condition.constraint.confidence,
+                "bound": None if term.seen else term.verdict.bound,
+                "confidence": None if term.seen else term.condition.constraint.confidence,
                 "margin": term.margin,
-                "holds": term.verdict.holds,
+                "holds": term.holds,
                 "binds": term.binds,
                 "price": term.price,
             }
@@ -131,7 +141,11 @@ class Fit:
         side = "at most" if one.constraint.sign < 0.0 else "at least"
         text = f"{_named(term, shown)} {_shown(found.estimate, shown)}, asked {side} {_number(one.limit, shown)}"
         edge = f"{side} {_number(found.bound, shown)}"
-        if found.holds:
+        if term.seen and term.holds:
+            text += ": kept on the windows fitted to, which says nothing of others"
+        elif term.seen:
+            text += f": not kept on the windows fitted to, by {_number(-term.margin, shown)}"
+        elif found.holds:
             text += f": holds with {sure} ({edge})"
         elif term.margin < 0.0:
             text += f": does not hold, by {_number(-term.margin, shown)}"
@@ -144,17 +158,20 @@ class Fit:
         return f"{text}; it binds, and {words} of it would gain {self._cost(unit * term.price)}"
 
     def _search(self) -> list[str]:
-        broken = [term for term in self.terms if not term.verdict.holds]
+        broken = [term for term in self.terms if not term.holds]
         lines = []
         if self.ended == "infeasible" and broken:
             names = ", ".join(f"{t.name} (by {_number(-t.margin, metric(t.condition.measure.key))})" for t in broken if t.margin < 0.0)
-            lines.append(f"cannot be met by these numbers under these assumptions; nearest point: broken are {names or 'none on unseen paths'}")
+            ways = "search from other starts, give more validation paths, or ask for less"
+            lines.append(f"no point near here meets what is asked; at the nearest, broken are {names or 'none by value'}: {ways}")
         elif self.ended == "standstill":
             lines.append("the search stands still short of an optimum: give more paths, other starts or a larger width")
         elif self.ended == "evaluations":
             lines.append("the search ran out of evaluations before it came to an optimum: give more, or start elsewhere")
         if broken and self.ended != "infeasible":
-            lines.append("what was wished for is not shown to hold: give more validation paths, or ask for less")
+            seen = all(term.seen for term in broken)
+            ways = "search from other starts" if seen else "give more validation paths"
+            lines.append(f"what was wished for is not {'kept' if seen else 'shown to hold'}: {ways}, or ask for less")
         if self.idle:
             lines.append(f"unused, with a gradient of exactly zero: {', '.join(self.idle)}")
         if self.checked is not None:

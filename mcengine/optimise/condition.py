@@ -16,6 +16,7 @@ from mcengine.objective import Constraint, Measure
 from mcengine.objective.measure import Own
 from mcengine.statistics import Estimate, Sampling
 from mcengine.statistics.clopper_pearson import most_hits, upper_bound
+from mcengine.statistics.estimate import MINIMUM, binomial
 
 CLOSE = 1e-4
 """A gap below which a search is at its limit."""
@@ -68,8 +69,13 @@ class Condition:
     def __post_init__(self) -> None:
         if self.measure.how == "probability" and not 0.0 < self.level < 1.0:
             tail = min(self.limit, 1.0 - self.limit)
-            least = math.ceil(30.0 / tail)
-            raise ValueError(f"validation_paths: expected some {least:,} or more to tell that {self.name} keeps {self.limit:g}, got {self.judged:,}")
+            least = max(math.ceil(30.0 / tail) * self.sampling.overlap, 2 * self.judged)
+            told = f"to tell that {self.name} keeps {self.limit:g}"
+            if self.sampling.kind == "windows":
+                raise ValueError(f"history: too short {told}: expected some {least:,} overlapping windows or more, got {self.judged:,}")
+            raise ValueError(f"validation_paths: expected some {least:,} or more {told}, got {self.judged:,}")
+        if self.measure.how in ("quantile", "tail_mean") and self.judged < self._fewest:
+            raise self._too_few("validation_paths", self.judged)
 
     @property
     def limit(self) -> float:
@@ -110,6 +116,27 @@ class Condition:
             return before
         return before * float(np.clip(aim / max(share, 0.5 / self.judged), 0.5, 2.0))
 
+    @property
+    def _fewest(self) -> int:
+        """Paths from which the figure has an error; 0 where its kind does not tell."""
+        if self.measure.how not in ("quantile", "tail_mean"):
+            return 0
+        tail = self.measure.level if self.measure.how == "tail_mean" else min(self.measure.level, 1.0 - self.measure.level)
+        return math.ceil(MINIMUM * self.sampling.overlap / tail)
+
+    def _too_few(self, name: str, given: int) -> ValueError:
+        if self.sampling.kind == "windows" and given >= self.judged:
+            return ValueError(
+                f"history: too short for an error of {self.name}: expected {max(self._fewest, given + 1):,} windows or more, got {given:,}"
+            )
+        return ValueError(f"{name}: expected {max(self._fewest, given + 1):,} or more for {self.name}, got {given:,}")
+
+    def _checked(self, found: Estimate, own: Own, name: str) -> Estimate:
+        """The estimate, refused where too few paths leave it no error: a search would take the NaN for an answer."""
+        if not math.isfinite(found.error):
+            raise self._too_few(name, len(own[self.measure.needs[0]]))
+        return found
+
     def gap(self, own: Own, benchmark: Own, sampling: Sampling, correction: float | None = None) -> float:
         """By how much the condition is met, not negative where it is.
 
@@ -117,12 +144,16 @@ class Condition:
             own: Outcomes of the book [paths].
             benchmark: Of the benchmark.
             sampling: Dependence between these paths.
-            correction: Of a judge; None for none.
+            correction: Of a judge; None for none, as on the judge's own paths.
+
+        Raises:
+            ValueError: Where there are too few paths for an error of the figure.
         """
+        name = "validation_paths" if correction is None else "paths"
         correction = self.neutral if correction is None else correction
         if self.measure.how == "probability":
             return -self.constraint.sign * (self.aimed(correction).sampled(own, benchmark, sampling).value - self.measure.level)
-        found = self.measure.sampled(own, benchmark, sampling)
+        found = self._checked(self.measure.sampled(own, benchmark, sampling), own, name)
         there = math.sqrt(len(own[self.measure.needs[0]]) / self.judged)
         margin = (_errors(self.confidence, found) + 1.0) * there * found.error
         return (self.constraint.sign * (found.value - self.limit) - margin) / self.unit + correction
@@ -164,6 +195,11 @@ class Condition:
             sampling: Dependence between the paths.
         """
         found = self.measure.figure("own", "benchmark").exact({"own": own, "benchmark": benchmark}, sampling)
+        if self.measure.how != "probability":
+            found = self._checked(found, own, "paths")
+        elif not math.isfinite(found.error):  # no draw differs from another: as if the paths were independent, for a price that moves on
+            n = max(1, len(own[self.measure.needs[0]]) // sampling.overlap)
+            found = binomial(found.value * n, n)
         sign = self.constraint.sign
         margin = (_errors(self.confidence, found) + 1.0) * math.sqrt(len(own[self.measure.needs[0]]) / self.judged) * found.error
         aim = self.level if self.measure.how == "probability" else self.limit + sign * margin
@@ -185,8 +221,19 @@ class Condition:
             hits = round(found.value * n)
             bound = upper_bound(hits, n, self.confidence) if sign < 0.0 else 1.0 - upper_bound(n - hits, n, self.confidence)
             return Verdict(found, bool(sign * (bound - self.limit) >= 0.0), bound, self.gap(own, benchmark, sampling))
-        bound = found.value - sign * _errors(self.confidence, found) * found.error
+        if self.measure.how == "probability" and not math.isfinite(found.error):
+            bound = self._bound_of_equal_draws(found)
+        else:
+            bound = found.value - sign * _errors(self.confidence, found) * found.error
         return Verdict(found, bool(sign * (bound - self.limit) >= -ROUNDING * self.unit), bound, self.gap(own, benchmark, sampling))
+
+    def _bound_of_equal_draws(self, found: Estimate) -> float:
+        """Of a probability whose draws, randomisations say, all agree: what as many draws of hit or miss would leave open, for a share is less."""
+        draws = max(found.count, 1)
+        below = self.constraint.sign < 0.0
+        hits = math.ceil((found.value if below else 1.0 - found.value) * draws)
+        bound = upper_bound(hits, draws, self.confidence)
+        return bound if below else 1.0 - bound
 
     def per_limit(self, own: Own, benchmark: Own) -> float:
         """By how much the gap falls for one unit more of protection asked: 1 / unit, for a probability the slope of its quantile.

@@ -78,11 +78,9 @@ def search(
     def evaluate(x: np.ndarray, turn: int, first: bool = False) -> Values | None:
         nonlocal moves
         values = point.values(x)
-        try:
-            problem.scenes[0].at(values, 0.0)
-        except ValueError:
-            if first:
-                raise
+        if first:
+            problem.check(values)
+        elif not problem.accepts(values):
             return None  # numbers that contradict each other: the step was too long
         this = x.tobytes() + repr(corrections).encode()
         if this in known:
@@ -153,12 +151,17 @@ def _without_derivatives(problem: Problem, found: Found, recall: Callable[[Calla
 
     def at(x: np.ndarray) -> dict[str, Any]:
         if x.tobytes() not in known:
-            known[x.tobytes()] = recall(partial(problem.hard, point.values(np.clip(x, point.low, point.high)), corrections))
+            values = point.values(np.clip(x, point.low, point.high))
+            found = recall(partial(problem.hard, values, corrections)) if not known or problem.accepts(values) else refused
+            known[x.tobytes()] = {**found, "values": values}
         return known[x.tobytes()]
 
+    refused: dict[str, Any] = {}
     start = at(x)
+    refused |= {"f": start["f"] - max(1.0, abs(start["f"])), "c": [-1.0] * len(problem.conditions)}  # of numbers that contradict each other
     slack = np.minimum(np.array(start["c"]), 0.0)  # it need not be better than the answer in what must hold
     limits = [{"type": "ineq", "fun": lambda x: np.array(at(x)["c"]) - slack}] if problem.conditions else []
     box = list(zip(point.low, point.high, strict=True))
-    done = minimize(lambda x: -at(x)["f"], x, method="COBYQA", bounds=box, constraints=limits, options={"initial_tr_radius": 0.1, "maxfev": 60})
-    return at(done.x)["f"] - start["f"], point.values(np.clip(done.x, point.low, point.high))
+    minimize(lambda x: -at(x)["f"], x, method="COBYQA", bounds=box, constraints=limits, options={"initial_tr_radius": 0.1, "maxfev": 60})
+    best = max((one for one in known.values() if np.all(np.array(one["c"]) >= slack)), key=lambda one: one["f"])  # the answer itself is one
+    return best["f"] - start["f"], best["values"]

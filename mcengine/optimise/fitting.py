@@ -1,5 +1,6 @@
 """``fit``: the numbers of a rule that meet a wish."""
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -85,11 +86,19 @@ def fit(
     for name, value in (counts | {"starts": starts, "evaluations": evaluations, "steps": steps}).items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"optimise.{name}: expected a whole number of at least 1, got {value!r}")
+    for name, rate in {"learning_rate": learning_rate, "price_rate": price_rate}.items():
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0.0 < rate < math.inf:
+            raise ValueError(f"optimise.{name}: expected a number above 0, got {rate!r}")
     names = chosen_names(study, train)
     numbers = sum(np.size(parameters(study)[name]) for name in names)
     if method == "sqp" and numbers > FEW:
         raise ValueError(f"optimise.method: expected adam for {numbers} numbers, for sqp takes {FEW} at most, got 'sqp'")
     descends = method == "adam" or numbers > FEW
+    replayed = [name or "the study" for name, one in {"": study, **(also or {})}.items() if one.sampling.kind == "windows"]
+    if descends and replayed:
+        raise ValueError(
+            f"optimise.method: expected sqp ({FEW} numbers at most) where {replayed[0]} replays history, whose windows run out, got adam"
+        )
     paths = paths or (DESCENT_PATHS if descends else SEARCH_PATHS)
     problem = Problem(study, wish, names, capped(paths, 512), capped(validation_paths, 16_384), seed, width, benchmark, dict(also or {}))
     recall = journal or (lambda compute: compute())

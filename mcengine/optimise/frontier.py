@@ -1,5 +1,6 @@
 """The frontier of protection against cost: a wish at several limits of one constraint, each search begun where the last one ended."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from mcengine._spelling import near
 from mcengine.engine import Study
 from mcengine.objective import Wish
-from mcengine.optimise.answer import Fit
+from mcengine.optimise.answer import Fit, Term
 from mcengine.optimise.fitting import fit
 
 FLOOR = "floor"
@@ -28,11 +29,14 @@ def frontier(study: Study, wish: Wish, constraint: str, levels: Sequence[float],
         A Fit for each level.
 
     Raises:
-        ValueError: For a constraint that the wish does not have, or no levels.
+        ValueError: For a constraint that the wish does not have, or has more than once, or no levels.
     """
     names = [one.name for one in wish.constraints]
     if constraint != FLOOR and constraint not in names:
         raise ValueError(f"frontier: unknown constraint {constraint!r}{near(constraint, [*names, FLOOR])}")
+    if names.count(constraint) > 1:
+        given = ", ".join(f"{'at most' if one.sign < 0.0 else 'at least'} {one.limit:g}" for one in wish.constraints if one.name == constraint)
+        raise ValueError(f"frontier: expected a wish with one limit of {constraint}, which is to vary, got {given}")
     if not levels:
         raise ValueError("frontier: expected at least one level, got none")
     fits: list[Fit] = []
@@ -60,6 +64,8 @@ def at_level(wish: Wish, constraint: str, level: float) -> Wish:
 def frontier_table(fits: Sequence[Fit], constraint: str, levels: Sequence[float]) -> Any:
     """Goal, price and numbers by level (pandas).
 
+    A constraint may be several: of each year, in each market. Its price is the sum of theirs, its value and bound are those nearest to the limit.
+
     Args:
         fits: Of ``frontier``.
         constraint: Name of the one that varied.
@@ -69,8 +75,23 @@ def frontier_table(fits: Sequence[Fit], constraint: str, levels: Sequence[float]
 
     rows = []
     for one, level in zip(fits, levels, strict=True):
-        term = next((term for term in one.terms if term.name == constraint), None)
-        value = {} if term is None else {f"{constraint}_value": term.verdict.estimate, f"{constraint}_bound": term.verdict.bound}
-        price = one.floor_price if term is None else term.price
+        terms = [term for term in one.terms if constraint != FLOOR and _is_of(term, constraint, one.wish)]
+        worst = min(terms, key=_room, default=None)
+        value = {} if worst is None else {f"{constraint}_value": worst.verdict.estimate, f"{constraint}_bound": worst.verdict.bound}
+        price = one.floor_price if worst is None else sum(term.price for term in terms)
         rows.append({constraint: level, one.wish.goal_name: one.goal, **value, "price": price, "holds": one.feasible, **dict(one.table()["after"])})
     return pd.DataFrame(rows).set_index(constraint)
+
+
+def _is_of(term: Term, constraint: str, wish: Wish) -> bool:
+    """Whether a term is of the constraint: the figure itself or that of a year, in any market, at the limit of the wish."""
+    found = term.condition.constraint
+    named = found.name == constraint or re.fullmatch(rf"{re.escape(constraint)}_year_\d+", found.name) is not None
+    return named and any(
+        one.name == constraint and (one.most, one.least, one.floor) == (found.most, found.least, found.floor) for one in wish.constraints
+    )
+
+
+def _room(term: Term) -> float:
+    """From the bound to the limit, positive inside."""
+    return term.condition.constraint.sign * (term.verdict.bound - term.condition.limit)

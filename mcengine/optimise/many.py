@@ -34,6 +34,9 @@ AT_ONCE = 0.5
 UP, DOWN = 3.0, -1.0
 """Most that a price moves in a step, of the rate: faster up than down."""
 
+HALVED = 10
+"""Most often that a step is halved."""
+
 
 def descend(
     problem: Problem,
@@ -76,7 +79,7 @@ def descend(
         trail: list[dict[str, np.ndarray]] = []
         charges: list[np.ndarray] = []
         for _ in range(length):
-            values = {name: _value(np.asarray(u, np.float64), start[name], *ends[name]) for name, u in moved.items()}
+            values = _at(moved, start, ends)
             # The last step's miss moves the price at once, and for good by a little: the first damps what the second alone would swing.
             charged = prices * np.exp(AT_ONCE * miss)
             found = recall(partial(differentiate, values, charged, len(rows)))
@@ -88,14 +91,16 @@ def descend(
             dtype = jnp.result_type(float)
             chained = {name: jnp.asarray(slopes[name] * _slope(values[name], start[name], ends[name][0]), dtype) for name in start}
             updates, state = optimiser.update(chained, state)
-            moved = optax.apply_updates(moved, updates)
+            moved = _accepted(moved, updates, lambda u: problem.accepts(_at(u, start, ends)))
             charges.append(np.where(miss > DOWN, charged, 0.0))
             trail.append({name: np.asarray(u, np.float64) for name, u in moved.items()})
             prices = np.clip(prices * np.exp(price_rate * miss), 1e-4, 1e4)
         last = max(1, length // 4)
         middle = {name: np.mean([t[name] for t in trail[-last:]], axis=0) for name in start}
+        if not problem.accepts(_at(middle, start, ends)):
+            middle = trail[-1]
         moved = {name: jnp.asarray(u, jnp.result_type(float)) for name, u in middle.items()}
-        values = {name: _value(u, start[name], *ends[name]) for name, u in middle.items()}
+        values = _at(middle, start, ends)
         judged = recall(partial(problem.judge, values, turn))
         # Of a probability the price is of one unit of it; of its gap, which the rest reads, that over the slope of its quantile.
         per = [each if one.measure.how == "probability" else 1.0 for one, each in zip(problem.conditions, judged["per_limit"], strict=True)]
@@ -146,7 +151,7 @@ class _Program:
                 total -= problem.wish.sign * goal.per_path(own, benchmark, extra["goal"])
             for k, one in enumerate(conditions):
                 total -= extra["prices"][k] * one.per_path(own, benchmark, extra["fixed"][k])
-            return total / (1.0 + jnp.sum(extra["prices"])), {}  # so that a high price makes no steep gradient, which Adam would remember
+            return total / extra["whole"], {}  # so that a high price makes no steep gradient, which Adam would remember
 
         label = ("descent", book, self.scene.name == "", problem.wish.sign, goal.label, *(one.label for one in conditions))
         extra = self._extra(own, benchmark, np.ones(len(problem.conditions)))
@@ -154,13 +159,30 @@ class _Program:
 
     def _extra(self, own: Any, benchmark: Any, prices: np.ndarray) -> dict[str, Any]:
         fixed = [one.measure.statistics(own, benchmark) for one in self.conditions]
-        return {"goal": self.problem.goal.statistics(own, benchmark), "fixed": fixed, "prices": np.array([prices[k] for k in self.at])}
+        whole = np.array(1.0 + np.sum(prices))  # of all markets: the gradients of all are one sum
+        own_prices = np.array([prices[k] for k in self.at])
+        return {"goal": self.problem.goal.statistics(own, benchmark), "fixed": fixed, "prices": own_prices, "whole": whole}
 
 
 def _row(problem: Problem, step: int, found: Mapping[str, Any], prices: np.ndarray, values: Mapping[str, Any]) -> dict[str, Any]:
     figures = {one.name: value for one, value in zip(problem.conditions, found["value"], strict=True)}
     of_prices = {f"price of {one.name}": float(price) for one, price in zip(problem.conditions, prices, strict=True)}
     return {"step": step, problem.wish.goal_name: found["goal"], **figures, **of_prices, **one_by_one(values)}
+
+
+def _accepted(moved: Mapping[str, Any], updates: Mapping[str, Any], accepts: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
+    """After the step, or after the half, quarter ... of it that leaves numbers which do not contradict each other; where none does, as before."""
+    for _ in range(HALVED):
+        there: dict[str, Any] = optax.apply_updates(moved, updates)
+        if accepts(there):
+            return there
+        updates = {name: 0.5 * step for name, step in updates.items()}
+    return dict(moved)
+
+
+def _at(u: Mapping[str, Any], start: Mapping[str, Any], ends: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers by name from the unconstrained ones."""
+    return {name: _value(np.asarray(x, np.float64), start[name], *ends[name]) for name, x in u.items()}
 
 
 def _value(u: Any, start: Any, low: float | None, high: float | None) -> Any:

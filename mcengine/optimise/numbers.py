@@ -40,12 +40,14 @@ def chosen_names(study: Study, train: Iterable[str] | None) -> tuple[str, ...]:
         train: Dotted names; None for ``default_names``.
 
     Raises:
-        ValueError: For unknown names, or where nothing can move.
+        ValueError: For unknown names, those of no policy, or where nothing can move.
     """
     names, known = tuple(default_names(study) if train is None else train), parameters(study)
     for name in names:
         if name not in known:
             raise ValueError(f"train: unknown parameter {name!r}{near(name, [n for n in known if n.startswith('policy.')])}")
+        if not name.startswith("policy."):
+            raise ValueError(f"train: expected numbers of the rule, policy. ..., for a fit moves neither market, costs nor wealth; got {name!r}")
     if not names:
         raise ValueError("train: expected at least one number that may move, got none; name one")
     return names

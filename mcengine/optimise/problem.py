@@ -103,6 +103,30 @@ class Problem:
         """
         return study.available(self.judged)
 
+    def check(self, values: Mapping[str, Any]) -> None:
+        """Check that the study can be made at these numbers, in every market.
+
+        Args:
+            values: Numbers by name.
+
+        Raises:
+            ValueError: Where they contradict each other.
+        """
+        for scene in self.scenes:
+            scene.at(values, 0.0)
+
+    def accepts(self, values: Mapping[str, Any]) -> bool:
+        """Whether the study can be made at these numbers, in every market.
+
+        Args:
+            values: Numbers by name.
+        """
+        try:
+            self.check(values)
+        except ValueError:
+            return False
+        return True
+
     def evaluate(self, values: Mapping[str, Any], corrections: Mapping[str, float]) -> dict[str, Any]:
         """Goal and conditions on the fixed paths, with slopes by each scaled number: plain numbers that a journal can keep.
 

@@ -41,7 +41,7 @@ def constraints(fit: Any) -> str:
             f"{side} {shown.factor * term.condition.limit:g}",
             f"{shown.factor * term.margin:.4g}",
         ]
-        lines.append([f"{term.name}{', %' if shown.unit else ''}", *numbers, *("yes" if x else "no" for x in (term.verdict.holds, term.binds))])
+        lines.append([f"{term.name}{', %' if shown.unit else ''}", *numbers, *("yes" if x else "no" for x in (term.holds, term.binds))])
         lines[-1].append(f"{term.price:.4g}" if term.price > 0.0 else "0")
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join("  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]) for line in lines)
