@@ -78,6 +78,15 @@ def test_a_level_where_paths_sit_has_no_density():
     assert Derivable(how="tail_mean", level=0.2).slopes(x, np.ones(1000), 0.0 * x).mean() == pytest.approx(1.0)
 
 
+def test_a_level_is_compared_as_tables_of_objectives_compare():
+    """In the outcome's precision: a path at the floor has not breached it."""
+    x = np.full(100, np.float32(0.9))
+    assert Derivable(how="probability", level=0.9).draws(x).mean() == 0.0
+    assert Derivable(how="shortfall", level=0.9).draws(x).mean() == 0.0
+    assert Derivable(how="shortfall", level=0.9).slopes(x, np.ones_like(x), 0.0 * x).mean() == 0.0
+    assert Derivable(how="probability", level=0.9).draws(np.nextafter(x, np.float32(0.0))).mean() == 1.0
+
+
 # ---- contracts, against closed forms ----
 
 
