@@ -29,6 +29,7 @@ from mcengine.statistics.estimate import Estimate
 ESTIMATORS = ("pathwise", "kernel", "smoothed", "likelihood", "bump", "extrapolated")
 BUMPS = ("bump", "extrapolated")
 PILOT_FIRST = 1 << 40  # ids of pilots: those of the derivatives themselves lie below
+AT_LEVEL = "paths sit at the level, where they have no density"
 
 _NEAR = 1.25  # of the least total: pilots tell no finer
 _CARRIED = 0.25  # of a variance by one path: more, and its error is not known
@@ -194,7 +195,7 @@ def _measured(name: str, y: Any, against: np.ndarray, sampling: Sampling, plan: 
         return Candidate(name, note=y)
     if not np.all(np.isfinite(y)):
         bad = int(np.sum(~np.isfinite(y)))
-        return Candidate(name, note="paths sit at the level, where they have no density" if bad == y.size else f"not a finite number on {bad} paths")
+        return Candidate(name, note=AT_LEVEL if bad == y.size else f"not a finite number on {bad} paths")
     value = estimate.mean(y, sampling)
     value = Estimate(value.value, max(value.error, least[name]), value.count, value.sampling)
     bias = None if name == "extrapolated" or not np.all(np.isfinite(against)) else estimate.mean(y - against, sampling)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from mcengine._spelling import near
 from mcengine.engine import NotFiniteError, Study
 from mcengine.engine.checks import check_paths
 from mcengine.greeks.bumps import differences, outcomes_at, stencil
-from mcengine.greeks.choose import BUMPS, Candidate, Choice, Plan, choose, least_error
+from mcengine.greeks.choose import AT_LEVEL, BUMPS, Candidate, Choice, Plan, choose, least_error
 from mcengine.greeks.figures import Derivable, standard
 from mcengine.greeks.samples import ContractPaths, StudyPaths
 from mcengine.greeks.strategy import default_names
@@ -225,6 +225,7 @@ def _by_number(subject: Any, figures: Mapping[str, Derivable], name: str, plan: 
     """Choices and derivatives by one number, as rows that a journal can keep."""
     found = choose(subject, figures, name, plan)
     values = _run(subject, figures, name, plan, found)
+    found = [_sitting(c, plan) if c.taken and c.figure not in values else c for c in found]
     rows = []
     for choice in found:
         listed = [{**vars(c), "value": _as_row(c.value), "bias": _as_row(c.bias), "total": _finite(c.total)} for c in choice.candidates]
@@ -232,8 +233,13 @@ def _by_number(subject: Any, figures: Mapping[str, Derivable], name: str, plan: 
     return rows
 
 
+def _sitting(choice: Choice, plan: Plan) -> Choice:
+    """None: of the pilot's few paths the kernel reached past those at the level, of all paths it does not."""
+    return replace(choice, taken="", why=f"{AT_LEVEL}: seen on {plan.paths:,} paths, not on the pilot's", within=False)
+
+
 def _run(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan, choices: Iterable[Choice]) -> dict[str, Estimate]:
-    """Each figure's derivative by the estimator taken, on paths of their own."""
+    """Each figure's derivative by the estimator taken, on paths of their own; none where paths sit at its level."""
     options = {"seed": plan.seed, "stream": "pilot"}
     taken = {choice.figure: choice for choice in choices if choice.taken}
     samples: dict[tuple[float | None, float], Any] = {}
@@ -264,6 +270,9 @@ def _run(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan, 
             if choice.taken == "likelihood" and choice.chosen is not None and choice.chosen.exact:
                 slope = np.zeros_like(slope)
             y = figure.slopes(one.outcomes[figure.outcome], slope, one.score)
+        moved = bumped.values() if title in weights else [one.outcomes, one.slopes]
+        if figure.steps and not np.any(np.isfinite(y)) and all(np.all(np.isfinite(columns[figure.outcome])) for columns in moved):
+            continue
         if not np.all(np.isfinite(y)):
             ids = np.flatnonzero(~np.isfinite(y)).tolist()
             raise NotFiniteError(ids, f"in the derivative of {title} by {name}", plan.seed, "pilot")
