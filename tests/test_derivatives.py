@@ -14,7 +14,7 @@ import mcengine as mc
 from mcengine._model import with_parameters
 from mcengine.greeks import Derivable
 from mcengine.greeks.bumps import stencil
-from mcengine.greeks.choose import Plan, choose
+from mcengine.greeks.choose import Plan, choose, least_error
 from mcengine.greeks.samples import StudyPaths
 from mcengine.statistics import estimate
 
@@ -286,6 +286,17 @@ def test_a_price_moves_by_its_scale_with_its_last_normal(float64):
 
     slopes, scales = slopes_and_scales(market, jnp.asarray(normals[1][1:]))
     np.testing.assert_allclose(slopes, scales, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("number", "span"), [("market.equity.sigma", 4.0), ("policy.stop_loss.buffer", 4.0)])
+def test_one_path_counts_for_what_the_bumps_span(number, span):
+    """A bump's two ends lie 4 h apart, those of the yardstick 8 h; to one side of a bound as well."""
+    rule = mc.policy.chain(mc.policy.Mix(equity=1.0), mc.policy.StopLoss(0.9))
+    study = mc.Study(mc.market.Market({"equity": mc.market.GBM(1.0, sigma=0.2)}), rule, steps=2)
+    found, figure = stencil(study, number, lambda values: with_parameters(study, values)), Derivable(how="probability", level=0.9)
+    assert least_error("bump", figure, found, np.zeros(100)) == pytest.approx(0.01 / (span * found.size))
+    assert least_error("extrapolated", figure, found, np.zeros(100)) == pytest.approx(0.01 / (2.0 * span * found.size))
+    assert least_error("bump", Derivable(), found, np.zeros(100)) == 0.0
 
 
 # ---- strategies ----

@@ -155,7 +155,10 @@ def least_error(estimator: str, figure: Derivable, found: Stencil | None, score:
         return 0.0
     if estimator == "likelihood":
         return float(np.std(score)) / score.size
-    return 0.5 / (score.size * max(found.weights) * found.size) if estimator in BUMPS and found is not None else 0.0
+    if estimator not in BUMPS or found is None:
+        return 0.0
+    offsets = found.single if estimator == "bump" else found.extrapolated
+    return 1.0 / (score.size * (max(offsets) - min(offsets)) * found.size)
 
 
 def still(held: np.ndarray, moving: np.ndarray) -> bool:
