@@ -2,16 +2,19 @@
 
 import itertools
 import math
+import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import ndtr
 from scipy.stats import norm, poisson
 
 import mcengine as mc
 from mcengine._model import with_parameters
+from mcengine.engine.gradient import FORWARD
 from mcengine.greeks import Derivable
 from mcengine.greeks.bumps import stencil
 from mcengine.greeks.choose import Plan, choose, least_error
@@ -19,6 +22,17 @@ from mcengine.greeks.samples import StudyPaths
 from mcengine.statistics import estimate
 
 K = 3.0
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """Windows of 16 days, of 200 made days of one lognormal asset."""
+    random = np.random.default_rng(5)
+    frame = pd.DataFrame({"date": pd.bdate_range("2001-01-02", periods=200), "a": 50.0 * np.exp(np.cumsum(random.normal(0.0, 0.01, 200)))})
+    file = tmp_path_factory.mktemp("made") / "made.csv"
+    frame.to_csv(file, index=False)
+    replayed = mc.market.Replay.from_history({"equity": "a"}, data=file, rate=0.02, surface=None)
+    return mc.Study(replayed, mc.policy.Mix(equity=1.0), mc.ledger.Proportional(0.0), years=16 / 261, steps=16)
 
 
 def slope(f, x, h=1e-5):
@@ -391,6 +405,52 @@ def test_the_gamma_of_a_book_is_blacks():
     assert abs(value.z(exact)) < K
     assert value.error < 0.01 * exact
     assert table.loc["market.equity.shock", "smooth"]
+
+
+@pytest.fixture(scope="module")
+def held():
+    """Stock held: W = exp(mu - sigma^2/2 + sigma z + shock), E[W] = exp(mu + shock) for any sigma."""
+    market = mc.market.Market({"equity": mc.market.GBM(100.0, sigma=0.2, drift=0.07)}, rate=0.03)
+    return mc.Study(market, mc.policy.Mix(equity=1.0), mc.ledger.Proportional(0.0), steps=1)
+
+
+@pytest.mark.parametrize("towards", ["shock", "drift", "sigma"])
+def test_mixed_second_derivatives_are_lognormal(held, towards):
+    """Three numbers, in reverse mode: each against each."""
+    names = [f"market.equity.{name}" for name in ("shock", "drift", "sigma")]
+    assert len(names) > FORWARD
+    table = mc.greeks.second(held, f"market.equity.{towards}", names, paths=65_536, pilot=4096)
+    for name in names:
+        exact = 0.0 if "sigma" in (towards, name.rpartition(".")[2]) else math.exp(0.07)
+        assert abs(table.loc[name, "derivative"].z(exact)) < K, name
+        assert table.loc[name, "derivative"].error < 0.01
+        assert table.loc[name, "smooth"], name
+
+
+@pytest.mark.parametrize("names", [["sigma"], ["shock", "sigma"]])
+def test_second_derivatives_at_a_bound_are_held_to_differences_on_its_one_side(held, names):
+    still = with_parameters(held, {"market.equity.sigma": 0.0})
+    table = mc.greeks.second(still, "market.equity.sigma", [f"market.equity.{name}" for name in names], paths=65_536)
+    assert all(abs(value.z(0.0)) < K for value in table["derivative"])
+    assert table["smooth"].all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"paths": 0}, "paths: expected a whole number from 1 to 1e+12, got 0"),
+        ({"paths": 1.5}, "paths: expected a whole number from 1 to 1e+12, got 1.5"),
+        ({"pilot": -3}, "pilot: expected a whole number from 1 to 1e+12, got -3"),
+    ],
+)
+def test_second_refuses(held, options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        mc.greeks.second(held, "market.equity.shock", **options)
+
+
+def test_second_refuses_windows_of_history(history):
+    with pytest.raises(ValueError, match="study: expected independent paths for second derivatives, got windows of history"):
+        mc.greeks.second(history, "policy.leverage")
 
 
 @pytest.mark.slow

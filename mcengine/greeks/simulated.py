@@ -208,7 +208,7 @@ def _derivatives(
         raise ValueError(f"{'names' if figures else 'figures'}: expected at least one, got none")
     if not width > 0.0:
         raise ValueError(f"width: expected a number above 0, of the gates where they are smoothed, got {width!r}")
-    plan = Plan(capped(check_paths(pilot), 2048), capped(check_paths(paths), 8192), width, tolerance, seed)
+    plan = Plan(capped(check_paths(pilot, "pilot"), 2048), capped(check_paths(paths), 8192), width, tolerance, seed)
     plan = plan._replace(paths=subject.available(plan.paths, 0))
     recall = journal or (lambda compute: compute())
     choices: list[Choice] = []
