@@ -471,11 +471,28 @@ def test_a_kink_is_seen_where_second_derivatives_do_not_see_it(cppi):
         ({"book": "cppi"}, "unknown book 'cppi'"),
         ({"width": 0.0}, "width: expected a number above 0"),
         ({"paths": 0}, "paths: expected a whole number from 1"),
+        ({"pilot": 0}, "pilot: expected a whole number from 1"),
+        ({"tolerance": -1.0}, "tolerance: expected a number above 0, a fraction of a derivative, got -1.0"),
+        ({"names": "market.equity.shock"}, "names: expected a list of names, got the text 'market.equity.shock'"),
+        ({"figures": "p20"}, "figures: expected a list of names, got the text 'p20'"),
+        ({"figures": {"x": Derivable("welth")}}, "Derivable.outcome: unknown outcome 'welth' of policy; did you mean wealth?"),
     ],
 )
 def test_refusals(cppi, options, message):
     with pytest.raises(ValueError, match=message):
         mc.greeks.of_study(cppi, **options)
+
+
+def test_a_figure_refuses_an_unknown_reduction():
+    with pytest.raises(ValueError, match=r"Derivable\.how: expected one of mean, .*, got 'mena'; did you mean mean\?"):
+        Derivable("wealth", "mena")
+
+
+def test_windows_of_history_are_not_said_to_be_others_than_the_pilots(history):
+    found = mc.greeks.of_study(history, ["mean_return"], ["policy.leverage"])
+    assert f"{found.paths:,} windows, the pilot's among them" in str(found)
+    assert found.pilot == found.paths < 200
+    assert "of their own" not in str(found)
 
 
 def test_other_numbers_compile_nothing(cppi, compilations):

@@ -28,7 +28,7 @@ from mcengine.statistics.estimate import Estimate
 
 ESTIMATORS = ("pathwise", "kernel", "smoothed", "likelihood", "bump", "extrapolated")
 BUMPS = ("bump", "extrapolated")
-PILOT_FIRST = 1 << 40  # ids of pilots: those of the derivatives themselves lie below
+PILOT_FIRST = 1 << 40  # ids of pilots, but of windows: those of the derivatives themselves lie below
 AT_LEVEL = "paths sit at the level, where they have no density"
 
 _NEAR = 1.25  # of the least total: pilots tell no finer
@@ -115,7 +115,7 @@ def choose(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan
         name: Dotted name of the number.
         plan: Sizes and tolerance.
     """
-    first = 0 if subject.sampling.kind == "windows" else PILOT_FIRST
+    first = first_of_pilot(subject)
     pilot = subject.available(plan.pilot, first)
     options = {"seed": plan.seed, "stream": "pilot"}
     try:
@@ -140,6 +140,15 @@ def choose(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan
         unseen = figure.how != "probability" and not np.any(against) and bool(np.any(samples[1][1]))
         choices.append(_unseen(title, name, measured, pilot) if unseen else _chosen(title, name, measured, plan))
     return choices
+
+
+def first_of_pilot(subject: Any) -> int:
+    """Id of the pilot's first path; of windows of history, which are all there is, that of the derivatives themselves.
+
+    Args:
+        subject: ``StudyPaths`` or ``ContractPaths``.
+    """
+    return 0 if subject.sampling.kind == "windows" else PILOT_FIRST
 
 
 def least_error(estimator: str, figure: Derivable, found: Stencil | None, score: np.ndarray) -> float:

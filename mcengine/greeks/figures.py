@@ -12,11 +12,15 @@ where paths are few. Where x' = 0 and S tells all, no kernel is in the result. E
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from mcengine._spelling import near
+
 _LEAST = 64  # paths that a kernel reaches at least
+
+How: TypeAlias = Literal["mean", "shortfall", "probability", "quantile", "tail_mean"]
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,17 @@ class Derivable:
         factor: Multiplies value and derivative.
 
     Raises:
-        ValueError: For a share that is not above 0 and below 1.
+        ValueError: For an unknown ``how``, or a share that is not above 0 and below 1.
     """
 
     outcome: str = "wealth"
-    how: Literal["mean", "shortfall", "probability", "quantile", "tail_mean"] = "mean"
+    how: How = "mean"
     level: float = 0.0
     factor: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.how not in (known := get_args(How)):
+            raise ValueError(f"Derivable.how: expected one of {', '.join(known)}, got {self.how!r}{near(self.how, known)}")
         if self.how in ("quantile", "tail_mean") and not 0.0 < self.level < 1.0:
             raise ValueError(f"Derivable.level: expected a share above 0 and below 1 for a {self.how}, got {self.level!r}")
 

@@ -20,7 +20,7 @@ from mcengine.engine import Study
 from mcengine.engine.checks import check_paths
 from mcengine.engine.curvature import BatchCurvature
 from mcengine.greeks.bumps import Stencil, stencil
-from mcengine.greeks.samples import StudyPaths
+from mcengine.greeks.samples import StudyPaths, listed
 from mcengine.noise import make_key
 from mcengine.statistics import Estimate
 
@@ -65,7 +65,7 @@ def second(
     """
     import pandas as pd
 
-    wanted = (towards,) if names is None else tuple(names)
+    wanted = [towards] if names is None else listed("names", names)
     paths, pilot = capped(check_paths(paths), 8192), capped(check_paths(pilot, "pilot"), 2048)
     subject = StudyPaths(study, book, [*wanted, towards], ("wealth",))
     if subject.sampling.kind == "windows":
