@@ -39,11 +39,14 @@ def slope(f, x, h=1e-5):
     return (f(x + h) - f(x - h)) / (2.0 * h)
 
 
-def agrees(found, figure, number, want):
-    """The derivative, and every estimator of the pilot whose error is known, less what it may hide."""
+def agrees(found, figure, number, want, within=0.05):
+    """The derivative, and every estimator of the pilot whose error is known, within its error and what it may hide."""
     value = found[figure, number]
     assert abs(value.z(want)) < K, (figure, number, str(value), want)
-    assert value.error < 0.2 * abs(want)
+    assert value.error < within * abs(want), (figure, number, str(value), want)
+    for one in found.choice(figure, number).candidates:
+        if one.value is not None and not one.note:
+            assert abs(one.value.value - want) < 4.0 * math.hypot(one.value.error, one.hidden), (figure, number, str(one), want)
 
 
 # ---- the formulas: a normal outcome, whose figures are known by mean and deviation ----
@@ -132,8 +135,7 @@ def test_margrabe_against_its_closed_form():
     }
     for number, greek in numbers.items():
         agrees(found, "price", f"market.{number}", exact[greek])
-        for one in found.choice("price", f"market.{number}").candidates:  # each of them is unbiased but for what it hides
-            assert abs(one.value.value - exact[greek]) < 4.0 * math.hypot(one.value.error, one.hidden), (number, str(one))
+        assert all(one.value is not None and not one.note for one in found.choice("price", f"market.{number}").candidates)
     assert abs(found["price", "market.rate.rate"].value) < 1e-3  # none: what is given grows as what is received
     assert exact["delta_first"] == pytest.approx(0.841, abs=5e-4)
 
@@ -224,7 +226,7 @@ def test_the_intensity_of_merton_against_its_series():
     agrees(found, "price", "market.asset.intensity", slope(price, 0.8, 0.05))
     study = mc.Study(mc.market.Market({"equity": asset}), mc.policy.Mix(equity=1.0), mc.ledger.Proportional(0.0), years=0.5, steps=4)
     found = mc.greeks.of_study(study, ["breach_at_end"], ["market.equity.intensity"], paths=65_536)
-    agrees(found, "breach_at_end", "market.equity.intensity", slope(below, 0.8))
+    agrees(found, "breach_at_end", "market.equity.intensity", slope(below, 0.8), within=0.06)
     none = mc.Study(mc.market.Market({"equity": mc.replace(asset, intensity=0.0)}), study.policy, study.costs, years=0.5, steps=4)
     found = mc.greeks.of_study(none, ["breach_at_end"], ["market.equity.intensity"], paths=65_536)
     choice = found.choice("breach_at_end", "market.equity.intensity")
@@ -335,7 +337,7 @@ def test_the_breach_of_cppi_against_its_closed_form(cppi):
     found = mc.greeks.of_study(cppi, ["breach_at_end", "mean_return"], numbers, floor=0.8, paths=65_536)
     for number, name in numbers.items():
         at = {"s": 0.2, "mu": 0.085, "r": 0.05, "m": 12.0}[name]
-        agrees(found, "breach_at_end", number, slope(lambda x, name=name: breached(**{name: x}), at))
+        agrees(found, "breach_at_end", number, slope(lambda x, name=name: breached(**{name: x}), at), within=0.1)
     choice = found.choice("breach_at_end", "market.equity.sigma")
     assert choice.taken == "likelihood"
     assert "pathwise      not possible: a probability is of a step" in str(choice)
@@ -381,7 +383,7 @@ def test_along_paths_of_a_variance_that_touches_zero_bumps_are_taken():
     assert still["pathwise"].value.error < 1.2 * still["bump"].value.error
     assert found.choice("price", name).taken in ("bump", "extrapolated")
     assert calm.choice("price", name).taken == "pathwise"
-    agrees(found, "price", name, slope(lambda x: float(mc.greeks.value(put, mc.replace(asset, kappa=x))), 1.0, 1e-2))
+    agrees(found, "price", name, slope(lambda x: float(mc.greeks.value(put, mc.replace(asset, kappa=x))), 1.0, 1e-2), within=0.1)
 
 
 def test_the_gamma_of_a_book_is_blacks():
