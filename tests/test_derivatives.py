@@ -2,34 +2,51 @@
 
 import itertools
 import math
+import re
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import ndtr
 from scipy.stats import norm, poisson
 
 import mcengine as mc
 from mcengine._model import with_parameters
+from mcengine.engine.gradient import FORWARD
 from mcengine.greeks import Derivable
 from mcengine.greeks.bumps import stencil
-from mcengine.greeks.choose import Plan, choose
+from mcengine.greeks.choose import Plan, choose, least_error
 from mcengine.greeks.samples import StudyPaths
 from mcengine.statistics import estimate
 
 K = 3.0
 
 
+@pytest.fixture(scope="module")
+def history(tmp_path_factory):
+    """Windows of 16 days, of 200 made days of one lognormal asset."""
+    random = np.random.default_rng(5)
+    frame = pd.DataFrame({"date": pd.bdate_range("2001-01-02", periods=200), "a": 50.0 * np.exp(np.cumsum(random.normal(0.0, 0.01, 200)))})
+    file = tmp_path_factory.mktemp("made") / "made.csv"
+    frame.to_csv(file, index=False)
+    replayed = mc.market.Replay.from_history({"equity": "a"}, data=file, rate=0.02, surface=None)
+    return mc.Study(replayed, mc.policy.Mix(equity=1.0), mc.ledger.Proportional(0.0), years=16 / 261, steps=16)
+
+
 def slope(f, x, h=1e-5):
     return (f(x + h) - f(x - h)) / (2.0 * h)
 
 
-def agrees(found, figure, number, want):
-    """The derivative, and every estimator of the pilot whose error is known, less what it may hide."""
+def agrees(found, figure, number, want, within=0.05):
+    """The derivative, and every estimator of the pilot whose error is known, within its error and what it may hide."""
     value = found[figure, number]
     assert abs(value.z(want)) < K, (figure, number, str(value), want)
-    assert value.error < 0.2 * abs(want)
+    assert value.error < within * abs(want), (figure, number, str(value), want)
+    for one in found.choice(figure, number).candidates:
+        if one.value is not None and not one.note:
+            assert abs(one.value.value - want) < 4.0 * math.hypot(one.value.error, one.hidden), (figure, number, str(one), want)
 
 
 # ---- the formulas: a normal outcome, whose figures are known by mean and deviation ----
@@ -78,6 +95,28 @@ def test_a_level_where_paths_sit_has_no_density():
     assert Derivable(how="tail_mean", level=0.2).slopes(x, np.ones(1000), 0.0 * x).mean() == pytest.approx(1.0)
 
 
+def test_a_level_is_compared_as_tables_of_objectives_compare():
+    """In the outcome's precision: a path at the floor has not breached it."""
+    x = np.full(100, np.float32(0.9))
+    assert Derivable(how="probability", level=0.9).draws(x).mean() == 0.0
+    assert Derivable(how="shortfall", level=0.9).draws(x).mean() == 0.0
+    assert Derivable(how="shortfall", level=0.9).slopes(x, np.ones_like(x), 0.0 * x).mean() == 0.0
+    assert Derivable(how="probability", level=0.9).draws(np.nextafter(x, np.float32(0.0))).mean() == 1.0
+
+
+def test_paths_at_the_level_that_a_pilot_reached_past_leave_that_derivative_out():
+    """A put paid at the horizon: 3.3 % of paths at one wealth, of which a kernel on few paths reaches 7.2 % and on many 2.4 %."""
+    rule = mc.policy.presets.rolled_put({"equity": 1.0}, 0.7, tenor=2, roll=2)
+    study = mc.Study(mc.market.Market({"equity": mc.market.GBM(100.0, sigma=0.2)}), rule, mc.ledger.Proportional(0.0), steps=2)
+    figures, number = {"low": Derivable(how="quantile", level=0.02), "mean": Derivable()}, "market.equity.shock"
+    found = mc.greeks.of_study(study, figures, [number], paths=65_536, pilot=4096)
+    assert any(c.value is not None for c in found.choice("low", number).candidates)
+    with pytest.raises(ValueError, match="paths sit at the level, where they have no density: seen on 65,536 paths"):
+        found["low", number]
+    assert found.table().loc[("low", number), "estimator"] == "none"
+    assert found["mean", number].value > 0.9
+
+
 # ---- contracts, against closed forms ----
 
 
@@ -96,8 +135,7 @@ def test_margrabe_against_its_closed_form():
     }
     for number, greek in numbers.items():
         agrees(found, "price", f"market.{number}", exact[greek])
-        for one in found.choice("price", f"market.{number}").candidates:  # each of them is unbiased but for what it hides
-            assert abs(one.value.value - exact[greek]) < 4.0 * math.hypot(one.value.error, one.hidden), (number, str(one))
+        assert all(one.value is not None and not one.note for one in found.choice("price", f"market.{number}").candidates)
     assert abs(found["price", "market.rate.rate"].value) < 1e-3  # none: what is given grows as what is received
     assert exact["delta_first"] == pytest.approx(0.841, abs=5e-4)
 
@@ -188,7 +226,7 @@ def test_the_intensity_of_merton_against_its_series():
     agrees(found, "price", "market.asset.intensity", slope(price, 0.8, 0.05))
     study = mc.Study(mc.market.Market({"equity": asset}), mc.policy.Mix(equity=1.0), mc.ledger.Proportional(0.0), years=0.5, steps=4)
     found = mc.greeks.of_study(study, ["breach_at_end"], ["market.equity.intensity"], paths=65_536)
-    agrees(found, "breach_at_end", "market.equity.intensity", slope(below, 0.8))
+    agrees(found, "breach_at_end", "market.equity.intensity", slope(below, 0.8), within=0.06)
     none = mc.Study(mc.market.Market({"equity": mc.replace(asset, intensity=0.0)}), study.policy, study.costs, years=0.5, steps=4)
     found = mc.greeks.of_study(none, ["breach_at_end"], ["market.equity.intensity"], paths=65_536)
     choice = found.choice("breach_at_end", "market.equity.intensity")
@@ -266,6 +304,17 @@ def test_a_price_moves_by_its_scale_with_its_last_normal(float64):
     np.testing.assert_allclose(slopes, scales, rtol=1e-9)
 
 
+@pytest.mark.parametrize(("number", "span"), [("market.equity.sigma", 4.0), ("policy.stop_loss.buffer", 4.0)])
+def test_one_path_counts_for_what_the_bumps_span(number, span):
+    """A bump's two ends lie 4 h apart, those of the yardstick 8 h; to one side of a bound as well."""
+    rule = mc.policy.chain(mc.policy.Mix(equity=1.0), mc.policy.StopLoss(0.9))
+    study = mc.Study(mc.market.Market({"equity": mc.market.GBM(1.0, sigma=0.2)}), rule, steps=2)
+    found, figure = stencil(study, number, lambda values: with_parameters(study, values)), Derivable(how="probability", level=0.9)
+    assert least_error("bump", figure, found, np.zeros(100)) == pytest.approx(0.01 / (span * found.size))
+    assert least_error("extrapolated", figure, found, np.zeros(100)) == pytest.approx(0.01 / (2.0 * span * found.size))
+    assert least_error("bump", Derivable(), found, np.zeros(100)) == 0.0
+
+
 # ---- strategies ----
 
 
@@ -288,7 +337,7 @@ def test_the_breach_of_cppi_against_its_closed_form(cppi):
     found = mc.greeks.of_study(cppi, ["breach_at_end", "mean_return"], numbers, floor=0.8, paths=65_536)
     for number, name in numbers.items():
         at = {"s": 0.2, "mu": 0.085, "r": 0.05, "m": 12.0}[name]
-        agrees(found, "breach_at_end", number, slope(lambda x, name=name: breached(**{name: x}), at))
+        agrees(found, "breach_at_end", number, slope(lambda x, name=name: breached(**{name: x}), at), within=0.1)
     choice = found.choice("breach_at_end", "market.equity.sigma")
     assert choice.taken == "likelihood"
     assert "pathwise      not possible: a probability is of a step" in str(choice)
@@ -334,7 +383,7 @@ def test_along_paths_of_a_variance_that_touches_zero_bumps_are_taken():
     assert still["pathwise"].value.error < 1.2 * still["bump"].value.error
     assert found.choice("price", name).taken in ("bump", "extrapolated")
     assert calm.choice("price", name).taken == "pathwise"
-    agrees(found, "price", name, slope(lambda x: float(mc.greeks.value(put, mc.replace(asset, kappa=x))), 1.0, 1e-2))
+    agrees(found, "price", name, slope(lambda x: float(mc.greeks.value(put, mc.replace(asset, kappa=x))), 1.0, 1e-2), within=0.1)
 
 
 def test_the_gamma_of_a_book_is_blacks():
@@ -360,6 +409,52 @@ def test_the_gamma_of_a_book_is_blacks():
     assert table.loc["market.equity.shock", "smooth"]
 
 
+@pytest.fixture(scope="module")
+def held():
+    """Stock held: W = exp(mu - sigma^2/2 + sigma z + shock), E[W] = exp(mu + shock) for any sigma."""
+    market = mc.market.Market({"equity": mc.market.GBM(100.0, sigma=0.2, drift=0.07)}, rate=0.03)
+    return mc.Study(market, mc.policy.Mix(equity=1.0), mc.ledger.Proportional(0.0), steps=1)
+
+
+@pytest.mark.parametrize("towards", ["shock", "drift", "sigma"])
+def test_mixed_second_derivatives_are_lognormal(held, towards):
+    """Three numbers, in reverse mode: each against each."""
+    names = [f"market.equity.{name}" for name in ("shock", "drift", "sigma")]
+    assert len(names) > FORWARD
+    table = mc.greeks.second(held, f"market.equity.{towards}", names, paths=65_536, pilot=4096)
+    for name in names:
+        exact = 0.0 if "sigma" in (towards, name.rpartition(".")[2]) else math.exp(0.07)
+        assert abs(table.loc[name, "derivative"].z(exact)) < K, name
+        assert table.loc[name, "derivative"].error < 0.01
+        assert table.loc[name, "smooth"], name
+
+
+@pytest.mark.parametrize("names", [["sigma"], ["shock", "sigma"]])
+def test_second_derivatives_at_a_bound_are_held_to_differences_on_its_one_side(held, names):
+    still = with_parameters(held, {"market.equity.sigma": 0.0})
+    table = mc.greeks.second(still, "market.equity.sigma", [f"market.equity.{name}" for name in names], paths=65_536)
+    assert all(abs(value.z(0.0)) < K for value in table["derivative"])
+    assert table["smooth"].all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"paths": 0}, "paths: expected a whole number from 1 to 1e+12, got 0"),
+        ({"paths": 1.5}, "paths: expected a whole number from 1 to 1e+12, got 1.5"),
+        ({"pilot": -3}, "pilot: expected a whole number from 1 to 1e+12, got -3"),
+    ],
+)
+def test_second_refuses(held, options, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        mc.greeks.second(held, "market.equity.shock", **options)
+
+
+def test_second_refuses_windows_of_history(history):
+    with pytest.raises(ValueError, match="study: expected independent paths for second derivatives, got windows of history"):
+        mc.greeks.second(history, "policy.leverage")
+
+
 @pytest.mark.slow
 def test_a_kink_is_seen_where_second_derivatives_do_not_see_it(cppi):
     """CPPI near its cap, which its mean's second derivative by a shock is made of."""
@@ -378,11 +473,28 @@ def test_a_kink_is_seen_where_second_derivatives_do_not_see_it(cppi):
         ({"book": "cppi"}, "unknown book 'cppi'"),
         ({"width": 0.0}, "width: expected a number above 0"),
         ({"paths": 0}, "paths: expected a whole number from 1"),
+        ({"pilot": 0}, "pilot: expected a whole number from 1"),
+        ({"tolerance": -1.0}, "tolerance: expected a number above 0, a fraction of a derivative, got -1.0"),
+        ({"names": "market.equity.shock"}, "names: expected a list of names, got the text 'market.equity.shock'"),
+        ({"figures": "p20"}, "figures: expected a list of names, got the text 'p20'"),
+        ({"figures": {"x": Derivable("welth")}}, "Derivable.outcome: unknown outcome 'welth' of policy; did you mean wealth?"),
     ],
 )
 def test_refusals(cppi, options, message):
     with pytest.raises(ValueError, match=message):
         mc.greeks.of_study(cppi, **options)
+
+
+def test_a_figure_refuses_an_unknown_reduction():
+    with pytest.raises(ValueError, match=r"Derivable\.how: expected one of mean, .*, got 'mena'; did you mean mean\?"):
+        Derivable("wealth", "mena")
+
+
+def test_windows_of_history_are_not_said_to_be_others_than_the_pilots(history):
+    found = mc.greeks.of_study(history, ["mean_return"], ["policy.leverage"])
+    assert f"{found.paths:,} windows, the pilot's among them" in str(found)
+    assert found.pilot == found.paths < 200
+    assert "of their own" not in str(found)
 
 
 def test_other_numbers_compile_nothing(cppi, compilations):

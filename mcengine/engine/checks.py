@@ -15,11 +15,11 @@ SMALL = 4096
 """Paths of any run where the environment has MC_SMALL=1."""
 
 
-def check_paths(paths: Any) -> int:
+def check_paths(paths: Any, field: str = "paths") -> int:
     """A number of paths, or one clear message."""
     integer = isinstance(paths, int | float | np.number) and not isinstance(paths, bool) and np.isfinite(paths) and paths == int(paths)
     if not integer or not 1 <= paths <= MAX_PATHS:
-        raise ValueError(f"paths: expected a whole number from 1 to {MAX_PATHS:.0e}, got {paths!r}")
+        raise ValueError(f"{field}: expected a whole number from 1 to {MAX_PATHS:.0e}, got {paths!r}")
     return capped(int(paths), SMALL)
 
 

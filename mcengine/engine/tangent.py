@@ -60,23 +60,20 @@ def of_contract() -> Follow:
     return one_path
 
 
-class Tangents:
+class PathDerivatives:
     """The program of ``Moved``, compiled once for all numbers named.
 
     Args:
-        model: What is followed; a call may give one with other numbers.
-        names: Dotted names of its numbers that a direction may take.
+        names: Dotted names of a model's numbers that a direction may take.
         follow: One path of it.
         label: Names ``follow`` for the cache of programs.
         block: Most paths that a device follows at a time; None for as many as a gradient takes.
     """
 
-    def __init__(self, model: Any, names: Iterable[str], follow: Follow, label: Any, block: int | None = None) -> None:
+    def __init__(self, names: Iterable[str], follow: Follow, label: Any, block: int | None = None) -> None:
         self.names, self.devices = tuple(names), program.check_devices(None)
         self.size = block or default_gradient_block()
         self.follow, self.label = follow, label
-        known = parameters(model)
-        self.start = {name: np.asarray(known[name]) for name in self.names}
 
     def __call__(self, model: Any, name: str, paths: int, key: np.ndarray, first: int = 0, share: float = 0.0) -> Moved:
         """Paths from ``first`` on, moved along one number.
@@ -116,5 +113,5 @@ class Tangents:
         def fn(*arguments: Any) -> Moved:
             return program.over_devices(on_device, self.devices)(*arguments)
 
-        name = ("tangents", self.label, self.names, block, self.devices)
+        name = ("path derivatives", self.label, self.names, block, self.devices)
         return program.compiled(name, fn, *numbers, model, key, program.words(0)).call

@@ -28,7 +28,8 @@ from mcengine.statistics.estimate import Estimate
 
 ESTIMATORS = ("pathwise", "kernel", "smoothed", "likelihood", "bump", "extrapolated")
 BUMPS = ("bump", "extrapolated")
-PILOT_FIRST = 1 << 40  # ids of pilots: those of the derivatives themselves lie below
+PILOT_FIRST = 1 << 40  # ids of pilots, but of windows: those of the derivatives themselves lie below
+AT_LEVEL = "paths sit at the level, where they have no density"
 
 _NEAR = 1.25  # of the least total: pilots tell no finer
 _CARRIED = 0.25  # of a variance by one path: more, and its error is not known
@@ -114,7 +115,7 @@ def choose(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan
         name: Dotted name of the number.
         plan: Sizes and tolerance.
     """
-    first = 0 if subject.sampling.kind == "windows" else PILOT_FIRST
+    first = first_of_pilot(subject)
     pilot = subject.available(plan.pilot, first)
     options = {"seed": plan.seed, "stream": "pilot"}
     try:
@@ -141,6 +142,15 @@ def choose(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan
     return choices
 
 
+def first_of_pilot(subject: Any) -> int:
+    """Id of the pilot's first path; of windows of history, which are all there is, that of the derivatives themselves.
+
+    Args:
+        subject: ``StudyPaths`` or ``ContractPaths``.
+    """
+    return 0 if subject.sampling.kind == "windows" else PILOT_FIRST
+
+
 def least_error(estimator: str, figure: Derivable, found: Stencil | None, score: np.ndarray) -> float:
     """What one path on the other side of a probability's step counts for: what an estimator that has seen none may be off by.
 
@@ -154,7 +164,10 @@ def least_error(estimator: str, figure: Derivable, found: Stencil | None, score:
         return 0.0
     if estimator == "likelihood":
         return float(np.std(score)) / score.size
-    return 0.5 / (score.size * max(found.weights) * found.size) if estimator in BUMPS and found is not None else 0.0
+    if estimator not in BUMPS or found is None:
+        return 0.0
+    offsets = found.single if estimator == "bump" else found.extrapolated
+    return 1.0 / (score.size * (max(offsets) - min(offsets)) * found.size)
 
 
 def still(held: np.ndarray, moving: np.ndarray) -> bool:
@@ -194,7 +207,7 @@ def _measured(name: str, y: Any, against: np.ndarray, sampling: Sampling, plan: 
         return Candidate(name, note=y)
     if not np.all(np.isfinite(y)):
         bad = int(np.sum(~np.isfinite(y)))
-        return Candidate(name, note="paths sit at the level, where they have no density" if bad == y.size else f"not a finite number on {bad} paths")
+        return Candidate(name, note=AT_LEVEL if bad == y.size else f"not a finite number on {bad} paths")
     value = estimate.mean(y, sampling)
     value = Estimate(value.value, max(value.error, least[name]), value.count, value.sampling)
     bias = None if name == "extrapolated" or not np.all(np.isfinite(against)) else estimate.mean(y - against, sampling)

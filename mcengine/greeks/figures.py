@@ -12,11 +12,15 @@ where paths are few. Where x' = 0 and S tells all, no kernel is in the result. E
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
+from mcengine._spelling import near
+
 _LEAST = 64  # paths that a kernel reaches at least
+
+How: TypeAlias = Literal["mean", "shortfall", "probability", "quantile", "tail_mean"]
 
 
 @dataclass(frozen=True)
@@ -30,15 +34,17 @@ class Derivable:
         factor: Multiplies value and derivative.
 
     Raises:
-        ValueError: For a share that is not above 0 and below 1.
+        ValueError: For an unknown ``how``, or a share that is not above 0 and below 1.
     """
 
     outcome: str = "wealth"
-    how: Literal["mean", "shortfall", "probability", "quantile", "tail_mean"] = "mean"
+    how: How = "mean"
     level: float = 0.0
     factor: float = 1.0
 
     def __post_init__(self) -> None:
+        if self.how not in (known := get_args(How)):
+            raise ValueError(f"Derivable.how: expected one of {', '.join(known)}, got {self.how!r}{near(self.how, known)}")
         if self.how in ("quantile", "tail_mean") and not 0.0 < self.level < 1.0:
             raise ValueError(f"Derivable.level: expected a share above 0 and below 1 for a {self.how}, got {self.level!r}")
 
@@ -53,13 +59,13 @@ class Derivable:
         Args:
             x: The outcome [paths].
         """
-        x = np.asarray(x, np.float64)
+        x, floor = np.asarray(x, np.float64), self._floor(x)
         if self.how == "mean":
             y = x
         elif self.how == "shortfall":
-            y = np.maximum(self.level - x, 0.0)
+            y = np.maximum(floor - x, 0.0)
         elif self.how == "probability":
-            y = (x < self.level).astype(np.float64)
+            y = (x < floor).astype(np.float64)
         else:
             q = _quantile(x, self.level)
             y = q - ((x <= q) - self.level) / _kernel(x, q).mean() if self.how == "quantile" else q + np.minimum(x - q, 0.0) / self.level
@@ -73,12 +79,13 @@ class Derivable:
             slope: Its derivative along the path [paths].
             score: Of the number [paths].
         """
+        floor, own = self._floor(x), x
         x, slope, score = (np.asarray(a, np.float64) for a in (x, slope, score))
         if self.how == "mean":
             y = slope + (x - x.mean()) * score
         elif self.how in ("shortfall", "probability"):
-            h = self.draws(x) / self.factor
-            moved = (x < self.level) if self.how == "shortfall" else _kernel(x, self.level) if np.any(slope) else 0.0
+            h = self.draws(own) / self.factor
+            moved = (x < floor) if self.how == "shortfall" else _kernel(x, floor) if np.any(slope) else 0.0
             y = -1.0 * moved * slope + (h - h.mean()) * score
         else:
             q, a = _quantile(x, self.level), self.level
@@ -98,6 +105,11 @@ class Derivable:
                 v = np.mean((kernel * slope - (below - a) * score) / f) if np.isfinite(f) else 0.0
                 y = (below * slope + (h - h.mean()) * score) / a - v * (below / a - 1.0)
         return self.factor * y
+
+    def _floor(self, x: np.ndarray) -> float:
+        """The level in the outcome's precision, in which tables of objectives compare: a path at the floor has not breached it."""
+        dtype = np.asarray(x).dtype
+        return float(dtype.type(self.level)) if np.issubdtype(dtype, np.floating) else self.level
 
 
 def standard(floor: float) -> dict[str, Derivable]:

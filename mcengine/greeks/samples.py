@@ -9,8 +9,9 @@ import numpy as np
 from mcengine._model import field_metadata, parameters, replace, with_parameters
 from mcengine._spelling import near
 from mcengine.engine import Study, payoffs, tangent
+from mcengine.engine.prepared import PreparedStudy
 from mcengine.engine.price import check_market, market_of, underlyings
-from mcengine.engine.tangent import Moved, Tangents
+from mcengine.engine.tangent import Moved, PathDerivatives
 from mcengine.instrument import make_calendar
 from mcengine.noise import Counter, make_key
 from mcengine.statistics import Sampling
@@ -26,7 +27,7 @@ class StudyPaths:
         outcomes: Names of the outcomes that are read.
 
     Raises:
-        ValueError: For an unknown book, or a number that is none of the study's.
+        ValueError: For an unknown book or outcome, or a number that is none of the study's.
     """
 
     def __init__(self, study: Study, book: str | None, names: Iterable[str], outcomes: Iterable[str]) -> None:
@@ -36,6 +37,10 @@ class StudyPaths:
         # One counter's numbers: others are drawn by pairs or points, whose slopes no error here knows.
         self.model = study if isinstance(study.noise, Counter) else replace(study, noise=Counter())
         self.names, self.outcomes = checked(self.model, names), tuple(outcomes)
+        known = PreparedStudy(self.model, make_key(0, "pilot")).columns[self.book]
+        for outcome in self.outcomes:
+            if outcome not in known:
+                raise ValueError(f"Derivable.outcome: unknown outcome {outcome!r} of {self.book}{near(outcome, known)}")
 
     @property
     def sampling(self) -> Sampling:
@@ -43,8 +48,8 @@ class StudyPaths:
         return self.model.sampling
 
     @cached_property
-    def _tangents(self) -> Tangents:
-        return Tangents(self.model, self.names, tangent.of_study(self.book, self.outcomes), ("study", self.book, self.outcomes))
+    def _derivatives(self) -> PathDerivatives:
+        return PathDerivatives(self.names, tangent.of_study(self.book, self.outcomes), ("study", self.book, self.outcomes))
 
     def available(self, paths: int, first: int) -> int:
         """How many of the paths asked for there are.
@@ -89,7 +94,7 @@ class StudyPaths:
             stream: Of the random numbers.
         """
         model = self.model if width is None else replace(self.model, width=width)
-        return self._tangents(model, name, paths, make_key(seed, stream), first, share)
+        return self._derivatives(model, name, paths, make_key(seed, stream), first, share)
 
 
 class ContractPaths:
@@ -121,8 +126,8 @@ class ContractPaths:
         return [name for name in [*own, *pairs, "market.rate.rate"] if name in known and np.ndim(known[name]) == 0]
 
     @cached_property
-    def _tangents(self) -> Tangents:
-        return Tangents(self.model, self.names, tangent.of_contract(), "contract")
+    def _derivatives(self) -> PathDerivatives:
+        return PathDerivatives(self.names, tangent.of_contract(), "contract")
 
     def available(self, paths: int, first: int) -> int:
         """All of them.
@@ -182,7 +187,7 @@ class ContractPaths:
         contract = self.model["contract"]
         if width is not None and hasattr(contract, "width"):
             contract = replace(contract, width=width)
-        return self._tangents(self.model | {"contract": contract}, name, paths, make_key(seed, stream), first, share)
+        return self._derivatives(self.model | {"contract": contract}, name, paths, make_key(seed, stream), first, share)
 
 
 def checked(model: Any, names: Iterable[str]) -> tuple[str, ...]:
@@ -195,13 +200,28 @@ def checked(model: Any, names: Iterable[str]) -> tuple[str, ...]:
     Raises:
         ValueError: For one that is unknown, or of an array.
     """
-    known = parameters(model)
+    known, names = parameters(model), listed("names", names)
     for name in names:
         if name not in known:
             raise ValueError(f"names: unknown parameter {name!r}{near(name, known)}")
         if np.ndim(known[name]):
             raise ValueError(f"names: expected a number, got {name!r}, an array of shape {np.shape(known[name])}")
     return tuple(dict.fromkeys(names))
+
+
+def listed(field: str, names: Iterable[str]) -> list[str]:
+    """Names as a list; a text, which is letters to Python, is refused.
+
+    Args:
+        field: That they were given as.
+        names: As given.
+
+    Raises:
+        ValueError: For a text.
+    """
+    if isinstance(names, str):
+        raise ValueError(f"{field}: expected a list of names, got the text {names!r}")
+    return list(names)
 
 
 def bounds_of(model: Any, name: str) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,11 +14,11 @@ from mcengine._spelling import near
 from mcengine.engine import NotFiniteError, Study
 from mcengine.engine.checks import check_paths
 from mcengine.greeks.bumps import differences, outcomes_at, stencil
-from mcengine.greeks.choose import BUMPS, Candidate, Choice, Plan, choose, least_error
+from mcengine.greeks.choose import AT_LEVEL, BUMPS, Candidate, Choice, Plan, choose, first_of_pilot, least_error
 from mcengine.greeks.figures import Derivable, standard
-from mcengine.greeks.samples import ContractPaths, StudyPaths
+from mcengine.greeks.samples import ContractPaths, StudyPaths, listed
 from mcengine.greeks.strategy import default_names
-from mcengine.statistics import estimate
+from mcengine.statistics import Sampling, estimate
 from mcengine.statistics.estimate import Estimate
 
 
@@ -31,12 +31,14 @@ class Derivatives:
         values: Of the derivatives, in the same order; None where no estimator was taken.
         paths: Of each derivative.
         pilot: Paths of the pilot.
+        sampling: How paths depend on each other.
     """
 
     choices: tuple[Choice, ...]
     values: tuple[Estimate | None, ...]
     paths: int
     pilot: int
+    sampling: Sampling
 
     def __getitem__(self, key: tuple[str, str]) -> Estimate:
         """The derivative of a figure by a number, its error with the bias that its estimator may hide."""
@@ -79,7 +81,9 @@ class Derivatives:
         return pd.DataFrame(rows).set_index(["figure", "number"])
 
     def __str__(self) -> str:
-        head = f"derivatives: each estimator on a pilot of {self.pilot:,} paths, then the one taken on {self.paths:,} of their own\n\n"
+        windows = self.sampling.kind == "windows"
+        apart = f"{self.paths:,} windows, the pilot's among them" if windows else f"{self.paths:,} of their own"
+        head = f"derivatives: each estimator on a pilot of {self.pilot:,} {'windows' if windows else 'paths'}, then the one taken on {apart}\n\n"
         return head + "\n\n".join(f"{c}\n  derivative: {v}" for c, v in zip(self.choices, self.values, strict=True))
 
 
@@ -97,7 +101,10 @@ def of_study(
     seed: int = 0,
     journal: Callable[[Callable[[], Any]], Any] | None = None,
 ) -> Derivatives:
-    """Derivatives of figures of a hedged outcome, each by the estimator that a pilot found best (``greeks.choose``), on independent paths.
+    """Derivatives of figures of a hedged outcome, each by the estimator that a pilot found best (``greeks.choose``).
+
+    The pilot's paths are others than those of the derivatives. Of windows of history there are no others: there, the same windows choose and tell, so
+    that errors do not hold what the choice among estimators adds.
 
     Args:
         study: What is simulated, with its gates as they are.
@@ -125,7 +132,7 @@ def of_study(
         ('pathwise', True)
     """
     chosen = _figures(figures, floor)
-    names = numbers_of(study, book) if names is None else list(names)
+    names = numbers_of(study, book) if names is None else listed("names", names)
     subject = StudyPaths(study, book, names, dict.fromkeys(one.outcome for one in chosen.values()))
     return _derivatives(subject, chosen, paths=paths, pilot=pilot, width=width, tolerance=tolerance, seed=seed, journal=journal)
 
@@ -195,7 +202,7 @@ def _figures(figures: Mapping[str, Derivable] | Iterable[str] | None, floor: flo
         return known
     if isinstance(figures, Mapping):
         return dict(figures)
-    for name in (wanted := list(figures)):
+    for name in (wanted := listed("figures", figures)):
         if name not in known:
             raise ValueError(f"figures: unknown figure {name!r}{near(name, known)}")
     return {name: known[name] for name in wanted}
@@ -208,8 +215,10 @@ def _derivatives(
         raise ValueError(f"{'names' if figures else 'figures'}: expected at least one, got none")
     if not width > 0.0:
         raise ValueError(f"width: expected a number above 0, of the gates where they are smoothed, got {width!r}")
-    plan = Plan(capped(check_paths(pilot), 2048), capped(check_paths(paths), 8192), width, tolerance, seed)
-    plan = plan._replace(paths=subject.available(plan.paths, 0))
+    if not tolerance > 0.0:
+        raise ValueError(f"tolerance: expected a number above 0, a fraction of a derivative, got {tolerance!r}")
+    plan = Plan(capped(check_paths(pilot, "pilot"), 2048), capped(check_paths(paths), 8192), width, tolerance, seed)
+    plan = plan._replace(paths=subject.available(plan.paths, 0), pilot=subject.available(plan.pilot, first_of_pilot(subject)))
     recall = journal or (lambda compute: compute())
     choices: list[Choice] = []
     values: list[Estimate | None] = []
@@ -218,13 +227,14 @@ def _derivatives(
             choices.append(_choice_of(row))
             values.append(_estimate_of(row["value"]))
     order = sorted(range(len(choices)), key=lambda k: list(figures).index(choices[k].figure))
-    return Derivatives(tuple(choices[k] for k in order), tuple(values[k] for k in order), plan.paths, plan.pilot)
+    return Derivatives(tuple(choices[k] for k in order), tuple(values[k] for k in order), plan.paths, plan.pilot, subject.sampling)
 
 
 def _by_number(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan) -> list[dict[str, Any]]:
     """Choices and derivatives by one number, as rows that a journal can keep."""
     found = choose(subject, figures, name, plan)
     values = _run(subject, figures, name, plan, found)
+    found = [_sitting(c, plan) if c.taken and c.figure not in values else c for c in found]
     rows = []
     for choice in found:
         listed = [{**vars(c), "value": _as_row(c.value), "bias": _as_row(c.bias), "total": _finite(c.total)} for c in choice.candidates]
@@ -232,8 +242,13 @@ def _by_number(subject: Any, figures: Mapping[str, Derivable], name: str, plan: 
     return rows
 
 
+def _sitting(choice: Choice, plan: Plan) -> Choice:
+    """None: of the pilot's few paths the kernel reached past those at the level, of all paths it does not."""
+    return replace(choice, taken="", why=f"{AT_LEVEL}: seen on {plan.paths:,} paths, not on the pilot's", within=False)
+
+
 def _run(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan, choices: Iterable[Choice]) -> dict[str, Estimate]:
-    """Each figure's derivative by the estimator taken, on paths of their own."""
+    """Each figure's derivative by the estimator taken; none where paths sit at its level."""
     options = {"seed": plan.seed, "stream": "pilot"}
     taken = {choice.figure: choice for choice in choices if choice.taken}
     samples: dict[tuple[float | None, float], Any] = {}
@@ -264,6 +279,9 @@ def _run(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan, 
             if choice.taken == "likelihood" and choice.chosen is not None and choice.chosen.exact:
                 slope = np.zeros_like(slope)
             y = figure.slopes(one.outcomes[figure.outcome], slope, one.score)
+        moved = bumped.values() if title in weights else [one.outcomes, one.slopes]
+        if figure.steps and not np.any(np.isfinite(y)) and all(np.all(np.isfinite(columns[figure.outcome])) for columns in moved):
+            continue
         if not np.all(np.isfinite(y)):
             ids = np.flatnonzero(~np.isfinite(y)).tolist()
             raise NotFiniteError(ids, f"in the derivative of {title} by {name}", plan.seed, "pilot")
