@@ -170,7 +170,7 @@ def _trade(study: Study, carried: Any, step: Any) -> tuple[BookState, Traded]:
     simulation = Simulation(study)
     book, before = simulation.books[BOOK], carried[2][BOOK].account
     book.told = {}
-    row = _row(simulation, step)
+    row = simulation.dated(_row(simulation, step), carried[0])
     after, made, _ = simulation.trade(carried, row)[BOOK]
     held, quotes = after.account.held, simulation.market.quotes(carried[0], step)
     expiries = {n: dates.held.expiry for n, dates in row["dates"][BOOK].items()}
