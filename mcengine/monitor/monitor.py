@@ -92,8 +92,8 @@ class Monitor:
             before, as ``engine.Explained`` has them.
 
         Raises:
-            ValueError: A row that is stale, out of order, changed, or after a hole. The days before it have been followed, and the book has not moved
-                since.
+            ValueError: A row that is stale, out of order, changed, or after a hole. Where days before it are new they are returned, and the next
+                call refuses it; the book does not move.
         """
         days = market.days
         out: list[dict[str, Any]] = []
@@ -106,7 +106,12 @@ class Monitor:
         for known in range(first + self._step + 1, days.count):
             if self._step >= self._length(days) or len(out) == most:
                 break
-            self._check(days, first, known)
+            try:
+                self._check(days, first, known)
+            except ValueError:
+                if out:  # the days before it are told first; the next call refuses it
+                    break
+                raise
             out.append(self._one(market, first, known))
         return out
 
