@@ -56,7 +56,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         folder.write_picture("wealth", report.plot_wealth(result, config.floor))
         folder.write_picture("protection_cost", report.plot_protection_cost(table, config.floor))
         if config.explain:
-            explain(config, folder, study, result, name)
+            explain(config, folder, reduced.study, result, name)
     return {**report.metrics(table.loc[name]), "unhedged": report.metrics(table.loc["unhedged"])}, facts
 
 

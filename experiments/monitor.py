@@ -55,6 +55,8 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
             for day in days:
                 last = day
                 print(_line(day), flush=True)
+            if days and not chosen["follow"]:
+                continue  # a row after them may be refused
             if not chosen["follow"] or (last or {}).get("ended"):
                 break
             time.sleep(float(chosen["poll"]))

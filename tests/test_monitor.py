@@ -261,6 +261,28 @@ def test_the_book_as_it_really_is(rule, feed):
     assert following["orders"]["equity"]["units"] == pytest.approx(following["units"]["equity"] - half, rel=1e-5)
 
 
+def test_options_on_dates_of_the_calendar_are_in_a_bucket():
+    """Straddles about an announced event: every one is in the bucket of its expiry."""
+    market = mc.market.Replay.from_history(ASSETS, end="2008-02-05", announced={"fed": ["2008-01-30"]})
+    event = mc.policy.EventOverlay("fed", None, move=0.02, before=3, after=1, tenor=8)
+    rule = mc.policy.chain(mc.policy.Mix(equity=0.6, bond=0.3), event)
+    days = monitor(rule, steps=30).update(market)
+    held = [day for day in days if day["units"]["fed_call"]]
+    assert len(held) == 4
+    for day in held:
+        assert day["greeks"]["gamma"]["equity"] > 0.0
+        assert day["by_expiry"]["1m"]["gamma"]["equity"] == pytest.approx(day["greeks"]["gamma"]["equity"], rel=1e-5)
+
+
+def test_contracts_on_prices_of_the_window_are_refused(feed):
+    """A strike of 95 is not of the feed, whose index is at 1447."""
+    mix = mc.policy.Mix(equity=0.6, bond=0.3)
+    put = mc.instrument.Digital("put", 95.0, 40 / 252, asset="equity")
+    message = "monitor: slot 'contract': expected a contract of relative strikes, as the feed's prices do not begin at 100, got Digital"
+    with pytest.raises(ValueError, match=message):
+        monitor(mc.policy.chain(mix, mc.policy.ContractOverlay(put, relative=False)), steps=40).update(feed["2008-01-10"])
+
+
 def table(file, rows):
     """A feed of two prices, on weekdays from 2020-01-01 on."""
     file.write_text("Date,one,two\n" + "".join(f"{day},{','.join(map(str, prices))}\n" for day, prices in rows))

@@ -465,5 +465,5 @@ def test_what_a_market_says_of_a_mix():
     i, j = names.index("equity"), names.index("bond")
     c = np.corrcoef(moves[:, i], moves[:, j])[0, 1]
     shares = dict.fromkeys(names, 0.0) | {"equity": 0.6, "bond": 0.4}
-    got = history.variance_of(shares, dict.fromkeys(names, 0.04))
+    got = history.variance_of(shares, dict.fromkeys(names, 0.04), 0)
     assert float(got) == pytest.approx(0.04 * (0.36 + 0.16 + 0.48 * c), rel=1e-4)

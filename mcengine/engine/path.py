@@ -105,7 +105,7 @@ class Simulation:
     def trade(self, carried: tuple[Any, Any, dict[str, BookState]], row: Any) -> dict[str, Any]:
         """Every book decides and trades at the date of a row: by name what ``Book.decide_and_trade`` gives."""
         states, signals, books = carried
-        row = self._dated(row, states)
+        row = self.dated(row, states)
         quotes = self.market.quotes(states, row["step"])
         now = lambda name: self._now(name, row["step"], quotes, (states, signals), row)  # noqa: E731
         return {name: self.books[name].decide_and_trade(book, now(name)) for name, book in books.items()}
@@ -113,7 +113,7 @@ class Simulation:
     def move(self, carried: tuple[Any, Any, dict[str, BookState]], traded: dict[str, Any], row: Any, drawn: tuple[Any, Any]) -> tuple[Any, Any, Any]:
         """The market moves by what was ``drawn``, normals and uniforms, and every account is marked: what is carried to the next date."""
         states, signals, books = carried
-        step, row = row["step"], self._dated(row, states)
+        step, row = row["step"], self.dated(row, states)
         before, earlier = self.market.quotes(states, step), states
         states = self.market.step(states, row, *drawn)
         row = self.market.settle(earlier, states, row)
@@ -132,12 +132,17 @@ class Simulation:
         as_float = lambda leaf: jnp.asarray(leaf, jnp.result_type(float))  # noqa: E731
         signals = {name: jax.tree.map(as_float, signal.start(quotes)) for name, signal in self.signals.items()}
         today = {name: jax.tree.map(lambda table: table[0], book.dates()) for name, book in self.books.items()}
-        row = self._dated({"step": 0, "dates": today}, states)
+        row = self.dated({"step": 0, "dates": today}, states)
         books = {name: book.open(self._now(name, 0, quotes, (states, signals), row)) for name, book in self.books.items()}
         return states, signals, books, start_density(source)
 
-    def _dated(self, row: Any, states: Any) -> Any:
-        """The row with those dates that are a window's own."""
+    def dated(self, row: Any, states: Any) -> Any:
+        """The row with those dates that are a window's own.
+
+        Args:
+            row: Of a step.
+            states: The market's at its date.
+        """
         dates = {name: row["dates"][name] | book.dates_on_path(states, row["step"]) for name, book in self.books.items()}
         return row | {"dates": dates}
 

@@ -168,7 +168,7 @@ class AbstractHistory(abc.ABC):
     def correlations(self) -> Scalar:
         """Correlations of the assets' returns: of all days alike [assets, assets], or as known at each close [days, assets, assets]."""
 
-    def variance_of(self, shares: Mapping[str, Scalar], variances: Mapping[str, Scalar], place: Scalar = 0) -> Scalar:
+    def variance_of(self, shares: Mapping[str, Scalar], variances: Mapping[str, Scalar], place: Scalar) -> Scalar:
         """Variance a year of a mix: each asset's as quoted on the day, correlated as ``correlations`` has it.
 
         Args:

@@ -15,7 +15,7 @@ from mcengine.engine.path import Simulation
 from mcengine.engine.recorder import AbstractRecorder, Day
 from mcengine.engine.study import Study
 from mcengine.history.days import Days
-from mcengine.instrument import BUCKETS, ContractSlot, totals
+from mcengine.instrument import BUCKETS, ContractSlot, VarianceSwap, totals
 from mcengine.instrument.expiries import within
 from mcengine.ledger import prices
 from mcengine.market import Replay
@@ -170,7 +170,7 @@ def _trade(study: Study, carried: Any, step: Any) -> tuple[BookState, Traded]:
     simulation = Simulation(study)
     book, before = simulation.books[BOOK], carried[2][BOOK].account
     book.told = {}
-    row = _row(simulation, step)
+    row = simulation.dated(_row(simulation, step), carried[0])
     after, made, _ = simulation.trade(carried, row)[BOOK]
     held, quotes = after.account.held, simulation.market.quotes(carried[0], step)
     expiries = {n: dates.held.expiry for n, dates in row["dates"][BOOK].items()}
@@ -234,15 +234,22 @@ class Real(NamedTuple):
 
 
 def real(study: Study, first: int) -> Real:
-    """Of a study on a replay that begins at the close ``first``; a contract written on amounts of its own keeps its units.
+    """Of a study on a replay that begins at the close ``first``; a contract on no price's level keeps its units.
 
     Args:
         study: On a replay of ``padded`` days.
         first: The close.
+
+    Raises:
+        ValueError: For a contract struck at prices of the window, which the feed does not have.
     """
     assets = {name: study.market.days.level(name, first) / START for name in study.market.assets}
     slots = book_slots(study.books[BOOK], tuple(assets))
     own = {name: isinstance(slot, ContractSlot) and not slot.relative for name, slot in slots.items()}
+    for name, slot in slots.items():
+        if isinstance(slot, ContractSlot) and own[name] and slot.assets and not isinstance(slot.contract, VarianceSwap):
+            kind = type(slot.contract).__name__
+            raise ValueError(f"monitor: slot {name!r}: expected a contract of relative strikes, as the feed's prices do not begin at 100, got {kind}")
     return Real(assets, {name: 1.0 if own[name] or not slot.assets else assets[slot.assets[0]] for name, slot in slots.items()})
 
 

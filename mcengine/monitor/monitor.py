@@ -92,8 +92,8 @@ class Monitor:
             before, as ``engine.Explained`` has them.
 
         Raises:
-            ValueError: A row that is stale, out of order, changed, or after a hole. The days before it have been followed, and the book has not moved
-                since.
+            ValueError: A row that is stale, out of order, changed, or after a hole. Where days before it are new they are returned, and the next
+                call refuses it; the book does not move.
         """
         days = market.days
         out: list[dict[str, Any]] = []
@@ -106,7 +106,12 @@ class Monitor:
         for known in range(first + self._step + 1, days.count):
             if self._step >= self._length(days) or len(out) == most:
                 break
-            self._check(days, first, known)
+            try:
+                self._check(days, first, known)
+            except ValueError:
+                if out:  # the days before it are told first; the next call refuses it
+                    break
+                raise
             out.append(self._one(market, first, known))
         return out
 
@@ -164,7 +169,7 @@ class Monitor:
                 self._step, self._days, self._rows, self._date = state["step"], state["days"], state["rows"], state["date"]
         if self._step >= 0:
             known = first + self._step
-            if market.days.count <= known or self._digest(market.days, first, known) != self._rows:
+            if market.days.count <= known or self._digest(market.days, known) != self._rows:
                 raise ValueError(f"the feed: expected the rows up to {self._date} as they were when they were followed, got others")
 
     def _check(self, days: Any, first: int, known: int) -> None:
@@ -196,7 +201,7 @@ class Monitor:
             account = self._carried[2][BOOK].account
             said = {"date": day, "step": step, "wealth": float(account.wealth), "cash": float(account.cash), "ended": True}
             said |= {"gained": _numbers(explained(self._carried))}
-        self._step, self._date, self._rows = step, day, self._digest(market.days, first, known)
+        self._step, self._date, self._rows = step, day, self._digest(market.days, known)
         self._keep(json.dumps(said))
         return said
 
@@ -210,8 +215,8 @@ class Monitor:
             self._saved.write({**facts, "carried": carried, "line": line})
 
     @staticmethod
-    def _digest(days: Any, first: int, known: int) -> str:
-        return digest(np.asarray(days.dates)[first : known + 1], np.asarray(days.moves)[first:known], np.asarray(days.closes)[first : known + 1])
+    def _digest(days: Any, known: int) -> str:
+        return digest(np.asarray(days.dates)[: known + 1], np.asarray(days.moves)[:known], np.asarray(days.closes)[: known + 1])
 
 
 def _still(days: Any, known: int) -> bool:

@@ -61,7 +61,8 @@ class MinimumVariance(AbstractStage):
         through = self.through or self.asset
         if isinstance(through, str):
             return {"through": through}
-        if not isinstance(through, list | tuple) or len(through) > MOST or len(set(through)) < len(through):
+        named = isinstance(through, list | tuple) and all(isinstance(one, str) for one in through)
+        if not named or len(through) > MOST or len(set(through)) < len(through):
             raise ValueError(f"MinimumVariance.through: expected up to {MOST} assets, each once, got {through!r}")
         return {"through": tuple(through) if len(through) > 1 else through[0]}
 

@@ -123,7 +123,9 @@ def _answers(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mappi
     out = []
     for key in sorted(key for key in found if key.startswith("floor_")):
         books = {name: _estimates(row) for name, row in found[key].items()}
-        limit = float(config.get("objective", {}).get("probability", 0.005))
+        limit = _limit(config)
+        if limit is None:
+            break
         surely = lambda row: "breach_any_day" in row and row["breach_any_day"].value + row["breach_any_day"].half_width() <= limit  # noqa: B023, E731
         held = {name: row for name, row in books.items() if surely(row)}
         floor = float(key.removeprefix("floor_"))
@@ -137,6 +139,18 @@ def _answers(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mappi
         exact = f"; its formula gives {formula['price']:.6g}" if isinstance(formula, Mapping) and "price" in formula else ""
         out.append(f"The contract is worth {cell(own['price'])} by Monte Carlo{exact}.")
     return out
+
+
+def _limit(config: Mapping[str, Any]) -> float | None:
+    """On P(any day below): of floor protection its probability, of a wish its constraint."""
+    tree: Any = config.get("objective")
+    for keys in (("probability",), ("constraints", "breach", "most")):
+        found = tree
+        for key in keys:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if found is not None:
+            return _number(found)
+    return None
 
 
 def _protection(name: str, floor: float, own: Mapping[str, Estimate], unhedged: Mapping[str, Estimate]) -> str:
