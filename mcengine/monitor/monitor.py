@@ -89,7 +89,7 @@ class Monitor:
         Returns:
             One dict a new day, in currency and in units and prices of the feed: date, step, wealth, cash, cost, units, orders, prices, terms, greeks,
             by_expiry (the Greeks of contracts by years to expiry), told, and from the second day gained: the parts of the wealth gained since the day
-            before, as ``engine.Explained`` has them.
+            before, as ``engine.Explained`` has them: from before that day's trade to before this one's, where wealth is after the trade.
 
         Raises:
             ValueError: A row that is stale, out of order, changed, or after a hole. Where days before it are new they are returned, and the next

@@ -137,7 +137,10 @@ def _limited(limits: Mapping[str, Weights], share: Scalar) -> list[AbstractStage
         where = f"cross_asset.limits.{greek}"
         if not isinstance(given, Mapping) or "high" not in given or not set(given) <= {"high", "low"}:
             raise ValueError(f"{where}: expected high, and low where it is not -high, got {given!r}")
-        low, high = given.get("low", -given["high"]), given["high"]
+        known = [x for x in (given["high"], given.get("low")) if x is not None]
+        if given["high"] is None or not all(isinstance(x, int | float) and not isinstance(x, bool) for x in known):
+            raise ValueError(f"{where}: expected numbers, got {given!r}")
+        low, high = known[-1] if len(known) == 2 else -known[0], known[0]
         if low < high and not low <= 0.0 <= high:
             raise ValueError(f"{where}: expected limits on either side of 0, which less of the book leads to, got {low:g} and {high:g}")
     return [When(GreekLimit(greek, given["high"], given.get("low")), Reduce(share)) for greek, given in limits.items()]

@@ -25,6 +25,7 @@ _MOST_ROWS, _MOST_PICTURES = 1000, 24
 _SHOWN = ("mean_return", "breach_any_day", "p20", "cvar_95", "loss", "price", "objective")
 """Figures of a sweep's table, where its runs have them, first; others follow up to ``_COLUMNS``."""
 _COLUMNS = 8
+_DECIDING = {"mean_return", "breach_any_day"}
 
 
 class Cell(NamedTuple):
@@ -72,16 +73,15 @@ def write_page(folder: str | Path) -> Path | None:
 
 def _of_run(root: Path) -> dict[str, Any]:
     facts, found = read_json(inside(root, "provenance.json"), config=dict), read_json(inside(root, "metrics.json"))
-    config, choices = facts.get("config", {}), facts.get("choices", {})
+    config, choices = _mapping(facts.get("config")), _mapping(facts.get("choices"))
     names = [str(choices[key]) for key in ("experiment", "policy", "market", "instrument") if key in choices]
     tables = [_of_file(root, file.stem) for file in sorted(root.glob("*.csv")) if file.stem != "trace"]
     return {
         "title": " · ".join(names) or root.name,
-        "facts": _facts(facts, config),
+        "facts": _facts({**facts, "timings": _mapping(facts.get("timings"))}, config),
         "answers": _answers(found, config, choices),
         "tables": [one for one in [*tables, *_numbers(found, bool(tables))] if one is not None],
         "pictures": _pictures(root),
-        "failed": [],
         "command": facts.get("command", ""),
         "folded": [
             ("Configuration", read(inside(root, "config.yaml")).decode("utf-8", "replace")),
@@ -109,7 +109,6 @@ def _of_sweep(root: Path) -> dict[str, Any]:
         "answers": _best(table, varying),
         "tables": [Table("Runs", heads, rows, note, sortable=True)],
         "pictures": _pictures(root),
-        "failed": _failed(root),
         "command": "",
         "folded": [],
     }
@@ -117,26 +116,25 @@ def _of_sweep(root: Path) -> dict[str, Any]:
 
 def _answers(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mapping[str, Any]) -> list[str]:
     """What came out, in a sentence: of a policy at its floor, of several at one floor, of a contract."""
-    own = _estimates(found)
-    if {"mean_return", "breach_any_day"} <= set(own):
-        return [_protection(str(choices.get("policy", "the policy")), float(config["floor"]), own, _estimates(found.get("unhedged", {})))]
+    own, floor = _estimates(found), _number(config.get("floor"))
+    if floor is not None and set(own) >= _DECIDING:
+        return [_protection(str(choices.get("policy", "the policy")), floor, own, _estimates(found.get("unhedged", {})))]
     out = []
     for key in sorted(key for key in found if key.startswith("floor_")):
-        books = {name: _estimates(row) for name, row in found[key].items()}
-        limit = _limit(config)
-        if limit is None:
+        books = {name: _estimates(row) for name, row in _mapping(found[key]).items()}
+        limit, floor = _limit(config), _number(key.removeprefix("floor_"))
+        if limit is None or floor is None:
             break
-        surely = lambda row: "breach_any_day" in row and row["breach_any_day"].value + row["breach_any_day"].half_width() <= limit  # noqa: B023, E731
-        held = {name: row for name, row in books.items() if surely(row)}
-        floor = float(key.removeprefix("floor_"))
+        known = {name: row for name, row in books.items() if set(row) >= _DECIDING}
+        held = {name: row for name, row in known.items() if row["breach_any_day"].value + row["breach_any_day"].half_width() <= limit}
         if not held:
             out.append(f"No policy here keeps a floor of {floor:.0%} with P(any day below) at most {limit:.1%}, its error counted.")
             continue
         best = max(held, key=lambda name: held[name]["mean_return"].value)
         out.append("Of those that hold it, the highest return: " + _protection(best, floor, held[best], books.get("unhedged", {})))
     if not out and "price" in own:
-        formula = found.get("formula", {})
-        exact = f"; its formula gives {formula['price']:.6g}" if isinstance(formula, Mapping) and "price" in formula else ""
+        formula = _number(_mapping(found.get("formula")).get("price"))
+        exact = "" if formula is None else f"; its formula gives {formula:.6g}"
         out.append(f"The contract is worth {cell(own['price'])} by Monte Carlo{exact}.")
     return out
 
@@ -156,7 +154,7 @@ def _limit(config: Mapping[str, Any]) -> float | None:
 def _protection(name: str, floor: float, own: Mapping[str, Estimate], unhedged: Mapping[str, Estimate]) -> str:
     kept = own["breach_any_day"]
     said = f"{name} falls below {floor:.0%} on {cell(kept.scaled(100.0))} % of paths and returns {cell(own['mean_return'].scaled(100.0))} %"
-    if "breach_any_day" in unhedged:
+    if set(unhedged) >= _DECIDING:
         said += f"; unhedged it is {cell(unhedged['breach_any_day'].scaled(100.0))} % and {cell(unhedged['mean_return'].scaled(100.0))} %"
     return said + "."
 
@@ -191,7 +189,7 @@ def _of_file(root: Path, stem: str) -> Table | None:
     lines = list(csv.reader(io.StringIO(read(inside(root, f"{stem}.csv")).decode("utf-8", "replace"))))
     if len(lines) < 2:
         return None
-    heads, body = lines[0], lines[1 : _MOST_ROWS + 1]
+    heads, body = lines[0], [(row + [""] * len(lines[0]))[: len(lines[0])] for row in lines[1 : _MOST_ROWS + 1]]
     keys = [head for head in heads[1:] if not (head.endswith("_error") and head.removesuffix("_error") in heads)]
     places, words = {head: at for at, head in enumerate(heads)}, stem.replace("_", " ")
     cells = [[_shown(key, row[places[key]], row[places[f"{key}_error"]] if f"{key}_error" in places else None) for key in keys] for row in body]
@@ -259,13 +257,8 @@ def _pictures(root: Path) -> list[dict[str, str]]:
     return [{"title": file.stem.replace("_", " "), "data": base64.b64encode(read(inside(root, file.name))).decode()} for file in found]
 
 
-def _failed(root: Path) -> list[tuple[str, str]]:
-    """Runs of a sweep that left their reason."""
-    found = []
-    for file in sorted(root.glob("*/failed.json")):
-        said = read_json(inside(file.parent, file.name))
-        found.append((file.parent.name, str(said.get("error", ""))))
-    return found
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _lines(tree: Mapping[str, Any], prefix: str = "") -> str:
