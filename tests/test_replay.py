@@ -51,7 +51,8 @@ def replayed(made):
 
 @pytest.fixture(scope="module")
 def policies():
-    names = sorted(file.stem for file in (config.CONF / "policy").glob("*.yaml"))
+    # A variance swap on history is replicated strike by strike, which takes a minute to compile: test_family_of_alarms has one.
+    names = sorted(file.stem for file in (config.CONF / "policy").glob("*.yaml") if file.stem != "variance_swap")
     more = {"event_overlay": ["policy.date=10"]}  # before the horizon of these windows
     return {name: config.load(mc.load_config([f"policy={name}", *more.get(name, [])], name="hedge").policy) for name in names}
 
