@@ -51,8 +51,7 @@ def replayed(made):
 
 @pytest.fixture(scope="module")
 def policies():
-    # A variance swap on history is replicated strike by strike, which takes a minute to compile: test_family_of_alarms has one.
-    names = sorted(file.stem for file in (config.CONF / "policy").glob("*.yaml") if file.stem != "variance_swap")
+    names = sorted(file.stem for file in (config.CONF / "policy").glob("*.yaml"))
     more = {"event_overlay": ["policy.date=10"]}  # before the horizon of these windows
     return {name: config.load(mc.load_config([f"policy={name}", *more.get(name, [])], name="hedge").policy) for name in names}
 
