@@ -362,5 +362,16 @@ def field_metadata(self: Any, name: str, owner: Mapping[str, Any] | None = None)
     raise ValueError(f"unknown parameter {name!r}{near(name, parameters(self))}")
 
 
+def bounds(model: Any, name: str) -> tuple[float | None, float | None]:
+    """Least and most that a number of a model, or of a dict of them, may be; None where there is no bound.
+
+    Args:
+        model: That has it.
+        name: Dotted name of the number.
+    """
+    found = field_metadata(model, name).get("bounds", {})
+    return found.get("above", found.get("low")), found.get("below", found.get("high"))
+
+
 def _dotted(path: tuple) -> str:
     return ".".join(str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", key)))) for key in path)

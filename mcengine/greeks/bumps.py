@@ -12,9 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from mcengine._model import parameters
+from mcengine._model import bounds, parameters
 from mcengine.greeks.figures import Derivable
-from mcengine.greeks.samples import bounds_of
 
 SHARE = 0.02
 """Of a number that the smallest bump is."""
@@ -57,7 +56,8 @@ def stencil(model: Any, name: str, check: Callable[[Mapping[str, float]], Any]) 
     Raises:
         ValueError: For a number that may be moved to neither side.
     """
-    value, (low, high) = float(parameters(model)[name]), bounds_of(model, name)
+    value, (least, most) = float(parameters(model)[name]), bounds(model, name)
+    low, high = -np.inf if least is None else least, np.inf if most is None else most
     last = name.rpartition(".")[2]
     size = SHARE * (0.5 if last == "shock" or ".correlation." in name else max(abs(value), 0.1))
     if (room := min(value - low, high - value)) > _NOTHING * size:

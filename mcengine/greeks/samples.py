@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine._model import field_metadata, parameters, replace, with_parameters
+from mcengine._model import parameters, replace, with_parameters
 from mcengine._spelling import near
 from mcengine.engine import Study, payoffs, tangent
 from mcengine.engine.prepared import PreparedStudy
@@ -222,14 +222,3 @@ def listed(field: str, names: Iterable[str]) -> list[str]:
     if isinstance(names, str):
         raise ValueError(f"{field}: expected a list of names, got the text {names!r}")
     return list(names)
-
-
-def bounds_of(model: Any, name: str) -> tuple[float, float]:
-    """Least and largest value that a number may have.
-
-    Args:
-        model: A study, or a dict of models.
-        name: Dotted name of the number.
-    """
-    found = field_metadata(model, name).get("bounds", {})
-    return found.get("above", found.get("low", -np.inf)), found.get("below", found.get("high", np.inf))

@@ -16,11 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from mcengine._model import replace
+from mcengine._model import bounds, replace
 from mcengine.engine import BatchGradient
 from mcengine.noise import make_key
 from mcengine.optimise.few import Found
-from mcengine.optimise.numbers import bounds, one_by_one
+from mcengine.optimise.numbers import one_by_one
 from mcengine.optimise.problem import BENCHMARK, MOST_TRIES, Problem, Scene
 
 LATER, TIGHTER = 0.3, 1.5

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mcengine._model import field_metadata, parameters, trainable
+from mcengine._model import bounds, parameters, trainable
 from mcengine._spelling import near
 from mcengine.engine import Study
 
@@ -51,17 +51,6 @@ def chosen_names(study: Study, train: Iterable[str] | None) -> tuple[str, ...]:
     if not names:
         raise ValueError("train: expected at least one number that may move, got none; name one")
     return names
-
-
-def bounds(study: Study, name: str) -> tuple[float | None, float | None]:
-    """Least and most of a number, None where there is no bound.
-
-    Args:
-        study: That has it.
-        name: Dotted.
-    """
-    found: Mapping[str, float] = field_metadata(study, name).get("bounds", {})
-    return found.get("above", found.get("low")), found.get("below", found.get("high"))
 
 
 def one_by_one(values: Mapping[str, Any]) -> dict[str, float]:
