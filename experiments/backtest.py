@@ -87,7 +87,7 @@ def plan_of(config: Any) -> mc.backtest.Plan:
         weights,
         _fit(config) if chosen["fit"] else None,
         name,
-        costs=configuration.load(config.ledger),
+        costs=configuration.build(config.ledger),
         steps=config.steps,
         delay=config.delay,
         floor=float(config.floor),
@@ -121,7 +121,7 @@ def _check_calibrated(config: Any) -> None:
 
 def _fit(config: Any) -> Any:
     """``fit(study)``: the study with the numbers that ``mc.optimise.fit`` finds."""
-    goal, settings = configuration.load(config.objective), configuration.plain(config.optimise)
+    goal, settings = configuration.build(config.objective), configuration.plain(config.optimise)
     return lambda study: optimise.fit(study, goal, seed=config.seed, progress=False, **settings).study
 
 
@@ -135,7 +135,7 @@ def _calibrated(config: Any, history: mc.backtest.History, own: bool, assets: tu
     node = {**configuration.plain(config.market), "end": end}
     if node.get("assets") is not None:
         node["assets"] = {name: node["assets"][name] for name in assets}
-    built = configuration.load(node)
+    built = configuration.build(node)
     return configuration.stressed(config, getattr(built, "market", built))
 
 
@@ -148,7 +148,7 @@ def _books(config: Any, weights: Mapping[str, float]) -> dict[str, Any]:
     for name, node in {**other.policies, _name(config.policy): other.policy}.items():
         if node.get("asset", largest) not in weights:
             node.asset = largest
-        out[str(name)] = configuration.load(node)
+        out[str(name)] = configuration.build(node)
     return out
 
 

@@ -23,7 +23,7 @@ from mcengine._model import replace
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     name = str(config.policy._target_).rpartition(".")[2]
     benchmark = mc.policy.presets.unhedged(configuration.plain(config.weights))
-    study = configuration.study(config, {"unhedged": benchmark, name: configuration.load(config.policy)})
+    study = configuration.study(config, {"unhedged": benchmark, name: configuration.build(config.policy)})
     _task.check_floor(study, config.floor)
     if config.explain:
         study = replace(study, recorders=(*study.recorders, mc.engine.Explained()))

@@ -25,10 +25,10 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         raise ValueError("monitor.folder: expected a folder, where the book is kept from one day to the next, got nothing")
     where = Path(chosen["folder"])
     monitor = mc.monitor.Monitor(
-        configuration.load(config.policy),
+        configuration.build(config.policy),
         str(chosen["start"]),
         where,
-        costs=configuration.load(config.ledger),
+        costs=configuration.build(config.ledger),
         years=configuration.number(config, "years"),
         steps=configuration.integer(config, "steps"),
         delay=configuration.integer(config, "delay"),

@@ -19,7 +19,7 @@ from mcengine._model import replace
 
 def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit the one policy of ``study``, say what holds, run it before and after on paths no one has used (of history on all), say what was gained."""
-    wish, options = configuration.load(config.objective), fit_options(config, study, benchmark)
+    wish, options = configuration.build(config.objective), fit_options(config, study, benchmark)
     journal = _task.journal(config, folder, study, "fit", objective=wish, devices=_task.devices(), **options)
     fit = optimise.fit(study, wish, seed=config.seed, journal=journal, **options)
     parameters, constraints = fit.table(), fit.constraints()
@@ -66,7 +66,7 @@ def fit_options(config: Any, study: mc.Study, benchmark: Any) -> dict[str, Any]:
 
 def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The wish at every level of one constraint, each fit begun at the last one's end."""
-    wish, options, (constraint, levels) = configuration.load(config.objective), fit_options(config, study, benchmark), config.frontier.values()
+    wish, options, (constraint, levels) = configuration.build(config.objective), fit_options(config, study, benchmark), config.frontier.values()
     settings = {"objective": wish, "devices": _task.devices(), "constraint": constraint, "levels": list(levels)}
     journal = _task.journal(config, folder, study, "frontier", **settings, **options)
     fits = optimise.frontier(study, wish, constraint, list(levels), seed=config.seed, journal=journal, **options)
@@ -87,7 +87,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     _task.check_floor(study, config.floor)
     if config.trace is not None:
         return _task.trace(config, folder, study)
-    benchmark = configuration.load(config.benchmark)
+    benchmark = configuration.build(config.benchmark)
     return (fit_and_test if config.frontier.constraint is None else frontier)(config, folder, study, benchmark)
 
 

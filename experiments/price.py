@@ -18,7 +18,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     market = configuration.market_of(config)
     if getattr(market, "scenarios", None):
         print("scenario: a shock nobody expects, which is in no price")
-    contract, noise = configuration.load(config.instrument), configuration.load(config.noise)
+    contract, noise = configuration.build(config.instrument), configuration.build(config.noise)
     paths, steps = configuration.integer(config, "paths"), configuration.integer(config, "steps")
     estimate = mc.price(contract, market, paths=paths, steps=steps, seed=config.seed, noise=noise, control=config.control)
     print(f"{contract}\n\nby Monte Carlo, {paths:,} paths: {estimate}", flush=True)

@@ -26,7 +26,7 @@ WORST = 10
 @_main.main("study")
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     heading("Market")
-    calibration = configuration.load(config.market)
+    calibration = configuration.build(config.market)
     market = getattr(calibration, "market", calibration)
     study = configuration.study(config, books(config), market)
     for floor in config.floors:
@@ -48,8 +48,8 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         metrics[f"floor_{floor:g}"] = {policy_of(book): report.metrics(row) for book, row in estimates.iterrows()}
 
     last = list(config.policies)[-1]
-    heading(f"Fit of {last}: {configuration.load(config.objective)}")
-    alone = replace(study, policy=configuration.load(config.policies[last]))
+    heading(f"Fit of {last}: {configuration.build(config.objective)}")
+    alone = replace(study, policy=configuration.build(config.policies[last]))
     metrics["fit"], timings = fit_and_test(config, folder, alone, study.books[BENCHMARK])
     if config.plots:
         pictures(config, folder, study, result, tables)
@@ -58,10 +58,10 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
 
 def books(config: Any) -> dict[str, Any]:
     """The benchmark, and every other policy at every floor, as ``"cppi 0.9"``."""
-    out = {BENCHMARK: configuration.load(config.policies[BENCHMARK])}
+    out = {BENCHMARK: configuration.build(config.policies[BENCHMARK])}
     for floor in config.floors:
         at = configuration.at_floor(config, floor)
-        out |= {f"{name} {floor:g}": configuration.load(node) for name, node in at.policies.items() if name != BENCHMARK}
+        out |= {f"{name} {floor:g}": configuration.build(node) for name, node in at.policies.items() if name != BENCHMARK}
     return out
 
 

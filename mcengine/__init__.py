@@ -25,7 +25,7 @@ from mcengine import (  # noqa: E402
 )
 from mcengine._model import Scalar, model, number, replace, static  # noqa: E402
 from mcengine._runtime import set_precision  # noqa: E402
-from mcengine.config import load, load_config  # noqa: E402
+from mcengine.config import build, load_config  # noqa: E402
 from mcengine.engine import Result, Study, grid, price  # noqa: E402
 from mcengine.engine.recorder import AbstractRecorder, Day  # noqa: E402
 from mcengine.report import collect  # noqa: E402
@@ -41,6 +41,7 @@ __all__ = [
     "Scalar",
     "Study",
     "backtest",
+    "build",
     "calibrate",
     "collect",
     "engine",
@@ -49,7 +50,6 @@ __all__ = [
     "history",
     "instrument",
     "ledger",
-    "load",
     "load_config",
     "market",
     "model",

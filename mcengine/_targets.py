@@ -1,7 +1,7 @@
 """What a configuration may build: public names of mcengine and of optax, and of modules that the user names himself.
 
 A ``_target_`` is called, and the file that holds it may be another's. So it names nothing else, and no file adds to the list: the command line
-does (``--code``), the environment (``MC_CODE``), or the caller of ``load(node, allow=...)``.
+does (``--code``), the environment (``MC_CODE``), or the caller of ``build(node, allow=...)``.
 """
 
 import dataclasses

@@ -30,10 +30,10 @@ def where() -> dict[str, str]:
 
 def default_books(config):
     """The benchmark and every other policy at both floors, as the default study has them."""
-    books = {"unhedged": configuration.load(config.policies["unhedged"])}
+    books = {"unhedged": configuration.build(config.policies["unhedged"])}
     for floor in config.floors:
         at = configuration.at_floor(config, floor)
-        books |= {f"{name} {floor:g}": configuration.load(node) for name, node in at.policies.items() if name != "unhedged"}
+        books |= {f"{name} {floor:g}": configuration.build(node) for name, node in at.policies.items() if name != "unhedged"}
     return books
 
 
@@ -55,7 +55,7 @@ def outcomes():
         for book in ("policy", "market"):
             add(f"rolled_put/{market}/{book}", result[book])
     for market in SAMPLED:
-        model = configuration.load(configuration.load_config([f"market={market}"], "hedge").market)
+        model = configuration.build(configuration.load_config([f"market={market}"], "hedge").market)
         spots, variances = mc.engine.sample(model, 64, years=0.25, steps=63, seed=3)
         add(f"sample/{market}/spot", spots)
         add(f"sample/{market}/variance", variances)

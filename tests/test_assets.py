@@ -416,7 +416,7 @@ def test_the_shift_of_news_raises_the_variance_expected_under_q():
 def test_options_have_the_smile_of_garch():
     """By Lewis' integral and from the table of a run against simulation under Q, where Black at the mean variance is 10 errors off; all innovations
     alike, it is Black's."""
-    market = mc.config.load(mc.load_config(["market=gjr_garch"], name="hedge").market)
+    market = mc.config.build(mc.load_config(["market=gjr_garch"], name="hedge").market)
     strikes, days = (85.0, 95.0, 100.0, 108.0), (10, 63)
     calendar = mc.pricing.Calendar(days[-1] / 252.0, days[-1])
     contracts = {f"{k:g} {n}": mc.instrument.Put(k, n / 252.0, "equity") for n in days for k in strikes}

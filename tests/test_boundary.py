@@ -141,7 +141,7 @@ def test_values_of_the_right_kind_build_or_are_refused():
             values = {float: NUMBERS, int: (-1, 0, 10**15), str: TEXTS, dict: (GBM, {}), list: ([], ["a", "a"])}.get(type(old), (GBM,))
             cases += [(node, path, value) for value in values if path[-1] != "_target_"]
     for node, path, value in random.Random(12).sample(cases, 250):
-        refused(mc.load, changed(node, path, value))
+        refused(mc.build, changed(node, path, value))
 
 
 @pytest.mark.parametrize(
@@ -303,13 +303,13 @@ class TestTargets:
     )
     def test_a_node(self, tmp_path, monkeypatch, node, message):
         monkeypatch.chdir(tmp_path)
-        assert refused(mc.load, node).startswith(message)
+        assert refused(mc.build, node).startswith(message)
         assert list(tmp_path.iterdir()) == []
 
     def test_a_circle_of_dicts(self):
         circle = {}
         circle["a"] = circle
-        assert refused(mc.load, circle) == "expected nodes that end, got one nested too deep or in a circle"
+        assert refused(mc.build, circle) == "expected nodes that end, got one nested too deep or in a circle"
 
 
 def own(a: float, b: "np.ndarray", c: tuple[int, str], d: dict, e: typing.List, f: "NoSuchType", g: Annotated[float, "years"], **h: bool):  # noqa: F821, UP006

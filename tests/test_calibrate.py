@@ -166,6 +166,6 @@ def test_quotes_make_a_market_that_the_next_command_takes(tmp_path, monkeypatch,
     command = shlex.split(next(line for line in out.splitlines() if line.startswith("market.yaml: ")).removeprefix("market.yaml: "))
     assert command[:3] == ["python", "experiments/hedge.py", "market=from_file"]
     config = mc.load_config(command[2:], name="hedge")
-    market = mc.config.load(config.market)
+    market = mc.config.build(config.market)
     assert list(market.assets) == list(config.weights) == ["equity"]
     assert float(market.rate.zeros[-1]) == pytest.approx(0.0401)

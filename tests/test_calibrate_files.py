@@ -86,7 +86,7 @@ def test_a_market_file_is_the_same_market_and_the_same_paths(fitted, tmp_path):
     first, second = paths(fitted.market), paths(back)
     assert all(np.array_equal(first[name], second[name]) for name in first)
     node = mc.load_config(["market=from_file", f"market.file={file}"], name="hedge").market
-    assert same_market(fitted.market, mc.load(node))
+    assert same_market(fitted.market, mc.build(node))
 
 
 def test_every_kind_of_market_survives_a_file(tmp_path):

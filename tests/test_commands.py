@@ -168,7 +168,7 @@ TAKING = ("cppi", "stop_loss", "vol_target_cppi", "stop_loss_reentry", "cppi_on_
 def floored(policy, floor):
     composed = mc.load_config([f"policy={policy}", f"policy.floor={floor}"], "hedge")
     config.check(composed, "hedge", nodes=True)
-    found = list(mc.load(composed.policy).stages.values())
+    found = list(mc.build(composed.policy).stages.values())
     return next(getattr(one, "base", one) for one in found if hasattr(getattr(one, "base", one), "floor"))
 
 

@@ -40,7 +40,7 @@ def test_every_yaml_builds(group, option):
         assert set(node) - {"hosts", "platform"} <= set(inspect.signature(ARGUMENTS[group]).parameters)
         assert set(node.get("hosts") or ()) <= set(inspect.signature(mc.engine.hosts.start).parameters)
     else:
-        assert mc.load(node) is not None
+        assert mc.build(node) is not None
 
 
 @pytest.mark.parametrize(("group", "option"), [(g, o) for g, o in OPTIONS if g not in ARGUMENTS])
@@ -63,10 +63,10 @@ def test_every_configuration_has_its_experiment():
 
 def test_floor_is_one_value():
     chosen = mc.load_config(["policy=cppi", "floor=0.8"], name="optimise")
-    assert float(mc.load(chosen.policy)["cppi"].floor) == 0.8
-    assert float(mc.load(chosen.objective).floor) == 0.8
+    assert float(mc.build(chosen.policy)["cppi"].floor) == 0.8
+    assert float(mc.build(chosen.objective).floor) == 0.8
     other = config.at_floor(chosen, 0.7)
-    assert float(mc.load(other.policy)["cppi"].floor) == 0.7
+    assert float(mc.build(other.policy)["cppi"].floor) == 0.7
     assert chosen.floor == 0.8
 
 
@@ -152,7 +152,7 @@ def test_unknown_configuration():
 )
 def test_load_raises_what_was_meant(override, message):
     with pytest.raises(ValueError, match=message) as caught:
-        mc.load(mc.load_config([override], name="hedge").policy)
+        mc.build(mc.load_config([override], name="hedge").policy)
     assert "\n" not in str(caught.value)
 
 

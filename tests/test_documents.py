@@ -172,10 +172,10 @@ def test_the_table_of_refusals_is_that_of_the_code():
         for market in re.findall(r"\w+", markets)
     }
     names = sorted(file.stem for file in (ROOT / "conf" / "policy").glob("*.yaml"))
-    rules = {name: mc.load(mc.load_config([f"policy={name}"], "hedge").policy) for name in names}
+    rules = {name: mc.build(mc.load_config([f"policy={name}"], "hedge").policy) for name in names}
     refused = set()
     for market in ("events", "hull_white", "schwartz", "vasicek"):
-        made = mc.load(mc.load_config([f"market={market}"], "hedge").market)
+        made = mc.build(mc.load_config([f"market={market}"], "hedge").market)
         for name, rule in rules.items():
             try:
                 mc.Study(made, rule)

@@ -52,7 +52,7 @@ def traced(here):
     """``column(name)``, [path, date], of one study with a book for each policy and the broker's costs, in float64."""
 
     def policy(name, *more):
-        return mc.load(mc.load_config([f"policy={name}", *SMALL, *more], "hedge", "mine").policy)
+        return mc.build(mc.load_config([f"policy={name}", *SMALL, *more], "hedge", "mine").policy)
 
     books = {
         "plain": policy("unhedged"),

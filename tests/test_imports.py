@@ -135,7 +135,7 @@ def test_every_room_has_a_rank():
         ("config/compose.py", "import hydra", True),
         ("config/compose.py", "def load():\n    import hydra", False),
         ("engine/study.py", "def load():\n    import hydra", True),
-        ("report/tables.py", "from mcengine.config import load", True),
+        ("report/tables.py", "from mcengine.config import build", True),
         ("report/tables.py", "def load():\n    from omegaconf import OmegaConf", True),
     ],
 )

@@ -122,7 +122,7 @@ class TestTargets:
             ValueError,
             match=re.escape(f"a._target_: expected a public name of mcengine or optax, or of a module named by --code or MC_CODE, got '{target}'"),
         ):
-            mc.load({"a": {"_target_": target}})
+            mc.build({"a": {"_target_": target}})
         assert "my_rules" not in sys.modules
 
     @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ class TestTargets:
         [
             ("mcengine._runtime.os.mkdir", "mcengine has no public name '_runtime'"),
             ("mcengine._model.replace", "mcengine has no public name '_model'"),
-            ("mcengine.config.load", "mcengine has no public name 'config'"),
+            ("mcengine.config.build", "mcengine has no public name 'config'"),
             ("mcengine.report.run_folder.os.mkdir", "mcengine.report has no public name 'run_folder'"),
             ("mcengine.policy.presets.Any", "mcengine.policy.presets has no public name 'Any'"),
             ("mcengine.policy.presets.none_such", "mcengine.policy.presets has no public name 'none_such'"),
@@ -141,7 +141,7 @@ class TestTargets:
             ("optax._src.alias.adam", "optax has no public name '_src'"),
             ("optax.contrib.jax", "optax.contrib has no public name 'jax'"),
             ("mcengine.", "mcengine has no public name ''"),
-            ("mcengine.load", "mcengine.load is not for a configuration to call"),
+            ("mcengine.build", "mcengine.build is not for a configuration to call"),
             ("mcengine.load_config", "mcengine.load_config is not for a configuration to call"),
             ("mcengine.set_precision", "is not for a configuration to call"),
             ("mcengine.engine.Journal", "is not for a configuration to call"),
@@ -151,7 +151,7 @@ class TestTargets:
     )
     def test_no_walk_and_no_private_part(self, target, message):
         with pytest.raises(ValueError, match=re.escape(message)):
-            mc.load({"_target_": target})
+            mc.build({"_target_": target})
 
     @pytest.mark.parametrize(
         "hide",
@@ -166,27 +166,27 @@ class TestTargets:
     )
     def test_at_any_depth_and_before_anything_is_built(self, here, hide):
         with pytest.raises(ValueError, match=r"_target_: expected a public name of .*, got 'os\.mkdir'$"):
-            mc.load([{"_target_": "mcengine.policy.Mix", "leverage": -1.0}, hide({"_target_": "os.mkdir", "path": "made"})])
+            mc.build([{"_target_": "mcengine.policy.Mix", "leverage": -1.0}, hide({"_target_": "os.mkdir", "path": "made"})])
         assert not (here / "made").exists()
 
     def test_a_configuration_adds_nothing(self, here, monkeypatch):
         monkeypatch.setenv("MC_CODE", "my_rules")  # as hydra.job.env_set would, after the start
         node = {"code": "my_rules", "allow": ["my_rules"], "rule": {"_target_": "my_rules.Share", "share": 0.5}}
         with pytest.raises(ValueError, match=r"^rule\._target_: expected a public name"):
-            mc.load(node)
+            mc.build(node)
         with pytest.raises(ValueError, match="is not for a configuration to call"):
-            mc.load({"_target_": "mcengine.load", "node": {}, "allow": ["my_rules"]})
+            mc.build({"_target_": "mcengine.build", "node": {}, "allow": ["my_rules"]})
 
     @pytest.mark.parametrize(("option", "value"), [("_recursive_", False), ("_convert_", "none")])
     def test_what_hydra_has_and_this_has_not(self, option, value):
         with pytest.raises(ValueError, match=rf"^a\.{option}: expected .* or nothing, got "):
-            mc.load({"a": {"_target_": "mcengine.policy.Mix", option: value}})
+            mc.build({"a": {"_target_": "mcengine.policy.Mix", option: value}})
 
     def test_arguments(self):
         mix = {"_target_": "mcengine.policy.Mix", "equity": "${share}"}
         node = {"share": 0.5, "rule": {"_target_": "mcengine.policy.chain", "_args_": [mix]}}
-        assert float(mc.load(node)["rule"]["mix"].weights["equity"]) == 0.5
-        later = mc.load({"_target_": "optax.adam", "_partial_": True, "learning_rate": 0.1})
+        assert float(mc.build(node)["rule"]["mix"].weights["equity"]) == 0.5
+        later = mc.build({"_target_": "optax.adam", "_partial_": True, "learning_rate": 0.1})
         assert (later.func, later.keywords) == (optax.adam, {"learning_rate": 0.1})
 
 
@@ -194,15 +194,15 @@ class TestOwnModules:
     @pytest.mark.parametrize("as_module", [False, True])
     def test_named_by_the_caller(self, here, as_module):
         allow = [_targets.own("my_rules") if as_module else "my_rules.py"]
-        assert float(mc.load({"_target_": "my_rules.Share", "share": 0.25}, allow=allow).share) == 0.25
-        assert float(mc.load({"_target_": "my_rules.Share.half"}, allow=allow).share) == 0.5
+        assert float(mc.build({"_target_": "my_rules.Share", "share": 0.25}, allow=allow).share) == 0.25
+        assert float(mc.build({"_target_": "my_rules.Share.half"}, allow=allow).share) == 0.5
         with pytest.raises(ValueError, match=r"^Share\.share: expected a number not above 1, got 2\.0$"):
-            mc.load({"_target_": "my_rules.Share", "share": 2.0}, allow=allow)
+            mc.build({"_target_": "my_rules.Share", "share": 2.0}, allow=allow)
 
     @pytest.mark.parametrize("name", ["os.mkdir", "os", "mkdir", "_hidden", "Mix", "Share.act", "Shares"])
     def test_only_what_it_defines(self, here, name):
         with pytest.raises(ValueError, match=rf"has no public name '{name.rpartition('.')[2] if name != 'os.mkdir' else 'os'}' to build from"):
-            mc.load({"_target_": f"my_rules.{name}"}, allow=["my_rules"])
+            mc.build({"_target_": f"my_rules.{name}"}, allow=["my_rules"])
 
     @pytest.mark.parametrize(
         ("given", "message"),
@@ -217,10 +217,10 @@ class TestOwnModules:
         (here / "broken.py").write_text("def")
         (here / "json.py").write_text("")
         with pytest.raises(ValueError, match=message):
-            mc.load({"_target_": f"{given.removesuffix('.py').removeprefix('../')}.x"}, allow=[given])
+            mc.build({"_target_": f"{given.removesuffix('.py').removeprefix('../')}.x"}, allow=[given])
 
     def test_named_by_the_environment(self, here):
-        code = "import mcengine as mc; print(mc.load({'_target_': 'my_rules.Share.half'}))"
+        code = "import mcengine as mc; print(mc.build({'_target_': 'my_rules.Share.half'}))"
         command = [sys.executable, "-c", code]
         done = subprocess.run(command, env={**os.environ, "MC_CODE": "my_rules"}, capture_output=True, text=True, check=False)
         assert (done.stdout, done.stderr) == ("Share(share=0.5)\n", "")
@@ -228,7 +228,7 @@ class TestOwnModules:
     def test_of_a_folder(self, here):
         (here / "rules").mkdir()
         (here / "my_rules.py").rename(here / "rules" / "mine.py")
-        assert mc.load({"_target_": "rules.mine.Share.half"}, allow=["rules/mine.py"]).share == 0.5
+        assert mc.build({"_target_": "rules.mine.Share.half"}, allow=["rules/mine.py"]).share == 0.5
 
     def test_a_market_file(self, here):
         """A model of one's own is written and read where its module is named, and only there."""
@@ -247,9 +247,9 @@ class TestOwnModules:
 class TestOwnConfigurations:
     def test_a_folder_beside_ours(self, here):
         node = mc.load_config(["policy=mine", "policy.share=0.25"], name="hedge", config_dir="mine").policy
-        assert float(mc.load(node, allow=["my_rules"])["share"].share) == 0.25
+        assert float(mc.build(node, allow=["my_rules"])["share"].share) == 0.25
         with pytest.raises(ValueError, match=r"^policy\._target_: expected a public name of .*, got 'my_rules\.shared'$"):
-            mc.load(node)
+            mc.build(node)
         with pytest.raises(ValueError, match=r"^unknown key 'policy\.shares'; did you mean policy\.share\?$"):
             mc.load_config(["policy=mine", "policy.shares=1"], name="hedge", config_dir="mine")
         with pytest.raises(ValueError, match=r"^unknown policy 'mien'; did you mean mine\?$"):
@@ -450,4 +450,4 @@ def stop(seen):
 def test_typed_and_public():
     assert (Path(mc.__file__).parent / "py.typed").is_file()
     assert {"AbstractRecorder", "Day", "Scalar", "model", "number", "replace", "static"} <= set(mc.__all__)
-    assert config.load is mc.load
+    assert config.build is mc.build

@@ -463,7 +463,7 @@ def test_a_year_of_a_file_has_the_files_volatility(market, name, column, steps, 
 def test_data_is_a_node_of_what_the_reader_takes():
     few = ["market=replay", "market.assets=null", "market.rate=0.01", "steps=12"]
     made = mc.load_config([f"data={FILES / 'monthly_returns.csv'}", "data.kind=returns", "data.columns=[fund_b]", *few], "hedge")
-    market = config.load(made.market)
+    market = config.build(made.market)
     assert list(market.assets) == ["fund_b"]
     assert market.days.per_year == 12
     with pytest.raises(ValueError, match="data: unknown key 'kinds'"):

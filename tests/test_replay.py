@@ -53,7 +53,7 @@ def replayed(made):
 def policies():
     names = sorted(file.stem for file in (config.CONF / "policy").glob("*.yaml"))
     more = {"event_overlay": ["policy.date=10"]}  # before the horizon of these windows
-    return {name: config.load(mc.load_config([f"policy={name}", *more.get(name, [])], name="hedge").policy) for name in names}
+    return {name: config.build(mc.load_config([f"policy={name}", *more.get(name, [])], name="hedge").policy) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_options_are_priced_at_the_day_s_volatility_and_settle(made, replayed):
 
 def test_the_surface_prices_what_has_an_index():
     """From VIX by the stated skew; a put far out of the money costs more than flat, one at the money less, for VIX reads the wings too."""
-    market = config.load(mc.load_config(["market=bootstrap", "market.surface.skew=1.5", "data=null"], name="hedge").market)
+    market = config.build(mc.load_config(["market=bootstrap", "market.surface.skew=1.5", "data=null"], name="hedge").market)
     pricers = market.pricers()
     assert isinstance(pricers["equity"], mc.pricing.SurfacePricer)
     assert float(pricers["equity"].skew) == 1.5
@@ -216,7 +216,7 @@ def test_hedge_from_config():
     assert study.market.start_date(0) == "2007-10-09"
     assert study.sampling == Sampling("windows", STEPS)
     shorter = mc.load_config(["market=bootstrap", "market.period=inflation_2022", "~market.assets.commodity", "market.block=5", *few], name="hedge")
-    market = config.load(shorter.market)
+    market = config.build(shorter.market)
     assert list(market.assets) == ["equity", "bond"]
     assert np.asarray(market.days.dates).min() >= np.datetime64("2022-01-03").astype(int)
 

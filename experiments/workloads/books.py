@@ -78,7 +78,7 @@ def study(name: str, bench: Bench, workload: str) -> mc.Study:
     if name == "study_book":
         return configuration.study(bench.config)
     market = bench.settings(workload).get("market")
-    given = None if market is None else configuration.load(mc.load_config([f"market={market}"], "benchmark").market)
+    given = None if market is None else configuration.build(mc.load_config([f"market={market}"], "benchmark").market)
     return configuration.study(bench.config, BOOKS[name](), given)
 
 

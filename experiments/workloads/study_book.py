@@ -22,7 +22,7 @@ BATCH = 65_536
 
 def hedged_study(config: Any) -> mc.Study:
     """The benchmark's study with a put on equity rolled every quarter, struck at the floor, in place of the no-trade band."""
-    stages = configuration.load(config.policy)
+    stages = configuration.build(config.policy)
     put = mc.policy.RolledPut(float(config.floor))
     return configuration.study(config, mc.policy.chain(stages["mix"], stages["vol_target"], stages["cppi"], put))
 

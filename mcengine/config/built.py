@@ -3,12 +3,13 @@
 from copy import deepcopy
 from typing import Any
 
-from mcengine._targets import Modules, build, is_own, resolve, targets
+from mcengine import _targets
+from mcengine._targets import Modules, is_own, resolve, targets
 from mcengine.config.saved import plain
 from mcengine.engine.source import source
 
 
-def load(node: Any, allow: Modules = ()) -> Any:
+def build(node: Any, allow: Modules = ()) -> Any:
     """Build what a node's ``_target_`` names, nested nodes and interpolations included.
 
     Args:
@@ -27,7 +28,7 @@ def load(node: Any, allow: Modules = ()) -> Any:
         if not isinstance(node, Container):
             return node
         where = str(node._get_full_key("") or "").strip(".")
-        return build(OmegaConf.to_container(node, resolve=True, throw_on_missing=True), where, allow)
+        return _targets.build(OmegaConf.to_container(node, resolve=True, throw_on_missing=True), where, allow)
     except OmegaConfBaseException as error:
         raise ValueError(str(error).splitlines()[0]) from None
     except (ValueError, TypeError, OSError, ImportError) as error:
@@ -61,12 +62,12 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
 
     made = Study(
         market_of(config, market),
-        load(config.policy) if policy is None else policy,
-        costs=load(config.ledger),
+        build(config.policy) if policy is None else policy,
+        costs=build(config.ledger),
         years=number(config, "years"),
         steps=integer(config, "steps"),
         delay=integer(config, "delay"),
-        noise=load(config.noise),
+        noise=build(config.noise),
     )
     for remark in made.remarks:
         print(remark, flush=True)
@@ -80,7 +81,7 @@ def market_of(config: Any, given: Any = None) -> Any:
         config: A configuration.
         given: A market, or a calibration, in place of the one it names.
     """
-    built = load(config.market) if given is None else given
+    built = build(config.market) if given is None else given
     market = stressed(config, getattr(built, "market", built))  # a calibration carries its market
     of_data = getattr(built, "remarks", ()) if hasattr(built, "market") else ()
     for remark in [*of_data, *getattr(market, "remarks", ())]:
@@ -97,7 +98,7 @@ def stressed(config: Any, market: Any) -> Any:
     """
     for group in ("correlation", "scenario"):
         if group in config:
-            market = load(config[group]).apply(market)
+            market = build(config[group]).apply(market)
     return market
 
 

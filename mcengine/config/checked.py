@@ -27,7 +27,7 @@ def load_config(overrides: Sequence[str] | None = None, name: str = "study", con
     Example:
         >>> import mcengine as mc
         >>> config = mc.load_config(["policy=cppi", "policy.multiplier=5"], name="hedge")
-        >>> mc.load(config.policy).stages["cppi"]
+        >>> mc.build(config.policy).stages["cppi"]
         Cppi(floor=0.9, multiplier=5, leverage=1, exposure='scale')
     """
     if config_dir is not None:
@@ -46,7 +46,7 @@ def check(config: Any, name: str, *, nodes: bool = False) -> None:
     Args:
         config: A configuration.
         name: Of the experiment.
-        nodes: Whether to check too what has a ``_target_``; ``load`` does.
+        nodes: Whether to check too what has a ``_target_``; ``build`` does.
 
     Raises:
         ValueError: A key that nothing reads, with the near names, or a value of another kind than its reader takes.
