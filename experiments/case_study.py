@@ -9,6 +9,7 @@ the claim would hold), ``bands`` (what the book's own numbers move), ``fit`` (th
 ``history``.
 """
 
+import dataclasses
 import math
 import sys
 from typing import Any
@@ -188,11 +189,15 @@ def fitted(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.
     """
     case, named, out, rows = configuration.plain(config.case), scenarios(given), {}, []
     wish = mc.objective.Wish("difference_at_equal_leverage", {"breach": {"most": float(case["fit"]["breach"])}}, floor=float(config.floor))
-    benchmark = claim.books(configuration.plain(config.weights), terms, None)["unhedged"]
+    weights, on = configuration.plain(config.weights), claim.dates(float(config.years), int(case["per_year"]))
+    benchmark = claim.books(weights, terms, on)["unhedged"]
+    # Numbers move by factors, so that none begins at 0.
+    wider = dataclasses.replace(terms, band=max(terms.band, 1e-3), hedge_band=max(terms.hedge_band, 2e-3))
+    begun = claim.book(weights, wider, on, hedged=True)
     paths, judged = _runtime.capped(int(case["fit"]["paths"]), 256), _runtime.capped(int(case["fit"]["validation_paths"]), 1024)
     for name in ("as stated", "options at .8, events at .6"):
-        alone = mc.replace(claim_map.under(study, named[name]), policy=study.books["delta_hedged"], recorders=claim.DEFAULT)
-        names = [one for one in optimise.default_names(alone) if one.rpartition("policy.")[2] in claim_map.MOVED]
+        alone = mc.replace(claim_map.under(study, named[name]), policy=begun, recorders=claim.DEFAULT)
+        names = [f"policy.{one}" for one in claim_map.MOVED]
         this = {"paths": paths, "validation_paths": judged, "train": names, "evaluations": _runtime.capped(60, 2)}
         journal = _task.journal(config, folder, alone, f"fit_{len(rows)}", objective=wish, devices=_task.devices(), **this)
         fit = optimise.fit(alone, wish, benchmark=benchmark, seed=config.seed, journal=journal, **this)
@@ -231,7 +236,7 @@ def replayed(config: Any, folder: report.RunFolder, study: mc.Study, given: clai
     base = claim_map.replayed(configuration.plain(config.weights), terms, study.costs, case["announced"], years=float(config.years))
     for remark in base.remarks:
         print(remark)
-    days, paths = base.market.days, base.available(1 << 30)
+    days, paths = base.market.days, _runtime.capped(base.available(1 << 30), 4096)
     last = days.day(days.count - 1)
     first, apart = base.market.start_date(0), paths / base.steps
     print(f"{paths:,} windows of {config.years:g} years from {first} to {last}, of which some {apart:.1f} do not overlap\n", flush=True)

@@ -164,7 +164,7 @@ def on_history(base: mc.Study, skews: Sequence[float], floor: float) -> tuple[An
             more = {"worst": each.min(), "best": each.max(), "claim_met": np.mean(each >= CLAIMED), "lowest": a["lowest"].min()}
             rows.append({"skew": skew, "book": name, **row, "first_year": first, **more})
             by_start[f"{name} x{skew:g}"] = 100.0 * each
-    starts = [base.market.start_date(path) for path in range(paths)]
+    starts = [base.market.start_date(path) for path in range(own[0].paths)]
     return pd.DataFrame(rows), pd.DataFrame(by_start, index=pd.Index(starts, name="start"))
 
 

@@ -37,7 +37,7 @@ def where_it_lies(book: str, lines: Any, slope: Mapping[str, float]) -> list[str
     each = 100.0 * slope["skew"], 100.0 * slope["cost"], 10.0 * slope["variance"], 10.0 * slope["event"]
     out = [
         f"{book}: {100.0 * slope['fair']:+.2f} % at fair prices without costs; {each[2]:+.2f} for .1 more of variance premium, "
-        f"{each[3]:+.2f} for .1 more of event premium, {each[0]:+.2f} for the skew, {each[1]:+.2f} for the costs (least squares, R2 {slope['r2']:.3f})"
+        f"{each[3]:+.2f} for .1 more of event premium, {each[0]:+.2f} for the skew, {each[1]:+.2f} for costs (least squares, R2 {slope['r2']:.3f})"
     ]
     for (cost, skew), some in lines.groupby(["cost", "skew"]):
         known = met[(met["cost"] == cost) & (met["skew"] == skew)]
