@@ -139,6 +139,21 @@ GROUPS["backtest"] = {
     "drawn": int,
     "tries": str | None,
 }
+GROUPS["case"] = {
+    "parts": list[str],
+    "per_year": int,
+    "moves": Mapping[str, float],
+    "lognormal": bool,
+    "terms": TypedDict("Terms", {"coverage": float, "tenor": int, "vega": float, "before": int, "expiry": int, "band": float, "hedge_band": float}),
+    "assumptions": TypedDict(
+        "Assumptions", {"variance": float | None, "event": float | None, "skew": float, "cost": float, "leverage": float, "drift": float}
+    ),
+    "map": TypedDict("Map", {"paths": int, "variance": list[float], "event": list[float], "skew": list[float], "cost": list[float]}),
+    "bands": TypedDict("Bands", {"vega": list[float], "hedge_band": list[float]}),
+    "fit": TypedDict("FitOfCase", {"breach": float, "paths": int, "validation_paths": int}),
+    "skews": list[float],
+    "announced": list[str],
+}
 GROUPS["quotes"] = {"model": str | None, "file": str | None, **_options(read_quotes, "data", "days_a_year")}
 GROUPS["data"] = {"file": str | None, **_options(read, "data", "start", "end", "levels")}
 
@@ -150,6 +165,7 @@ NEEDED = {
     "quotes": ("model", "file"),
     "monitor": ("start", "folder", "follow", "poll", "gap", "wealth", "book"),
     "backtest": tuple(GROUPS["backtest"]),
+    "case": tuple(GROUPS["case"]),
 }
 """Options that an experiment reads itself."""
 

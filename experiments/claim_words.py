@@ -1,0 +1,99 @@
+"""What a study of the claim says, in sentences; assumptions worth a name."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from claim import CLAIMED, READINGS, Assumptions
+
+import mcengine as mc
+from mcengine import report
+from mcengine.pricing import SurfacePricer
+from mcengine.statistics import Estimate
+
+
+def scenarios(given: Assumptions) -> dict[str, Assumptions]:
+    """Assumptions worth a name."""
+    vix = given.variance * float(SurfacePricer().vix_over_atm) ** 2
+    return {
+        "as stated": given,
+        "as stated, no cost": mc.replace(given, cost=0.0),
+        "as stated, twice the cost": mc.replace(given, cost=2.0),
+        "as stated, steeper skew": mc.replace(given, skew=1.5),
+        "as stated, equity 3 % a year less": mc.replace(given, drift=-0.03),
+        "as stated, leverage 1.5": mc.replace(given, leverage=1.5),
+        "as stated, leverage 3": mc.replace(given, leverage=3.0),
+        "all strikes at VIX": mc.replace(given, variance=vix, event=vix, skew=0.0),
+        "fair": Assumptions(),
+        "fair, no cost": Assumptions(cost=0.0),
+        "fair at the money, skew": Assumptions(skew=1.0),
+        "options at .8, events at .6": Assumptions(0.8, 0.6),
+    }
+
+
+def where_it_lies(book: str, lines: Any, slope: Mapping[str, float]) -> list[str]:
+    """Sentences on the line of the claim."""
+    met = lines[[isinstance(one, Estimate) for one in lines["variance"]]]
+    each = 100.0 * slope["skew"], 100.0 * slope["cost"], 10.0 * slope["variance"], 10.0 * slope["event"]
+    out = [
+        f"{book}: {100.0 * slope['fair']:+.2f} % at fair prices without costs; {each[2]:+.2f} for .1 more of variance premium, "
+        f"{each[3]:+.2f} for .1 more of event premium, {each[0]:+.2f} for the skew, {each[1]:+.2f} for costs (least squares, R2 {slope['r2']:.3f})"
+    ]
+    for (cost, skew), some in lines.groupby(["cost", "skew"]):
+        known = met[(met["cost"] == cost) & (met["skew"] == skew)]
+        places = "; ".join(f"{row['variance']} where events are priced at {row['event']:g}" for _, row in known.iterrows())
+        best = max((one.value for one in some["at_the_lowest"]), default=math.nan)
+        places = f"variance priced at {places}" if places else f"nowhere on the map (at most {100.0 * best:+.2f} %)"
+        out.append(f"  {100.0 * CLAIMED:+g} % with cost x{cost:g}, skew x{skew:g}: {places}")
+    return out
+
+
+def verdicts(table: Any, floor: float) -> list[str]:
+    """What the table says of the claim, a line each."""
+    out, mix = [], table.loc["unhedged"]
+    for name in READINGS:
+        row = table.loc[name]
+        gain = row["at_equal_exposure"]
+        far = (CLAIMED - gain.value) / gain.error
+        says = "holds" if far < -2.33 else "does not hold" if far > 2.33 else "is not decided by these paths"
+        by = f"{100.0 * (CLAIMED - gain.value):.2f} points short, " if far > 0.0 else ""
+        out.append(
+            f"{name}: {percent(gain)} a year at equal exposure ({percent(row['to_unhedged'])} to A, {percent(row['to_static_put'])} to B): the "
+            f"claimed {100.0 * CLAIMED:+g} % {says}, {by}{abs(far):.0f} standard errors."
+        )
+        out.append(
+            f"{name}: the 20th percentile of a year is {row['p20_year'].value:.3f}, inside the floor {floor:g}, and so is the unhedged mix's, "
+            f"{mix['p20_year'].value:.3f}: the percentile is slack. P(any day below {floor:g}) is {percent(row['breach_any_day'])}, "
+            f"of the unhedged mix {percent(mix['breach_any_day'])}."
+        )
+    above = [name for name, row in table.iterrows() if isinstance(row["to_unhedged"], Estimate) and row["to_unhedged"].value >= CLAIMED]
+    equal = [name for name in above if table.loc[name, "at_equal_exposure"].value >= CLAIMED]
+    out.append(f"Above A by {100.0 * CLAIMED:g} % a year: {', '.join(above) or 'none'}; at equal exposure: {', '.join(equal) or 'none'}.")
+    for name in READINGS:
+        row = table.loc[name]
+        better = [
+            other
+            for other in table.index
+            if other not in READINGS
+            and table.loc[other, "breach_any_day"].value <= row["breach_any_day"].value
+            and table.loc[other, "annualised_return"].value > row["annualised_return"].value
+        ]
+        out.append(f"Books that return more than {name} at no higher P(any day below {floor:g}): {', '.join(better) or 'none'}.")
+    return out
+
+
+def percent(one: Any) -> str:
+    """Of an Estimate of a fraction; nothing else is shown."""
+    return report.cell(one.scaled(100.0)) + " %" if isinstance(one, Estimate) else ""
+
+
+def shown(table: Any) -> str:
+    """A table of Estimates of fractions, books across."""
+    return str(
+        table.map(lambda one: report.cell(one.scaled(100.0)) if isinstance(one, Estimate) else "").T.rename(index=lambda key: f"{key}, %").to_string()
+    )
+
+
+def told(given: Assumptions) -> str:
+    """Assumptions in a line."""
+    return ", ".join(f"{name} {value:.3g}" for name, value in vars(given).items())
