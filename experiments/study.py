@@ -17,8 +17,8 @@ import mcengine as mc
 from mcengine import config as configuration
 from mcengine import objective, report
 from mcengine._model import replace
+from mcengine.config import BENCHMARK
 
-BENCHMARK = "unhedged"
 SAMPLED = 300
 WORST = 10
 
@@ -28,7 +28,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     heading("Market")
     calibration = configuration.build(config.market)
     market = getattr(calibration, "market", calibration)
-    study = configuration.study(config, books(config), market)
+    study = configuration.study(config, configuration.books, calibration)
     for floor in config.floors:
         _task.check_floor(study, floor)
     describe(calibration, market)
@@ -54,15 +54,6 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     if config.plots:
         pictures(config, folder, study, result, tables)
     return metrics, {**facts, **timings}
-
-
-def books(config: Any) -> dict[str, Any]:
-    """The benchmark, and every other policy at every floor, as ``"cppi 0.9"``."""
-    out = {BENCHMARK: configuration.build(config.policies[BENCHMARK])}
-    for floor in config.floors:
-        at = configuration.at_floor(config, floor)
-        out |= {f"{name} {floor:g}": configuration.build(node) for name, node in at.policies.items() if name != BENCHMARK}
-    return out
 
 
 def of(study: mc.Study, floor: float) -> list[str]:
