@@ -10,13 +10,14 @@ from mcengine._targets import Modules, allowing
 from mcengine.config.built import books, study
 from mcengine.config.checked import check
 from mcengine.report import Run
+from mcengine.report.run import run_at
 
 
 def load(folder: str | Path, allow: Modules = ()) -> Run:
     """A finished run: figures, tables, outcomes, traces, pictures, provenance, and the study itself, ready to run again.
 
     Args:
-        folder: Of the run, as printed at its end.
+        folder: Of the run, as printed at its end, or that of a sweep and the name of a row of ``mc.collect``.
         allow: Modules of one's own that its rules are in, by name (what was ``--code``).
 
     Returns:
@@ -29,7 +30,7 @@ def load(folder: str | Path, allow: Modules = ()) -> Run:
         >>> run = mc.load("outputs/hedge/2026-11-22_18-16-22")  # doctest: +SKIP
         >>> run.study.run(paths=1_000_000, seed=1)  # doctest: +SKIP
     """
-    return Run(Path(folder), partial(_study, tuple(allow)))
+    return Run(run_at(folder), partial(_study, tuple(allow)))
 
 
 def _study(allow: Modules, run: Run) -> Any:

@@ -1,12 +1,11 @@
 """``compare``: the figures of two runs side by side, their difference with the error that fits: paired where they are of the same paths."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from mcengine._spelling import near
 from mcengine.objective import figure as f
-from mcengine.report.run import Run
+from mcengine.report.run import Run, run_at
 from mcengine.statistics import Estimate, Figure
 from mcengine.statistics.paired import apart, difference
 
@@ -36,7 +35,7 @@ def compare(a: Any, b: Any, figures: Sequence[str] | None = None) -> Any:
     """
     import pandas as pd
 
-    one, two = (x if isinstance(x, Run) else Run(Path(x)) for x in (a, b))
+    one, two = (x if isinstance(x, Run) else Run(run_at(x)) for x in (a, b))
     known = [name for name, value in one.figures.items() if isinstance(value, Estimate) and isinstance(two.figures.get(name), Estimate)]
     for name in figures or []:
         if name not in known:

@@ -1,5 +1,6 @@
 """``Run``: a finished run as its folder holds it, each part read when it is asked for."""
 
+import glob
 import io
 import math
 import re
@@ -150,6 +151,13 @@ class Run:
     def _record(self) -> dict[str, Any]:
         """checkpoint/run.json: what the paths depend on, and the columns kept."""
         return read_json(inside(self._paths_folder, "checkpoint", "run.json"))
+
+
+def run_at(folder: str | Path) -> Path:
+    """The folder itself, or the one beside it whose name ends so: of a sweep's long names ``collect`` shows the hashes they end with."""
+    path = Path(folder)
+    ending = [] if path.exists() else sorted(path.parent.glob(f"*{glob.escape(path.name)}"))
+    return ending[0] if len(ending) == 1 else path
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Any:
