@@ -9,7 +9,7 @@ from mcengine.report.provenance import provenance
 from mcengine.report.put_skew import put_dearness
 from mcengine.report.run import Run
 from mcengine.report.run_folder import RunFolder
-from mcengine.report.tables import cell, constraints, metrics, per_cent, text, verdict
+from mcengine.report.tables import cell, constraints, deciding, metrics, per_cent, text, verdict
 
 __all__ = [
     "Run",
@@ -19,6 +19,7 @@ __all__ = [
     "colour",
     "compare",
     "constraints",
+    "deciding",
     "metrics",
     "per_cent",
     "plot_explained",

@@ -59,7 +59,11 @@ def _of_run(root: Path) -> dict[str, Any]:
     facts, found = read_json(inside(root, "provenance.json"), config=dict), read_json(inside(root, "metrics.json"))
     config, choices = mapping(facts.get("config")), mapping(facts.get("choices"))
     names = [str(choices[key]) for key in ("experiment", "policy", "market", "instrument") if key in choices]
-    tables = [_of_file(root, file.stem) for file in sorted(root.glob("*.csv")) if file.stem != "trace"]
+    tables = [
+        _of_file(root, file.stem)
+        for file in sorted(root.glob("*.csv"), key=lambda file: (not file.stem.startswith("figures"), file.stem))
+        if file.stem != "trace"
+    ]
     return {
         "title": " · ".join(names) or root.name,
         "facts": _facts({**facts, "timings": mapping(facts.get("timings"))}, config),

@@ -25,11 +25,10 @@ def binds(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mapping[
         if level is not None:
             at[level] = {name: estimates(row) for name, row in mapping(rows).items()}
     out = []
-    for level, books in at.items():
+    for level, books in sorted(at.items()):
         whole = {name: row for name, row in books.items() if set(row) >= _TESTED}
         given = {} if most is None else {"probability": most}
-        several = f"Floor {level:.0%}. " if len(at) > 1 else ""
-        out += [f"{several}{line}." for line in binding(pd.DataFrame.from_dict(whole, orient="index"), level, **given)] if whole else []
+        out += [f"{line}." for line in binding(pd.DataFrame.from_dict(whole, orient="index"), level, **given)] if whole else []
     return out
 
 
