@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from mcengine import _targets
 from mcengine import config as configuration
+from mcengine._console import command
 
 _REFUSED = {
     "config_name": "an experiment has one configuration, conf/<its name>.yaml; keep yours in a folder by group and name that by --config-dir",
@@ -88,7 +89,7 @@ def read(arguments: Sequence[str]) -> CommandLine:
 
 def script(name: str, line: CommandLine, overrides: Sequence[str]) -> str:
     """The command that runs this again."""
-    return shlex.join(["python", f"experiments/{name}.py", *line.kept, *overrides])
+    return shlex.join([*command(name), *line.kept, *overrides])
 
 
 def quoted(value: str) -> str:

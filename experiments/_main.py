@@ -29,6 +29,8 @@ from _command_line import CommandLine, folder_name, script
 import mcengine as mc
 from mcengine import _files, _made, _runtime, _targets
 from mcengine import config as configuration
+from mcengine._noted import noting
+from mcengine.engine import program
 from mcengine.engine.checkpoint import FULL
 from mcengine.engine.checks import check_paths
 from mcengine.report import RunFolder, provenance, write_page
@@ -160,13 +162,16 @@ class _Jobs:
             begun = {"experiment": self.name, "flags": self.line.kept, "overrides": overrides, "config": kept}
             before = folder.begin(configuration.as_yaml(saved.tree), begun)
             facts = {**provenance(), "seed": saved.tree["seed"], "choices": choices, "command": command}  # of the code as it was when it started
+            compiling = program.seconds_compiling()
             try:
-                metrics, timings = self.task(config, folder)
+                with noting() as learned:
+                    metrics, timings = self.task(config, folder)
             except Exception:
                 folder.restore(before)
                 raise
-            timings = {**timings, "total_seconds": time.perf_counter() - start}
-            folder.finish(kept, metrics, {**facts, "timings": timings})
+            compiled = {"compile_seconds": spent} if (spent := program.seconds_compiling() - compiling) else {}
+            timings = {**{k: v for k, v in timings.items() if k != "compile_seconds"}, **compiled, "total_seconds": time.perf_counter() - start}
+            folder.finish(kept, metrics, {**facts, **learned, "timings": timings})
             if write_page(path) is None:
                 print("no report.html: the extra mcengine[report] brings what writes it")
         print(folder.path, flush=True)

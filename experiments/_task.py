@@ -6,6 +6,7 @@ from typing import Any
 
 import mcengine as mc
 from mcengine import config as configuration
+from mcengine._noted import note
 from mcengine.policy.base import validate_floor
 from mcengine.report import RunFolder
 
@@ -51,6 +52,7 @@ def variant(words: str) -> Any:
 def say_how_it_went(result: mc.Result) -> dict[str, Any]:
     """Print why the run stopped and how fast it was; what provenance.json keeps of it."""
     times = result.timings
+    note("sampling", {"kind": result.sampling.kind, "size": result.sampling.size})
     before = f" ({times['resumed_paths']:,.0f} of them before)" if "resumed_paths" in times else ""
     speed = f", then {times['steady_paths_per_second']:,.0f} paths/s" if math.isfinite(times["steady_paths_per_second"]) else ""
     noise = getattr(result.study.noise, "base", result.study.noise)  # under a shift

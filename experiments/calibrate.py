@@ -20,6 +20,7 @@ from tqdm import tqdm
 import mcengine as mc
 from mcengine import config as configuration
 from mcengine import report
+from mcengine._console import command
 from mcengine.calibrate.asset_fit import shown
 from mcengine.report import calibration_plots as plots
 from mcengine.report import market_plots
@@ -103,7 +104,7 @@ def _surface(chosen: dict[str, Any], plots_wanted: bool, folder: report.RunFolde
 def _say_how_to_use(file: Any, market: mc.market.Market) -> None:
     words = ["market=from_file", f"market.file={quoted(str(file))}"]
     own = [] if set(market.assets) >= {"equity", "bond", "commodity"} else equal_weights(list(market.assets))
-    print(f"\nmarket.yaml: {shlex.join(['python', 'experiments/hedge.py', *words, *own])}\n")
+    print(f"\nmarket.yaml: {shlex.join([*command('hedge'), *words, *own])}\n")
 
 
 def equal_weights(assets: Sequence[str]) -> list[str]:

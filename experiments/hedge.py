@@ -21,9 +21,7 @@ from mcengine._model import replace
 
 @_main.main("hedge")
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
-    name = str(config.policy._target_).rpartition(".")[2]
-    benchmark = mc.policy.presets.unhedged(configuration.plain(config.weights))
-    study = configuration.study(config, {"unhedged": benchmark, name: configuration.build(config.policy)})
+    name, study = configuration.policy_name(config), configuration.study(config, configuration.books)
     _task.check_floor(study, config.floor)
     if config.explain:
         study = replace(study, recorders=(*study.recorders, mc.engine.Explained()))

@@ -5,6 +5,7 @@ python experiments/optimise.py policy=cppi frontier.constraint=breach 'frontier.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import _main
@@ -17,8 +18,13 @@ from mcengine._files import inside
 from mcengine._model import replace
 
 
-def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fit the one policy of ``study``, say what holds, run it before and after on paths no one has used (of history on all), say what was gained."""
+def fit_and_test(
+    config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any, shown: Callable[[Any], str] = report.text
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fit the one policy of ``study``, say what holds, run it before and after on paths no one has used (of history on all), say what was gained.
+
+    ``shown`` makes text of the table of both.
+    """
     wish, options = configuration.build(config.objective), fit_options(config, study, benchmark)
     journal = _task.journal(config, folder, study, "fit", objective=wish, devices=_task.devices(), **options)
     fit = optimise.fit(study, wish, seed=config.seed, journal=journal, **options)
@@ -45,7 +51,7 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchma
     table = objective.table(result, float(wish.floor), benchmark="before").drop(columns="difference_at_equal_leverage")
     table = table.rename(columns={"difference": "difference_to_before"})
     folder.write_table("before_after", table)
-    print(f"{tested}, floor {float(wish.floor):g}\n\n{report.text(table)}\n")
+    print(f"{tested}, floor {float(wish.floor):g}\n\n{shown(table)}\n")
     print(report.verdict("mean return", table.loc["after", "difference_to_before"]), flush=True)
     metrics = {
         "parameters": {when: dict(parameters[when]) for when in parameters},

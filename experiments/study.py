@@ -6,6 +6,7 @@ tested on fresh paths.
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import _main
@@ -17,52 +18,43 @@ import mcengine as mc
 from mcengine import config as configuration
 from mcengine import objective, report
 from mcengine._model import replace
+from mcengine.config import BENCHMARK
 
-BENCHMARK = "unhedged"
 SAMPLED = 300
 WORST = 10
 
 
 @_main.main("study")
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
-    heading("Market")
     calibration = configuration.build(config.market)
-    market = getattr(calibration, "market", calibration)
-    study = configuration.study(config, books(config), market)
+    study = configuration.study(config, configuration.books, calibration)
     for floor in config.floors:
         _task.check_floor(study, floor)
-    describe(calibration, market)
+    describe(calibration)
     if config.trace is not None:
         return _task.trace(config, folder, study)
 
-    most = " at most" if _task.may_stop(config) else ""
-    heading(f"{config.paths:,} paths{most}, horizon {config.years:g} y in {config.steps} steps, {len(study.books)} books on the same paths")
+    at_most = " at most" if _task.may_stop(config) else ""
+    print(
+        f"{config.paths:,} paths{at_most}, horizon {config.years:g} y in {config.steps} steps, {len(study.books)} books on the same paths", flush=True
+    )
     result = study.run(config.paths, figures=figures(study, config.floors), **_task.options(config, folder))
     facts = _task.say_how_it_went(result)
     tables = {floor: table(result, floor) for floor in config.floors}
-    metrics: dict[str, Any] = {}
+    metrics, most = dict[str, Any](), limit(config)
     for floor, estimates in tables.items():
-        heading(f"Floor {floor:.0%}: value ± standard error")
-        print(f"{report.text(estimates, name=policy_of)}\n\n" + "\n".join(objective.binding(estimates, floor)), flush=True)
+        asked = f"± standard error; * more than the {100.0 * most:g} % asked for"
+        print(f"floor {floor:.0%} ({asked})\n{report.deciding(estimates, most, name=policy_of)}\n", flush=True)
         folder.write_table(f"figures_{floor:g}", estimates)
         metrics[f"floor_{floor:g}"] = {policy_of(book): report.metrics(row) for book, row in estimates.iterrows()}
 
     last = list(config.policies)[-1]
-    heading(f"Fit of {last}: {configuration.build(config.objective)}")
+    print(f"fit of {last}: {configuration.build(config.objective)}", flush=True)
     alone = replace(study, policy=configuration.build(config.policies[last]))
-    metrics["fit"], timings = fit_and_test(config, folder, alone, study.books[BENCHMARK])
+    metrics["fit"], timings = fit_and_test(config, folder, alone, study.books[BENCHMARK], partial(report.deciding, most=most))
     if config.plots:
         pictures(config, folder, study, result, tables)
     return metrics, {**facts, **timings}
-
-
-def books(config: Any) -> dict[str, Any]:
-    """The benchmark, and every other policy at every floor, as ``"cppi 0.9"``."""
-    out = {BENCHMARK: configuration.build(config.policies[BENCHMARK])}
-    for floor in config.floors:
-        at = configuration.at_floor(config, floor)
-        out |= {f"{name} {floor:g}": configuration.build(node) for name, node in at.policies.items() if name != BENCHMARK}
-    return out
 
 
 def of(study: mc.Study, floor: float) -> list[str]:
@@ -85,14 +77,21 @@ def table(result: mc.Result, floor: float) -> Any:
     return objective.table(result.under(f"floor_{floor:g}/"), floor, of(result.study, floor))
 
 
-def describe(calibration: Any, market: mc.market.Market) -> None:
-    """What was calibrated to what, and whether the simulated market has the target correlation."""
-    if calibration is market:
+def limit(config: Any) -> float:
+    """The most that P(below the floor on any day) may be, by the objective of the fit."""
+    asked = configuration.plain(config.objective)
+    return float(asked.get("probability") or ((asked.get("constraints") or {}).get("breach") or {}).get("most") or 0.005)
+
+
+def describe(calibration: Any) -> None:
+    """What the market is; of a calibrated one what it was fitted to: its numbers with their errors are in the report."""
+    market = getattr(calibration, "market", calibration)
+    data = getattr(calibration, "history", getattr(calibration, "prices", None))
+    if data is None:
         print("\n".join(f"{name}: {asset}" for name, asset in market.assets.items()), flush=True)
         return
-    print("\n".join(calibration.notes))
-    print("\nparameters ± standard error\n" + "\n".join(f"{k:>32}  {v}" for k, v in calibration.parameters.items()), flush=True)
-    print(f"\ncorrelation between Brownian motions\n{calibration.realised_correlation().to_string()}", flush=True)
+    names = ", ".join(f"{name} {type(asset).__name__}" for name, asset in market.assets.items())
+    print(f"market: {names}; {data.taken.partition(', daily')[0]}", flush=True)
 
 
 def pictures(config: Any, folder: report.RunFolder, study: mc.Study, result: mc.Result, tables: Mapping[float, Any]) -> None:
@@ -115,10 +114,6 @@ def worst_paths(result: mc.Result, book: str) -> list[int]:
     wealth = np.asarray(result[book]["wealth"])
     found = np.argpartition(wealth, min(WORST, wealth.size) - 1)[:WORST]
     return [result.first + int(path) for path in found[np.argsort(wealth[found])]]
-
-
-def heading(words: str) -> None:
-    print(f"\n== {words} ==\n", flush=True)
 
 
 if __name__ == "__main__":

@@ -25,10 +25,10 @@ from mcengine import (  # noqa: E402
 )
 from mcengine._model import Scalar, model, number, replace, static  # noqa: E402
 from mcengine._runtime import set_precision  # noqa: E402
-from mcengine.config import build, load_config  # noqa: E402
+from mcengine.config import build, load, load_config  # noqa: E402
 from mcengine.engine import Result, Study, grid, price  # noqa: E402
 from mcengine.engine.recorder import AbstractRecorder, Day  # noqa: E402
-from mcengine.report import collect  # noqa: E402
+from mcengine.report import collect, compare  # noqa: E402
 from mcengine.statistics import Estimate  # noqa: E402
 
 __version__ = "0.1.0"
@@ -44,12 +44,14 @@ __all__ = [
     "build",
     "calibrate",
     "collect",
+    "compare",
     "engine",
     "greeks",
     "grid",
     "history",
     "instrument",
     "ledger",
+    "load",
     "load_config",
     "market",
     "model",

@@ -9,8 +9,9 @@ import yaml  # type: ignore[import-untyped]
 
 from mcengine import _yaml
 
-CONF = Path(__file__).resolve().parent.parent / "conf"
-"""Beside the package in a checkout, which is how mcengine is installed."""
+_HERE = Path(__file__).resolve().parent
+CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"
+"""Within the package where it was installed, beside it in a checkout."""
 
 
 def check_folder(folder: Path) -> None:

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "mcengine"
 ROOMS = (
     ("_spelling",),
     ("statistics",),
-    ("_arguments", "_config_dir", "_files", "_kernel", "_kinds", "_made", "_model", "_runtime", "_targets", "_yaml"),
+    ("_arguments", "_config_dir", "_files", "_kernel", "_kinds", "_made", "_model", "_noted", "_runtime", "_targets", "_yaml"),
     ("noise",),
     ("pricing", "history"),
     ("market",),

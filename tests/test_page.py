@@ -58,6 +58,18 @@ def test_a_run_tells_its_answer_its_figures_and_how_to_run_it_again(tmp_path):
     assert [base64.b64decode(one) for one in pictures] == [(tmp_path / "run" / "protection_cost.png").read_bytes()]
 
 
+def test_a_run_says_what_binds_and_where_its_numbers_come_from(tmp_path):
+    row = {**ROWS["cppi"], "p20": Estimate(0.98, 0.001, 100), "breach_at_end": Estimate(0.0, 0.0001, 100)}
+    market = {"equity.sigma": {"value": 0.18, "error": 0.011}, "bond.sigma": {"value": 0.07, "error": 0.002}}
+    data = {"prices.csv": {"sha256": "ab12" * 16, "bytes": 3}}
+    text = text_of(report.write_page(made(tmp_path / "run", metrics=row, market=market, data=data)))
+    assert "cppi: its 20th percentile 0.9800 ± 0.0010 is above the floor 0.9, P(any day below) = 0.00100 ± 0.00050" in text
+    assert "The market value ± standard error equity.sigma 0.180 ± 0.011 bond.sigma 0.0700 ± 0.0020" in text
+    assert f"prices.csv {'ab12' * 16}" in text
+    given = text_of(report.write_page(made(tmp_path / "given", market={"equity.sigma": {"value": 0.18, "error": None}})))
+    assert "equity.sigma 0.18 given, not calibrated: without errors" in given
+
+
 def test_what_a_folder_says_is_text_and_never_markup(tmp_path):
     page = report.write_page(made(tmp_path / "run", command="<script>alert(1)</script>"))
     assert "<script>alert" not in page.read_text(encoding="utf-8")
@@ -125,16 +137,41 @@ def test_the_limit_is_that_of_the_wish(tmp_path, objective, said):
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
+def opened(page, tmp_path, *flags, script=""):
+    """The page's DOM after ``script``, as Chromium has it without a network."""
+    copy = tmp_path / "copy.html"
+    copy.write_text(page.read_text(encoding="utf-8").replace("</body>", f"<script>{script}</script></body>"), encoding="utf-8")
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+    ]
+    options.append(f"--user-data-dir={tmp_path / 'profile'}")
+    return subprocess.run([BROWSER, *options, *flags, "--dump-dom", copy.as_uri()], capture_output=True, text=True, timeout=120, check=True).stdout
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium")
 def test_a_browser_shows_and_sorts_the_page(tmp_path):
     for multiplier in (2, 10, 5):
         made(tmp_path / f"m{multiplier}", {**CONFIG, "policy": {"multiplier": multiplier}}, {"mean_return": Estimate(0.01 * multiplier, 0.001, 100)})
     page = report.write_page(tmp_path)
-    click = "<script>for (const head of document.querySelectorAll('th')) if (head.textContent === 'policy.multiplier') head.click();</script></body>"
-    clicked = tmp_path / "clicked.html"
-    clicked.write_text(page.read_text(encoding="utf-8").replace("</body>", click), encoding="utf-8")
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    options.append(f"--user-data-dir={tmp_path / 'profile'}")
-    done = subprocess.run([BROWSER, *options, "--dump-dom", clicked.as_uri()], capture_output=True, text=True, timeout=120, check=True)
-    assert re.findall(r"<td>(m\d+)</td>", done.stdout) == ["m2", "m5", "m10"]
+    click = "for (const head of document.querySelectorAll('th')) if (head.textContent === 'policy.multiplier') head.click();"
+    assert re.findall(r"<td>(m\d+)</td>", opened(page, tmp_path, script=click)) == ["m2", "m5", "m10"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium")
+def test_a_browser_fits_the_page_to_a_phone_light_and_dark_with_its_pictures(tmp_path):
+    page = report.write_page(made(tmp_path / "run", command="python experiments/hedge.py " + "policy.multiplier=4 " * 20))
+    script = """const root = document.documentElement, image = document.querySelector("img"); image.loading = "eager";
+      const told = () => [root.scrollWidth <= innerWidth, image.naturalWidth, getComputedStyle(document.body).backgroundColor].join("|");
+      image.decode().then(() => root.dataset.seen = told());"""
+    seen = {}
+    for name, scheme in (("dark", 0), ("light", 1)):
+        flags = [f"--blink-settings=preferredColorScheme={scheme}", "--window-size=390,844", "--virtual-time-budget=5000"]
+        seen[name] = re.search('data-seen="([^"]*)"', opened(page, tmp_path, *flags, script=script))[1]
+    assert seen == {"dark": "true|300|rgb(20, 24, 28)", "light": "true|300|rgb(255, 255, 255)"}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mcengine import market as room
+from mcengine._noted import note_file
 from mcengine._spelling import near
 from mcengine._targets import build, is_own, resolve, targets
 from mcengine._yaml import read_yaml
@@ -58,6 +59,7 @@ def from_file(file: str | Path | None = None) -> Market:
         raise ValueError(f"market.file: expected a yaml file made by experiments/calibrate.py, got {str(file)!r} which does not exist")
     try:
         tree = read_yaml(source)
+        note_file(source, source.read_bytes())
         for where, target in targets(tree, "market"):
             _check_model(target, where)
         market = build(tree, "market")

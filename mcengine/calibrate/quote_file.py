@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from mcengine._noted import note_file
+
 _COLUMNS = {
     "days": "days dte daystoexpiry daystoexpiration daystomaturity",
     "years": "years t tau timetoexpiry yearstoexpiry",
@@ -36,7 +38,9 @@ class QuoteFile:
     def __init__(self, source: Any, date: str | None) -> None:
         import pandas as pd
 
-        text = source.read_bytes().decode("utf-8-sig", errors="replace")
+        content = source.read_bytes()
+        note_file(source, content)
+        text = content.decode("utf-8-sig", errors="replace")
         head = text.partition("\n")[0]
         separator = max(",;\t", key=head.count)
         self.frame = pd.read_csv(StringIO(text), sep=separator, decimal="," if separator == ";" else ".", skipinitialspace=True)

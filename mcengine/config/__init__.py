@@ -5,32 +5,39 @@ imported on first use, and what it raises leaves here as a ``ValueError`` with t
 """
 
 from mcengine._config_dir import CONF, check_folder
-from mcengine.config.built import at_floor, build, integer, market_of, number, sources, stressed, study
+from mcengine.config.built import BENCHMARK, at_floor, books, build, integer, market_of, number, policy_name, sources, stressed, study
 from mcengine.config.checked import check, load_config
 from mcengine.config.compose import replacing, spelled_out, unreadable
+from mcengine.config.loaded import load
 from mcengine.config.messages import explain, flat
 from mcengine.config.saved import Saved, as_yaml, plain, saved
+from mcengine.config.suited import suit
 
 __all__ = [
+    "BENCHMARK",
     "CONF",
     "Saved",
     "as_yaml",
     "at_floor",
+    "books",
     "build",
     "check",
     "check_folder",
     "explain",
     "flat",
     "integer",
+    "load",
     "load_config",
     "market_of",
     "number",
     "plain",
+    "policy_name",
     "replacing",
     "saved",
     "sources",
     "spelled_out",
     "stressed",
     "study",
+    "suit",
     "unreadable",
 ]

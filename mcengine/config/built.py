@@ -4,9 +4,16 @@ from copy import deepcopy
 from typing import Any
 
 from mcengine import _targets
+from mcengine._noted import note
 from mcengine._targets import Modules, is_own, resolve, targets
 from mcengine.config.saved import plain
+from mcengine.config.suited import suit
+from mcengine.engine.identity import plain as by_name
 from mcengine.engine.source import source
+from mcengine.policy.presets import unhedged
+
+BENCHMARK = "unhedged"
+"""The book that others are compared with."""
 
 
 def build(node: Any, allow: Modules = ()) -> Any:
@@ -54,15 +61,18 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
     """The ``Study`` of a configuration; prints what its rules want said.
 
     Args:
-        config: A configuration.
-        policy: In place of the one it names.
+        config: A configuration. Its weights and hedged assets are set to the market's where they are left at those of others (see ``suit``).
+        policy: In place of the one it names: rules, or a function that makes them of ``config`` once its weights are the market's.
         market: In place of the one it names.
     """
     from mcengine.engine import Study
 
+    chosen = market_of(config, market)
+    for line in suit(config, chosen):
+        print(line, flush=True)
     made = Study(
-        market_of(config, market),
-        build(config.policy) if policy is None else policy,
+        chosen,
+        build(config.policy) if policy is None else policy(config) if callable(policy) else policy,
         costs=build(config.ledger),
         years=number(config, "years"),
         steps=integer(config, "steps"),
@@ -72,6 +82,33 @@ def study(config: Any, policy: Any = None, market: Any = None) -> Any:
     for remark in made.remarks:
         print(remark, flush=True)
     return made
+
+
+def books(config: Any) -> Any:
+    """The rules that an experiment runs beside each other: of ``policies`` the benchmark and every other one at every floor, as ``"cppi 0.9"``; of a
+    ``policy`` the unhedged mix and that one, where the configuration chooses an estimator for it; else the policy alone.
+
+    Args:
+        config: A configuration.
+    """
+    if "policies" in config and "floors" in config:
+        out = {BENCHMARK: build(config.policies[BENCHMARK])}
+        for floor in config.floors:
+            at = at_floor(config, floor)
+            out |= {f"{name} {floor:g}": build(node) for name, node in at.policies.items() if name != BENCHMARK}
+        return out
+    if "variance_reduction" not in config:
+        return build(config.policy)
+    return {BENCHMARK: unhedged(plain(config.weights)), policy_name(config): build(config.policy)}
+
+
+def policy_name(config: Any) -> str:
+    """What the one policy of a configuration is called.
+
+    Args:
+        config: A configuration.
+    """
+    return str(config.policy._target_).rpartition(".")[2]
 
 
 def market_of(config: Any, given: Any = None) -> Any:
@@ -86,7 +123,18 @@ def market_of(config: Any, given: Any = None) -> Any:
     of_data = getattr(built, "remarks", ()) if hasattr(built, "market") else ()
     for remark in [*of_data, *getattr(market, "remarks", ())]:
         print(remark, flush=True)
+    note("market", getattr(built, "parameters", None) or numbers(built))
     return market
+
+
+def numbers(market: Any) -> dict[str, Any]:
+    """The numbers of a market by dotted name, as provenance.json keeps those that have no error.
+
+    Args:
+        market: A ``Market``, or history.
+    """
+    found = {name.removeprefix("market."): value for name, value in by_name(market, "market").items()}
+    return {name: {"value": float(x), "error": None} for name, x in found.items() if isinstance(x, int | float) and not isinstance(x, bool)}
 
 
 def stressed(config: Any, market: Any) -> Any:

@@ -27,7 +27,7 @@ def compose(overrides: list[str], name: str, config_dir: str | Path | None) -> A
 
     overrides = spelled_out(overrides)
     if not CONF.is_dir():
-        raise ValueError(f"load_config: expected the configurations at {CONF}; install mcengine from a checkout (pip install -e .)")
+        raise ValueError(f"load_config: expected the configurations at {CONF}, where there are none; install mcengine again")
     if not (CONF / f"{name}.yaml").is_file():
         raise ValueError(f"unknown configuration {name!r}{near(name, [f.stem for f in CONF.glob('*.yaml')])}")
     if config_dir is not None:

@@ -23,8 +23,8 @@ from mcengine.engine.source import is_own, source
 
 _SHOWN, _LONG = 5, 200  # differences, characters of a value
 _NUMBERS_PASS_BY = (
-    *("calibrate", "report", "config", "_arguments.py", "_config_dir.py"),
-    *("_files.py", "_made.py", "_settings.py", "_targets.py", "_yaml.py"),
+    *("calibrate", "report", "config", "experiments", "_arguments.py", "_config_dir.py", "_console.py"),
+    *("_files.py", "_made.py", "_noted.py", "_settings.py", "_targets.py", "_yaml.py"),
 )
 """Code that makes no path's numbers: what calibration finds is among the study's, and the others read and write."""
 

@@ -144,6 +144,12 @@ def mean_over_blocks(fn: Callable[[Path], Any], first: jax.Array, block: int, bl
 
 
 _cache: dict[Any, Compiled] = {}
+_spent = 0.0
+
+
+def seconds_compiling() -> float:
+    """What compiling has taken in this process so far, programs found again not counted."""
+    return _spent
 
 
 def signature(name: Any, *arguments: Any) -> Any:
@@ -155,11 +161,13 @@ def signature(name: Any, *arguments: Any) -> Any:
 
 def compiled(name: Any, fn: Callable[..., Any], *arguments: Any) -> Compiled:
     """``fn`` compiled for arguments of this structure; found again by ``name`` and structure, not by ``fn``."""
+    global _spent
     known = signature(name, *arguments)
     if known not in _cache:
         start = time.perf_counter()
         call = jax.jit(fn, compiler_options=compiler_options()).lower(*arguments).compile()
         _cache[known] = Compiled(call, time.perf_counter() - start)
+        _spent += _cache[known].seconds
     return _cache[known]
 
 

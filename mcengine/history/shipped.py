@@ -46,7 +46,12 @@ def load(data: Any = None, *, start: Any = None, end: Any = None, columns: tuple
         file = Path(str(files("mcengine.history") / "data" / FILE))
         prices = given(file, columns=columns, start=start, end=end, levels=columns)
     else:
-        prices = given(data, columns=columns, start=start, end=end, levels=levels)
+        try:
+            prices = given(data, columns=columns, start=start, end=end, levels=levels)
+        except ValueError as error:
+            if " has no columns " not in str(error):
+                raise
+            raise ValueError(f"{error}; market=prices takes any (mc.calibrate.fit_prices)") from None
     _check_positive(prices)
     return prices
 

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mcengine._noted import note_file
+
 LARGEST = 2**30
 """Bytes, packed or not: a file of prices has a thousandth."""
 
@@ -34,6 +36,7 @@ def text_or_table(path: Path) -> Any:
         content = path.read_bytes()
     except OSError as error:
         raise ValueError(f"data: {path.name} cannot be read: {error.strerror}") from None
+    note_file(path, content)
     if content[:4] == b"PAR1" or path.suffix in (".parquet", ".pq"):
         return _parquet(path)
     return _text(_unpacked(content, path.name), path.name)

@@ -1,12 +1,17 @@
 """``collect``: the finished runs below a folder as one table, a row a run."""
 
 import math
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mcengine._files import inside, read_json
+
+_LONGEST = 24
+"""Characters of a row's name."""
+_HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}$")
 
 
 def collect(folder: str | Path, *, everything: bool = False) -> Any:
@@ -17,9 +22,9 @@ def collect(folder: str | Path, *, everything: bool = False) -> Any:
         everything: Whether to keep also what is the same for all runs, and ``provenance.*``.
 
     Returns:
-        A pandas table, one row a run, named by its folder below ``folder``, in the order of what varies: the settings that vary by dotted key, with
-        the chosen option for each group (``policy``); the metrics, an Estimate as two columns (``mean_return`` and ``mean_return_error``). Of a
-        single run all settings.
+        A pandas table, one row a run, named by its folder below ``folder`` (of long names by the hash they end with, which ``mc.load`` takes too),
+        in the order of what varies: the settings that vary by dotted key, with the chosen option for each group (``policy``); the metrics, an
+        Estimate as two columns (``mean_return`` and ``mean_return_error``). Of a single run all settings.
 
     Raises:
         ValueError: Where there is no such folder.
@@ -39,7 +44,7 @@ def collect(folder: str | Path, *, everything: bool = False) -> Any:
         run = file.parent
         name = str(run.relative_to(root)) if run != root else run.name
         try:
-            settings[name], figures[name], facts[name] = _row(run)
+            settings[name], figures[name], facts[name] = _row(run, everything)
         except (ValueError, OSError) as error:
             warnings.warn(f"collect: {run} is left out: {error}", stacklevel=2)
     if not figures:
@@ -48,7 +53,16 @@ def collect(folder: str | Path, *, everything: bool = False) -> Any:
     varying = [key for key in chosen if chosen[key].astype(str).nunique(dropna=False) > 1]
     shown = [chosen if everything or len(figures) == 1 else chosen[varying], _table(figures), *([_table(facts)] if everything else [])]
     order = _sorted(chosen[varying]) if varying else list(figures)
-    return pd.concat(shown, axis=1).loc[order].rename_axis("run")
+    table = pd.concat(shown, axis=1).loc[order]
+    return table.set_axis(_short(order), axis=0).rename_axis("run")
+
+
+def _short(names: list[str]) -> list[str]:
+    """The hashes that long names of a sweep end with, where each has one of its own; else the names."""
+    if max(map(len, names)) <= _LONGEST:
+        return names
+    ends = [found[0] if (found := _HASH.search(name)) else name for name in names]
+    return ends if len(set(ends)) == len(names) else names
 
 
 def _table(rows: dict[str, dict[str, Any]]) -> Any:
@@ -66,7 +80,7 @@ def _sorted(table: Any) -> list[str]:
     return [name for _, name in sorted((tuple(key(x) for x in row), str(name)) for name, *row in table.itertuples())]
 
 
-def _row(run: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _row(run: Path, everything: bool) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """(settings, metrics, provenance) of a run."""
     facts = read_json(inside(run, "provenance.json"), config=dict)
     config, settings = facts.pop("config", {}), facts.pop("choices", {})
@@ -81,18 +95,22 @@ def _row(run: Path) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
             figures[key], figures[f"{key}_error"] = value["value"], value["error"]
         else:
             figures[key] = value
-    return settings, figures, {f"provenance.{key}": value for key, value in _flat(facts, ".").items()}
+    return settings, figures, {f"provenance.{key}": value for key, value in _flat(facts, ".").items()} if everything else {}
 
 
 def _is_estimate(value: Any) -> bool:
     return type(value) is dict and value.keys() == {"value", "error"}
 
 
-def _flat(tree: Mapping[str, Any], mark: str, *, leaf: Any = lambda value: False, prefix: str = "") -> dict[str, Any]:
+def _flat(tree: Mapping[str, Any], mark: str, *, leaf: Any = lambda value: False) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for key, value in tree.items():
-        if type(value) is dict and not leaf(value):
-            out |= _flat(value, mark, leaf=leaf, prefix=f"{prefix}{key}{mark}")
-        else:
-            out[f"{prefix}{key}"] = value
+
+    def walk(tree: Mapping[str, Any], prefix: str) -> None:
+        for key, value in tree.items():
+            if type(value) is dict and not leaf(value):
+                walk(value, f"{prefix}{key}{mark}")
+            else:
+                out[f"{prefix}{key}"] = value
+
+    walk(tree, "")
     return out

@@ -7,16 +7,17 @@ in a table that sorts. Needs no network; readable on a phone, light and dark.
 import base64
 import csv
 import io
-import math
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from mcengine._files import inside, read, read_json, write
 from mcengine.engine import METRICS, metric
 from mcengine.report.collect import collect
+from mcengine.report.page_cells import Cell, Table, estimates, mapping, number, plain, shown
+from mcengine.report.page_sources import binds, data, limit, market
 from mcengine.report.tables import cell
 from mcengine.statistics import Estimate
 
@@ -26,23 +27,6 @@ _SHOWN = ("mean_return", "breach_any_day", "p20", "cvar_95", "loss", "price", "o
 """Figures of a sweep's table, where its runs have them, first; others follow up to ``_COLUMNS``."""
 _COLUMNS = 8
 _DECIDING = {"mean_return", "breach_any_day"}
-
-
-class Cell(NamedTuple):
-    """What is shown, and the number it is sorted by."""
-
-    text: str
-    value: float | None = None
-
-
-class Table(NamedTuple):
-    """A table as the page's template takes it."""
-
-    title: str
-    heads: list[str]
-    rows: list[list[Cell]]
-    note: str = ""
-    sortable: bool = False
 
 
 def write_page(folder: str | Path) -> Path | None:
@@ -73,15 +57,21 @@ def write_page(folder: str | Path) -> Path | None:
 
 def _of_run(root: Path) -> dict[str, Any]:
     facts, found = read_json(inside(root, "provenance.json"), config=dict), read_json(inside(root, "metrics.json"))
-    config, choices = _mapping(facts.get("config")), _mapping(facts.get("choices"))
+    config, choices = mapping(facts.get("config")), mapping(facts.get("choices"))
     names = [str(choices[key]) for key in ("experiment", "policy", "market", "instrument") if key in choices]
-    tables = [_of_file(root, file.stem) for file in sorted(root.glob("*.csv")) if file.stem != "trace"]
+    tables = [
+        _of_file(root, file.stem)
+        for file in sorted(root.glob("*.csv"), key=lambda file: (not file.stem.startswith("figures"), file.stem))
+        if file.stem != "trace"
+    ]
     return {
         "title": " · ".join(names) or root.name,
-        "facts": _facts({**facts, "timings": _mapping(facts.get("timings"))}, config),
+        "facts": _facts({**facts, "timings": mapping(facts.get("timings"))}, config),
         "answers": _answers(found, config, choices),
         "tables": [one for one in [*tables, *_numbers(found, bool(tables))] if one is not None],
         "pictures": _pictures(root),
+        "binds": binds(found, config, choices),
+        "sources": [one for one in (market(facts), data(facts)) if one.rows],
         "command": facts.get("command", ""),
         "folded": [
             ("Configuration", read(inside(root, "config.yaml")).decode("utf-8", "replace")),
@@ -99,8 +89,8 @@ def _of_sweep(root: Path) -> dict[str, Any]:
     chosen = [*[key for key in _SHOWN if key in metrics], *[key for key in metrics if key not in _SHOWN]][:_COLUMNS]
     rows = []
     for folder, row in table.head(_MOST_ROWS).iterrows():
-        numbers = [_shown(key, row[key], row[f"{key}_error"]) for key in chosen]
-        rows.append([Cell(str(folder)), *(Cell(str(row[key]), _number(row[key])) for key in varying), *numbers])
+        numbers = [shown(key, row[key], row[f"{key}_error"]) for key in chosen]
+        rows.append([Cell(str(folder)), *(Cell(str(row[key]), number(row[key])) for key in varying), *numbers])
     heads = ["run", *varying, *(metric(key.rpartition("/")[2]).heading for key in chosen)]
     note = f"the first {_MOST_ROWS:,} of {len(table):,} runs" if len(table) > _MOST_ROWS else ""
     return {
@@ -109,6 +99,8 @@ def _of_sweep(root: Path) -> dict[str, Any]:
         "answers": _best(table, varying),
         "tables": [Table("Runs", heads, rows, note, sortable=True)],
         "pictures": _pictures(root),
+        "binds": [],
+        "sources": [],
         "command": "",
         "folded": [],
     }
@@ -116,39 +108,27 @@ def _of_sweep(root: Path) -> dict[str, Any]:
 
 def _answers(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mapping[str, Any]) -> list[str]:
     """What came out, in a sentence: of a policy at its floor, of several at one floor, of a contract."""
-    own, floor = _estimates(found), _number(config.get("floor"))
+    own, floor = estimates(found), number(config.get("floor"))
     if floor is not None and set(own) >= _DECIDING:
-        return [_protection(str(choices.get("policy", "the policy")), floor, own, _estimates(found.get("unhedged", {})))]
+        return [_protection(str(choices.get("policy", "the policy")), floor, own, estimates(found.get("unhedged", {})))]
     out = []
     for key in sorted(key for key in found if key.startswith("floor_")):
-        books = {name: _estimates(row) for name, row in _mapping(found[key]).items()}
-        limit, floor = _limit(config), _number(key.removeprefix("floor_"))
-        if limit is None or floor is None:
+        books = {name: estimates(row) for name, row in mapping(found[key]).items()}
+        most, floor = limit(config), number(key.removeprefix("floor_"))
+        if most is None or floor is None:
             break
         known = {name: row for name, row in books.items() if set(row) >= _DECIDING}
-        held = {name: row for name, row in known.items() if row["breach_any_day"].value + row["breach_any_day"].half_width() <= limit}
+        held = {name: row for name, row in known.items() if row["breach_any_day"].value + row["breach_any_day"].half_width() <= most}
         if not held:
-            out.append(f"No policy here keeps a floor of {floor:.0%} with P(any day below) at most {limit:.1%}, its error counted.")
+            out.append(f"No policy here keeps a floor of {floor:.0%} with P(any day below) at most {most:.1%}, its error counted.")
             continue
         best = max(held, key=lambda name: held[name]["mean_return"].value)
         out.append("Of those that hold it, the highest return: " + _protection(best, floor, held[best], books.get("unhedged", {})))
     if not out and "price" in own:
-        formula = _number(_mapping(found.get("formula")).get("price"))
+        formula = number(mapping(found.get("formula")).get("price"))
         exact = "" if formula is None else f"; its formula gives {formula:.6g}"
         out.append(f"The contract is worth {cell(own['price'])} by Monte Carlo{exact}.")
     return out
-
-
-def _limit(config: Mapping[str, Any]) -> float | None:
-    """On P(any day below): of floor protection its probability, of a wish its constraint."""
-    tree: Any = config.get("objective")
-    for keys in (("probability",), ("constraints", "breach", "most")):
-        found = tree
-        for key in keys:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        if found is not None:
-            return _number(found)
-    return None
 
 
 def _protection(name: str, floor: float, own: Mapping[str, Estimate], unhedged: Mapping[str, Estimate]) -> str:
@@ -192,12 +172,12 @@ def _of_file(root: Path, stem: str) -> Table | None:
     heads, body = lines[0], [(row + [""] * len(lines[0]))[: len(lines[0])] for row in lines[1 : _MOST_ROWS + 1]]
     keys = [head for head in heads[1:] if not (head.endswith("_error") and head.removesuffix("_error") in heads)]
     places, words = {head: at for at, head in enumerate(heads)}, stem.replace("_", " ")
-    cells = [[_shown(key, row[places[key]], row[places[f"{key}_error"]] if f"{key}_error" in places else None) for key in keys] for row in body]
+    cells = [[shown(key, row[places[key]], row[places[f"{key}_error"]] if f"{key}_error" in places else None) for key in keys] for row in body]
     if any(f"{key}_error" in places and key in METRICS for key in keys):
         rows = [[Cell(metric(key).heading), *(line[i] for line in cells)] for i, key in enumerate(keys)]
         return Table(words, ["", *(row[0] for row in body)], rows)
     note = f"the first {_MOST_ROWS:,} rows" if len(lines) - 1 > _MOST_ROWS else ""
-    rows = [[Cell(row[0], _number(row[0])), *line] for row, line in zip(body, cells, strict=True)]
+    rows = [[Cell(row[0], number(row[0])), *line] for row, line in zip(body, cells, strict=True)]
     return Table(words, [heads[0], *keys], rows, note, sortable=True)
 
 
@@ -212,53 +192,18 @@ def _numbers(found: Mapping[str, Any], have_tables: bool) -> list[Table]:
             if isinstance(value, Mapping) and set(value) != {"value", "error"}:
                 walk(value, f"{prefix}{key} / ")
             elif isinstance(value, Mapping):
-                rows.append([Cell(f"{prefix}{key}"), _plain(value["value"], value["error"])])
+                rows.append([Cell(f"{prefix}{key}"), plain(value["value"], value["error"])])
             elif value is not None:
-                rows.append([Cell(f"{prefix}{key}"), _plain(value, None)])
+                rows.append([Cell(f"{prefix}{key}"), plain(value, None)])
 
     walk(found, "")
     return [Table("Figures", ["", "value ± standard error"], rows, sortable=True)] if rows else []
-
-
-def _shown(key: str, value: Any, error: Any) -> Cell:
-    """A figure in the unit of its metric, where it is one with an error; else as it is."""
-    number, off = _number(value), _number(error)
-    if number is None:
-        return Cell("" if value is None or str(value) == "nan" else str(value))
-    factor = metric(key.rpartition("/")[2]).factor if off is not None else 1.0
-    return _plain(number * factor, None if off is None else off * factor)
-
-
-def _plain(value: Any, error: Any) -> Cell:
-    number, off = _number(value), _number(error)
-    if number is None:
-        return Cell(str(value))
-    return Cell(f"{number:.6g}" if off is None else cell(Estimate(number, off, 0)), number)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        found = float(value)
-    except (TypeError, ValueError):
-        return None
-    return found if math.isfinite(found) and not isinstance(value, bool) else None
-
-
-def _estimates(row: Any) -> dict[str, Estimate]:
-    """The figures with an error in a mapping of metrics.json."""
-    known = row.items() if isinstance(row, Mapping) else ()
-    pairs = {key: (_number(one.get("value")), _number(one.get("error"))) for key, one in known if isinstance(one, Mapping)}
-    return {key: Estimate(value, error, 0) for key, (value, error) in pairs.items() if value is not None and error is not None}
 
 
 def _pictures(root: Path) -> list[dict[str, str]]:
     """The folder's pictures, that of protection against cost first."""
     found = sorted(root.glob("*.png"), key=lambda file: (not re.match("protection_cost|frontier|response", file.stem), file.stem))[:_MOST_PICTURES]
     return [{"title": file.stem.replace("_", " "), "data": base64.b64encode(read(inside(root, file.name))).decode()} for file in found]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _lines(tree: Mapping[str, Any], prefix: str = "") -> str:

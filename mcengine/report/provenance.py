@@ -28,6 +28,7 @@ def provenance() -> dict[str, Any]:
         "devices": [f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices()],
         "precision": str(jax.numpy.result_type(float)),
         "xla_flags": os.environ.get("XLA_FLAGS", ""),
+        "mc_small": os.environ.get("MC_SMALL") == "1",
     }
 
 
@@ -39,9 +40,19 @@ def _version(name: str) -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
-    """Output of git about the checkout mcengine runs from; none where there is no git or no checkout."""
+    """Output of git about the checkout that mcengine's own files are tracked in; none where there is no git or they are not.
+
+    An installed package may lie in somebody else's checkout, whose commit says nothing of it.
+    """
+    here = Path(__file__).resolve()
     try:
-        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True)
+        _of_git(here, "ls-files", "--error-unmatch", here.name)
+        return _of_git(here, *arguments)
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _of_git(file: Path, *arguments: str) -> str:
+    where = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}  # a hook's GIT_DIR is another's
+    done = subprocess.run(["git", *arguments], cwd=file.parent, capture_output=True, text=True, timeout=10, check=True, env=where)
     return done.stdout.strip()

@@ -26,6 +26,39 @@ def text(table: Any, *, name: Callable[[str], str] = str, missing: str = "") -> 
     return "\n".join([rows[0], "-" * len(rows[0]), *rows[1:]])
 
 
+DECIDING = ("mean_return", "difference", "difference_to_before", "breach_any_day", "p20", "p20_lowest_year", "cvar_95")
+"""Figures by which a policy is chosen; what trading costs is the last."""
+
+
+def deciding(table: Any, most: float, *, name: Callable[[str], str] = str) -> str:
+    """The figures that decide, a row a policy: return, difference, P(below the floor), 20th percentile, tail, all costs of trading together.
+
+    Args:
+        table: Of ``objective.table``, one row a book.
+        most: Limit on P(below the floor on any day); what is surely above it has a star.
+        name: Shortens the names of books.
+    """
+    keys = [key for key in DECIDING if key in table.columns]
+    costs = [str(key) for key in table.columns if str(key).startswith("cost_")]
+    lines = [["", *(metric(key).heading for key in keys), *(["cost, %"] if costs else [])]]
+    for book, row in table.iterrows():
+        cells = []
+        for key in keys:
+            one, shown = row[key], metric(key)
+            words = cell(one.scaled(shown.factor)) if isinstance(one, Estimate) else ""
+            above = key == "breach_any_day" and one.value - one.half_width() > most
+            cells.append(f"{words}{' *' if above else '  ' if key == 'breach_any_day' else ''}")
+        lines.append([name(str(book)), *cells, *([f"{100.0 * sum(row[key].value for key in costs):.3f}"] if costs else [])])
+    return _laid_out(lines)
+
+
+def _laid_out(lines: list[list[str]]) -> str:
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]).rstrip() for line in lines
+    )
+
+
 def constraints(fit: Any) -> str:
     """A fit's constraints as text: value, limit, margin, whether it binds, price.
 
@@ -43,8 +76,7 @@ def constraints(fit: Any) -> str:
         ]
         lines.append([f"{term.name}{', %' if shown.unit else ''}", *numbers, *("yes" if x else "no" for x in (term.holds, term.binds))])
         lines[-1].append(f"{term.price:.4g}" if term.price > 0.0 else "0")
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    return "\n".join("  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]) for line in lines)
+    return _laid_out(lines)
 
 
 def metrics(row: Mapping[str, Any]) -> dict[str, Estimate]:

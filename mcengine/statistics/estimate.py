@@ -106,7 +106,7 @@ def mean(x: Any, sampling: Sampling = IID, weights: Any = None) -> Estimate:
         weights: Likelihood ratios [paths], or None.
     """
     x = np.asarray(x)
-    y = _controlled(x, weights)
+    y = controlled(x, weights)
     value = float(np.mean(y, dtype=np.float64))
     error, count = _error(y, sampling)
     return Estimate(value, error, count, sampling.kind)
@@ -206,7 +206,7 @@ def tail_mean(x: Any, share: float, sampling: Sampling = IID, weights: Any = Non
     else:
         q = _weighted_quantile(x, share, sampling, np.asarray(weights, np.float64)).value
         enough = effective_size(weights * (x <= q)) >= MINIMUM
-    y = _controlled(np.minimum(x - q, 0.0, dtype=np.float64) / share, weights)
+    y = controlled(np.minimum(x - q, 0.0, dtype=np.float64) / share, weights)
     error, count = _error(y, sampling)
     return Estimate(q + float(np.mean(y)), error if enough else math.nan, count, sampling.kind)
 
@@ -238,7 +238,7 @@ def slope(values: Any, weights: np.ndarray) -> float:
     return float(np.sum(weights * values * apart)) / max(float(np.sum(apart * apart)), 1e-300)
 
 
-def _controlled(values: np.ndarray, weights: Any) -> np.ndarray:
+def controlled(values: np.ndarray, weights: Any) -> np.ndarray:
     """w y - c (w - 1)."""
     if weights is None:
         return values
@@ -267,8 +267,8 @@ def _weighted_quantile(x: np.ndarray, q: float, sampling: Sampling, weights: np.
     start = at(q * float(sums[-1]))
     hits = x <= start
     level = q + slope(hits, weights) * (float(sums[-1]) - 1.0)
-    inside, count = _error(_controlled(hits, weights), sampling)
-    spread = max(inside, _error(_controlled(x < start, weights), sampling)[0])
+    inside, count = _error(controlled(hits, weights), sampling)
+    spread = max(inside, _error(controlled(x < start, weights), sampling)[0])
     tail = min(effective_size(weights * hits), effective_size(weights * ~hits))
     spread, reach = slope_from(spread, tail, 1.0 / x.size, sampling)
     known = tail >= MINIMUM and math.isfinite(spread)
