@@ -7,7 +7,7 @@ from mcengine.report.fit_plots import plot_fit, plot_frontier
 from mcengine.report.heat_plots import plot_correlation, plot_heat, plot_response
 from mcengine.report.page import write_page
 from mcengine.report.path_plots import plot_cushion, plot_exposure, plot_fan
-from mcengine.report.picture_style import STYLES, Style, colour, style
+from mcengine.report.picture_style import STYLES, Style, colour, grid, panels, style, titled
 from mcengine.report.plots import plot_protection_cost, plot_wealth
 from mcengine.report.provenance import provenance
 from mcengine.report.put_skew import put_dearness
@@ -22,7 +22,9 @@ __all__ = [
     "collect",
     "colour",
     "constraints",
+    "grid",
     "metrics",
+    "panels",
     "per_cent",
     "plot_correlation",
     "plot_cushion",
@@ -43,6 +45,7 @@ __all__ = [
     "put_dearness",
     "style",
     "text",
+    "titled",
     "verdict",
     "write_page",
 ]

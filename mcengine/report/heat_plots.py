@@ -14,7 +14,7 @@ _DARK = 0.62
 _ERRORS = 1.96
 
 
-def plot_heat(table: Any, title: str, *, unit: str = "", centre: float = 0.0, factor: float = 1.0) -> Any:
+def plot_heat(table: Any, title: str, *, unit: str = "", centre: float = 0.0, factor: float = 1.0, colours: str = "RdBu") -> Any:
     """A table as a heat map, every cell with its number, and its error where it is an Estimate.
 
     Args:
@@ -23,6 +23,7 @@ def plot_heat(table: Any, title: str, *, unit: str = "", centre: float = 0.0, fa
         unit: Of the cells, for the colour bar.
         centre: Number that is white.
         factor: From the table's unit to that of the cells and of ``centre``.
+        colours: A matplotlib colour map: RdBu, red below the centre; RdBu_r, red above it.
 
     Returns:
         A matplotlib ``Figure``.
@@ -33,6 +34,7 @@ def plot_heat(table: Any, title: str, *, unit: str = "", centre: float = 0.0, fa
     most = float(np.nanmax(np.abs(values - centre))) or 1.0
     figure, (axis,) = panels((2.6 + 1.25 * len(columns), 1.8 + 0.5 * len(rows)))
     image = heat(axis, values - centre, rows, columns, most, centre, text)
+    image.set_cmap(colours)
     figure.colorbar(image, ax=axis, label=unit, shrink=0.9, format=lambda x, _: f"{x + centre:g}")
     return titled(figure, title, table.attrs.get("about", ""))
 
@@ -136,7 +138,7 @@ def heat(
         The image.
     """
     image = axis.imshow(values, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
-    turned = max(map(len, columns)) > 8
+    turned = max(map(len, columns)) > 10
     axis.set_xticks(range(len(columns)), columns, fontsize=8, rotation=30 if turned else 0, ha="right" if turned else "center")
     axis.set_yticks(range(len(rows)), rows, fontsize=8)
     for (i, j), value in np.ndenumerate(values):

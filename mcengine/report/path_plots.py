@@ -93,7 +93,9 @@ def plot_cushion(trace: Any, path: int, floor: float, book: str = "") -> Any:
     one, prefix = trace.loc[path], f"{book}." if book else ""
     time, wealth = one["time"].to_numpy(), one[f"{prefix}wealth"].to_numpy()
     levels = {name.removeprefix(f"{prefix}level_"): one[name] for name in one.columns if name.startswith(f"{prefix}level_")}
-    levels = dict(sorted(levels.items(), key=lambda pair: -pair[1].sum()))  # the lowest rung first: it is entered whenever a higher one is
+    levels = dict(
+        sorted(levels.items(), key=lambda pair: -trace[pair[1].name].sum())
+    )  # the lowest rung first: it is entered whenever a higher one is
     rows = 3 if levels else 2
     figure, axes = panels((9.0, 2.1 * rows + 1.2), rows=rows, sharex=True)
     look = style(book) if book else style("policy")

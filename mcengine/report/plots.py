@@ -82,6 +82,6 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
         axis.set_xlabel(heading)
         axis.margins(0.1)
         grid(axis)
-    axes[0].set_ylabel("mean return given up against unhedged, % of wealth")
+    axes[0].set_ylabel("mean return given up against unhedged, % of wealth", fontsize=9)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9, frameon=False)
     return titled(figure, f"What protection costs, floor {floor:g}: down and left is better (bars: 95 % intervals)", table.attrs.get("about", ""))
