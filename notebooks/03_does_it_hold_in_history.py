@@ -126,6 +126,6 @@ mean = mc.objective.table(came, FLOOR)["mean_return"]["unhedged"].scaled(100)
 print(
     f"In {came.paths:,} years of history the unhedged mix fell to {kept['unhedged']}, the stop to {kept['stop_loss']}, the put to "
     f"{kept['static_put']} and CPPI to {kept['cppi']} of the start; in drawn years CPPI is below {FLOOR:g} on {broken['cppi']} % of paths and the "
-    f"mix on {broken['unhedged']} %. The honest error of the mix's mean is {times:.0f} times that of independent years: history says {mean} % a year, no "
-    f"more precisely."
+    f"mix on {broken['unhedged']} %. The honest error of the mix's mean is {times:.0f} times that of independent years: history says {mean} % a "
+    f"year, no more precisely."
 )

@@ -76,8 +76,8 @@ for choice, value in zip(derived.choices, derived.values, strict=True):
 # %% [markdown]
 # ## What a book gained, explained by its Greeks
 #
-# Straddles held for their gamma, their delta traded: if the Greeks are right, delta, gamma, theta and vega explain what the book gained from day to day,
-# and what is left over is small.
+# Straddles held for their gamma, their delta traded: if the Greeks are right, delta, gamma, theta and vega explain what the book gained from day to
+# day, and what is left over is small.
 
 # %%
 scalping = mc.policy.option_presets.gamma_scalping({"equity": 0.0}, coverage=1.0, width=0.0, tenor=63, roll=21)
@@ -103,6 +103,6 @@ taken = ", ".join(f"{title} by {choice.taken}" for title, (_, _, choice) in rows
 total = estimate.mean(np.abs(result["gamma_scalping"]["wealth"] - 1.0)).scaled(100)
 rest = estimate.mean(np.abs(result["gamma_scalping"]["explained_rest"])).scaled(100)
 print(
-    f"By formula and by simulation {len(z)} Greeks agree, the farthest {max(map(abs, z.values())):.1f} standard errors apart ({taken}); and a year of a "
-    f"scalped straddle, which moves wealth by {total} % on average, is explained by its Greeks up to {rest} %."
+    f"By formula and by simulation {len(z)} Greeks agree, the farthest {max(map(abs, z.values())):.1f} standard errors apart ({taken}); and a year "
+    f"of a scalped straddle, which moves wealth by {total} % on average, is explained by its Greeks up to {rest} %."
 )

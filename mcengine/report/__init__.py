@@ -7,7 +7,7 @@ from mcengine.report.fit_plots import plot_fit, plot_frontier
 from mcengine.report.heat_plots import plot_correlation, plot_heat, plot_response
 from mcengine.report.page import write_page
 from mcengine.report.path_plots import plot_cushion, plot_exposure, plot_fan
-from mcengine.report.picture_style import STYLES, Style, colour, grid, panels, style, titled
+from mcengine.report.picture_style import PALETTE, STYLES, Style, colour, grid, panels, style, titled
 from mcengine.report.plots import plot_protection_cost, plot_wealth
 from mcengine.report.provenance import provenance
 from mcengine.report.put_skew import put_dearness
@@ -15,6 +15,7 @@ from mcengine.report.run_folder import RunFolder
 from mcengine.report.tables import cell, constraints, metrics, per_cent, text, verdict
 
 __all__ = [
+    "PALETTE",
     "STYLES",
     "RunFolder",
     "Style",
