@@ -1,4 +1,4 @@
-"""Every notebook runs small, shows a picture and ends with an answer; what is committed is its text, run, and small enough to be read in a browser."""
+"""Every notebook runs small, shows a picture and ends with an answer; what is committed is its text, run, and small enough for a browser."""
 
 import os
 import re

@@ -32,7 +32,7 @@ def plot_heat(table: Any, title: str, *, unit: str = "", centre: float = 0.0, fa
     text = table.map(lambda cell: str(cell.scaled(factor)).replace(" ± ", "\n± ") if isinstance(cell, Estimate) else "").to_numpy()
     rows, columns = ([" ".join(map(label, str(name).split(" "))) for name in names] for names in (table.index, table.columns))
     most = float(np.nanmax(np.abs(values - centre))) or 1.0
-    figure, (axis,) = panels((2.6 + 1.25 * len(columns), 1.8 + 0.5 * len(rows)))
+    figure, (axis,) = panels((max(2.6 + 1.25 * len(columns), 6.4), 1.8 + 0.5 * len(rows)))
     image = heat(axis, values - centre, rows, columns, most, centre, text)
     image.set_cmap(colours)
     figure.colorbar(image, ax=axis, label=unit, shrink=0.9, format=lambda x, _: f"{x + centre:g}")
@@ -106,7 +106,7 @@ def _surface(runs: Any, figure: str, keys: Sequence[str], shown: Any) -> Any:
     down, across = keys
     wide = shown.factor * runs.pivot_table(index=down, columns=across, values=figure, aggfunc="mean").astype(float)
     errors = runs.get(f"{figure}_error")
-    picture, (axis,) = panels((2.8 + 0.8 * wide.shape[1], 2.0 + 0.55 * wide.shape[0]))
+    picture, (axis,) = panels((max(2.8 + 0.8 * wide.shape[1], 6.4), 2.0 + 0.55 * wide.shape[0]))
     image = axis.imshow(wide.to_numpy(), cmap="viridis", aspect="auto", origin="lower")
     axis.set_xticks(range(wide.shape[1]), [f"{x:g}" for x in wide.columns])
     axis.set_yticks(range(wide.shape[0]), [f"{x:g}" for x in wide.index])
