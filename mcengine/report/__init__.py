@@ -1,10 +1,11 @@
 """Run folders, tables and pictures of results."""
 
-from mcengine.report.backtest_plots import plot_growth, plot_periods, plot_promises
+from mcengine.report.backtest_plots import plot_growth, plot_months, plot_periods, plot_promises
 from mcengine.report.book_plots import plot_explained, plot_greeks
 from mcengine.report.collect import collect
 from mcengine.report.fit_plots import plot_fit, plot_frontier
 from mcengine.report.heat_plots import plot_correlation, plot_heat, plot_response
+from mcengine.report.market_plots import plot_bond_index, plot_regime_paths, plot_repair
 from mcengine.report.page import write_page
 from mcengine.report.path_plots import plot_cushion, plot_exposure, plot_fan
 from mcengine.report.picture_style import PALETTE, STYLES, Style, colour, grid, panels, style, titled
@@ -27,6 +28,7 @@ __all__ = [
     "metrics",
     "panels",
     "per_cent",
+    "plot_bond_index",
     "plot_correlation",
     "plot_cushion",
     "plot_explained",
@@ -37,9 +39,12 @@ __all__ = [
     "plot_greeks",
     "plot_growth",
     "plot_heat",
+    "plot_months",
     "plot_periods",
     "plot_promises",
     "plot_protection_cost",
+    "plot_regime_paths",
+    "plot_repair",
     "plot_response",
     "plot_wealth",
     "provenance",

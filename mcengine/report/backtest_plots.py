@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mcengine.report.heat_plots import heat
-from mcengine.report.picture_style import FLOOR, MODEL, MUTED, colour, grid, label, panels, style
+from mcengine.report.picture_style import FLOOR, MODEL, MUTED, colour, grid, label, panels, style, titled
 
 _PROMISED = "#56B4E9"
 
@@ -41,8 +41,9 @@ def plot_promises(years: Any, book: str) -> Any:
     axes[1].legend(fontsize=8, frameon=False)
     for axis in axes:
         grid(axis)
-    figure.suptitle(f"{label(book)}: what was promised for each year, and what came")
-    return figure
+    return titled(
+        figure, f"{label(book)}: what was promised for each year, and what came", f"{x.size} years, {x[0]} to {x[-1]}, each simulated before it"
+    )
 
 
 def plot_growth(returns: Any, under: Any, volatility: Any, rows: int, floor: float) -> Any:
@@ -75,8 +76,8 @@ def plot_growth(returns: Any, under: Any, volatility: Any, rows: int, floor: flo
     for axis in axes:
         grid(axis)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
-    figure.suptitle(f"Walk-forward: every year anew with a floor of {floor:g} of its start")
-    return figure
+    first, last = (f"{returns.index[at]:%Y-%m-%d}" for at in (0, -1))
+    return titled(figure, f"Walk-forward: every year anew with a floor of {floor:g} of its start", f"{first} to {last}")
 
 
 def plot_months(months: Any, book: str) -> Any:
@@ -91,8 +92,7 @@ def plot_months(months: Any, book: str) -> Any:
     """
     figure, (axis,) = panels((9.5, 1.6 + 0.26 * len(months)))
     heat(axis, 100.0 * months.to_numpy(float), [str(year) for year in months.index], list(months.columns), 6.0)
-    figure.suptitle(f"{label(book)}: returns by month and year, %")
-    return figure
+    return titled(figure, f"{label(book)}: returns by month and year, %")
 
 
 def plot_periods(periods: Any, floor: float) -> Any:
@@ -116,8 +116,7 @@ def plot_periods(periods: Any, floor: float) -> Any:
         )
     axes[0].set_title("return from the period's first close, %", fontsize=10)
     axes[1].set_title(f"lowest wealth from any start in it, % of it (white: {floor:g})", fontsize=10)
-    figure.suptitle("Every rule through every named period (* fewer assets)")
-    return figure
+    return titled(figure, "Every rule through every named period (* fewer assets)")
 
 
 def _assets(periods: Any, name: str) -> str:
