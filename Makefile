@@ -55,7 +55,7 @@ bench-pfhedge:
 		2> $(PFHEDGE)/install.log && touch $(PFHEDGE)/.ready; } || echo "pfhedge could not be installed"
 
 notebooks: $(READY)
-	$(PY) -m jupytext --to ipynb notebooks/*.py
+	$(PY) notebooks/make.py
 
 setup: $(READY)
 

@@ -97,8 +97,8 @@ def study_of(config: Any, market: mc.market.Market, terms: claim.Terms, on: list
     """All books, at fair prices."""
     weights = configuration.plain(config.weights)
     books = claim.books(weights, terms, on) | claim.alternatives(weights, terms)
-    found = claim.study(market, books, configuration.load(config.ledger), float(config.years), config.delay)
-    return mc.replace(found, noise=configuration.load(config.noise))
+    found = claim.study(market, books, configuration.build(config.ledger), float(config.years), config.delay)
+    return mc.replace(found, noise=configuration.build(config.noise))
 
 
 def run(config: Any, folder: report.RunFolder, study: mc.Study) -> tuple[mc.Result, mc.Result, dict[str, Any]]:

@@ -24,7 +24,7 @@ from mcengine import (  # noqa: E402
     variance_reduction,
 )
 from mcengine._model import Scalar, model, number, replace, static  # noqa: E402
-from mcengine._runtime import set_precision  # noqa: E402
+from mcengine._runtime import cache, set_precision  # noqa: E402
 from mcengine.config import build, load, load_config  # noqa: E402
 from mcengine.engine import Result, Study, grid, price  # noqa: E402
 from mcengine.engine.recorder import AbstractRecorder, Day  # noqa: E402
@@ -42,6 +42,7 @@ __all__ = [
     "Study",
     "backtest",
     "build",
+    "cache",
     "calibrate",
     "collect",
     "compare",

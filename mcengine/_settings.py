@@ -4,7 +4,7 @@ Options of a group without a target are arguments of the function that the exper
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from mcengine._kinds import check_keys, check_kind, kinds
 from mcengine.calibrate import fit_prices, read_quotes
@@ -74,7 +74,7 @@ class Settings(TypedDict):
     steps: float
     delay: float
     precision: str
-    plots: bool
+    plots: bool | Literal["svg", "pdf"]
     explain: bool
     trace: int | list[int] | None
     stream: str

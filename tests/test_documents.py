@@ -1,20 +1,16 @@
-"""The README's Python runs as printed, links lead somewhere, commands are ones that exist; every notebook runs and is the twin of its text."""
+"""The README's Python runs as printed, links lead somewhere, commands are ones that exist."""
 
 import re
 import shlex
 from itertools import product
 from pathlib import Path
 
-import jupytext
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 import mcengine as mc
 from mcengine.policy.base import AbstractPart
 
 ROOT = Path(__file__).resolve().parent.parent
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PAGES = sorted([ROOT / "README.md", *(ROOT / ".github").glob("*.md"), *ROOT.glob("[a-z]*/README.md"), *ROOT.glob("mcengine/**/SOURCES.md")])
 COMMAND = re.compile(r"^ *python experiments/(\w+)\.py *(.*)$", re.MULTILINE)
 COMMANDS = sorted({(name, *shlex.split(words, comments=True)) for page in PAGES for name, words in COMMAND.findall(page.read_text())})
@@ -125,21 +121,6 @@ def test_a_command_that_does_not_exist_is_found(composed):
         composed("hedge", ["-m", "policy=cppi,cpi"])
     with pytest.raises(ValueError, match="unrecognized arguments: --no-flag"):
         composed("hedge", ["--no-flag"])
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=[p.stem for p in NOTEBOOKS])
-def test_a_notebook_runs(small, path):
-    notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
-    shown = "".join(o.get("text", "") for c in notebook.cells if c.cell_type == "code" for o in c.outputs)
-    assert "±" in shown
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=[p.stem for p in NOTEBOOKS])
-def test_a_notebook_is_the_twin_of_its_text(path):
-    cells = [(c.cell_type, c.source) for c in nbformat.read(path, as_version=4).cells]
-    text = [(c.cell_type, c.source) for c in jupytext.read(path.with_suffix(".py")).cells]
-    assert cells == text, "make notebooks"
 
 
 def test_the_table_of_rules_is_that_of_the_code():

@@ -20,6 +20,7 @@ from mcengine.engine.run import run
 from mcengine.engine.sample import sample
 from mcengine.engine.scalping import Scalping
 from mcengine.engine.study import Study
+from mcengine.engine.summary import summarise
 from mcengine.engine.tangents import Tangents
 from mcengine.engine.trace import trace
 
@@ -51,6 +52,7 @@ __all__ = [
     "run",
     "sample",
     "split",
+    "summarise",
     "trace",
     "traces",
 ]

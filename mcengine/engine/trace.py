@@ -10,8 +10,10 @@ from mcengine.engine import program
 from mcengine.engine.checks import check_ids
 from mcengine.engine.path import tied
 from mcengine.engine.prepared import PreparedStudy
+from mcengine.engine.summary import summarise
 from mcengine.instrument import AroundEvent
 from mcengine.noise import Path, make_key, split_ids
+from mcengine.policy import LadderMemory
 
 
 def _run(study: Any, ids: Sequence[int], seed: int, stream: str) -> tuple[Any, Any, Any]:
@@ -46,8 +48,8 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
 
     Returns:
         A pandas table by (path, step): of every asset spot and variance, of every book wealth, cash, exposure and costs, each slot's units, price,
-        terms and Greeks, and what recorders show. Row 0 is before the first trade; row k shows what was held over step k, marked at its end, what
-        expired then settled.
+        terms and Greeks, levels of ladders, and what recorders show. Row 0 is before the first trade; row k shows what was held over step k, marked
+        at its end, what expired then settled. ``attrs["about"]`` says in a line what was run.
 
     Raises:
         ValueError: Without ids.
@@ -74,6 +76,7 @@ def trace(study: Any, ids: Sequence[int] | int, *, seed: int = 0, stream: str = 
     table = pd.DataFrame({key: np.asarray(value, np.float64).reshape(-1) for key, value in columns.items()}, index=index)
     if hasattr(study.market, "dates"):
         table.insert(0, "date", study.market.dates(states).reshape(-1))
+    table.attrs["about"] = summarise(study, seed=seed)
     table.insert(0, "time", np.tile(np.arange(steps) * float(study.years) / study.steps, len(ids)))
     return table
 
@@ -109,6 +112,9 @@ def _book_columns(book: Any, spots: dict[str, np.ndarray], slots: dict[str, Any]
         for greek, found in held.mark.greeks.items():
             each = {f".{asset}": value for asset, value in found.items()} if isinstance(found, dict) else {"": found}
             out |= {f"{name}.{greek}{key}": value for key, value in each.items()}
+    ladders = [m for m in jax.tree.leaves(book.memory, is_leaf=lambda m: isinstance(m, LadderMemory)) if isinstance(m, LadderMemory)]
+    for k, ladder in enumerate(ladders):
+        out |= {f"level_{rung}{f'_{k + 1}' if k else ''}": level.weight for rung, level in ladder.levels.items()}
     for one, state in zip(study.recorders, book.recorded, strict=True):
         out |= one.columns(state)
     return out

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from mcengine._spelling import near
-from mcengine.engine import AbstractStudy, Result
+from mcengine.engine import AbstractStudy, Result, summarise
 from mcengine.objective import figure as f
 from mcengine.statistics import Estimate, Figure
 
@@ -70,7 +70,7 @@ def table(
         estimate: ``estimate(result, figure, name)`` reads a figure; None for ``result.estimate``.
 
     Returns:
-        A pandas table of Estimates, one row a book, one column a figure.
+        A pandas table of Estimates, one row a book, one column a figure. ``attrs["about"]`` says in a line what was run.
     """
     import pandas as pd
 
@@ -88,7 +88,9 @@ def table(
         if name.startswith("p20_year_"):
             lowest = row.get("p20_lowest_year")
             row["p20_lowest_year"] = row[name] if lowest is None or row[name].value < lowest.value else lowest
-    return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=_columns(rows.values()))
+    made = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=_columns(rows.values()))
+    made.attrs["about"] = summarise(result.study, result.paths, result.seed)
+    return made
 
 
 def binding(estimates: Any, floor: float, *, probability: float = 0.005) -> list[str]:

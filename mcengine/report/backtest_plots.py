@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.report.plots import _figure, _grid, _title, colour
+from mcengine.report.heat_plots import heat
+from mcengine.report.picture_style import FLOOR, MODEL, MUTED, colour, grid, label, panels, style, titled
 
-_PROMISED, _LOW, _DARK = "#56B4E9", "#B22222", 0.62
+_PROMISED = "#56B4E9"
 
 
 def plot_promises(years: Any, book: str) -> Any:
@@ -19,13 +20,13 @@ def plot_promises(years: Any, book: str) -> Any:
     Returns:
         A matplotlib ``Figure``.
     """
-    figure, axes = _figure((11.0, 4.8), columns=2, width_ratios=(2.6, 1.0))
+    figure, axes = panels((11.0, 4.8), columns=2, width_ratios=(2.6, 1.0))
     x = years.index.to_numpy()
     low, high, mean, came = (100.0 * years[name].to_numpy() for name in ("promised_return_p05", "promised_return_p95", "promised_return", "return"))
     axes[0].vlines(x, low, high, color=_PROMISED, linewidth=7.0, alpha=0.45, label="promised, 5 to 95 %")
-    axes[0].plot(x, mean, "_", color="#0072B2", markersize=11, markeredgewidth=2.0, label="promised, mean")
+    axes[0].plot(x, mean, "_", color=MODEL, markersize=11, markeredgewidth=2.0, label="promised, mean")
     axes[0].plot(x, came, "o", color="#000000", markersize=5, label="came")
-    axes[0].axhline(0.0, color="#999999", linewidth=0.8, zorder=0)
+    axes[0].axhline(0.0, color=MUTED, linewidth=0.8, zorder=0)
     axes[0].set_ylabel("return of the year, %")
     axes[0].legend(fontsize=8, frameon=False, loc="upper right", ncols=3)
     bottom, top = axes[0].get_ylim()
@@ -33,15 +34,16 @@ def plot_promises(years: Any, book: str) -> Any:
     u = np.sort(years["rank_return"].to_numpy())
     axes[1].plot(u, np.arange(1, u.size + 1) / u.size, drawstyle="steps-post", color=colour(book), linewidth=1.8, label="return")
     v = np.sort(years["rank_lowest"].to_numpy())
-    axes[1].plot(v, np.arange(1, v.size + 1) / v.size, drawstyle="steps-post", color=_LOW, linewidth=1.4, linestyle="--", label="lowest wealth")
-    axes[1].plot([0.0, 1.0], [0.0, 1.0], color="#999999", linewidth=1.0, label="if promises are true")
+    axes[1].plot(v, np.arange(1, v.size + 1) / v.size, drawstyle="steps-post", color=FLOOR, linewidth=1.4, linestyle="--", label="lowest wealth")
+    axes[1].plot([0.0, 1.0], [0.0, 1.0], color=MUTED, linewidth=1.0, label="if promises are true")
     axes[1].set_xlabel("rank of what came")
     axes[1].set_ylabel("share of years at or below it")
     axes[1].legend(fontsize=8, frameon=False)
     for axis in axes:
-        _grid(axis)
-    figure.suptitle(f"{_title(book)}: what was promised for each year, and what came")
-    return figure
+        grid(axis)
+    return titled(
+        figure, f"{label(book)}: what was promised for each year, and what came", f"{x.size} years, {x[0]} to {x[-1]}, each simulated before it"
+    )
 
 
 def plot_growth(returns: Any, under: Any, volatility: Any, rows: int, floor: float) -> Any:
@@ -57,12 +59,12 @@ def plot_growth(returns: Any, under: Any, volatility: Any, rows: int, floor: flo
     Returns:
         A matplotlib ``Figure``.
     """
-    figure, axes = _figure((10.5, 9.0), rows=3, sharex=True, height_ratios=(2.0, 1.2, 1.0))
+    figure, axes = panels((10.5, 9.0), rows=3, sharex=True, height_ratios=(2.0, 1.2, 1.0))
     for book, r in returns.items():
         wealth = (1.0 + r).cumprod()
-        shown = {"color": colour(str(book)), "linewidth": 1.2, "linestyle": ":" if str(book).endswith("as given") else "-"}
-        label = _title(str(book)) + (", as given" if str(book).endswith("as given") else "")
-        axes[0].plot(wealth.index, wealth, label=label, **shown)
+        shown = {"color": colour(str(book)), "linewidth": 1.2, "linestyle": ":" if str(book).endswith("as given") else style(str(book)).dash}
+        name = label(str(book)) + (", as given" if str(book).endswith("as given") else "")
+        axes[0].plot(wealth.index, wealth, label=name, **shown)
         axes[1].plot(wealth.index, 100.0 * under[book], **shown)
         axes[2].plot(wealth.index, 100.0 * volatility[book], **shown)
     axes[0].set_yscale("log")
@@ -72,10 +74,10 @@ def plot_growth(returns: Any, under: Any, volatility: Any, rows: int, floor: flo
     axes[1].set_ylabel("under its highest, %")
     axes[2].set_ylabel(f"volatility, %\n({rows} rows)")
     for axis in axes:
-        _grid(axis)
+        grid(axis)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
-    figure.suptitle(f"Walk-forward: every year anew with a floor of {floor:g} of its start")
-    return figure
+    first, last = (f"{returns.index[at]:%Y-%m-%d}" for at in (0, -1))
+    return titled(figure, f"Walk-forward: every year anew with a floor of {floor:g} of its start", f"{first} to {last}")
 
 
 def plot_months(months: Any, book: str) -> Any:
@@ -88,10 +90,9 @@ def plot_months(months: Any, book: str) -> Any:
     Returns:
         A matplotlib ``Figure``.
     """
-    figure, (axis,) = _figure((9.5, 1.6 + 0.26 * len(months)))
-    _heat(axis, 100.0 * months.to_numpy(float), [str(year) for year in months.index], list(months.columns), 6.0)
-    figure.suptitle(f"{_title(book)}: returns by month and year, %")
-    return figure
+    figure, (axis,) = panels((9.5, 1.6 + 0.26 * len(months)))
+    heat(axis, 100.0 * months.to_numpy(float), [str(year) for year in months.index], list(months.columns), 6.0)
+    return titled(figure, f"{label(book)}: returns by month and year, %")
 
 
 def plot_periods(periods: Any, floor: float) -> Any:
@@ -105,37 +106,19 @@ def plot_periods(periods: Any, floor: float) -> Any:
         A matplotlib ``Figure``.
     """
     names, books = list(periods.index.unique(0)), list(periods.index.unique(1))
-    figure, axes = _figure((13.0, 2.4 + 0.34 * len(names)), columns=2)
+    figure, axes = panels((13.0, 2.4 + 0.34 * len(names)), columns=2)
     labels = [name + _assets(periods, name) for name in names]
-    heads = [_title(book) + ("\nas given" if book.endswith("as given") else "") for book in books]
+    heads = [label(book) + ("\nas given" if book.endswith("as given") else "") for book in books]
     for axis, column, centre in ((axes[0], "from_peak", 0.0), (axes[1], "lowest_any", floor)):
         values = periods[column].unstack().reindex(index=names, columns=books).to_numpy(float)
-        _heat(
+        heat(
             axis, 100.0 * (values - centre), labels if axis is axes[0] else [""] * len(names), heads, 25.0 if centre == 0.0 else 20.0, 100.0 * centre
         )
     axes[0].set_title("return from the period's first close, %", fontsize=10)
     axes[1].set_title(f"lowest wealth from any start in it, % of it (white: {floor:g})", fontsize=10)
-    figure.suptitle("Every rule through every named period (* fewer assets)")
-    return figure
+    return titled(figure, "Every rule through every named period (* fewer assets)")
 
 
 def _assets(periods: Any, name: str) -> str:
     most = periods["assets"].max()
     return "*" if periods.loc[name, "assets"].iloc[0] < most else ""
-
-
-def _heat(axis: Any, values: np.ndarray, rows: list[str], columns: list[str], most: float, shift: float = 0.0) -> None:
-    axis.imshow(values, cmap="RdBu", vmin=-most, vmax=most, aspect="auto")
-    axis.set_xticks(
-        range(len(columns)),
-        columns,
-        fontsize=8,
-        rotation=30 if max(map(len, columns)) > 5 else 0,
-        ha="right" if max(map(len, columns)) > 5 else "center",
-    )
-    axis.set_yticks(range(len(rows)), rows, fontsize=8)
-    for (i, j), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            axis.text(j, i, f"{value + shift:.1f}", ha="center", va="center", fontsize=7, color="white" if abs(value) > _DARK * most else "black")
-    axis.tick_params(length=0)
-    axis.spines[:].set_visible(False)

@@ -7,10 +7,10 @@ import numpy as np
 
 from mcengine.engine.explained import PARTS
 from mcengine.instrument import BUCKETS, OF_BOOK, POWERS
-from mcengine.report.plots import COLOURS, _figure, _grid
+from mcengine.report.picture_style import MUTED, PALETTE, grid, panels, titled
 
-_LINES = [colour for name, colour in COLOURS.items() if name != "unhedged"]
-_PART = dict(zip(PARTS, ("#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7", "#882255", "#E69F00", "#7F7F7F", "#000000"), strict=True))
+_LINES = PALETTE[1:]
+_PART = dict(zip(PARTS, (*PALETTE[1 : len(PARTS)], PALETTE[0]), strict=True))
 _BARS = 26
 """Most bars of a picture: days are added up to so many."""
 
@@ -46,7 +46,7 @@ def plot_greeks(trace: Any, path: int, book: str = "") -> Any:
     if not greeks:
         raise ValueError("plot_greeks: expected a trace of a study with the recorder BookGreeks, got none of its columns")
     columns = 1 if len(greeks) == 1 else 2
-    figure, axes = _figure((5.0 * columns, 2.3 * -(-len(greeks) // columns) + 0.8), rows=-(-len(greeks) // columns), columns=columns, sharex=True)
+    figure, axes = panels((5.0 * columns, 2.3 * -(-len(greeks) // columns) + 0.8), rows=-(-len(greeks) // columns), columns=columns, sharex=True)
     time = one["time"].to_numpy()[:-1]
     for axis, greek in zip(axes, greeks, strict=False):
         # Row k shows what was held over step k, so it stands from date k - 1 on.
@@ -55,10 +55,10 @@ def plot_greeks(trace: Any, path: int, book: str = "") -> Any:
         _areas(axis, time, {bucket: sum(one[f"{name}_{bucket}"].to_numpy()[1:] for name in names.values()) for bucket in _buckets(one, names)})
         for (label, line), colour in zip(moves.items(), itertools.cycle(["#000000", *_LINES]), strict=False):
             axis.plot(time, line, color=colour, linewidth=1.3, label=label, drawstyle="steps-post")
-        axis.axhline(0.0, color="#999999", linewidth=0.8, zorder=0)
+        axis.axhline(0.0, color=MUTED, linewidth=0.8, zorder=0)
         axis.set_ylabel(_UNITS[greek], fontsize=9)
         axis.set_title(greek, fontsize=10)
-        _grid(axis)
+        grid(axis)
     for axis in axes[len(greeks) :]:
         axis.set_axis_off()
     for axis in axes[: len(greeks)][-columns:]:
@@ -67,8 +67,7 @@ def plot_greeks(trace: Any, path: int, book: str = "") -> Any:
     handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=6, fontsize=9, frameon=False)
     areas = ", contracts by years to expiry" if any(bucket in handles for bucket in _LABELS.values()) else ""
-    figure.suptitle(f"Greeks of the book along path {path}{f': {book}' if book else ''}{areas}")
-    return figure
+    return titled(figure, f"Greeks of the book along path {path}{f': {book}' if book else ''}{areas}", trace.attrs.get("about", ""))
 
 
 def plot_explained(trace: Any, path: int, book: str = "") -> Any:
@@ -94,7 +93,7 @@ def plot_explained(trace: Any, path: int, book: str = "") -> Any:
     time, steps = one["time"].to_numpy(), len(one) - 1
     edges = np.unique(np.linspace(0, steps, min(steps, _BARS) + 1).round().astype(int))
     middle, width = 0.5 * (time[edges[1:]] + time[edges[:-1]]), 0.85 * np.diff(time[edges])
-    figure, (above, below) = _figure((9.0, 6.6), rows=2)
+    figure, (above, below) = panels((9.0, 6.6), rows=2)
     high, low = np.zeros(len(middle)), np.zeros(len(middle))
     for part in shown:
         gained = np.add.reduceat(days[part], edges[:-1])
@@ -119,10 +118,9 @@ def plot_explained(trace: Any, path: int, book: str = "") -> Any:
     below.set_ylabel("gained, % of starting wealth")
     _headroom(below, 0.12, min(0.0, *ends))
     for axis in (above, below):
-        axis.axhline(0.0, color="#999999", linewidth=0.8)
-        _grid(axis)
-    figure.suptitle(f"What the book has gained along path {path}{f': {book}' if book else ''}, explained")
-    return figure
+        axis.axhline(0.0, color=MUTED, linewidth=0.8)
+        grid(axis)
+    return titled(figure, f"What the book has gained along path {path}{f': {book}' if book else ''}, explained", trace.attrs.get("about", ""))
 
 
 _LABELS = {bucket: f"to {bucket}" if np.isfinite(years) else bucket for bucket, years in BUCKETS.items()}

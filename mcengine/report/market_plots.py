@@ -11,9 +11,8 @@ from mcengine.engine import sample
 from mcengine.history import bond_index, shipped
 from mcengine.market import BondIndex, HullWhite, Market
 from mcengine.market.correlation import to_matrix
-from mcengine.report.plots import _figure, _grid
+from mcengine.report.picture_style import MODEL, grid, panels
 
-_SEEN, _MODEL = "#7F7F7F", "#0072B2"
 REGIME = ("#009E73", "#E69F00", "#D55E00", "#882255")
 _PANELS = 3
 """Assets shown beside each other: more are too small to read."""
@@ -43,7 +42,7 @@ def pictures(fitted: Any, yields: Mapping[str, float] | None = None) -> dict[str
 def plot_repair(target: Any, repaired: Any, names: list[str]) -> Any:
     """Correlation matrices, target and repaired, their smallest eigenvalues, and how far apart they are."""
     before, after = np.asarray(target, float), np.asarray(repaired, float)
-    figure, axes = _figure((2.6 + 1.5 * len(names), 1.6 + 0.75 * len(names)), columns=2)
+    figure, axes = panels((2.6 + 1.5 * len(names), 1.6 + 0.75 * len(names)), columns=2)
     for axis, matrix, title in ((axes[0], before, "target"), (axes[1], after, "repaired")):
         image = axis.imshow(matrix, vmin=-1.0, vmax=1.0, cmap="RdBu_r")
         axis.set_xticks(range(len(names)), names, rotation=45, ha="right")
@@ -77,19 +76,19 @@ def plot_bond_index(rate: Any, yields: Any, years: Mapping[str, float], *, paths
         Market({"bond": BondIndex(100.0, length)}, rate=_on_day_one(rate, yields, years)), paths, years=span, steps=steps, seed=seed
     )
     days = index[0] + (index[-1] - index[0]) * np.linspace(0.0, 1.0, steps + 1)
-    figure, axes = _figure((9.0, 5.0))
+    figure, axes = panels((9.0, 5.0))
     for low, high, alpha in ((0.05, 0.95, 0.18), (0.25, 0.75, 0.3)):
         axes[0].fill_between(
-            days, *np.quantile(simulated["bond"], [low, high], axis=0), color=_MODEL, alpha=alpha, linewidth=0, label=f"{low:.0%} to {high:.0%}"
+            days, *np.quantile(simulated["bond"], [low, high], axis=0), color=MODEL, alpha=alpha, linewidth=0, label=f"{low:.0%} to {high:.0%}"
         )
-    axes[0].plot(days, np.median(simulated["bond"], axis=0), color=_MODEL, linewidth=1.4, label="median")
+    axes[0].plot(days, np.median(simulated["bond"], axis=0), color=MODEL, linewidth=1.4, label="median")
     axes[0].plot(index, seen, color="#000000", linewidth=1.0, label=f"history, {longest}")
     _log(axes[0])
     axes[0].set_ylabel("total return, 100 on the first day (log scale)")
     axes[0].set_xlabel("date")
     axes[0].set_xlim(days[0], days[-1])
     axes[0].legend(loc="upper left", fontsize=8, frameon=False)
-    _grid(axes[0])
+    grid(axes[0])
     rank = float((simulated["bond"][:, -1] < seen[-1]).mean())
     moved = float(np.diff(np.log(seen)).std() * np.sqrt(len(dt) / span))
     model = float(rate.sigma) * -np.expm1(-float(rate.kappa) * length) / float(rate.kappa)
@@ -120,7 +119,7 @@ def plot_regime_paths(market: Market, *, years: float = 5.0, paths: int = 6, see
     shown = list(market.assets)[:_PANELS]
     # The thick path is that which switches most.
     thick = int(np.argmax((np.diff(regime, axis=1) != 0).sum(axis=1)))
-    figure, axes = _figure((4.6 * len(shown) + 1.0, 6.0), rows=2, columns=len(shown), sharex=True)
+    figure, axes = panels((4.6 * len(shown) + 1.0, 6.0), rows=2, columns=len(shown), sharex=True)
     for column, name in enumerate(shown):
         top, bottom = axes[column], axes[len(shown) + column]
         price = spots[name] / spots[name][:, :1]
@@ -138,7 +137,7 @@ def plot_regime_paths(market: Market, *, years: float = 5.0, paths: int = 6, see
         bottom.set_xlim(0.0, years)
         bottom.set_xlabel("years")
         for axis in (top, bottom):
-            _grid(axis)
+            grid(axis)
     axes[0].set_ylabel("price / start (log scale)")
     axes[len(shown)].set_ylabel("volatility of the thick path, % a year")
     for k, name in enumerate(market.regimes.names):

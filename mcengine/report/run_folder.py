@@ -21,7 +21,7 @@ from mcengine.statistics import Estimate
 _STATE = ("begun.json", "config.yaml", "metrics.json")
 """What says which run a folder holds, and whether it is finished."""
 _WRITTEN = re.compile(
-    r"(begun|metrics|provenance)\.json|(config|market)\.yaml|traceback\.log|report\.html|.*\.(csv|png|journal)|outcomes|checkpoint|fresh_.*"
+    r"(begun|metrics|provenance)\.json|(config|market)\.yaml|traceback\.log|report\.html|.*\.(csv|png|svg|pdf|journal)|outcomes|checkpoint|fresh_.*"
 )
 
 
@@ -152,7 +152,7 @@ class RunFolder:
         self.write_text(f"{name}.csv", pd.DataFrame(columns, index=table.index).to_csv())
 
     def write_picture(self, name: str, figure: Any) -> None:
-        """Write a picture as png.
+        """Write a picture as png, and beside it as svg or pdf where the run's ``plots`` says so.
 
         Args:
             name: Of the file, without its ending.
@@ -163,9 +163,11 @@ class RunFolder:
         for text in figure.findobj(Text):
             if (shown := hide(text.get_text())) != text.get_text():
                 text.set_text(shown.replace("$", r"\$"))  # else two of them are mathematics
-        picture = io.BytesIO()
-        figure.savefig(picture, format="png", dpi=150)
-        write(inside(self.path, f"{name}.png"), picture.getvalue())
+        plots = self.begun().get("config", {}).get("plots")
+        for ending in ("png", *([plots] if plots in ("svg", "pdf") else [])):
+            picture = io.BytesIO()
+            figure.savefig(picture, format=ending, dpi=150)
+            write(inside(self.path, f"{name}.{ending}"), picture.getvalue())
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a text file.
