@@ -113,7 +113,7 @@ class _Jobs:
         stopped = True  # from outside, and may go on
         if self.line.multirun:
             _made.adopt(path, self.root.path, self.root.before)
-        choices = {k: v for k, v in hydra.runtime.choices.items() if not k.startswith("hydra") and "@" not in k}
+        choices = {k: v for k, v in hydra.runtime.choices.items() if not k.startswith("hydra") and "@" not in k and (k, v) != ("experiment", None)}
         command = script(self.name, self.line, overrides)
         try:
             with RunFolder(path).alone():

@@ -16,8 +16,8 @@ PRIMARY = sorted(file.stem for file in config.CONF.glob("*.yaml") if file.stem !
 ARGUMENTS = {"engine": mc.engine.run, "optimise": mc.optimise.fit, "variance_reduction": mc.variance_reduction.reduce}
 """Groups without a target: their keys are options of a function the experiment calls."""
 
-OTHERS = ("hydra", "workload")
-"""Not of a room: Hydra's own, and the benchmark's, which tests/test_benchmark.py reads."""
+OTHERS = ("hydra", "workload", "experiment")
+"""Not of a room: Hydra's own, the benchmark's (tests/test_benchmark.py), studies by name (tests/test_sweep_experiments.py)."""
 
 OPTIONS = sorted((file.parent.name, file.stem) for file in config.CONF.glob("*/*.yaml") if file.parent.name not in OTHERS)
 
