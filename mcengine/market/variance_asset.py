@@ -104,26 +104,22 @@ class VarianceAsset(AbstractAsset):
         return self.of, market[self.of].variance_law.rho
 
     def pricer_in(self, market: Any) -> "NoOptions":
-        return NoOptions()
+        return NoOptions(self.of)
 
     def risk_neutral(self, rate: Scalar) -> "VarianceAsset":
         """Itself: its law follows from the asset's."""
         return self
 
 
+@model
 class NoOptions:
-    """The pricer of an asset on which there are no options."""
+    """The pricer of a variance, on which there are no options.
 
-    def prepare(self, calendar: Any) -> "NoOptions":
-        """Refuse to be made ready: somebody holds options.
+    Args:
+        of: Whose variance it is.
+    """
 
-        Args:
-            calendar: Dates of the run.
-
-        Raises:
-            ValueError: Always.
-        """
-        raise ValueError("expected options on an asset that has a price of them, got some on a VarianceAsset")
+    of: str = static()
 
     def option(self, kind: str, strike: Scalar, expiry: Scalar, quote: Quote) -> Scalar:
         """Refuse.
@@ -137,4 +133,4 @@ class NoOptions:
         Raises:
             ValueError: Always.
         """
-        return self.prepare(None)
+        raise ValueError(f"expected options on an asset for which they have a price, got some on the variance of {self.of}, a VarianceAsset")

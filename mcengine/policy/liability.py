@@ -11,14 +11,14 @@ from mcengine.policy.seen import Seen
 
 @model
 class Liability(AbstractStage):
-    """Owes ``units`` of a contract from the start to the horizon. Wealth is before it until it is due: it is carried at what was received for it.
+    """Owes ``units`` of a contract from the start to the horizon. Until it is due it is carried at what was received for it, then what it pays is paid.
 
     With nothing received the risk of the wealth at the horizon, such as ``cvar_50``, is the price at which that risk is 0 (the indifference price).
 
     Args:
         contract: Any contract that expires at the horizon.
-        units: Owed, for each unit of currency of starting wealth; negative is owned.
-        received: For one unit, currency; of a ``relative`` contract a fraction of the first asset's spot at the start.
+        units: Owed, for each unit of currency of starting wealth; negative is owned. Of a ``relative`` contract on as much of the asset as wealth buys.
+        received: For one unit, currency; of a ``relative`` contract a fraction of the asset's spot at the start.
         slot: Name of the slot.
         relative: Whether strikes, barriers and payoffs are fractions of each asset's spot at the start.
 
@@ -27,8 +27,8 @@ class Liability(AbstractStage):
 
     Example:
         >>> import mcengine as mc
-        >>> call = mc.instrument.Call(strike=100.0, expiry=0.25, asset="equity")
-        >>> list(mc.policy.Liability(call, units=0.01).slots())
+        >>> call = mc.instrument.Call(strike=1.0, expiry=0.25, asset="equity")
+        >>> list(mc.policy.Liability(call).slots())
         ['liability']
     """
 
@@ -36,12 +36,17 @@ class Liability(AbstractStage):
     units: Scalar = number(default=1.0, term=True)
     received: Scalar = number(default=0.0, low=0.0, term=True)
     slot: str = static(default="liability")
-    relative: bool = static(default=False)
+    relative: bool = static(default=True)
 
     kind: ClassVar[Kind] = "hedge"
 
     def slots(self) -> dict[str, AbstractSlot]:
         return {self.slot: LiabilitySlot(self.contract, self.received, self.relative)}
 
-    def act(self, target: Target, seen: Seen, memory: Any) -> tuple[Target, Any]:
-        return target | {self.slot: -self.units * seen.start_wealth}, memory
+    def start(self, seen: Seen) -> Scalar:
+        """Price at the start of what a unit is on, currency."""
+        asset = next(iter(self.contract.assets), "") if self.relative else ""
+        return seen.quotes[asset].spot if asset else 1.0
+
+    def act(self, target: Target, seen: Seen, memory: Scalar) -> tuple[Target, Any]:
+        return target | {self.slot: -self.units * seen.start_wealth / memory}, memory

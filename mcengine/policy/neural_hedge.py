@@ -1,7 +1,7 @@
 """A small network that holds several assets against what a book owes (deep hedging: Buehler, Gonon, Teichmann & Wood 2019).
 
-With x what is seen on the date, the units of asset i are its size times
-    c_i . (h_2, 1),   h_2 = tanh(B (h_1, 1)),   h_1 = tanh(A x),
+With x what is seen on the date, V the wealth and S_i the price of asset i at the start, and s_i its size, there are held
+    s_i V / S_i  c_i . (h_2, 1)  units,   h_2 = tanh(B (h_1, 1)),   h_1 = tanh(A x),
 nothing while c = 0: as it begins. One network serves all dates; it sees which date it is and what it holds.
 """
 
@@ -25,10 +25,10 @@ ALWAYS, EACH = 3, 3
 @model
 class NeuralHedge(AbstractStage):
     """Holds assets, in slots of its own, by a network that reads off what is seen: the share of steps left, what wealth has gained and, of each asset, ln
-    of its price over that at the start in standard deviations to the horizon, its volatility over that at the start, and the units held over their size.
+    of its price over that at the start in standard deviations to the horizon, its volatility over that at the start, and what is held over its size.
 
     Args:
-        sizes: By asset, units that one of the network's output is, for each unit of currency of starting wealth: what a hedge holds at most or so.
+        sizes: By asset, what 1 of the network's output holds, at the start a share of wealth: what the hedge holds at most or so.
         hidden: Units of each of the two hidden layers.
         seed: Of the hidden layers' numbers, normal with variance 1 / inputs.
         slot: Its slots' names begin with it.
@@ -41,7 +41,7 @@ class NeuralHedge(AbstractStage):
 
     Example:
         >>> import mcengine as mc
-        >>> stage = mc.policy.NeuralHedge({"equity": 0.01, "variance": 3.0}, hidden=8)
+        >>> stage = mc.policy.NeuralHedge({"equity": 1.0, "variance": 0.01}, hidden=8)
         >>> stage.first.shape, stage.second.shape, stage.last.shape
         ((8, 9), (8, 9), (2, 9))
     """
@@ -90,15 +90,14 @@ class NeuralHedge(AbstractStage):
     def act(self, target: Target, seen: Seen, memory: dict[str, tuple[Scalar, Scalar]]) -> tuple[Target, Any]:
         # No quotient by a number common to all paths: it is rounded otherwise on other numbers of devices.
         inputs = [1.0 - seen.step * (1.0 / seen.horizon), USUAL * (seen.wealth - seen.start_wealth) * (1.0 / seen.start_wealth), 1.0]
-        for name, size in self.sizes.items():
-            spot, volatility = memory[name]
+        unit = {name: size * seen.start_wealth / memory[name][0] for name, size in self.sizes.items()}
+        for name, (spot, volatility) in memory.items():
             move = jnp.log(seen.quotes[name].spot) - jnp.log(spot)
             inputs.append(positive_ratio(move * (seen.horizon * seen.dt) ** -0.5, volatility))
             inputs.append(positive_ratio(root(seen.quotes[name].variance), volatility))
-            inputs.append(seen.held[f"{self.slot}_{name}"].units * (1.0 / (size * seen.start_wealth)))
+            inputs.append(seen.held[f"{self.slot}_{name}"].units / unit[name])
         # Summed one by one: a product of matrices would be rounded as the size of the block has it.
         one = jnp.tanh(sum(self.first[:, i] * x for i, x in enumerate(inputs)))
         two = jnp.tanh(sum(self.second[:, i] * one[i] for i in range(self.hidden)) + self.second[:, -1])
-        units = sum(self.last[:, i] * two[i] for i in range(self.hidden)) + self.last[:, -1]
-        wanted = {f"{self.slot}_{name}": size * seen.start_wealth * units[i] for i, (name, size) in enumerate(self.sizes.items())}
-        return target | wanted, memory
+        held = sum(self.last[:, i] * two[i] for i in range(self.hidden)) + self.last[:, -1]
+        return target | {f"{self.slot}_{name}": one * held[i] for i, (name, one) in enumerate(unit.items())}, memory
