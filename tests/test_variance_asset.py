@@ -1,4 +1,4 @@
-"""An asset that pays another's variance: a martingale on every date, what was realised at maturity, moves as it says; what it cannot follow is refused."""
+"""An asset that pays another's variance: a martingale on every date, at maturity what was realised; it moves as it says, refuses what it cannot."""
 
 import re
 
@@ -108,7 +108,10 @@ BATES = Bates(100.0, 0.04, 2.0, 0.04, 0.5, -0.7, intensity=0.7, jump_mean=-0.1, 
             lambda: Market({"swap": ASSETS["swap"], "equity": ASSETS["equity"]}),
             "swap: expected the name of an asset before it in the market (none is), got 'equity'",
         ),
-        (lambda: market({"swap": VarianceAsset("stock", 0.5)}), "swap: expected the name of an asset before it in the market (equity, other), got 'stock'"),
+        (
+            lambda: market({"swap": VarianceAsset("stock", 0.5)}),
+            "swap: expected the name of an asset before it in the market (equity, other), got 'stock'",
+        ),
         (lambda: market({"equity": BATES}), "swap: expected an asset whose variance has a law that prices it (GBM, Heston), got Bates"),
         (
             lambda: market(rate=Vasicek(rate=0.03, kappa=0.5, theta=0.04, sigma=0.01)),

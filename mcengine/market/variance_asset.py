@@ -29,7 +29,7 @@ class _State(NamedTuple):
 
 @model
 class VarianceAsset(AbstractAsset):
-    """The variance of another asset from today to a date, by its law: a variance swap of strike 0 on a notional of 1, without the squares of mean returns.
+    """The variance of another asset from today to a date, by its law: a variance swap of strike 0 and notional 1, but without mean returns' squares.
 
     Args:
         of: Name of the asset whose variance it is, before it in the market.
@@ -88,8 +88,8 @@ class VarianceAsset(AbstractAsset):
     def step_in(
         self, state: _State, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...], before: Mapping[str, Any], after: Mapping[str, Any]
     ) -> _State:
-        variances = (getattr(states[self.of], "variance", row.theta) for states in (before, after))  # GBM's state has none: it stays theta
-        return _State(state.total + row.level + row.weight * sum(variances), row.left)
+        v, later = (getattr(states[self.of], "variance", row.theta) for states in (before, after))  # GBM's state has none: it stays theta
+        return _State(state.total + row.level + row.weight * (v + later), row.left)
 
     def observe_in(self, state: _State, market: Any, states: Mapping[str, Any]) -> tuple[Scalar, Scalar]:
         """(price, variance a year of its return)."""

@@ -11,13 +11,13 @@ from mcengine.policy.seen import Seen
 
 @model
 class Liability(AbstractStage):
-    """Owes ``units`` of a contract from the start to the horizon. Until it is due it is carried at what was received for it, then what it pays is paid.
+    """Owes ``units`` of a contract from the start to the horizon: carried at what was received for it until it is due, paid then, free of costs.
 
     With nothing received the risk of the wealth at the horizon, such as ``cvar_50``, is the price at which that risk is 0 (the indifference price).
 
     Args:
         contract: Any contract that expires at the horizon.
-        units: Owed, for each unit of currency of starting wealth; negative is owned. Of a ``relative`` contract on as much of the asset as wealth buys.
+        units: Owed, for each unit of currency of starting wealth; negative is owned. Where ``relative``, 1 is on as much of the asset as wealth buys.
         received: For one unit, currency; of a ``relative`` contract a fraction of the asset's spot at the start.
         slot: Name of the slot.
         relative: Whether strikes, barriers and payoffs are fractions of each asset's spot at the start.

@@ -24,8 +24,8 @@ ALWAYS, EACH = 3, 3
 
 @model
 class NeuralHedge(AbstractStage):
-    """Holds assets, in slots of its own, by a network that reads off what is seen: the share of steps left, what wealth has gained and, of each asset, ln
-    of its price over that at the start in standard deviations to the horizon, its volatility over that at the start, and what is held over its size.
+    """Holds assets, in slots of its own, by a network that reads off what is seen: the share of steps left, what wealth has gained; of each asset ln
+    of its price over that at the start in deviations to the horizon, its volatility over that at the start, and what is held over its size.
 
     Args:
         sizes: By asset, what 1 of the network's output holds, at the start a share of wealth: what the hedge holds at most or so.

@@ -93,7 +93,7 @@ def neural_cppi(weights: Weights, floor: Floor, multiplier: Scalar = 4.0, hidden
 
 
 def deep_hedge(contract: AbstractContract, sizes: Weights, received: Scalar = 0.0, hidden: int = 16, seed: int = 0) -> Chain:
-    """A contract owed on the whole wealth, and a network that hedges it, which holds nothing until it is trained (Buehler, Gonon, Teichmann & Wood 2019).
+    """A contract owed on the whole wealth, and a network that hedges it, which holds nothing until trained (Buehler, Gonon, Teichmann & Wood 2019).
 
     Args:
         contract: Owed at the horizon; strikes and payoffs are fractions of the asset's spot at the start.
