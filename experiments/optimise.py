@@ -17,6 +17,9 @@ from mcengine import objective, optimise, report
 from mcengine._files import inside
 from mcengine._model import replace
 
+SHOWN = 64
+"""Most numbers of a rule that are printed one by one: a network's say nothing to a reader."""
+
 
 def fit_and_test(
     config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any, shown: Callable[[Any], str] = report.text
@@ -34,7 +37,8 @@ def fit_and_test(
     folder.write_table("fit", fit.history)
     if config.plots:
         folder.write_picture("fit", report.plot_fit(fit))
-    numbers = parameters.to_string(float_format="{:.4f}".format)
+    few = len(parameters) <= SHOWN
+    numbers = parameters.to_string(float_format="{:.4f}".format) if few else f"{len(parameters)} numbers, before and after in parameters.csv"
     print(f"{len(fit.rows)} runs of {fit.paths:,} paths\n\n{numbers}\n\n{report.constraints(fit)}\n\n" + "\n".join(fit.says()) + "\n", flush=True)
 
     policy = next(iter(study.books.values()))

@@ -39,7 +39,23 @@ from mcengine.instrument import (
     check_formula,
     make_calendar,
 )
-from mcengine.market import GBM, GJRGARCH, Bates, BondIndex, Event, Heston, HullWhite, Kou, Market, Merton, RegimeGBM, Regimes, Schwartz, Vasicek
+from mcengine.market import (
+    GBM,
+    GJRGARCH,
+    Bates,
+    BondIndex,
+    Event,
+    Heston,
+    HullWhite,
+    Kou,
+    Market,
+    Merton,
+    RegimeGBM,
+    Regimes,
+    Schwartz,
+    VarianceAsset,
+    Vasicek,
+)
 from mcengine.pricing import Calendar, options, prepared
 
 README = Path(mc.__file__).with_name("README.md")
@@ -103,6 +119,7 @@ MARKETS = {  # by its line in the table: (market, years, steps)
     "Schwartz, rate apart": (market(OIL, VASICEK), 4.0, 48),
     "Schwartz, rate correlated": (market(OIL, VASICEK, {"rate": 0.7}), 4.0, 48),
     "bond index": (market(BondIndex(100.0, maturity=8.0), VASICEK), 4.0, 192),
+    "variance asset, of Heston": (Market({"b": HESTON, "a": VarianceAsset("b", 1.0)}, rate=0.03), 0.5, 126),
     "history (replay, bootstrap)": (None, 0.5, 126),
 }
 

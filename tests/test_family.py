@@ -17,7 +17,7 @@ import mcengine as mc
 from mcengine._model import model, parameters, trainable, with_parameters
 from mcengine.engine import recorder
 from mcengine.engine.path import Simulation
-from mcengine.instrument import Barrier, Rolled, RollSchedule
+from mcengine.instrument import Barrier, Call, Rolled, RollSchedule
 from mcengine.ledger import Borrow, Exit, Financing, Fixed, HalfSpread, Impact, Margin, Proportional, Total
 from mcengine.market import Ewma, RealisedCorrelation, Trend
 from mcengine.noise import Path
@@ -41,9 +41,11 @@ from mcengine.policy import (
     HighWater,
     LegTarget,
     Leland,
+    Liability,
     MinimumVariance,
     Mix,
     Neural,
+    NeuralHedge,
     Not,
     Obpi,
     OptionBook,
@@ -114,6 +116,8 @@ OPPORTUNITY = chain(
     RatchetPut(0.98, floor=0.97, tenor=3, roll=2, ratchet=0.7),
     VarianceTrade(Ewma("equity", 3.0, initial=0.2), size=2.0, cap=0.1, strangle=0.01, tenor=3, roll=2),
     DeltaHedge(),
+    Liability(Call(1.0, STEPS / 252, "equity"), 0.1),
+    NeuralHedge({"equity": 0.1, "bond": 0.1}, hidden=1, last=[[0.5, 0.3], [0.2, 0.1]]),
 )
 RULES["opportunity"] = OPPORTUNITY
 TOGETHER = [
@@ -171,7 +175,7 @@ class TestBits:
         for devices, marked in ((2, 0.0), (1, 3e-7)):
             small = study.run(256, seed=3, block=64, devices=devices, progress=False)
             for name in study.books:
-                rounding = marked * (2.0 if name == "opportunity" else 1.0) if name in FORMULAS else 0.0  # seven stages of them
+                rounding = marked * (2.0 if name == "opportunity" else 1.0) if name in FORMULAS else 0.0  # nine stages of them
                 np.testing.assert_allclose(small[name]["wealth"], result[name]["wealth"][:256], rtol=rounding, err_msg=name)
 
     def test_trace(self, study, result):

@@ -54,10 +54,12 @@ SPECIMENS: dict[str, Any] = {
         rules.LegTarget({"equity": 0.15}),
         rules.Leland(0.2),
         rules.Level(0.9),
+        rules.Liability(mc.instrument.Call(1.0, 1.0, "equity")),
         rules.MinimumVariance(through="equity"),
         Mix({"equity": 0.6}),
         rules.NearEvent("report"),
         rules.Neural(Cppi(0.9)),
+        rules.NeuralHedge({"equity": 1.0}),
         rules.Reduce(0.5),
         rules.Not(Drift(0.1)),
         rules.Obpi(0.9),
@@ -93,6 +95,7 @@ SIGNED = {
     *("Above.level", "Lean.weight", "Lean.normal", "AdaptiveHedge.ratio", "AdaptiveHedge.low", "AdaptiveHedge.high", "ContractOverlay.coverage"),
     *("DeltaHedge.target", "ForwardOverlay.ratio", "GreekLimit.high", "GreekLimit.low", "GreekTargets.targets", "MinimumVariance.rho"),
     *("Mix.weights", "Relative.weights", "OptionLeg.coverage", "Rung.enter", "Rung.leave", "Neural.first", "Neural.last"),
+    *("NeuralHedge.first", "NeuralHedge.second", "NeuralHedge.last", "Liability.units"),
 }
 """Numbers that may be below 0."""
 
@@ -103,12 +106,13 @@ ZERO = {
     *("StopLoss.buffer", "StopLossReentry.buffer", "StopLossReentry.rise", "CostBudget.rate", "Leland.cost", "RatchetPut.ratchet"),
     *("DeltaHedge.ratio", "MinimumVariance.ratio", "MinimumVariance.vol_of_vol", "EventOverlay.vega", "EventOverlay.move", "EventOverlay.after"),
     *("VarianceTrade.size", "VarianceTrade.cap", "VarianceTrade.threshold", "VarianceTrade.strangle", "DeltaPut.iterations", "Neural.seed"),
+    *("NeuralHedge.seed", "Liability.received"),
     *("Collar.coverage", "PutSpread.coverage", "StaticPut.coverage", "RolledPut.coverage", "DeltaPut.coverage", "RatchetPut.coverage"),
     *("Every.first", "RatchetPut.since", "NearEvent.before", "NearEvent.after"),
 }
 """Numbers of which 0 says something."""
 
-ARRAYS = {"Neural.first", "Neural.last", "Stepped.levels"}
+ARRAYS = {"Neural.first", "Neural.last", "NeuralHedge.first", "NeuralHedge.second", "NeuralHedge.last", "Stepped.levels"}
 """Lists of numbers."""
 
 OPEN = {"Above.name", "Realised.name", "SignalGauge.name", "VolSpike.name", "MinimumVariance.through", "DeltaHedge.volatility"}

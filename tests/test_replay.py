@@ -52,7 +52,7 @@ def replayed(made):
 @pytest.fixture(scope="module")
 def policies():
     names = sorted(file.stem for file in (config.CONF / "policy").glob("*.yaml"))
-    more = {"event_overlay": ["policy.date=10"]}  # before the horizon of these windows
+    more = {"event_overlay": ["policy.date=10"], "deep_hedge": [f"policy.contract.expiry={YEARS}"]}  # by the horizon of these windows
     return {name: config.build(mc.load_config([f"policy={name}", *more.get(name, [])], name="hedge").policy) for name in names}
 
 

@@ -12,6 +12,7 @@ from mcengine.instrument.expiries import BUCKETS
 from mcengine.instrument.forward_slots import ForwardSlot, FutureSlot
 from mcengine.instrument.forwards import Forward, Future, FutureOption
 from mcengine.instrument.hedged import Hedged
+from mcengine.instrument.liability_slot import LiabilitySlot
 from mcengine.instrument.lookback import FixedLookback, FloatingLookback
 from mcengine.instrument.marks import GREEKS, OF_BOOK, POWERS, Greeks, groups, marks, totals
 from mcengine.instrument.multi_asset import Basket, BestOf, Exchange, Rainbow, Spread, WorstOf
@@ -53,6 +54,7 @@ __all__ = [
     "FutureSlot",
     "Greeks",
     "Hedged",
+    "LiabilitySlot",
     "Life",
     "Mark",
     "Option",

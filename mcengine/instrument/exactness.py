@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from mcengine._model import is_concrete
 from mcengine.market.correlation import between
 from mcengine.market.regime_gbm import RegimeGBM
+from mcengine.market.variance_asset import VarianceAsset
 from mcengine.pricing import BlackPricer
 from mcengine.pricing.quote import SIDES_KEPT
 
@@ -89,6 +90,8 @@ def _gap_of_curve(market: Any, name: str, expiry: Any) -> Gap | None:
 def _gap_of_law(market: Any, name: str, expiry: Any) -> Gap | None:
     """Why options on an asset are not."""
     asset = market[name]
+    if isinstance(asset, VarianceAsset):
+        return Gap("an asset with options that have a price", f"{type(asset).__name__} for {name}")
     if _rate_moves(market):
         by_regime = (market.regimes.correlation or {}).values() if market.regimes is not None else ()
         with_rate = [between(pairs, name, "rate") for pairs in (market.correlation, *by_regime)]
@@ -116,6 +119,21 @@ def check_carried(market: Any, name: str, where: str) -> None:
     titles = [title for title, event in getattr(market, "events", {}).items() if name in event.names]
     if titles and market[name].forward_curve() is not None:
         raise ValueError(f"{where}: expected no event that moves {name} ({type(market[name]).__name__}), whose jump would fade, got {titles[0]}")
+
+
+def check_optioned(market: Any, name: str, where: str) -> None:
+    """Check that options on an asset have a price.
+
+    Args:
+        market: The market of a study.
+        name: The asset.
+        where: What an error message begins with.
+
+    Raises:
+        ValueError: They have none.
+    """
+    if isinstance(market.assets[name], VarianceAsset):
+        raise ValueError(f"{where}: expected an asset with options that have a price, got {type(market[name]).__name__} for {name}")
 
 
 def _rate_moves(market: Any) -> bool:

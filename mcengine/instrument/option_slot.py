@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from mcengine._model import Scalar, model, static
 from mcengine.instrument.base import check_word
 from mcengine.instrument.european import payoff
+from mcengine.instrument.exactness import check_optioned
 from mcengine.instrument.schedule import AbstractSchedule, Life, ToHorizon
 from mcengine.instrument.slot import AbstractSlot, Position, Quotes
 from mcengine.pricing import KINDS
@@ -44,6 +45,10 @@ class OptionSlot(AbstractSlot):
     def canonical(self) -> dict[str, Any]:
         check_word("OptionSlot.kind", self.kind, KINDS)
         return {}
+
+    def validate(self, where: str, setting: Any) -> None:
+        AbstractSlot.validate(self, where, setting)
+        check_optioned(setting.market, self.asset, where)
 
     def terms(self, quotes: Quotes, life: Life) -> Scalar:
         """At the money."""

@@ -20,6 +20,7 @@ from mcengine.market.replay import Replay
 from mcengine.market.schwartz import Schwartz
 from mcengine.market.signal import AbstractSignal, Ewma, Fall, RealisedCorrelation, Signals, Trend, VolRatio
 from mcengine.market.stress import Stress
+from mcengine.market.variance_asset import VarianceAsset
 from mcengine.market.vasicek import Vasicek
 from mcengine.market.volatility import AbstractVolatility, Forecast, Garch, Har, Implied, Own, Rolling
 
@@ -58,6 +59,7 @@ __all__ = [
     "Signals",
     "Stress",
     "Trend",
+    "VarianceAsset",
     "Vasicek",
     "VolRatio",
     "from_transition",

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
+from mcengine.market.variance_law import VarianceLaw
 from mcengine.pricing import Pricer
 
 
@@ -110,6 +111,20 @@ class AbstractAsset(abc.ABC):
         Args:
             market: The market it belongs to.
         """
+
+    @property
+    def variance_law(self) -> VarianceLaw | None:
+        """Of the variance that it shows, which a ``VarianceAsset`` pays; None where the asset does not say."""
+        return None
+
+    def driver(self, market: Any, name: str) -> tuple[str, Scalar]:
+        """(whose Brownian motion moves it, correlation with that): without one of its own it falls as the rate rises.
+
+        Args:
+            market: The market it belongs to.
+            name: The asset's name in it.
+        """
+        return (name, 1.0) if self.n_factors else ("rate", -1.0)
 
     @property
     def feller(self) -> Scalar | None:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace
 from mcengine.market.base import AbstractStandaloneAsset
+from mcengine.market.variance_law import VarianceLaw
 from mcengine.pricing import BlackPricer
 
 
@@ -72,6 +73,11 @@ class GBM(AbstractStandaloneAsset):
     def mean_volatility(self) -> Scalar:
         """sigma under Q."""
         return self.sigma * jnp.sqrt(self.variance_premium)
+
+    @property
+    def variance_law(self) -> VarianceLaw:
+        """Of a variance that stays where it is, whatever kappa."""
+        return VarianceLaw(1.0, self.sigma**2, 0.0, 0.0, self.variance_premium)
 
     def risk_neutral(self, rate: Scalar) -> "GBM":
         return replace(self, drift=rate, sigma=self.sigma * jnp.sqrt(self.variance_premium), variance_premium=1.0)

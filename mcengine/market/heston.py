@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from mcengine._model import Scalar, model, number, replace
 from mcengine.market.base import AbstractStandaloneAsset
+from mcengine.market.variance_law import VarianceLaw
 from mcengine.pricing import HestonPricer
 
 _PSI_CRITICAL = 1.5  # Andersen's choice; anything in [1, 2] serves
@@ -130,6 +131,10 @@ class Heston(AbstractStandaloneAsset):
     def risk_neutral(self, rate: Scalar) -> "Heston":
         p = self.variance_premium
         return replace(self, drift=rate, v0=p * self.v0, theta=p * self.theta, vol_of_vol=jnp.sqrt(p) * self.vol_of_vol, variance_premium=1.0)
+
+    @property
+    def variance_law(self) -> VarianceLaw:
+        return VarianceLaw(self.kappa, self.theta, self.vol_of_vol, self.rho, self.variance_premium)
 
     @property
     def feller(self) -> Scalar:

@@ -193,15 +193,14 @@ class Market:
         by_regime = (self.regimes.correlation or {}) if self.regimes is not None else {}
         starting = self.regimes.start or self.regimes.names[0] if self.regimes is not None else ""
         pairs: Mapping[str, Any] = by_regime.get(starting, self.correlation) or {}
-        # An asset without a Brownian motion of its own falls as the rate rises.
-        driven = {n: (n, 1.0) if self.assets[n].n_factors else ("rate", -1.0) for n in shares}
-        size = {n: sign * shares[n] * root(variances[n]) for n, (_, sign) in driven.items()}
+        driven = {n: self.assets[n].driver(self, n) for n in shares}
+        size = {n: shares[n] * root(variances[n]) for n in shares}
         total = sum((shares[n] ** 2 * self.assets[n].jump_variance for n in shares), start=0.0)
         for a in shares:
             for b in shares:
-                first, second = driven[a][0], driven[b][0]
+                (first, x), (second, y) = driven[a], driven[b]
                 c = 1.0 if first == second else pairs.get(f"{first}-{second}", pairs.get(f"{second}-{first}", 0.0))
-                total = total + c * size[a] * size[b]
+                total = total + (1.0 if a == b else x * y * c) * size[a] * size[b]
         return total
 
     def risk_neutral(self) -> "Market":

@@ -28,9 +28,11 @@ from mcengine.policy.greek_targets import GreekTargets
 from mcengine.policy.hedge_band import HedgeBand, WhalleyWilmott
 from mcengine.policy.ladder import Ladder, LadderMemory
 from mcengine.policy.leg_target import LegTarget
+from mcengine.policy.liability import Liability
 from mcengine.policy.minimum_variance import MinimumVariance
 from mcengine.policy.mix import Mix
 from mcengine.policy.neural import Neural
+from mcengine.policy.neural_hedge import NeuralHedge
 from mcengine.policy.obpi import Obpi, SyntheticPut
 from mcengine.policy.option_book import OptionBook, OptionLeg
 from mcengine.policy.put_spread import PutSpread
@@ -86,10 +88,12 @@ __all__ = [
     "LegTarget",
     "Leland",
     "Level",
+    "Liability",
     "MinimumVariance",
     "Mix",
     "NearEvent",
     "Neural",
+    "NeuralHedge",
     "Not",
     "Obpi",
     "OptionBook",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from mcengine._model import Scalar
 from mcengine.instrument import FutureOption, Rolled, VarianceSwap
-from mcengine.instrument.base import STEPS_PER_YEAR
+from mcengine.instrument.base import STEPS_PER_YEAR, AbstractContract
 from mcengine.market import Ewma
 from mcengine.policy.base import AbstractStage
 from mcengine.policy.chain import Chain, chain
@@ -16,8 +16,10 @@ from mcengine.policy.floors import Floor
 from mcengine.policy.forward_overlay import ForwardOverlay
 from mcengine.policy.greek_limit import GreekLimit
 from mcengine.policy.leg_target import LegTarget
+from mcengine.policy.liability import Liability
 from mcengine.policy.mix import Mix
 from mcengine.policy.neural import Neural
+from mcengine.policy.neural_hedge import NeuralHedge
 from mcengine.policy.puts import RolledPut
 from mcengine.policy.ratchet_put import RatchetPut
 from mcengine.policy.reduce import Reduce
@@ -88,6 +90,19 @@ def neural_cppi(weights: Weights, floor: Floor, multiplier: Scalar = 4.0, hidden
         seed: Of the first layer's numbers.
     """
     return chain(Mix(dict(weights)), Neural(Cppi(floor, multiplier), hidden=hidden, seed=seed))
+
+
+def deep_hedge(contract: AbstractContract, sizes: Weights, received: Scalar = 0.0, hidden: int = 16, seed: int = 0) -> Chain:
+    """A contract owed on the whole wealth, and a network that hedges it, which holds nothing until trained (Buehler, Gonon, Teichmann & Wood 2019).
+
+    Args:
+        contract: Owed at the horizon; strikes and payoffs are fractions of the asset's spot at the start.
+        sizes: By asset hedged with, share of wealth that 1 of the network's output holds at the start.
+        received: For the contract, a fraction of the spot.
+        hidden: Units of each hidden layer.
+        seed: Of the hidden layers' numbers.
+    """
+    return chain(Mix(), Liability(contract, received=received), NeuralHedge(dict(sizes), hidden=hidden, seed=seed))
 
 
 def cross_asset(
