@@ -1,5 +1,6 @@
 """Fixtures shared by the tests of several rooms."""
 
+import gc
 import os
 
 import jax
@@ -11,6 +12,8 @@ import mcengine as mc
 os.environ.setdefault("MC_CACHE", "off")  # tests compile what they test, and leave nothing in the user's cache
 os.environ.pop("MC_SMALL", None)  # a run cut to 4,096 paths would test less than a test says; those that want it small set it themselves
 
+
+gc.set_threshold(50_000, 20, 20)  # tracing makes millions of objects that live: to look for cycles among them is a fifth of its time
 
 _compiled: list[float] = []
 

@@ -1,6 +1,7 @@
 """Greeks of a book: against closed forms under Black and against bumps of 2 % under a table and a surface; finite where payoffs bend."""
 
 import math
+from functools import cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from scipy.stats import norm
 
 import mcengine as mc
 from mcengine.engine import recorder
-from mcengine.instrument import BUCKETS, GREEKS, Call, ContractSlot, ForwardSlot, FutureSlot, Life, OptionSlot, Position, Underlying, marks, totals
+from mcengine.instrument import BUCKETS, GREEKS, Call, ContractSlot, ForwardSlot, FutureSlot, Greeks, Life, OptionSlot, Position, Underlying, marks, totals
 from mcengine.instrument.expiries import in_bucket, reached
 from mcengine.pricing import BlackPricer, Calendar, HestonPricer, SurfacePricer, prepared
 
@@ -38,9 +39,27 @@ def greeks(pricer, quotes, book=BOOK, wanted=GREEKS[:5]):
     return totals(slots, {n: p.units for n, p in positions.items()}, found, wanted)
 
 
-def worth(pricer, quotes, book=BOOK):
-    slots, positions, lives = held(book)
-    return sum(p.units * marks(slots, positions, quotes, {"equity": pricer}, lives)[n].price for n, p in positions.items())
+@jax.jit
+def _worth(pricer, shown, bumps):
+    slots, positions, lives = held()
+    found = marks(slots, positions, {"equity": view(**shown)["equity"].bumped(**bumps)}, {"equity": pricer}, lives)
+    return sum(p.units * found[name].price for name, p in positions.items())
+
+
+def worth(pricer, step=0, variance=SIGMA**2, **bumps):
+    """Of the book, by what the quote shows and how far it is bumped: one program for all differences."""
+    shown = {"step": step, "variance": float(variance)}
+    return float(_worth(pricer, shown, {"spot": 0.0, "volatility": 0.0, "rate": 0.0, "years": 0.0} | bumps))
+
+
+@partial(jax.jit, static_argnames="wanted")
+def greeks_of_the_book(pricer, wanted):
+    return greeks(pricer, view(), wanted=wanted).values
+
+
+@jax.jit
+def greeks_of_a_put(pricer, strike, expiry, variance):
+    return greeks(pricer, view(variance=variance), {"option": ("put", strike, expiry, 1.0)}, GREEKS).values
 
 
 def closed_form(kind, strike, expiry):
@@ -65,7 +84,7 @@ def closed_form(kind, strike, expiry):
 
 def test_closed_form(float64):
     """Four options under Black, to 1e-5."""
-    book = greeks(BlackPricer(SIGMA**2), view(), wanted=(*GREEKS[:5], "vanna", "volga"))
+    book = Greeks(greeks_of_the_book(BlackPricer(SIGMA**2), (*GREEKS[:5], "vanna", "volga")))
     known = np.sum([units * np.array(closed_form(kind, strike, expiry)) for kind, strike, expiry, units in BOOK.values()], axis=0)
     found = [book.delta["equity"], book.gamma["equity"], book.vega["equity"], book.theta, book.rho, book.vanna["equity"], book.volga["equity"]]
     np.testing.assert_allclose([float(x) for x in found], known, rtol=1e-5)
@@ -83,37 +102,36 @@ def test_of_a_contract():
 PRICERS = ("table", "surface")
 
 
+@cache
 def made(name):
-    return SurfacePricer() if name == "surface" else prepared(HestonPricer(2.0, 0.04, 0.5, -0.7), CALENDAR)
+    """In double precision, as all who ask for one."""
+    return SurfacePricer() if name == "surface" else jax.jit(lambda pricer: prepared(pricer, CALENDAR))(HestonPricer(2.0, 0.04, 0.5, -0.7))
 
 
 @pytest.mark.parametrize("name", PRICERS)
 def test_against_bumps(name, float64):
     """Delta and gamma by bumps of 2 % of the spot, vega by two points of volatility; a table's slope is as good as the table, 1e-4 of spot."""
     pricer, wanted = made(name), ("delta", "gamma", "vega", "rho", "theta", "vanna", "volga", "variance_vega", "variance_vanna", "variance_volga")
-    book = greeks(pricer, view(), wanted=wanted)
-    up, mid, down = (float(worth(pricer, view(spot=SPOT + h))) for h in (2.0, 0.0, -2.0))
+    book = Greeks(greeks_of_the_book(pricer, wanted))
+    up, mid, down = (worth(pricer, spot=h) for h in (2.0, 0.0, -2.0))
     units = sum(abs(u) for *_, u in BOOK.values())
     assert float(book.delta["equity"]) == pytest.approx((up - down) / 4.0, abs=5e-3 * units)
     assert float(book.gamma["equity"]) == pytest.approx((up - 2.0 * mid + down) / 4.0, abs=5e-3 * units)
-    moved = lambda **by: {"equity": view()["equity"].bumped(**by)}  # noqa: E731
     for greek, by, size in (("rho", "rate", 1e-3), ("theta", "years", 1e-4)):
-        high, low = (float(worth(pricer, moved(**{by: sign * size}))) for sign in (1.0, -1.0))
+        high, low = (worth(pricer, **{by: sign * size}) for sign in (1.0, -1.0))
         assert float(getattr(book, greek)) == pytest.approx((high - low) / (2.0 * size), rel=1e-3), greek
-    high, low = (float(worth(pricer, moved(volatility=sign * 0.02))) for sign in (1.0, -1.0))
+    high, low = (worth(pricer, volatility=sign * 0.02) for sign in (1.0, -1.0))
     assert float(book.vega["equity"]) == pytest.approx((high - low) / 0.04, rel=0.02)
-    assert_second_by_bumps(book, lambda x, y: worth(pricer, moved(spot=x, volatility=y)), 0.01, "vega", "vanna", "volga")
-    shown = lambda x, y: view(spot=SPOT + x, variance=SIGMA**2 + y)  # noqa: E731
+    assert_second_by_bumps(book, lambda x, y: worth(pricer, spot=x, volatility=y), 0.01, "vega", "vanna", "volga")
     names = ("variance_vega", "variance_vanna", "variance_volga")
-    assert_second_by_bumps(book, lambda x, y: worth(pricer, shown(x, y)), 0.02 * SIGMA**2, *names)
+    assert_second_by_bumps(book, lambda x, y: worth(pricer, spot=x, variance=SIGMA**2 + y), 0.02 * SIGMA**2, *names)
     # A day's decay is the price a day later: the table of one day less, to the change of theta over it.
-    later = float(worth(pricer, view(step=1)))
-    assert float(book.theta) / 252 == pytest.approx(later - mid, rel=0.1)
+    assert float(book.theta) / 252 == pytest.approx(worth(pricer, step=1) - mid, rel=0.1)
 
 
 def assert_second_by_bumps(book, price, size, vega, vanna, volga):
     """Against differences over 2 % of the spot and ``size`` of what moves beside it, to what a difference of that width leaves."""
-    at = {(i, j): float(price(2.0 * i, size * j)) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+    at = {(i, j): price(2.0 * i, size * j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
     assert float(getattr(book, vega)["equity"]) == pytest.approx((at[0, 1] - at[0, -1]) / (2.0 * size), rel=2e-3)
     assert float(getattr(book, vanna)["equity"]) == pytest.approx((at[1, 1] - at[1, -1] - at[-1, 1] + at[-1, -1]) / (8.0 * size), rel=0.05)
     assert float(getattr(book, volga)["equity"]) == pytest.approx((at[0, 1] - 2.0 * at[0, 0] + at[0, -1]) / size**2, rel=0.03)
@@ -124,7 +142,7 @@ def assert_second_by_bumps(book, price, size, vega, vanna, volga):
 def test_finite_where_payoffs_bend(name, strike, expiry, variance, float64):
     """At expiry, at the strike, at no volatility."""
     pricer = BlackPricer(variance) if name == "black" else made(name)
-    found = greeks(pricer, view(variance=variance), {"option": ("put", strike, expiry, 1.0)}, GREEKS)
+    found = Greeks(greeks_of_a_put(pricer, strike, expiry, variance))
     assert all(np.isfinite(np.asarray(x)).all() for x in jax.tree.leaves(found.values))
     if name == "black":
         assert float(found.gamma["equity"]) == pytest.approx(0.0, abs=1e-12)
