@@ -4,6 +4,7 @@ python experiments/monitor.py monitor.start=2008-01-02 monitor.folder=my_book
 python experiments/monitor.py data=prices.csv market.assets=null monitor.start=2024-01-02 monitor.folder=my_book monitor.follow=true
 """
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -39,7 +40,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     try:
         if chosen["book"] is not None:
             monitor.update(_feed(config), most=0)
-            monitor.correct(**_book(Path(chosen["book"])))
+            _put_in(monitor, Path(chosen["book"]), where / "days.jsonl")
         said = ""
         while True:
             try:
@@ -72,6 +73,17 @@ def _feed(config: Any) -> Any:
     if not isinstance(market, mc.market.Replay):
         raise ValueError(f"market: expected replay, whose file is the feed, got {type(market).__name__}")
     return market
+
+
+def _put_in(monitor: mc.monitor.Monitor, file: Path, lines: Path) -> None:
+    """Put the book of a file in place of what was ordered, once: a monitor started again with the same file has gone on from it."""
+    book = _book(file)
+    said = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()] if lines.exists() else []
+    last = next((day for day in reversed(said) if "corrected" in day), None)
+    if last is not None and all(last["corrected"].get(key) == value for key, value in book.items()):
+        print(f"monitor.book: {file} was put in on {last['date']}, and is left out now; give other numbers to put in another book", flush=True)
+        return
+    monitor.correct(**book)
 
 
 def _book(file: Path) -> dict[str, Any]:

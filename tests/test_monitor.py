@@ -1,5 +1,6 @@
 """A policy in use: its decisions are those of a back-test, and no moment at which it is killed loses or repeats a day."""
 
+import contextlib
 import importlib
 import json
 import signal
@@ -201,6 +202,13 @@ def test_goes_on_as_the_feed_grows(rule, feed, followed, tmp_path):
     days += again.update(feed["2008-01-24"])
     again.close()
     assert days == followed[: len(days)]
+    flat = mc.replace(feed["2008-01-24"], surface=None)
+    early, late = (mc.replace(feed["2008-01-24"], announced={"fed": [date]}) for date in ("2008-01-08", "2008-03-18"))
+    with contextlib.closing(monitor(rule, tmp_path)) as third:
+        for other in (flat, early):
+            with pytest.raises(ValueError, match="expected the assets, surface and events announced up to 2008-01-24 as they were when followed"):
+                third.update(other)
+        assert third.update(late) == []
     with pytest.raises(ValueError, match="expected the policy, costs and dates it was begun with"):
         mc.monitor.Monitor(rule, START, tmp_path)
 
@@ -325,6 +333,13 @@ def test_a_file_that_grows(tmp_path, monkeypatch, capsys):
     assert follow(rows[:286])[0] == 0
     assert lines.read_text().startswith(before)
     assert lines.read_text().count("\n") == 6
+    (tmp_path / "real.yaml").write_text("units: {one: 9.0}\n")
+    words.append("monitor.book=real.yaml")
+    assert "was put in" not in follow(rows[:286])[1].out
+    assert f"real.yaml was put in on {rows[285][0]}, and is left out now" in follow(rows[:287])[1].out
+    corrected = [json.loads(line) for line in lines.read_text().splitlines() if "corrected" in line]
+    assert [one["corrected"]["units"] for one in corrected] == [{"one": 9.0}]
+    assert lines.read_text().count("\n") == 8
 
 
 def test_rows_to_come():

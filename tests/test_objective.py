@@ -195,7 +195,7 @@ def tangents():
     """(study, outcomes and tangents of a book by two numbers, outcomes at each number moved up and down on the same paths)."""
     market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2, drift=0.08)}, rate=0.02)
     cppi = mc.policy.chain(mc.policy.Mix(equity=1.0), mc.policy.Cppi(0.85, 4.0))
-    recorders = (*mc.engine.recorder.DEFAULT, mc.engine.RollingVolatility(13, 0.05, 0.1, width=0.05))
+    recorders = (*mc.engine.recorder.DEFAULT, mc.engine.RollingVolatility(13, 0.05, 0.1, width=0.01))
     books = {"policy": cppi, "benchmark": mc.policy.chain(mc.policy.Mix(equity=0.6))}
     study = mc.Study(market, books, mc.ledger.Proportional(1e-3), steps=52, recorders=recorders)
     names = ("wealth", "lowest", "drawdown", "volatility", "exposure", "turnover", "cost_underlying", "cost_option")
@@ -210,21 +210,42 @@ def tangents():
     return study, out, slopes, moved
 
 
-@pytest.mark.parametrize("name", [*(n for n in BY_HAND if "year" not in n), "difference_at_equal_leverage", "volatility_deviation"])
+ELSEWHERE = ("difference_at_equal_leverage", "volatility_deviation", "share_in_band", "breach_any_day", "exposure", "drawdown", "volatility")
+"""Figures of the list that other tests hold to NumPy."""
+
+
+@pytest.mark.parametrize("name", [*(n for n in BY_HAND if "year" not in n), *ELSEWHERE])
 def test_a_figure_has_the_derivative_of_bumps_on_common_paths(tangents, name):
-    """Of both numbers. Quantiles and probabilities of so many paths are averaged over neighbours, which costs some of their precision."""
+    """Of both numbers. Quantiles and probabilities of so many paths, and the share in a band, are averaged over neighbours, which costs precision."""
     study, out, slopes, moved = tangents
     one = measure(name, Setting.of(study, 0.87, (0.05, 0.1)))
     with double_precision():
         found = one.slope(out["policy"], out["benchmark"], slopes["policy"])
     figure = one.figure("policy", "benchmark")
-    rough = one.how in ("quantile", "probability")
+    rough = one.how in ("quantile", "probability") or name == "share_in_band"
     for k, by_step in enumerate(moved):
         step = LARGE if rough else SMALL
         up, down = (each.estimate(figure) for each in by_step[step])
         size = 2 * step * float(parameters(study)[MOVED[k]])
         bump = (up.value - down.value) / size
         assert found[k] == pytest.approx(bump, rel=0.15 if rough else 0.02, abs=(0.1 if rough else 1e-3) * up.error / size), (MOVED[k], bump)
+
+
+def test_ruin_has_the_derivative_of_its_law():
+    """P(m + s z <= 0) = N(-m/s) for a lowest wealth of this law: by m it is -n(m/s)/s, by s n(m/s) m/s^2; and that of bumps on the same draws."""
+    m, s, n = 0.4, 0.2, 1 << 20
+    z = np.random.default_rng(3).standard_normal(n)
+    one = measure("ruined", SETTING)
+    with double_precision():
+        found = one.slope({"lowest": m + s * z}, {}, {"lowest": np.stack([np.ones(n), z], axis=1)})
+    figure = one.figure("own")
+    density = np.exp(-0.5 * (m / s) ** 2) / np.sqrt(2.0 * np.pi)
+    near = 4.0 * np.sqrt(0.0228 * n)  # neighbours that tell of the density at the line: four errors of the rank
+    for k, exact in enumerate([-density / s, density * m / s**2]):
+        up, down = (figure.exact({"own": {"lowest": m + s * z + step * (z if k else 1.0)}}) for step in (0.01, -0.01))
+        error = np.sqrt(0.02 * density / s / n) / 0.02 * (m / s if k else 1.0)  # of the draws that a bump moves over the line
+        assert (up.value - down.value) / 0.02 == pytest.approx(exact, rel=0.01, abs=4 * error)
+        assert found[k] == pytest.approx(exact, rel=3.0 / np.sqrt(near))
 
 
 def test_the_share_in_a_band_is_exact_and_its_derivative_smooth(tangents):

@@ -1,90 +1,18 @@
 """Derivatives of simulated figures, each by the estimator that a pilot found best: of a study's hedged outcome, or of a contract by Monte Carlo."""
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from mcengine._model import field_metadata, parameters
-from mcengine._runtime import capped
 from mcengine._spelling import near
-from mcengine.engine import NotFiniteError, Study
-from mcengine.engine.checks import check_paths
-from mcengine.greeks.bumps import differences, outcomes_at, stencil
-from mcengine.greeks.choose import AT_LEVEL, BUMPS, Candidate, Choice, Plan, choose, first_of_pilot, least_error
+from mcengine.engine import Study
+from mcengine.greeks.derivatives import Derivatives
 from mcengine.greeks.figures import Derivable, standard
+from mcengine.greeks.piloted import derivatives
 from mcengine.greeks.samples import ContractPaths, StudyPaths, listed
 from mcengine.greeks.strategy import default_names
-from mcengine.statistics import Sampling, estimate
-from mcengine.statistics.estimate import Estimate
-
-
-@dataclass(frozen=True)
-class Derivatives:
-    """Derivatives with their errors, and what the pilot found of every estimator; printed, it is the chooser's table.
-
-    Args:
-        choices: By figure and number, in order.
-        values: Of the derivatives, in the same order; None where no estimator was taken.
-        paths: Of each derivative.
-        pilot: Paths of the pilot.
-        sampling: How paths depend on each other.
-    """
-
-    choices: tuple[Choice, ...]
-    values: tuple[Estimate | None, ...]
-    paths: int
-    pilot: int
-    sampling: Sampling
-
-    def __getitem__(self, key: tuple[str, str]) -> Estimate:
-        """The derivative of a figure by a number, its error with the bias that its estimator may hide."""
-        for choice, value in zip(self.choices, self.values, strict=True):
-            if (choice.figure, choice.number) == key:
-                if value is None:
-                    raise ValueError(f"{key[0]} by {key[1]}: {choice.why}")
-                return value
-        known = [f"{c.figure} by {c.number}" for c in self.choices]
-        raise ValueError(f"unknown derivative {f'{key[0]} by {key[1]}'!r}{near(f'{key[0]} by {key[1]}', known)}")
-
-    def choice(self, figure: str, number: str) -> Choice:
-        """What the pilot found.
-
-        Args:
-            figure: Its name.
-            number: Dotted name of the number.
-        """
-        return next(c for c in self.choices if (c.figure, c.number) == (figure, number))
-
-    def table(self) -> Any:
-        """One row a figure and number: the derivative, the estimator, its bias on the pilot, whether it is within the tolerance.
-
-        Returns:
-            A pandas table.
-        """
-        import pandas as pd
-
-        rows = [
-            {
-                "figure": choice.figure,
-                "number": choice.number,
-                "derivative": value,
-                "estimator": choice.taken or "none",
-                "bias": None if choice.chosen is None else choice.chosen.bias,
-                "within": choice.within,
-            }
-            for choice, value in zip(self.choices, self.values, strict=True)
-        ]
-        return pd.DataFrame(rows).set_index(["figure", "number"])
-
-    def __str__(self) -> str:
-        windows = self.sampling.kind == "windows"
-        apart = f"{self.paths:,} windows, the pilot's among them" if windows else f"{self.paths:,} of their own"
-        head = f"derivatives: each estimator on a pilot of {self.pilot:,} {'windows' if windows else 'paths'}, then the one taken on {apart}\n\n"
-        return head + "\n\n".join(f"{c}\n  derivative: {v}" for c, v in zip(self.choices, self.values, strict=True))
 
 
 def of_study(
@@ -134,7 +62,7 @@ def of_study(
     chosen = _figures(figures, floor)
     names = numbers_of(study, book) if names is None else listed("names", names)
     subject = StudyPaths(study, book, names, dict.fromkeys(one.outcome for one in chosen.values()))
-    return _derivatives(subject, chosen, paths=paths, pilot=pilot, width=width, tolerance=tolerance, seed=seed, journal=journal)
+    return derivatives(subject, chosen, paths=paths, pilot=pilot, width=width, tolerance=tolerance, seed=seed, journal=journal)
 
 
 def of_contract(
@@ -176,7 +104,7 @@ def of_contract(
     """
     subject = ContractPaths(contract, asset, names, rate, steps)
     figures = {"price": Derivable("cash")}
-    return _derivatives(subject, figures, paths=paths, pilot=pilot, width=width, tolerance=tolerance, seed=seed, journal=None)
+    return derivatives(subject, figures, paths=paths, pilot=pilot, width=width, tolerance=tolerance, seed=seed, journal=None)
 
 
 def numbers_of(study: Study, book: str | None = None) -> list[str]:
@@ -206,110 +134,3 @@ def _figures(figures: Mapping[str, Derivable] | Iterable[str] | None, floor: flo
         if name not in known:
             raise ValueError(f"figures: unknown figure {name!r}{near(name, known)}")
     return {name: known[name] for name in wanted}
-
-
-def _derivatives(
-    subject: Any, figures: Mapping[str, Derivable], *, paths: int, pilot: int, width: float, tolerance: float, seed: int, journal: Any
-) -> Derivatives:
-    if not figures or not subject.names:
-        raise ValueError(f"{'names' if figures else 'figures'}: expected at least one, got none")
-    if not width > 0.0:
-        raise ValueError(f"width: expected a number above 0, of the gates where they are smoothed, got {width!r}")
-    if not tolerance > 0.0:
-        raise ValueError(f"tolerance: expected a number above 0, a fraction of a derivative, got {tolerance!r}")
-    plan = Plan(capped(check_paths(pilot, "pilot"), 2048), capped(check_paths(paths), 8192), width, tolerance, seed)
-    plan = plan._replace(paths=subject.available(plan.paths, 0), pilot=subject.available(plan.pilot, first_of_pilot(subject)))
-    recall = journal or (lambda compute: compute())
-    choices: list[Choice] = []
-    values: list[Estimate | None] = []
-    for name in subject.names:
-        for row in recall(partial(_by_number, subject, figures, name, plan)):
-            choices.append(_choice_of(row))
-            values.append(_estimate_of(row["value"]))
-    order = sorted(range(len(choices)), key=lambda k: list(figures).index(choices[k].figure))
-    return Derivatives(tuple(choices[k] for k in order), tuple(values[k] for k in order), plan.paths, plan.pilot, subject.sampling)
-
-
-def _by_number(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan) -> list[dict[str, Any]]:
-    """Choices and derivatives by one number, as rows that a journal can keep."""
-    found = choose(subject, figures, name, plan)
-    values = _run(subject, figures, name, plan, found)
-    found = [_sitting(c, plan) if c.taken and c.figure not in values else c for c in found]
-    rows = []
-    for choice in found:
-        listed = [{**vars(c), "value": _as_row(c.value), "bias": _as_row(c.bias), "total": _finite(c.total)} for c in choice.candidates]
-        rows.append({**vars(choice), "candidates": listed, "value": _as_row(values.get(choice.figure))})
-    return rows
-
-
-def _sitting(choice: Choice, plan: Plan) -> Choice:
-    """None: of the pilot's few paths the kernel reached past those at the level, of all paths it does not."""
-    return replace(choice, taken="", why=f"{AT_LEVEL}: seen on {plan.paths:,} paths, not on the pilot's", within=False)
-
-
-def _run(subject: Any, figures: Mapping[str, Derivable], name: str, plan: Plan, choices: Iterable[Choice]) -> dict[str, Estimate]:
-    """Each figure's derivative by the estimator taken; none where paths sit at its level."""
-    options = {"seed": plan.seed, "stream": "pilot"}
-    taken = {choice.figure: choice for choice in choices if choice.taken}
-    samples: dict[tuple[float | None, float], Any] = {}
-
-    def sample(estimator: str) -> Any:
-        at = (plan.width if estimator == "smoothed" else None, 1.0 if estimator == "likelihood" else 0.0)
-        if at not in samples:
-            samples[at] = subject.moved(name, *at, plan.paths, 0, **options)
-        return samples[at]
-
-    weights: dict[str, dict[int, float]] = {}
-    found, score = None, np.zeros(plan.paths)
-    if any(choice.taken in BUMPS for choice in taken.values()):
-        found = stencil(subject.model, name, subject.check)
-        for title, choice in taken.items():
-            if choice.taken in BUMPS:
-                weights[title] = found.single if choice.taken == "bump" else found.extrapolated
-        offsets = sorted({k for each in weights.values() for k in each})
-        bumped = outcomes_at(lambda values: subject.at(values, plan.paths, 0, **options), subject.model, name, found, offsets)
-    values = {}
-    for title, choice in taken.items():
-        figure = figures[title]
-        if title in weights:
-            y = differences(figure, {k: columns[figure.outcome] for k, columns in bumped.items()}, weights[title])
-        else:
-            one = sample(choice.taken)
-            slope, score = one.slopes[figure.outcome], one.score
-            if choice.taken == "likelihood" and choice.chosen is not None and choice.chosen.exact:
-                slope = np.zeros_like(slope)
-            y = figure.slopes(one.outcomes[figure.outcome], slope, one.score)
-        moved = bumped.values() if title in weights else [one.outcomes, one.slopes]
-        if figure.steps and not np.any(np.isfinite(y)) and all(np.all(np.isfinite(columns[figure.outcome])) for columns in moved):
-            continue
-        if not np.all(np.isfinite(y)):
-            ids = np.flatnonzero(~np.isfinite(y)).tolist()
-            raise NotFiniteError(ids, f"in the derivative of {title} by {name}", plan.seed, "pilot")
-        value = estimate.mean(y, subject.sampling)
-        hidden = 0.0 if choice.chosen is None else choice.chosen.hidden
-        error = max(value.error, least_error(choice.taken, figure, found, score))
-        values[title] = Estimate(value.value, math.hypot(error, hidden), value.count, value.sampling)
-    return values
-
-
-def _as_row(value: Estimate | None) -> list[Any] | None:
-    return None if value is None else [value.value, _finite(value.error), value.count, value.sampling]
-
-
-def _estimate_of(row: list[Any] | None) -> Estimate | None:
-    return None if row is None else Estimate(row[0], math.nan if row[1] is None else row[1], *row[2:])
-
-
-def _finite(x: float) -> float | None:
-    return x if math.isfinite(x) else None
-
-
-def _choice_of(row: Mapping[str, Any]) -> Choice:
-    read = lambda c: {  # noqa: E731
-        **c,
-        "value": _estimate_of(c["value"]),
-        "bias": _estimate_of(c["bias"]),
-        "total": math.inf if c["total"] is None else c["total"],
-    }
-    candidates = tuple(Candidate(**read(c)) for c in row["candidates"])
-    return Choice(**{key: value for key, value in row.items() if key not in ("candidates", "value")}, candidates=candidates)

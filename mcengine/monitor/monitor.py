@@ -72,7 +72,7 @@ class Monitor:
         self._after: Any = None  # the book after it
         self._prices: dict[str, Any] = {}
         self._real: Real | None = None
-        self._step, self._days, self._rows, self._date = -1, 0, "", ""
+        self._step, self._days, self._rows, self._date, self._market = -1, 0, "", "", ""
 
     @property
     def date(self) -> str:
@@ -167,6 +167,9 @@ class Monitor:
                 like = (self._carried, book, dict.fromkeys(book.account.held, book.account.cash))
                 self._carried, self._after, self._prices = from_json(state["carried"], like)
                 self._step, self._days, self._rows, self._date = state["step"], state["days"], state["rows"], state["date"]
+                self._market = state.get("market", "")  # of a folder begun before it was kept
+        if self._market not in ("", _priced(market, self._date)):
+            raise ValueError(f"the feed: expected the assets, surface and events announced up to {self._date} as they were when followed, got others")
         if self._step >= 0:
             known = first + self._step
             if market.days.count <= known or self._digest(market.days, known) != self._rows:
@@ -202,6 +205,7 @@ class Monitor:
             said = {"date": day, "step": step, "wealth": float(account.wealth), "cash": float(account.cash), "ended": True}
             said |= {"gained": _numbers(explained(self._carried))}
         self._step, self._date, self._rows = step, day, self._digest(market.days, known)
+        self._market = _priced(market, day)
         self._keep(json.dumps(said))
         return said
 
@@ -212,11 +216,19 @@ class Monitor:
             prices = {name: np.asarray(price, cash.dtype) for name, price in self._prices.items()}
             carried = to_json((self._carried, self._after, prices))
             facts = {"start": self.start, "date": self._date, "days": self._days, "step": self._step, "rows": self._rows}
+            facts["market"] = self._market
             self._saved.write({**facts, "carried": carried, "line": line})
 
     @staticmethod
     def _digest(days: Any, known: int) -> str:
         return digest(np.asarray(days.dates)[: known + 1], np.asarray(days.moves)[:known], np.asarray(days.closes)[: known + 1])
+
+
+def _priced(market: Replay, day: str) -> str:
+    """Of what the feed is read as: its assets, what prices options, and the events announced up to a day, for more may be announced later."""
+    events = [[name, [date for date in dates if date <= day]] for name, dates in market.announced]
+    known = {**plain([market.days.names, market.surface], "market"), "announced": [one for one in events if one[1]]}
+    return digest(np.frombuffer(json.dumps(known, sort_keys=True).encode(), np.uint8))
 
 
 def _still(days: Any, known: int) -> bool:

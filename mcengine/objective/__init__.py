@@ -1,12 +1,13 @@
 """Outcomes to Estimates."""
 
 from mcengine.objective import figure
+from mcengine.objective.constraint import Constraint
 from mcengine.objective.explained import explained, explained_figures
 from mcengine.objective.measure import Measure
 from mcengine.objective.measures import NAMES, measure
 from mcengine.objective.setting import Setting
 from mcengine.objective.table import binding, figures, table
-from mcengine.objective.wish import Constraint, Wish, floor_protection
+from mcengine.objective.wish import Wish, floor_protection
 
 __all__ = [
     "NAMES",

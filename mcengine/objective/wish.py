@@ -6,99 +6,20 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 
 from mcengine._kinds import shown
-from mcengine._spelling import near
 from mcengine.engine import AbstractStudy
+from mcengine.objective.constraint import CONFIDENCE, LARGEST, Constraint, Limits, constraints_of, measure_of
+from mcengine.objective.contradiction import check_consistent, check_once
 from mcengine.objective.measure import Measure
-from mcengine.objective.measures import measure
 from mcengine.objective.setting import Setting
 
-CONFIDENCE = 0.99
-"""With which a constraint is to hold, where none is given."""
 LOWER_IS_BETTER = (
     *("mean_shortfall", "squared_shortfall", "breach", "breach_any_day", "breach_at_end", "ruined", "deviation", "tracking_error"),
     *("volatility_deviation", "turnover", "cost", "drawdown", "volatility", "cvar_", "cdar_", "cost_"),
 )
 """Figures that a goal makes low, by name or by the name's beginning."""
-_LARGEST = 1e300
-_KEYS = ("most", "least", "confidence", "floor")
-
-
-@dataclass(frozen=True)
-class Constraint:
-    """A figure and the most, or least, that it may be.
-
-    Args:
-        figure: Name of a figure, or a ``Measure`` of one's own.
-        most: Upper limit, or None.
-        least: Lower limit, or None.
-        confidence: That it holds, of a one-sided bound on paths that the fit has not seen.
-        floor: Fraction of the starting wealth, in place of the wish's.
-
-    Raises:
-        ValueError: For no limit or two, or a number out of its range.
-    """
-
-    figure: str | Measure
-    most: float | None = None
-    least: float | None = None
-    confidence: float = CONFIDENCE
-    floor: float | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.figure, str | Measure):
-            raise ValueError(f"constraints.figure: expected the name of a figure or a Measure, got {shown(self.figure)}")
-        if (self.most is None) == (self.least is None):
-            raise ValueError(f"constraints.{self.name}: expected most or least, one of the two, got {'neither' if self.most is None else 'both'}")
-        for key in _KEYS:
-            value = getattr(self, key)
-            number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGEST
-            if value is not None and not number:
-                raise ValueError(f"constraints.{self.name}.{key}: expected a number, got {shown(value)}")
-        if self.floor is not None and not self.floor > 0.0:
-            raise ValueError(f"constraints.{self.name}.floor: expected a number above 0, a fraction of the starting wealth, got {self.floor!r}")
-        if not 0.5 <= self.confidence < 1.0:
-            raise ValueError(f"constraints.{self.name}.confidence: expected a number from 0.5 to below 1, got {self.confidence!r}")
-
-    @property
-    def name(self) -> str:
-        """Of the figure."""
-        return self.figure if isinstance(self.figure, str) else self.figure.key
-
-    @property
-    def limit(self) -> float:
-        """The most or least."""
-        return float(self.most if self.most is not None else self.least)  # type: ignore[arg-type]
-
-    @property
-    def sign(self) -> float:
-        """1 for least, -1 for most: sign (value - limit) is the margin."""
-        return 1.0 if self.most is None else -1.0
-
-    def measure(self, setting: Setting) -> Measure:
-        """The measure.
-
-        Args:
-            setting: Of the study, at the wish's floor.
-
-        Raises:
-            ValueError: For a probability limited outside 0 to 1.
-        """
-        found = measure_of(self.figure, setting if self.floor is None else replace(setting, floor=float(self.floor)))
-        if found.how == "probability" and not 0.0 < self.limit < 1.0:
-            raise ValueError(f"constraints.{self.name}: expected a limit of a probability, above 0 and below 1, got {self.limit:g}")
-        return found
-
-
-class Limits(TypedDict, total=False):
-    """A constraint as a file gives it, by the name of its figure."""
-
-    most: float
-    least: float
-    confidence: float
-    floor: float
 
 
 @dataclass(frozen=True)
@@ -134,16 +55,16 @@ class Wish:
             raise ValueError(f"goal: expected the name of a figure or a Measure, got {shown(self.goal)}")
         given = self.constraints
         if isinstance(given, Mapping):
-            given = [one for name, limits in given.items() for one in _constraints(name, limits)]
+            given = [one for name, limits in given.items() for one in constraints_of(name, limits)]
         if not (given is None or isinstance(given, list | tuple)) or not all(isinstance(one, Constraint) for one in given or ()):
             raise ValueError(f"constraints: expected limits by name, as {{breach: {{most: 0.005}}}}, or a list of Constraint, got {shown(given)}")
         object.__setattr__(self, "constraints", tuple(given or ()))
-        if isinstance(self.floor, bool) or not isinstance(self.floor, int | float) or not 0.0 < self.floor < _LARGEST:
+        if isinstance(self.floor, bool) or not isinstance(self.floor, int | float) or not 0.0 < self.floor < LARGEST:
             raise ValueError(f"floor: expected a number above 0, a fraction of the starting wealth, got {self.floor!r}")
         if self.band is not None:
             object.__setattr__(self, "band", _band(self.band))
-        _check_once(self.constraints, self.floor)
-        _check_consistent(self.constraints)
+        check_once(self.constraints, self.floor)
+        check_consistent(self.constraints)
 
     def __str__(self) -> str:
         limits = [f"{one.name} {'at most' if one.sign < 0.0 else 'at least'} {one.limit:g}" for one in self.constraints]
@@ -199,7 +120,7 @@ class Wish:
         """
         setting, out = self.setting(study), dict[str, tuple[Constraint, Measure]]()
         if not setting.yearly:
-            _check_consistent(self.constraints, whole=True)
+            check_consistent(self.constraints, whole=True)
         for one in self.constraints:
             names = [one.figure]
             if isinstance(one.figure, str) and re.fullmatch(r"p\d+(\.\d+)?", one.figure) and setting.yearly:
@@ -213,16 +134,6 @@ class Wish:
                     key = f"{key} {'least' if one.most is None else 'most'}"
                 out[key] = (each, each.measure(setting))
         return out
-
-
-def measure_of(figure: str | Measure, setting: Setting) -> Measure:
-    """A measure from a name or a measure.
-
-    Args:
-        figure: Name or measure.
-        setting: Of the study.
-    """
-    return figure if isinstance(figure, Measure) else measure(figure, setting)
 
 
 def floor_protection(floor: float, probability: float = 0.005, confidence: float = CONFIDENCE) -> Wish:
@@ -246,60 +157,3 @@ def _band(given: Any) -> tuple[float, float]:
     if not numbers or len(given) != 2 or not 0.0 <= given[0] < given[1]:
         raise ValueError(f"band: expected two volatilities a year that rise, as [0.08,0.12], got {shown(given)}")
     return float(given[0]), float(given[1])
-
-
-def _constraints(name: str, limits: Any) -> list[Constraint]:
-    """Of one figure, at most, at least, or both."""
-    if not isinstance(name, str):
-        raise ValueError(f"constraints: expected names of figures, got {shown(name)}")
-    if not isinstance(limits, Mapping):
-        raise ValueError(f"constraints.{name}: expected most or least, as {{most: 0.01}}, got {shown(limits)}")
-    for key in limits:
-        if key not in _KEYS:
-            raise ValueError(f"constraints.{name}: unknown key {key!r}{near(key, _KEYS)}")
-    rest = {key: value for key, value in limits.items() if key not in ("most", "least")}
-    sides = [key for key in ("most", "least") if limits.get(key) is not None]
-    return [Constraint(name, **rest, **{side: limits[side]}) for side in sides] if sides else [Constraint(name, **rest)]
-
-
-def _check_once(constraints: tuple[Constraint, ...], floor: float) -> None:
-    """One limit of each side of a figure at a floor: of two the looser says nothing."""
-    known = dict[Any, Constraint]()
-    for one in constraints:
-        other = known.setdefault((one.name, one.sign, floor if one.floor is None else one.floor), one)
-        if other is not one:
-            side = "most" if one.sign < 0.0 else "least"
-            raise ValueError(f"constraints.{one.name}.{side}: expected one limit, got two, {other.limit:g} and {one.limit:g}")
-
-
-def _check_consistent(constraints: tuple[Constraint, ...], whole: bool = False) -> None:
-    """What contradicts itself whatever the rule: a <= b always, yet a at least more than what b is at most.
-
-    Args:
-        constraints: Of a wish.
-        whole: Whether ``p<k>`` is of the wealth over the whole horizon, not of each year's.
-    """
-    for lower in constraints:
-        for upper in constraints:
-            if lower.least is not None and upper.most is not None and _never_above(lower, upper, whole) and lower.least > upper.most:
-                raise ValueError(
-                    f"constraints: {lower.name} at least {lower.least:g} and {upper.name} at most {upper.most:g} contradict each other, "
-                    f"for {lower.name} is never above {upper.name}"
-                    if lower.name != upper.name
-                    else f"constraints: {lower.name} at least {lower.least:g} and at most {upper.most:g} contradict each other"
-                )
-
-
-def _never_above(a: Constraint, b: Constraint, whole: bool) -> bool:
-    """Whether figure ``a`` is at most figure ``b`` on any outcomes."""
-    same_floor = a.floor == b.floor
-    if a.name == b.name:
-        return same_floor
-    any_day = ("breach", "breach_any_day")
-    if a.name in (*any_day, "breach_at_end") and b.name in any_day:
-        return same_floor
-    found = [re.fullmatch(r"(p|lowest_p)(\d+(?:\.\d+)?)((?:_year_\d+)?)", one.name) for one in (a, b)]
-    if None in found:
-        return False
-    (kind, k, year), (kind_b, k_b, year_b) = (one.groups() for one in found)  # type: ignore[union-attr]
-    return year == year_b and (kind == kind_b or (whole and (kind, kind_b) == ("lowest_p", "p"))) and float(k) <= float(k_b)
