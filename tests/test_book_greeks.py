@@ -11,7 +11,21 @@ from scipy.stats import norm
 
 import mcengine as mc
 from mcengine.engine import recorder
-from mcengine.instrument import BUCKETS, GREEKS, Call, ContractSlot, ForwardSlot, FutureSlot, Greeks, Life, OptionSlot, Position, Underlying, marks, totals
+from mcengine.instrument import (
+    BUCKETS,
+    GREEKS,
+    Call,
+    ContractSlot,
+    ForwardSlot,
+    FutureSlot,
+    Greeks,
+    Life,
+    OptionSlot,
+    Position,
+    Underlying,
+    marks,
+    totals,
+)
 from mcengine.instrument.expiries import in_bucket, reached
 from mcengine.pricing import BlackPricer, Calendar, HestonPricer, SurfacePricer, prepared
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.report.plots import _figure, _grid, _title, colour
+from mcengine.report.picture_style import colour, grid, label
+from mcengine.report.picture_style import panels as axes_of
 
 _LINE, _ZERO = "#000000", "#7F7F7F"
 _MAP = "BrBG"
@@ -31,7 +32,7 @@ def plot_map(table: Any, value: str, across: Sequence[str], panels: Sequence[str
     error = max(100.0 * one.error for one in table[value])
     most = float(np.abs(shown[value]).max())
     levels = np.linspace(-most, most, 25)
-    figure, axes = _figure((3.6 * len(columns) + 1.4, 3.3 * len(rows) + 0.8), rows=len(rows), columns=len(columns), sharex=True, sharey=True)
+    figure, axes = axes_of((3.6 * len(columns) + 1.4, 3.3 * len(rows) + 0.8), rows=len(rows), columns=len(columns), sharex=True, sharey=True)
     for axis, (row, column) in zip(axes, [(r, c) for r in rows for c in columns], strict=True):
         some = shown[(shown[panels[0]] == row) & (shown[panels[1]] == column)]
         wide = some.pivot_table(index=across[1], columns=across[0], values=value)
@@ -73,7 +74,7 @@ def plot_bands(table: Any, value: str, across: str, by: str, panels: str, books:
     """
     names = list(dict.fromkeys(table[panels]))
     size = (3.4 * len(names) + 0.6, 2.9 * len(books) + 0.8)
-    figure, axes = _figure(size, rows=len(books), columns=len(names), sharex=True, sharey=True)
+    figure, axes = axes_of(size, rows=len(books), columns=len(names), sharex=True, sharey=True)
     shades = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
     for axis, (book, name) in zip(axes, [(b, n) for b in books for n in names], strict=True):
         some = table[(table["book"] == book) & (table[panels] == name)]
@@ -83,8 +84,8 @@ def plot_bands(table: Any, value: str, across: str, by: str, panels: str, books:
             axis.errorbar(lined[across], y, yerr=bars, color=shade, marker="o", markersize=3, linewidth=1.3, label=f"{by.replace('_', ' ')} {own:g}")
         axis.axhline(100.0 * line, color=_LINE, linewidth=1.2)
         axis.axhline(0.0, color=_ZERO, linestyle="--", linewidth=1.0)
-        axis.set_title(f"{_title(book)}: {name}", fontsize=9)
-        _grid(axis)
+        axis.set_title(f"{label(book)}: {name}", fontsize=9)
+        grid(axis)
     for axis in axes[-len(names) :]:
         axis.set_xlabel(f"{across} of the straddles")
     for axis in axes[:: len(names)]:
@@ -106,7 +107,7 @@ def plot_windows(by_start: Any, line: float, years: float) -> Any:
         A matplotlib ``Figure``.
     """
     books = list(dict.fromkeys(name.rpartition(" x")[0] for name in by_start))
-    figure, axes = _figure((9.5, 2.3 * len(books) + 0.9), rows=len(books), sharex=True, sharey=True)
+    figure, axes = axes_of((9.5, 2.3 * len(books) + 0.9), rows=len(books), sharex=True, sharey=True)
     starts = by_start.index.to_numpy("datetime64[D]")
     for axis, book in zip(axes, books, strict=True):
         columns = [name for name in by_start if name.rpartition(" x")[0] == book]
@@ -114,10 +115,10 @@ def plot_windows(by_start: Any, line: float, years: float) -> Any:
             axis.plot(starts, by_start[name], style, color=colour(book), linewidth=1.3, label=f"skew x{name.rpartition(' x')[2]}")
         axis.axhline(100.0 * line, color=_LINE, linewidth=1.2)
         axis.axhline(0.0, color=_ZERO, linestyle="--", linewidth=1.0)
-        axis.set_title(_title(book), fontsize=9, loc="left")
+        axis.set_title(label(book), fontsize=9, loc="left")
         axis.set_ylabel("% a year")
         axis.legend(fontsize=8, frameon=False, ncols=3, loc="lower left")
-        _grid(axis)
+        grid(axis)
     axes[-1].set_xlabel(f"start of the window of {years:g} years")
     figure.suptitle(f"What history offered at equal exposure, window by window (line: {100.0 * line:+.3g} % a year; windows overlap)", fontsize=10)
     return figure
