@@ -26,7 +26,7 @@ WORST = 10
 
 @_main.main("study")
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
-    calibration = configuration.build(config.market)
+    calibration = configuration.calibrated(config.market)
     study = configuration.study(config, configuration.books, calibration)
     for floor in config.floors:
         _task.check_floor(study, floor)

@@ -5,7 +5,7 @@ imported on first use, and what it raises leaves here as a ``ValueError`` with t
 """
 
 from mcengine._config_dir import CONF, check_folder
-from mcengine.config.built import BENCHMARK, at_floor, books, build, integer, market_of, number, policy_name, sources, stressed, study
+from mcengine.config.built import BENCHMARK, at_floor, books, build, calibrated, integer, market_of, number, policy_name, sources, stressed, study
 from mcengine.config.checked import check, load_config
 from mcengine.config.compose import replacing, spelled_out, unreadable
 from mcengine.config.loaded import load
@@ -21,6 +21,7 @@ __all__ = [
     "at_floor",
     "books",
     "build",
+    "calibrated",
     "check",
     "check_folder",
     "explain",

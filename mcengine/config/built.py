@@ -1,10 +1,14 @@
 """What a configuration describes: nodes built, the market and the study made of them."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 from mcengine import _targets
-from mcengine._noted import note
+from mcengine._noted import note, noting
 from mcengine._targets import Modules, is_own, resolve, targets
 from mcengine.config.saved import plain
 from mcengine.config.suited import suit
@@ -14,6 +18,10 @@ from mcengine.policy.presets import unhedged
 
 BENCHMARK = "unhedged"
 """The book that others are compared with."""
+
+_MOST_MARKETS = 16
+_markets: dict[str, Any] = {}
+"""Built by ``calibrated``, the latest last."""
 
 
 def build(node: Any, allow: Modules = ()) -> Any:
@@ -118,7 +126,7 @@ def market_of(config: Any, given: Any = None) -> Any:
         config: A configuration.
         given: A market, or a calibration, in place of the one it names.
     """
-    built = build(config.market) if given is None else given
+    built = calibrated(config.market) if given is None else given
     market = stressed(config, getattr(built, "market", built))  # a calibration carries its market
     of_data = getattr(built, "remarks", ()) if hasattr(built, "market") else ()
     for remark in [*of_data, *getattr(market, "remarks", ())]:
@@ -135,6 +143,44 @@ def numbers(market: Any) -> dict[str, Any]:
     """
     found = {name.removeprefix("market."): value for name, value in by_name(market, "market").items()}
     return {name: {"value": float(x), "error": None} for name, x in found.items() if isinstance(x, int | float) and not isinstance(x, bool)}
+
+
+def calibrated(node: Any) -> Any:
+    """What the node of a market builds, once a process for each node and each content of the files that it names.
+
+    Args:
+        node: Of a configuration.
+    """
+    import jax
+
+    given, precision = plain(node), str(jax.numpy.result_type(float))
+    files = {text: _content(text) for text in sorted(_texts(given))}
+    key = json.dumps([given, files, precision], sort_keys=True, default=str)
+    if key not in _markets:
+        while len(_markets) >= _MOST_MARKETS:
+            _markets.pop(next(iter(_markets)))
+        with noting() as learned:
+            _markets[key] = build(node), learned
+    built, learned = _markets[key]
+    for what, values in learned.items():
+        note(what, values)
+    return built
+
+
+def _texts(tree: Any) -> set[str]:
+    """Texts at any depth."""
+    if isinstance(tree, str):
+        return {tree}
+    inner = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list | tuple) else ()
+    return {text for item in inner for text in _texts(item)}
+
+
+def _content(text: str) -> str | None:
+    """Hash of the file of that name; None where there is none."""
+    try:
+        return hashlib.sha256(Path(text).read_bytes()).hexdigest() if Path(text).is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def stressed(config: Any, market: Any) -> Any:

@@ -22,9 +22,11 @@ from mcengine.engine.scalping import Scalping
 from mcengine.engine.study import Study
 from mcengine.engine.summary import summarise
 from mcengine.engine.tangents import Tangents
+from mcengine.engine.together import KEEP, keep_outcomes, together
 from mcengine.engine.trace import trace
 
 __all__ = [
+    "KEEP",
     "METRICS",
     "AbstractStudy",
     "BatchGradient",
@@ -45,6 +47,7 @@ __all__ = [
     "grid",
     "hosts",
     "identity",
+    "keep_outcomes",
     "metric",
     "payoffs",
     "price",
@@ -53,6 +56,7 @@ __all__ = [
     "sample",
     "split",
     "summarise",
+    "together",
     "trace",
     "traces",
 ]
