@@ -276,7 +276,7 @@ def test_not_finite_names_paths_and_replays(script, capsys, tmp_path):
 def test_streamed_figures_of_two_floors_are_kept_apart(script):
     script("hedge", ["paths=0"])  # puts experiments/ on the path
     study = importlib.import_module("study")
-    chosen = mc.load_config(["market=lognormal", "steps=12", *(f"~policies.{name}" for name in FEWER)])
+    chosen = mc.load_config(["market=lognormal", "steps=12", *(f"~policies.{name}" for name in FEWER)], "study")
     both = config.study(chosen, config.books)
     options = {"figures": study.figures(both, chosen.floors), "block": 1024}
     exact, streamed = (both.run(8192, keep=keep, **options) for keep in (8192, 2048))
