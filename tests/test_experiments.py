@@ -53,14 +53,15 @@ def test_study_as_a_user_runs_it(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "MC_SMALL": "1"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     folder = last_line(done.stdout)
-    metrics = check_run(folder, tables=("figures_0.7", "figures_0.9", "parameters", "fit", "before_after"))
+    metrics = check_run(folder, tables=("figures_0.7", "figures_0.9", "parameters", "fit", "before_after", "correlation"))
     assert set(metrics) == {"floor_0.7", "floor_0.9", "fit"}
     assert set(metrics["floor_0.9"]) == {"unhedged", "vol_target_cppi"}
     pictures = {file.stem for file in folder.glob("*.png")}
     assert pictures == {"wealth_0.7", "wealth_0.9", "protection_cost_0.7", "protection_cost_0.9", "fan", "exposure", "fit"}
     assert (folder / "outcomes" / "vol_target_cppi 0.9" / "wealth.npy").is_file()
-    for words in ("== Floor 70%", "== Floor 90%", "target", "realised", "binds", "fresh paths", "P(below floor) any day", "asked at most"):
+    for words in ("floor 70%", "floor 90%", "target", "binds", "fresh paths", "P(below floor) any day", "asked at most"):
         assert words in done.stdout
+    assert len(done.stdout.splitlines()) <= 50  # a screen
 
 
 def test_hedge_explains_what_was_gained(script, capsys):
