@@ -11,7 +11,7 @@ QUICK := $(addprefix tests/test_,$(addsuffix .py,\
 	calibrate_files closed_forms config control_variates correlation costs estimate history imports ledger model objective own_code report runtime \
 	statistics))
 
-.PHONY: run quick test lint types unit campaign bench bench-torch bench-pfhedge notebooks setup constraints clean
+.PHONY: run quick test lint types unit campaign bench bench-torch bench-pfhedge notebooks docs setup constraints clean
 
 run: setup-core
 	$(PY) experiments/study.py
@@ -57,6 +57,10 @@ bench-pfhedge:
 notebooks: $(READY)
 	$(PY) notebooks/make.py
 
+# Pages of every public function and class; a warning of what reads the docstrings ends it.
+docs: $(VENV)/.ready-docs
+	$(PY) -W error::UserWarning -m pdoc --docformat google --no-show-source -o build/docs mcengine
+
 setup: $(READY)
 
 .PHONY: setup-core
@@ -74,8 +78,8 @@ $(VENV)/.ready-%: pyproject.toml constraints.txt
 
 # Needs uv. No index or host is written: the file is the same wherever packages come from.
 constraints:
-	uv pip compile pyproject.toml --extra dev --extra notebooks --extra report --extra parquet --extra peers --extra cuda12 --extra cuda13 \
+	uv pip compile pyproject.toml --extra dev --extra notebooks --extra report --extra docs --extra parquet --extra peers --extra cuda12 --extra cuda13 \
 		--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url -q -o constraints.txt
 
 clean:
-	rm -rf $(VENV) $(PFHEDGE) outputs multirun .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PFHEDGE) build outputs multirun .pytest_cache .mypy_cache .ruff_cache .hypothesis

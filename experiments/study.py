@@ -31,6 +31,8 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     for floor in config.floors:
         _task.check_floor(study, floor)
     describe(calibration)
+    if len(study.market.assets) > 1 and hasattr(calibration, "realised_correlation"):
+        folder.write_table("correlation", calibration.realised_correlation())
     if config.trace is not None:
         return _task.trace(config, folder, study)
 

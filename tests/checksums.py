@@ -45,7 +45,7 @@ def outcomes():
         for key, value in values.items():
             out[f"{prefix}/{key}"] = np.asarray(value)
 
-    config = configuration.load_config()
+    config = configuration.load_config(name="study")
     result = configuration.study(config, default_books(config)).run(PATHS, progress=False)
     for book in [*result.study.books, "market"]:
         add(f"study/{book}", result[book])

@@ -11,10 +11,12 @@ import mcengine as mc
 from mcengine.policy.base import AbstractPart
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / ".github").glob("*.md"), *ROOT.glob("[a-z]*/README.md"), *ROOT.glob("mcengine/**/SOURCES.md")])
-COMMAND = re.compile(r"^ *python experiments/(\w+)\.py *(.*)$", re.MULTILINE)
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+FOLDERS = ("README.md", ".github/*.md", "[a-z]*/README.md", "mcengine/**/SOURCES.md", "notebooks/guide/*.md")
+PAGES = sorted(page for pattern in FOLDERS for page in ROOT.glob(pattern))
+COMMAND = re.compile(r"^(?: *python experiments/| +mcengine )(\w+)(?:\.py)? *(.*)$", re.MULTILINE)
 COMMANDS = sorted({(name, *shlex.split(words, comments=True)) for page in PAGES for name, words in COMMAND.findall(page.read_text())})
-LINE = re.compile(r"^[ `]*(?:python experiments/|make ).*$", re.MULTILINE)
+LINE = re.compile(r"^[ `]*(?:python experiments/|mcengine |make ).*$", re.MULTILINE)
 SCRIPTS = sorted((ROOT / "experiments").glob("*.py"))
 WORDS = 900
 """Most that the README may have, code included: a page."""

@@ -53,14 +53,15 @@ def test_study_as_a_user_runs_it(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, env={**os.environ, "MC_SMALL": "1"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     folder = last_line(done.stdout)
-    metrics = check_run(folder, tables=("figures_0.7", "figures_0.9", "parameters", "fit", "before_after"))
+    metrics = check_run(folder, tables=("figures_0.7", "figures_0.9", "parameters", "fit", "before_after", "correlation"))
     assert set(metrics) == {"floor_0.7", "floor_0.9", "fit"}
     assert set(metrics["floor_0.9"]) == {"unhedged", "vol_target_cppi"}
     pictures = {file.stem for file in folder.glob("*.png")}
     assert pictures == {"wealth_0.7", "wealth_0.9", "protection_cost_0.7", "protection_cost_0.9", "fan", "exposure", "fit"}
     assert (folder / "outcomes" / "vol_target_cppi 0.9" / "wealth.npy").is_file()
-    for words in ("== Floor 70%", "== Floor 90%", "target", "realised", "binds", "fresh paths", "P(below floor) any day", "asked at most"):
+    for words in ("floor 70%", "floor 90%", "target", "binds", "fresh paths", "P(below floor) any day", "asked at most"):
         assert words in done.stdout
+    assert len(done.stdout.splitlines()) <= 50  # a screen
 
 
 def test_hedge_explains_what_was_gained(script, capsys):
@@ -276,7 +277,7 @@ def test_not_finite_names_paths_and_replays(script, capsys, tmp_path):
 def test_streamed_figures_of_two_floors_are_kept_apart(script):
     script("hedge", ["paths=0"])  # puts experiments/ on the path
     study = importlib.import_module("study")
-    chosen = mc.load_config(["market=lognormal", "steps=12", *(f"~policies.{name}" for name in FEWER)])
+    chosen = mc.load_config(["market=lognormal", "steps=12", *(f"~policies.{name}" for name in FEWER)], "study")
     both = config.study(chosen, config.books)
     options = {"figures": study.figures(both, chosen.floors), "block": 1024}
     exact, streamed = (both.run(8192, keep=keep, **options) for keep in (8192, 2048))

@@ -70,7 +70,7 @@ def check_runs_elsewhere(text, least):
 @pytest.fixture
 def default_programs(programs):
     """The default study's: every policy at every floor."""
-    config = configuration.load_config()
+    config = configuration.load_config(name="study")
     PreparedStudy(configuration.study(config, default_books(config)), make_key(0)).forward(BLOCK, 1)
     return programs
 

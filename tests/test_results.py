@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,21 @@ class TestLoad:
         (contract / "config.yaml").write_text("market: {}\ninstrument: {}\n")
         with pytest.raises(ValueError, match="expected a run of rules on a market"):
             _ = mc.load(contract).study
+
+
+def test_a_configuration_is_that_of_one_policy_unless_another_is_named():
+    assert float(mc.build(mc.load_config(["policy=cppi", "policy.multiplier=5"]).policy)["cppi"].multiplier) == 5.0
+    assert set(mc.load_config(name="study").policies) >= {"unhedged", "cppi"}
+
+
+def test_long_names_of_a_sweep_are_shown_by_their_hash_and_found_by_it(runs, tmp_path):
+    for k, name in enumerate(("four", "six")):
+        shutil.copytree(runs[name], tmp_path / f"policy.multiplier={k},floor=0.9_0a1b2c3{k}")
+    table = mc.collect(tmp_path)
+    assert list(table.index) == ["0a1b2c30", "0a1b2c31"]
+    assert list(table["policy.multiplier"]) == [4.0, 6.0]
+    assert mc.load(tmp_path / "0a1b2c31").config["policy"]["multiplier"] == 6
+    assert mc.compare(tmp_path / "0a1b2c30", tmp_path / "0a1b2c31", ["p20"]).loc["p20", "errors"] == "paired: same paths"
 
 
 class TestCompare:

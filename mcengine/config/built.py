@@ -132,6 +132,7 @@ def market_of(config: Any, given: Any = None) -> Any:
     for remark in [*of_data, *getattr(market, "remarks", ())]:
         print(remark, flush=True)
     note("market", getattr(built, "parameters", None) or numbers(built))
+    note("calibration", {"notes": list(built.notes)} if hasattr(built, "notes") else {})
     return market
 
 

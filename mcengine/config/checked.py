@@ -12,7 +12,7 @@ from mcengine.config.messages import explain
 from mcengine.config.saved import plain
 
 
-def load_config(overrides: Sequence[str] | None = None, name: str = "study", config_dir: str | Path | None = None) -> Any:
+def load_config(overrides: Sequence[str] | None = None, name: str = "hedge", config_dir: str | Path | None = None) -> Any:
     """Compose ``conf/<name>.yaml`` with overrides.
 
     Args:
@@ -26,7 +26,7 @@ def load_config(overrides: Sequence[str] | None = None, name: str = "study", con
 
     Example:
         >>> import mcengine as mc
-        >>> config = mc.load_config(["policy=cppi", "policy.multiplier=5"], name="hedge")
+        >>> config = mc.load_config(["policy=cppi", "policy.multiplier=5"])
         >>> mc.build(config.policy).stages["cppi"]
         Cppi(floor=0.9, multiplier=5, leverage=1, exposure='scale')
     """

@@ -37,7 +37,10 @@ def market(facts: Mapping[str, Any]) -> Table:
     numbers = {key: mapping(one) for key, one in mapping(facts.get("market")).items()}
     rows = [[Cell(str(key)), plain(one.get("value"), one.get("error"))] for key, one in numbers.items()][:_MOST]
     fitted = any(number(one.get("error")) is not None for one in numbers.values())
-    return Table("The market", ["", "value ± standard error" if fitted else "value"], rows, "" if fitted else "given, not calibrated: without errors")
+    notes = mapping(facts.get("calibration")).get("notes")
+    told = "; ".join(str(line) for line in notes) if isinstance(notes, list) else ""
+    said = told if fitted else "given, not calibrated: without errors"
+    return Table("The market", ["", "value ± standard error" if fitted else "value"], rows, said)
 
 
 def data(facts: Mapping[str, Any]) -> Table:
