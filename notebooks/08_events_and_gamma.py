@@ -34,7 +34,7 @@ EVENTS = {"first": 16, "second": 47, "third": 79, "fourth": 110}  # steps from t
 # ## Half a year with four events
 #
 # Each event adds a move of equity of 1 % (one standard deviation). Before it straddles are bought, on its date they are sold; puts at the floor are
-# struck higher after a rally and never lower. In one reading all deltas are hedged, in the other they lock the floor: the two pull against each other.
+# struck higher after a rally and never lower. In one reading all deltas are hedged, in the other they lock the floor.
 
 # %%
 events = {name: mc.market.Event(date=step / 252, sd={"equity": 0.01, "bond": 0.003}) for name, step in EVENTS.items()}

@@ -40,7 +40,16 @@ def pictures(fitted: Any, yields: Mapping[str, float] | None = None) -> dict[str
 
 
 def plot_repair(target: Any, repaired: Any, names: list[str]) -> Any:
-    """Correlation matrices, target and repaired, their smallest eigenvalues, and how far apart they are."""
+    """Correlation matrices, target and repaired, their smallest eigenvalues, and how far apart they are.
+
+    Args:
+        target: Matrix as asked.
+        repaired: Matrix near it that is positive definite.
+        names: Of its rows.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     before, after = np.asarray(target, float), np.asarray(repaired, float)
     figure, axes = panels((2.6 + 1.5 * len(names), 1.6 + 0.75 * len(names)), columns=2)
     for axis, matrix, title in ((axes[0], before, "target"), (axes[1], after, "repaired")):
@@ -61,8 +70,17 @@ def plot_repair(target: Any, repaired: Any, names: list[str]) -> Any:
 def plot_bond_index(rate: Any, yields: Any, years: Mapping[str, float], *, paths: int = 1024, seed: int = 0) -> Any:
     """The longest yield's constant-maturity index as it was, over the fan of those that ``rate`` makes from the same first day.
 
-    ``yields`` is a table of yields in percent by date, ``years`` the maturity of each column. The simulated index is that of a zero as long as the
-    par bond's duration.
+    The simulated index is that of a zero as long as the par bond's duration.
+
+    Args:
+        rate: A ``Vasicek`` or ``HullWhite``.
+        yields: Pandas table of yields by date, percent.
+        years: Maturity of each column.
+        paths: Simulated.
+        seed: Of the random numbers.
+
+    Returns:
+        A matplotlib ``Figure``.
     """
     longest = max(years, key=lambda c: years[c])
     y, index = yields[longest].to_numpy(float) / 100.0, yields.index
@@ -110,7 +128,17 @@ def _on_day_one(rate: Any, yields: Any, years: Mapping[str, float]) -> Any:
 
 
 def plot_regime_paths(market: Market, *, years: float = 5.0, paths: int = 6, seed: int = 0) -> Any:
-    """Simulated paths coloured by the regime in force, a column an asset, and the volatility along the thick one beneath."""
+    """Simulated paths coloured by the regime in force, a column an asset, and the volatility along the thick one beneath.
+
+    Args:
+        market: With regimes.
+        years: To the horizon.
+        paths: Simulated.
+        seed: Of the random numbers.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     from matplotlib.collections import LineCollection
 
     steps = max(1, round(252.0 * years))
