@@ -19,6 +19,8 @@
 # must options and events be?
 
 # %%
+import os
+
 import pandas as pd
 
 import mcengine as mc
@@ -29,6 +31,8 @@ mc.cache()
 FLOOR, CLAIMED, PATHS = 0.70, 0.015, 16_384
 weights, years, steps = {"equity": 0.6, "bond": 0.4}, 0.5, 126
 EVENTS = {"first": 16, "second": 47, "third": 79, "fourth": 110}  # steps from the start: eight a year
+if os.environ.get("MC_SMALL") == "1":
+    years, steps, EVENTS = 0.25, 63, {"first": 16, "second": 47}
 
 # %% [markdown]
 # ## Half a year with four events
