@@ -19,6 +19,8 @@
 # must options and events be?
 
 # %%
+import os
+
 import pandas as pd
 
 import mcengine as mc
@@ -29,12 +31,14 @@ mc.cache()
 FLOOR, CLAIMED, PATHS = 0.70, 0.015, 16_384
 weights, years, steps = {"equity": 0.6, "bond": 0.4}, 0.5, 126
 EVENTS = {"first": 16, "second": 47, "third": 79, "fourth": 110}  # steps from the start: eight a year
+if os.environ.get("MC_SMALL") == "1":
+    years, steps, EVENTS = 0.25, 63, {"first": 16, "second": 47}
 
 # %% [markdown]
 # ## Half a year with four events
 #
 # Each event adds a move of equity of 1 % (one standard deviation). Before it straddles are bought, on its date they are sold; puts at the floor are
-# struck higher after a rally and never lower. In one reading all deltas are hedged, in the other they lock the floor: the two pull against each other.
+# struck higher after a rally and never lower. In one reading all deltas are hedged, in the other they lock the floor.
 
 # %%
 events = {name: mc.market.Event(date=step / 252, sd={"equity": 0.01, "bond": 0.003}) for name, step in EVENTS.items()}

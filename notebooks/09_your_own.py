@@ -133,13 +133,13 @@ class CEV(AbstractStandaloneAsset):
     Args:
         spot: Price today, currency.
         sigma: Volatility a year at today's price.
-        beta: Elasticity; 1 is the lognormal model.
+        beta: Elasticity; 1 is the lognormal model, 0 the normal one.
         drift: Expected return a year.
     """
 
     spot: mc.Scalar = mc.number(above=0.0, term=True)
     sigma: mc.Scalar = mc.number(low=0.0)
-    beta: mc.Scalar = mc.number(default=0.5)
+    beta: mc.Scalar = mc.number(default=0.5, low=0.0)
     drift: mc.Scalar = mc.number(default=0.0)
 
     n_factors: ClassVar[int] = 1
@@ -175,7 +175,7 @@ class CEV(AbstractStandaloneAsset):
 # %%
 sigma = float(np.std(np.diff(np.log(world))) * np.sqrt(252))
 own = mc.market.Market(
-    {"world": CEV(spot=100.0, sigma=sigma, beta=-1.0, drift=0.08), "bonds": fitted.market["bonds"]}, fitted.market.correlation, rate=0.02
+    {"world": CEV(spot=100.0, sigma=sigma, beta=0.0, drift=0.08), "bonds": fitted.market["bonds"]}, fitted.market.correlation, rate=0.02
 )
 mine = mc.Study(own, both.policy, mc.ledger.Proportional(5e-4)).run(PATHS)
 mine_table = mc.objective.table(mine, FLOOR)
@@ -195,7 +195,7 @@ def alone(asset):
 
 lognormal, limit = alone(mc.market.GBM(100.0, sigma, drift=0.08)), alone(CEV(100.0, sigma, beta=1.0, drift=0.08))
 apart = float(np.max(np.abs(limit.wealth / lognormal.wealth - 1.0)))
-fair = alone(CEV(100.0, sigma, beta=-1.0, drift=0.02))
+fair = alone(CEV(100.0, sigma, beta=0.0, drift=0.02))
 forward = mc.statistics.estimate.mean(fair["market"]["price_world"].astype(float))
 print(f"apart from the lognormal model by {apart:.0e} at most; mean price under Q {forward}, forward {100 * np.exp(0.02):.3f}")
 

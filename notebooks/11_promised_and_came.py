@@ -92,5 +92,5 @@ error = f" ± {100 * gap.error:.1f}" if np.isfinite(gap.error) else ""
 print(
     f"In {len(walk.years)} years CPPI kept {FLOOR:.0%} in {kept['cppi']}, the stop in {kept['stop_loss']} and the unhedged mix in "
     f"{kept['unhedged']}, which fell to {lowest['unhedged'].min():.3f} in {worst}; CPPI was promised {promised:.1f} % a year and brought "
-    f"{came:.1f} %, a gap of {100 * gap.value:.1f}{error} %, at a mean rank of {rank:.2f} where 0.50 is expected of promises that are true."
+    f"{came:.1f} %, a gap of {100 * gap.value:.1f}{error} %, at a mean rank of {rank:.2f} where a half is expected of promises that are true."
 )

@@ -28,6 +28,7 @@ def plot_promises(years: Any, book: str) -> Any:
     axes[0].plot(x, came, "o", color="#000000", markersize=5, label="came")
     axes[0].axhline(0.0, color=MUTED, linewidth=0.8, zorder=0)
     axes[0].set_ylabel("return of the year, %")
+    axes[0].xaxis.get_major_locator().set_params(integer=True)
     axes[0].legend(fontsize=8, frameon=False, loc="upper right", ncols=3)
     bottom, top = axes[0].get_ylim()
     axes[0].set_ylim(bottom, top + 0.12 * (top - bottom))

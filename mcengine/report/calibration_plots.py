@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mcengine.report.market_plots import REGIME
-from mcengine.report.picture_style import MODEL, SEEN, grid, panels
+from mcengine.report.picture_style import MODEL, SEEN, grid, panels, titled
 
 
 def pictures(fitted: Any) -> dict[str, Any]:
@@ -56,8 +56,7 @@ def plot_fit(name: str, fit: Any, prices: Any, dates: Any) -> Any:
     axes[3].set_ylabel("quantile of the residuals")
     for axis in axes:
         grid(axis)
-    figure.suptitle(f"{name}: {fit.model} on {fit.residuals.size:,} days, log likelihood {fit.log_likelihood:,.0f}")
-    return figure
+    return titled(figure, f"{name}: {fit.model} on {fit.residuals.size:,} days, log likelihood {fit.log_likelihood:,.0f}")
 
 
 def plot_regimes(found: Any, frame: Any) -> Any:
@@ -88,8 +87,7 @@ def plot_regimes(found: Any, frame: Any) -> Any:
     axes[-1].set_ylabel("probability, all days known")
     for axis in axes:
         grid(axis)
-    figure.suptitle("Regimes that all assets share, and each asset's volatility in them")
-    return figure
+    return titled(figure, "Regimes that all assets share, and each asset's volatility in them")
 
 
 def plot_curve(found: Any) -> Any:
@@ -106,8 +104,7 @@ def plot_curve(found: Any) -> Any:
     axes[1].legend(fontsize=8, frameon=False)
     for axis in axes:
         grid(axis)
-    figure.suptitle("Today's curve, and how it moved")
-    return figure
+    return titled(figure, "Today's curve, and how it moved")
 
 
 def plot_smile(fitted: Any) -> Any:
@@ -130,5 +127,4 @@ def plot_smile(fitted: Any) -> Any:
     axes[0].legend(fontsize=8, frameon=False)
     figure.supxlabel("strike / spot", fontsize=9)
     figure.supylabel("implied volatility, %", fontsize=9)
-    figure.suptitle(f"{q.name}: {fitted.model}, {fitted.root_mean_square:.2f} points a quote")
-    return figure
+    return titled(figure, f"{q.name}: {fitted.model}, {fitted.root_mean_square:.2f} points a quote")

@@ -103,6 +103,8 @@ def plot_response(runs: Any, figure: str = "mean_return", keys: Sequence[str] | 
 
 
 def _surface(runs: Any, figure: str, keys: Sequence[str], shown: Any) -> Any:
+    from matplotlib.ticker import MaxNLocator
+
     down, across = keys
     wide = shown.factor * runs.pivot_table(index=down, columns=across, values=figure, aggfunc="mean").astype(float)
     errors = runs.get(f"{figure}_error")
@@ -110,9 +112,10 @@ def _surface(runs: Any, figure: str, keys: Sequence[str], shown: Any) -> Any:
     image = axis.imshow(wide.to_numpy(), cmap="viridis", aspect="auto", origin="lower")
     axis.set_xticks(range(wide.shape[1]), [f"{x:g}" for x in wide.columns])
     axis.set_yticks(range(wide.shape[0]), [f"{x:g}" for x in wide.index])
-    if min(wide.shape) > 1 and np.isfinite(wide.to_numpy()).all() and np.ptp(wide.to_numpy()) > 0.0:
-        lines = axis.contour(wide.to_numpy(), colors="white", linewidths=0.9, levels=5)
-        axis.clabel(lines, fontsize=8, fmt="%.3g")
+    low, high = float(wide.min(axis=None)), float(wide.max(axis=None))
+    levels = [level for level in MaxNLocator(6).tick_values(low, high) if low < level < high]
+    if min(wide.shape) > 1 and wide.notna().all(axis=None) and levels:
+        axis.clabel(axis.contour(wide.to_numpy(), levels, colors="white", linewidths=0.9), fontsize=8, fmt="%.3g")
     axis.set_xlabel(across)
     axis.set_ylabel(down)
     picture.colorbar(image, ax=axis, label=shown.heading)

@@ -11,7 +11,7 @@ from mcengine.engine import sample
 from mcengine.history import bond_index, shipped
 from mcengine.market import BondIndex, HullWhite, Market
 from mcengine.market.correlation import to_matrix
-from mcengine.report.picture_style import MODEL, grid, panels
+from mcengine.report.picture_style import MODEL, grid, panels, titled
 
 REGIME = ("#009E73", "#E69F00", "#D55E00", "#882255")
 _PANELS = 3
@@ -40,7 +40,16 @@ def pictures(fitted: Any, yields: Mapping[str, float] | None = None) -> dict[str
 
 
 def plot_repair(target: Any, repaired: Any, names: list[str]) -> Any:
-    """Correlation matrices, target and repaired, their smallest eigenvalues, and how far apart they are."""
+    """Correlation matrices, target and repaired, their smallest eigenvalues, and how far apart they are.
+
+    Args:
+        target: Matrix as asked.
+        repaired: Matrix near it that is positive definite.
+        names: Of its rows.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     before, after = np.asarray(target, float), np.asarray(repaired, float)
     figure, axes = panels((2.6 + 1.5 * len(names), 1.6 + 0.75 * len(names)), columns=2)
     for axis, matrix, title in ((axes[0], before, "target"), (axes[1], after, "repaired")):
@@ -54,15 +63,23 @@ def plot_repair(target: Any, repaired: Any, names: list[str]) -> Any:
             weight = "bold" if moved else "normal"
             axis.text(j, i, f"{matrix[i, j]:.3f}", ha="center", va="center", fontsize=8, color="white" if dark else "black", weight=weight)
     figure.colorbar(image, ax=axes, label="correlation", shrink=0.85)
-    figure.suptitle(f"Correlation before and after repair: {np.linalg.norm(after - before):.2g} apart (Frobenius), bold where moved", fontsize=10)
-    return figure
+    return titled(figure, "Correlation before and after repair", f"{np.linalg.norm(after - before):.2g} apart (Frobenius), bold where moved")
 
 
 def plot_bond_index(rate: Any, yields: Any, years: Mapping[str, float], *, paths: int = 1024, seed: int = 0) -> Any:
     """The longest yield's constant-maturity index as it was, over the fan of those that ``rate`` makes from the same first day.
 
-    ``yields`` is a table of yields in percent by date, ``years`` the maturity of each column. The simulated index is that of a zero as long as the
-    par bond's duration.
+    The simulated index is that of a zero as long as the par bond's duration.
+
+    Args:
+        rate: A ``Vasicek`` or ``HullWhite``.
+        yields: Pandas table of yields by date, percent.
+        years: Maturity of each column.
+        paths: Simulated.
+        seed: Of the random numbers.
+
+    Returns:
+        A matplotlib ``Figure``.
     """
     longest = max(years, key=lambda c: years[c])
     y, index = yields[longest].to_numpy(float) / 100.0, yields.index
@@ -95,8 +112,7 @@ def plot_bond_index(rate: Any, yields: Any, years: Mapping[str, float], *, paths
     note = f"volatility a year: history {moved:.1%}, model {model:.1%}\nterm premium {float(rate.term_premium):g}"
     axes[0].text(0.99, 0.02, note, transform=axes[0].transAxes, ha="right", va="bottom", fontsize=8, color="#333333")
     kind, above = type(rate).__name__, f"history ends above {rank:.0%} of {paths:,} paths"
-    figure.suptitle(f"Bond index of {years[longest]:g}-year yields against {kind} (zero of {length:.1f} years): {above}", fontsize=10)
-    return figure
+    return titled(figure, f"Bond index of {years[longest]:g}-year yields against {kind} (zero of {length:.1f} years)", above)
 
 
 def _on_day_one(rate: Any, yields: Any, years: Mapping[str, float]) -> Any:
@@ -110,7 +126,17 @@ def _on_day_one(rate: Any, yields: Any, years: Mapping[str, float]) -> Any:
 
 
 def plot_regime_paths(market: Market, *, years: float = 5.0, paths: int = 6, seed: int = 0) -> Any:
-    """Simulated paths coloured by the regime in force, a column an asset, and the volatility along the thick one beneath."""
+    """Simulated paths coloured by the regime in force, a column an asset, and the volatility along the thick one beneath.
+
+    Args:
+        market: With regimes.
+        years: To the horizon.
+        paths: Simulated.
+        seed: Of the random numbers.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     from matplotlib.collections import LineCollection
 
     steps = max(1, round(252.0 * years))
@@ -143,8 +169,7 @@ def plot_regime_paths(market: Market, *, years: float = 5.0, paths: int = 6, see
     for k, name in enumerate(market.regimes.names):
         axes[0].plot([], [], color=REGIME[k], linewidth=2.0, label=name)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(market.regimes.names), fontsize=9, frameon=False)
-    figure.suptitle(f"{paths} simulated paths, coloured by the regime in force")
-    return figure
+    return titled(figure, f"{paths} simulated paths, coloured by the regime in force")
 
 
 def _coloured(collection: Any, x: np.ndarray, y: np.ndarray, regime: np.ndarray, width: float, alpha: float, *, level: bool = False) -> Any:

@@ -26,7 +26,7 @@ def plot_fan(trace: Any, books: Sequence[str], worst: Mapping[str, Sequence[int]
         wealth = _wide(trace, f"{book}.wealth")
         time = _times(trace)
         sample = wealth[[path not in marked for path in _paths(trace)]]
-        for low, high, alpha in ((0.05, 0.95, 0.20), (0.25, 0.75, 0.35)):
+        for low, high, alpha in ((0.05, 0.95, 0.28), (0.25, 0.75, 0.5)):
             band = np.quantile(sample, [low, high], axis=0)
             axis.fill_between(time, *band, color=colour(book), alpha=alpha, linewidth=0, label=f"{low:.0%} to {high:.0%}")
         axis.plot(time, np.median(sample, axis=0), color=colour(book), linewidth=1.8, label="median")

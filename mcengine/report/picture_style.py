@@ -29,15 +29,15 @@ FLOOR, SEEN, MODEL, MUTED = "#B22222", "#7F7F7F", "#0072B2", "#999999"
 _FAMILIES = (  # a colour each; by dash
     ("unhedged", "buy_and_hold", "rebalanced", "cash"),
     ("cppi", "cppi_on_dates", "neural_cppi", "after"),
-    ("stop_loss", "stop_loss_reentry", "forward_overlay"),
+    ("stop_loss", "stop_loss_reentry", "forward_overlay", "before"),
     ("vol_target", "vol_target_cppi", "minimum_variance"),
     ("rolled_put", "delta_put", "event_overlay"),
-    ("hedged_put", "option_book", "greek_targets"),
+    ("hedged_put", "option_book", "greek_targets", "delta_hedged"),
     ("static_put", "put_spread", "ratchet_put"),
-    ("obpi", "synthetic_put"),
+    ("obpi", "synthetic_put", "locked_floor"),
     ("collar", "barrier_put", "contract_overlay"),
     ("gamma_scalping", "variance_trade", "variance_swap"),
-    ("tipp", "drawdown_control", "before"),
+    ("tipp", "drawdown_control"),
     ("ladder", "adaptive_hedge", "cross_asset"),
 )
 
