@@ -1,6 +1,7 @@
 """The numbers of a rule that meet a wish: what is to be best, what must hold; tested on fresh paths.
 
 python experiments/optimise.py floor=0.9 policy=cppi objective.goal=mean_return 'objective.constraints={breach: {most: 0.005}, turnover: {most: 2}}'
+python experiments/optimise.py delay=1 'optimise.train=[policy.cppi.multiplier,policy.cppi.floor]' policy=cppi 'also=[market=bootstrap,market=bates]'
 python experiments/optimise.py policy=cppi frontier.constraint=breach 'frontier.levels=[0.02,0.01,0.005,0.002]'
 """
 
@@ -8,6 +9,7 @@ import sys
 from typing import Any
 
 import _main
+import _markets
 import _task
 
 import mcengine as mc
@@ -19,7 +21,8 @@ from mcengine._model import replace
 
 def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fit the one policy of ``study``, say what holds, run it before and after on paths no one has used (of history on all), say what was gained."""
-    wish, options = configuration.load(config.objective), fit_options(config, study, benchmark)
+    wish = configuration.load(config.objective)
+    options = fit_options(config, study, wish, benchmark)
     journal = _task.journal(config, folder, study, "fit", objective=wish, devices=_task.devices(), **options)
     fit = optimise.fit(study, wish, seed=config.seed, journal=journal, **options)
     parameters, constraints = fit.table(), fit.constraints()
@@ -58,15 +61,15 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchma
     return metrics, timings
 
 
-def fit_options(config: Any, study: mc.Study, benchmark: Any) -> dict[str, Any]:
+def fit_options(config: Any, study: mc.Study, wish: objective.Wish, benchmark: Any) -> dict[str, Any]:
     """Arguments of ``optimise.fit`` that a configuration gives."""
-    also = {words: configuration.study(_task.variant(words), study.policy) for words in config.get("also", [])}
-    return {**configuration.plain(config.optimise), "benchmark": benchmark, "also": also}
+    return {**configuration.plain(config.optimise), "benchmark": benchmark, "also": _markets.also(config, study, wish)}
 
 
 def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The wish at every level of one constraint, each fit begun at the last one's end."""
-    wish, options, (constraint, levels) = configuration.load(config.objective), fit_options(config, study, benchmark), config.frontier.values()
+    wish, (constraint, levels) = configuration.load(config.objective), config.frontier.values()
+    options = fit_options(config, study, wish, benchmark)
     settings = {"objective": wish, "devices": _task.devices(), "constraint": constraint, "levels": list(levels)}
     journal = _task.journal(config, folder, study, "frontier", **settings, **options)
     fits = optimise.frontier(study, wish, constraint, list(levels), seed=config.seed, journal=journal, **options)

@@ -66,6 +66,7 @@ class Problem:
         width: Smooths the rule's gates where it is searched.
         benchmark: Policy for figures that compare.
         also: More studies of the same rule by name, in which the constraints must hold too.
+        judges: Runs on unseen paths that came before, whose paths are left alone.
     """
 
     study: Study
@@ -77,6 +78,7 @@ class Problem:
     width: float = 0.002
     benchmark: Any = None
     also: Mapping[str, Study] = field(default_factory=dict)
+    judges: int = 0
 
     def __post_init__(self) -> None:
         self.point = Point.of(self.study, self.names)
@@ -197,7 +199,7 @@ class Problem:
         out: dict[str, Any] = {"verdicts": [], "per_limit": [], "per_floor": []}
         for scene in self.scenes:
             judged = self.judged_in(scene.study)
-            first = 0 if scene.study.sampling.kind == "windows" else turn * judged
+            first = 0 if scene.study.sampling.kind == "windows" else (self.judges + turn) * judged
             own, benchmark, study = self.run(scene, values, judged, "validate", first)
             if not scene.name:
                 outcomes = {"own": own, "benchmark": benchmark}
