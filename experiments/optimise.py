@@ -32,7 +32,10 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchma
     if config.plots:
         folder.write_picture("fit", report.plot_fit(fit))
     numbers = parameters.to_string(float_format="{:.4f}".format)
-    print(f"{len(fit.rows)} runs of {fit.paths:,} paths\n\n{numbers}\n\n{report.constraints(fit)}\n\n" + "\n".join(fit.says()) + "\n", flush=True)
+    print(
+        f"{len(fit.rows)} runs of {fit.paths:,} paths at most\n\n{numbers}\n\n{report.constraints(fit)}\n\n" + "\n".join(fit.says()) + "\n",
+        flush=True,
+    )
 
     policy = next(iter(study.books.values()))
     both = replace(study, policy={"before": policy, "after": next(iter(fit.study.books.values()))})
@@ -77,7 +80,7 @@ def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: 
     folder.write_table("frontier", table)
     if config.plots:
         folder.write_picture("frontier", report.plot_frontier(fits, constraint, list(levels)))
-    print(f"{sum(len(fit.rows) for fit in fits)} runs of {fits[0].paths:,} paths for {len(fits)} levels\n\n{table.to_string()}\n")
+    print(f"{sum(len(fit.rows) for fit in fits)} runs of at most {fits[0].paths:,} paths for {len(fits)} levels\n\n{table.to_string()}\n")
     for fit, level in zip(fits, levels, strict=True):
         print(f"{constraint} {level:g}: " + "; ".join(fit.says()), flush=True)
     metrics = {f"{level:g}": {"goal": fit.goal, "holds": fit.feasible} for fit, level in zip(fits, levels, strict=True)}

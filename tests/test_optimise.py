@@ -370,6 +370,29 @@ def test_the_rules_floor_is_another_than_the_wishs(one_asset):
     assert free.rows[-1]["mean_return"] > tied.rows[-1]["mean_return"]
 
 
+def test_of_many_numbers_a_rough_search_goes_ahead(heston_market, weights):
+    """Five numbers: most evaluations are of an eighth of the paths, and what it ends at is judged like any other."""
+    presets = mc.policy.presets
+    study = mc.Study(heston_market, presets.vol_target_cppi(weights, 0.9, multiplier=2.0), mc.ledger.Proportional(5e-4), steps=24)
+    names = [*default_names(study), "policy.cppi.floor"]
+    asked = []
+    fit = mc.optimise.fit(
+        study,
+        Wish("mean_return", {"breach": {"most": 0.02}}),
+        train=names,
+        paths=8192,
+        validation_paths=16_384,
+        evaluations=8,
+        progress=False,
+        journal=lambda compute: (asked.append(compute.args[-1]), compute())[1],
+    )
+    searched = [one for one in asked if one in (1024, 8192)]
+    assert searched[0] == 1024
+    assert searched == sorted(searched)
+    assert fit.feasible
+    assert fit.rows[-1]["mean_return"] > fit.rows[0]["mean_return"]
+
+
 def test_constraints_hold_in_every_market(one_asset):
     wild = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.3, drift=0.07)}, rate=0.02)
     fit = fitted(insured(one_asset, 4.0, steps=12), also={"wild": insured(wild, 4.0, steps=12)}, validation_paths=16_384)

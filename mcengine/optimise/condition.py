@@ -75,7 +75,7 @@ class Condition:
             if self.sampling.kind == "windows":
                 raise ValueError(f"history: too short {told}: expected some {least:,} overlapping windows or more, got {self.judged:,}")
             raise ValueError(f"validation_paths: expected some {least:,} or more {told}, got {self.judged:,}")
-        if self.measure.how in ("quantile", "tail_mean") and self.judged < self._fewest:
+        if self.measure.how in ("quantile", "tail_mean") and self.judged < self.fewest:
             raise self._too_few("validation_paths", self.judged)
 
     @property
@@ -118,7 +118,7 @@ class Condition:
         return before * float(np.clip(aim / max(share, 0.5 / self.judged), 0.5, 2.0))
 
     @property
-    def _fewest(self) -> int:
+    def fewest(self) -> int:
         """Paths from which the figure has an error; 0 where its kind does not tell."""
         if self.measure.how not in ("quantile", "tail_mean"):
             return 0
@@ -128,9 +128,9 @@ class Condition:
     def _too_few(self, name: str, given: int) -> ValueError:
         if self.sampling.kind == "windows" and given >= self.judged:
             return ValueError(
-                f"history: too short for an error of {self.name}: expected {max(self._fewest, given + 1):,} windows or more, got {given:,}"
+                f"history: too short for an error of {self.name}: expected {max(self.fewest, given + 1):,} windows or more, got {given:,}"
             )
-        return ValueError(f"{name}: expected {max(self._fewest, given + 1):,} or more for {self.name}, got {given:,}")
+        return ValueError(f"{name}: expected {max(self.fewest, given + 1):,} or more for {self.name}, got {given:,}")
 
     def _checked(self, found: Estimate, own: Own, name: str) -> Estimate:
         """The estimate, refused where too few paths leave it no error: a search would take the NaN for an answer."""

@@ -21,6 +21,8 @@ from mcengine.statistics import Estimate
 
 FEW = 16
 """Most numbers that are searched with all their derivatives along each path; more go down a gradient on fresh paths."""
+HALVED = 8
+"""Numbers beyond which half the paths are searched, for the time of each grows with the numbers."""
 SEARCH_PATHS, DESCENT_PATHS = 65_536, 8_192
 METHODS = ("auto", "sqp", "adam")
 
@@ -53,7 +55,7 @@ def fit(
         study: Of one policy.
         wish: What is to be best, and what must hold.
         method: "sqp" for up to ``FEW`` numbers, "adam" for more; "auto" for the one that fits.
-        paths: Of the search: fixed ones, or fresh ones in each step; None for ``SEARCH_PATHS`` or ``DESCENT_PATHS``.
+        paths: Of the search: fixed ones, or fresh ones in each step; None for ``SEARCH_PATHS`` (of many numbers half) or ``DESCENT_PATHS``.
         validation_paths: Unseen ones that say whether the wish holds.
         train: Dotted names of the numbers that move; None for ``default_names``. The rule's floor moves where it is named.
         benchmark: Policy for figures that compare with one.
@@ -101,7 +103,7 @@ def fit(
         raise ValueError(
             f"optimise.method: expected sqp ({FEW} numbers at most) where {replayed[0]} replays history, whose windows run out, got adam"
         )
-    paths = paths or (DESCENT_PATHS if descends else SEARCH_PATHS)
+    paths = paths or (DESCENT_PATHS if descends else SEARCH_PATHS if numbers <= HALVED else SEARCH_PATHS // 2)
     problem = Problem(study, wish, names, capped(paths, 512), capped(validation_paths, 16_384), seed, width, benchmark, dict(also or {}), judges)
     recall = journal or (lambda compute: compute())
     with tqdm(desc="fit", unit="run", disable=None if progress is None else not progress, leave=False) as bar:
