@@ -1,6 +1,7 @@
 """The numbers of a rule that meet a wish: what is to be best, what must hold; tested on fresh paths.
 
 python experiments/optimise.py floor=0.9 policy=cppi objective.goal=mean_return 'objective.constraints={breach: {most: 0.005}, turnover: {most: 2}}'
+python experiments/optimise.py delay=1 'optimise.train=[policy.cppi.multiplier,policy.cppi.floor]' policy=cppi 'also=[market=bootstrap,market=bates]'
 python experiments/optimise.py policy=cppi frontier.constraint=breach 'frontier.levels=[0.02,0.01,0.005,0.002]'
 """
 
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import _main
+import _markets
 import _task
 
 import mcengine as mc
@@ -27,7 +29,8 @@ def fit_and_test(
 
     ``shown`` makes text of the table of both.
     """
-    wish, options = configuration.build(config.objective), fit_options(config, study, benchmark)
+    wish = configuration.build(config.objective)
+    options = fit_options(config, study, wish, benchmark)
     journal = _task.journal(config, folder, study, "fit", objective=wish, devices=_task.devices(), **options)
     fit = optimise.fit(study, wish, seed=config.seed, journal=journal, **options)
     parameters, constraints = fit.table(), fit.constraints()
@@ -38,7 +41,10 @@ def fit_and_test(
         folder.write_picture("fit", report.plot_fit(fit))
     few = len(parameters) <= SHOWN
     numbers = parameters.to_string(float_format="{:.4f}".format) if few else f"{len(parameters)} numbers, before and after in parameters.csv"
-    print(f"{len(fit.rows)} runs of {fit.paths:,} paths\n\n{numbers}\n\n{report.constraints(fit)}\n\n" + "\n".join(fit.says()) + "\n", flush=True)
+    print(
+        f"{len(fit.rows)} runs of {fit.paths:,} paths at most\n\n{numbers}\n\n{report.constraints(fit)}\n\n" + "\n".join(fit.says()) + "\n",
+        flush=True,
+    )
 
     policy = next(iter(study.books.values()))
     both = replace(study, policy={"before": policy, "after": next(iter(fit.study.books.values()))})
@@ -66,15 +72,15 @@ def fit_and_test(
     return metrics, timings
 
 
-def fit_options(config: Any, study: mc.Study, benchmark: Any) -> dict[str, Any]:
+def fit_options(config: Any, study: mc.Study, wish: objective.Wish, benchmark: Any) -> dict[str, Any]:
     """Arguments of ``optimise.fit`` that a configuration gives."""
-    also = {words: configuration.study(_task.variant(words), study.policy) for words in config.get("also", [])}
-    return {**configuration.plain(config.optimise), "benchmark": benchmark, "also": also}
+    return {**configuration.plain(config.optimise), "benchmark": benchmark, "also": _markets.also(config, study, wish)}
 
 
 def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The wish at every level of one constraint, each fit begun at the last one's end."""
-    wish, options, (constraint, levels) = configuration.build(config.objective), fit_options(config, study, benchmark), config.frontier.values()
+    wish, (constraint, levels) = configuration.build(config.objective), config.frontier.values()
+    options = fit_options(config, study, wish, benchmark)
     settings = {"objective": wish, "devices": _task.devices(), "constraint": constraint, "levels": list(levels)}
     journal = _task.journal(config, folder, study, "frontier", **settings, **options)
     fits = optimise.frontier(study, wish, constraint, list(levels), seed=config.seed, journal=journal, **options)
@@ -82,7 +88,7 @@ def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: 
     folder.write_table("frontier", table)
     if config.plots:
         folder.write_picture("frontier", report.plot_frontier(fits, constraint, list(levels)))
-    print(f"{sum(len(fit.rows) for fit in fits)} runs of {fits[0].paths:,} paths for {len(fits)} levels\n\n{table.to_string()}\n")
+    print(f"{sum(len(fit.rows) for fit in fits)} runs of at most {fits[0].paths:,} paths for {len(fits)} levels\n\n{table.to_string()}\n")
     for fit, level in zip(fits, levels, strict=True):
         print(f"{constraint} {level:g}: " + "; ".join(fit.says()), flush=True)
     metrics = {f"{level:g}": {"goal": fit.goal, "holds": fit.feasible} for fit, level in zip(fits, levels, strict=True)}

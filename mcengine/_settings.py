@@ -95,7 +95,7 @@ class Settings(TypedDict):
     policies: Mapping[str, AbstractStage]
     objective: Wish
     benchmark: AbstractStage
-    also: list[str]
+    also: list[str] | None
     frontier: Frontier
     instrument: AbstractContract
     workload: Mapping[str, Workload]
@@ -113,7 +113,7 @@ def _options(call: Callable[..., Any], *fixed: str) -> dict[str, Any]:
 
 GROUPS: dict[str, dict[str, Any]] = {
     "engine": _options(run, "study", "paths", "seed", "stream", "first", "figures", "folder", "resume", "until", "seconds"),
-    "optimise": _options(fit, "study", "wish", "benchmark", "also", "seed", "journal"),
+    "optimise": _options(fit, "study", "wish", "benchmark", "also", "seed", "judges", "journal"),
     "variance_reduction": _options(reduce, "study", "figures", "floor", "book", "seed"),
 }
 GROUPS["engine"] |= {"platform": str | None, "hosts": TypedDict("Hosts", _options(hosts.start)) | None}  # type: ignore[operator]

@@ -97,9 +97,22 @@ def test_optimise(script, capsys):
     assert set(metrics) == {"parameters", "goal", "holds", "constraints", "before", "after"}
     assert metrics["parameters"]["before"]["policy.cppi.multiplier"] == 4.0
     assert set(metrics["constraints"]) == {"breach", "p20"}
+    assert "constraints are to hold in the study's own market only, for it is not made of data" in out
     assert "p20 of wealth" in out
     assert "asked at least 90 %: holds with 95 % confidence" in out
     assert {file.stem for file in last_line(out).glob("*.png")} == {"fit"}
+
+
+def test_a_fit_holds_in_the_other_market_of_the_same_data(script, capsys):
+    """By default; where it cannot be made, as for a model that the command line names, the fit goes on in one market and says so."""
+    words = ["policy=cppi", "objective.constraints={mean_shortfall: {most: 0.01}}", "optimise.evaluations=1", *FAST[1:]]
+    assert script("optimise", words) == 0
+    out = capsys.readouterr().out
+    assert "constraints are to hold in 2 markets, the study's own and market=bootstrap; also=[] leaves it out" in out
+    assert "mean shortfall in market=bootstrap" in out
+    assert set(check_run(last_line(out), tables=("fit",))["constraints"]) == {"mean_shortfall", "mean_shortfall in market=bootstrap"}
+    assert script("optimise", [*words, "market.assets.equity=gbm"]) == 0
+    assert "in the study's own market only, for market=bootstrap cannot be made here: " in capsys.readouterr().out
 
 
 def test_frontier(script, capsys):

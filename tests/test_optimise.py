@@ -240,6 +240,17 @@ def test_what_cannot_be_met_is_said(one_asset):
     assert [term.binds for term in fit.terms] == [False, True]
 
 
+def test_a_descent_says_what_cannot_be_met_and_that_it_went_astray(one_asset):
+    options = {"method": "adam", "steps": 12, "paths": 1024, "validation_paths": 16_384}
+    wish = Wish("mean_return", {"breach": {"most": 0.01}, "p20": {"least": 1.05}})
+    said = "\n".join(fitted(insured(one_asset, 4.0, steps=12), wish, **options).says())
+    assert "no point near here meets what is asked; at the nearest, broken are p20 (by " in said
+    assert "bp a year of mean return\n" not in said.split("p20 of wealth", 1)[1].split("\n", 1)[0] + "\n"
+    astray = fitted(insured(one_asset, 4.0, steps=12), Wish("mean_return", {"breach": {"most": 0.01}}), learning_rate=8.0, **options)
+    assert "the fit went astray" in "\n".join(astray.says())
+    assert "the fit went astray" not in said
+
+
 def test_a_limit_between_value_and_bound_is_not_called_met(one_asset):
     """.49 % of 4,096 paths is less than .5 %, and says nothing at 99 %."""
     from mcengine.optimise.condition import Condition
@@ -270,6 +281,26 @@ def test_no_hit_among_randomisations_leaves_a_finite_bound(one_asset):
     assert found.bound == pytest.approx(1.0 - 0.01 ** (1 / 32))  # of 32 draws without a hit
     assert not found.holds
     assert condition.misses(own, {}, sampling) < -4.0
+
+
+@pytest.mark.parametrize(("kind", "size"), [("pairs", 2), ("randomisations", 32)])
+def test_few_hits_are_never_judged_more_lightly_than_if_paths_were_independent(one_asset, kind, size):
+    """One hit in each of 32 randomisations, two in one: Student's bound alone is a hair above the share."""
+    from mcengine.optimise.condition import Condition
+    from mcengine.statistics import Sampling
+
+    ((constraint, measure),) = SAFE.measures(insured(one_asset, 4.0)).values()
+    hits = np.isin(np.arange(8192), np.arange(33))
+    own = {"lowest": np.where(hits, 0.8, 1.0)}
+    bounds = []
+    for sampling in (Sampling(), Sampling(kind, size)):
+        condition = Condition("breach", "", constraint, measure, 0.99, 8192, sampling)
+        found = condition.verdict(own, {}, sampling)
+        bounds.append(found.bound)
+        assert not found.holds
+    assert bounds[1] >= bounds[0] > 0.005
+    if kind == "randomisations":
+        assert found.estimate.value + 3 * found.estimate.error < 0.005
 
 
 @pytest.mark.parametrize("method", ["sqp", "adam"])
@@ -339,6 +370,29 @@ def test_the_rules_floor_is_another_than_the_wishs(one_asset):
     assert free.rows[-1]["mean_return"] > tied.rows[-1]["mean_return"]
 
 
+def test_of_many_numbers_a_rough_search_goes_ahead(heston_market, weights):
+    """Five numbers: most evaluations are of an eighth of the paths, and what it ends at is judged like any other."""
+    presets = mc.policy.presets
+    study = mc.Study(heston_market, presets.vol_target_cppi(weights, 0.9, multiplier=2.0), mc.ledger.Proportional(5e-4), steps=24)
+    names = [*default_names(study), "policy.cppi.floor"]
+    asked = []
+    fit = mc.optimise.fit(
+        study,
+        Wish("mean_return", {"breach": {"most": 0.02}}),
+        train=names,
+        paths=8192,
+        validation_paths=16_384,
+        evaluations=8,
+        progress=False,
+        journal=lambda compute: (asked.append(compute.args[-1]), compute())[1],
+    )
+    searched = [one for one in asked if one in (1024, 8192)]
+    assert searched[0] == 1024
+    assert searched == sorted(searched)
+    assert fit.feasible
+    assert fit.rows[-1]["mean_return"] > fit.rows[0]["mean_return"]
+
+
 def test_constraints_hold_in_every_market(one_asset):
     wild = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.3, drift=0.07)}, rate=0.02)
     fit = fitted(insured(one_asset, 4.0, steps=12), also={"wild": insured(wild, 4.0, steps=12)}, validation_paths=16_384)
@@ -386,6 +440,21 @@ def test_the_frontier_falls_with_the_limit(one_asset):
     assert table[MULTIPLIER].is_monotonic_decreasing
     assert fits[1].before is fits[0].study
     assert table["price"].iloc[1] > table["price"].iloc[0]
+
+
+def test_each_level_of_a_frontier_is_judged_on_paths_of_its_own(one_asset, monkeypatch):
+    seen = []
+    run = mc.optimise.problem.Problem.run
+
+    def watched(self, scene, values, paths, stream, first):
+        seen.append((stream, first))
+        return run(self, scene, values, paths, stream, first)
+
+    monkeypatch.setattr(mc.optimise.problem.Problem, "run", watched)
+    options = {"progress": False, "paths": 1024, "validation_paths": 16_384}
+    mc.optimise.frontier(insured(one_asset, 4.0, steps=12), SAFE, "breach", [0.02, 0.01, 0.005], **options)
+    judged = [first for stream, first in seen if stream == "validate"]
+    assert len(set(judged)) == len(judged) >= 3
 
 
 def test_the_frontiers_price_is_of_every_market_and_its_bound_the_worst(one_asset):

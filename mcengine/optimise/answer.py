@@ -151,7 +151,7 @@ class Fit:
             text += f": does not hold, by {_number(-term.margin, shown)}"
         else:
             text += f": not sure enough, for with {sure} it is only {edge}"
-        if not term.price > 0.0:
+        if not term.price > 0.0 or (self.ended == "infeasible" and term.margin < 0.0):  # of what cannot be met a price says nothing
             return text if term.binds else f"{text}; it does not bind"
         unit, words = (0.001, "0.1 %") if one.measure.how == "probability" else (0.01, "1 %") if shown.unit == "%" else (1.0, "1")
         words += " more" if one.constraint.sign < 0.0 else " less"
@@ -172,12 +172,22 @@ class Fit:
             seen = all(term.seen for term in broken)
             ways = "search from other starts" if seen else "give more validation paths"
             lines.append(f"what was wished for is not {'kept' if seen else 'shown to hold'}: {ways}, or ask for less")
+        if self._lost:
+            ways = "give a lower learning rate or more steps" if self.ended == "steps" else "search from other starts"
+            lines.append(f"the fit went astray: where it began kept every limit and was better, by more than four errors: {ways}")
         if self.idle:
             lines.append(f"unused, with a gradient of exactly zero: {', '.join(self.idle)}")
         if self.checked is not None:
             found = f"{self._cost(self.checked)} better" if self.checked > 0.0 else "nothing better"
             lines.append(f"a search without derivatives, on the hard rule and the same paths, found {found}")
         return lines
+
+    @property
+    def _lost(self) -> bool:
+        """Whether the start, on the searched paths, kept every limit and had a better goal than the answer has."""
+        first, sign = self.rows[0], self.wish.sign
+        kept = all(t.condition.constraint.sign * (first[t.name] - t.condition.limit) >= 0.0 for t in self.terms)
+        return kept and sign * (first[self.wish.goal_name] - self.goal.value) > 4.0 * self.goal.error
 
     def _cost(self, goal: float) -> str:
         """An amount of the goal in words."""

@@ -1,8 +1,9 @@
 """A constraint as a search sees it, a margin with a slope, and as a judge does: whether it holds, with what confidence.
 
 P(x < F) <= p is written as q_a(x) >= F, the a-quantile with a the share of hits that a judge of n paths is likely to accept: k - sqrt(k) of n, with
-k the most hits whose upper bound (Clopper & Pearson) is p; the sqrt(k) is for the chance of the judge's own paths. Any other figure keeps as many of
-its errors on the judge's paths from its limit as the confidence asks for, and one for the same chance.
+k the most hits whose upper bound (Clopper & Pearson) is p; the sqrt(k) is for the chance of the judge's own paths. Pairs and randomised points are
+judged no more lightly: by the wider of this bound and Student's. Any other figure keeps as many of its errors on the judge's paths from its limit as
+the confidence asks for, and one for the same chance.
 """
 
 import math
@@ -74,7 +75,7 @@ class Condition:
             if self.sampling.kind == "windows":
                 raise ValueError(f"history: too short {told}: expected some {least:,} overlapping windows or more, got {self.judged:,}")
             raise ValueError(f"validation_paths: expected some {least:,} or more {told}, got {self.judged:,}")
-        if self.measure.how in ("quantile", "tail_mean") and self.judged < self._fewest:
+        if self.measure.how in ("quantile", "tail_mean") and self.judged < self.fewest:
             raise self._too_few("validation_paths", self.judged)
 
     @property
@@ -117,7 +118,7 @@ class Condition:
         return before * float(np.clip(aim / max(share, 0.5 / self.judged), 0.5, 2.0))
 
     @property
-    def _fewest(self) -> int:
+    def fewest(self) -> int:
         """Paths from which the figure has an error; 0 where its kind does not tell."""
         if self.measure.how not in ("quantile", "tail_mean"):
             return 0
@@ -127,9 +128,9 @@ class Condition:
     def _too_few(self, name: str, given: int) -> ValueError:
         if self.sampling.kind == "windows" and given >= self.judged:
             return ValueError(
-                f"history: too short for an error of {self.name}: expected {max(self._fewest, given + 1):,} windows or more, got {given:,}"
+                f"history: too short for an error of {self.name}: expected {max(self.fewest, given + 1):,} windows or more, got {given:,}"
             )
-        return ValueError(f"{name}: expected {max(self._fewest, given + 1):,} or more for {self.name}, got {given:,}")
+        return ValueError(f"{name}: expected {max(self.fewest, given + 1):,} or more for {self.name}, got {given:,}")
 
     def _checked(self, found: Estimate, own: Own, name: str) -> Estimate:
         """The estimate, refused where too few paths leave it no error: a search would take the NaN for an answer."""
@@ -216,24 +217,26 @@ class Condition:
         figure = self.measure.figure("own", "benchmark")
         found = figure.exact({"own": own, "benchmark": benchmark}, sampling)
         sign = self.constraint.sign
-        if self.measure.how == "probability" and sampling.kind == "iid":
-            n = len(own[self.measure.needs[0]])
-            hits = round(found.value * n)
-            bound = upper_bound(hits, n, self.confidence) if sign < 0.0 else 1.0 - upper_bound(n - hits, n, self.confidence)
-            return Verdict(found, bool(sign * (bound - self.limit) >= 0.0), bound, self.gap(own, benchmark, sampling))
-        if self.measure.how == "probability" and not math.isfinite(found.error):
-            bound = self._bound_of_equal_draws(found)
+        if self.measure.how != "probability":
+            bound, rounding = found.value - sign * _errors(self.confidence, found) * found.error, ROUNDING * self.unit
         else:
-            bound = found.value - sign * _errors(self.confidence, found) * found.error
-        return Verdict(found, bool(sign * (bound - self.limit) >= -ROUNDING * self.unit), bound, self.gap(own, benchmark, sampling))
+            bound, rounding = self._bound(found, len(own[self.measure.needs[0]]), sampling), 0.0
+        return Verdict(found, bool(sign * (bound - self.limit) >= -rounding), bound, self.gap(own, benchmark, sampling))
 
-    def _bound_of_equal_draws(self, found: Estimate) -> float:
-        """Of a probability whose draws, randomisations say, all agree: what as many draws of hit or miss would leave open, for a share is less."""
-        draws = max(found.count, 1)
-        below = self.constraint.sign < 0.0
-        hits = math.ceil((found.value if below else 1.0 - found.value) * draws)
-        bound = upper_bound(hits, draws, self.confidence)
-        return bound if below else 1.0 - bound
+    def _bound(self, found: Estimate, count: int, sampling: Sampling) -> float:
+        """Of a probability: that of independent paths (Clopper & Pearson), or Student's where draws are others and it is further out.
+
+        Student's alone trusts the error of what few hits there are, which 32 randomisations with a hit each put at nothing.
+        """
+        sign = self.constraint.sign
+        exact = _clopper_pearson(found.value, max(1, count // sampling.overlap), self.confidence, sign)
+        if sampling.kind == "iid":
+            return exact
+        if math.isfinite(found.error):
+            other = found.value - sign * _errors(self.confidence, found) * found.error
+        else:  # all draws agree: what as many draws of hit or miss would leave open, for a share is less
+            other = _clopper_pearson(found.value, max(found.count, 1), self.confidence, sign)
+        return max(exact, other) if sign < 0.0 else min(exact, other)
 
     def per_limit(self, own: Own, benchmark: Own) -> float:
         """By how much the gap falls for one unit more of protection asked: 1 / unit, for a probability the slope of its quantile.
@@ -264,11 +267,11 @@ class Condition:
     def _aim(self, limit: float) -> float:
         below = self.constraint.sign < 0.0
         p = limit if below else 1.0 - limit
-        if self.sampling.kind == "iid":
-            most: float = most_hits(self.judged, p, self.confidence)
-        else:
+        if self.sampling.kind == "windows":
             error = math.sqrt(p * (1.0 - p) * self.sampling.overlap / self.judged)
             most = self.judged * (p - _errors(self.confidence, Estimate(p, error)) * error)
+        else:
+            most = float(most_hits(self.judged, p, self.confidence))
         share = (most - math.sqrt(max(most, 0.0))) / self.judged
         return share if below else 1.0 - share
 
@@ -277,3 +280,10 @@ def _errors(confidence: float, found: Any) -> float:
     """Errors on one side: Student's, of a one-sided interval."""
     one = Estimate(0.0, 1.0, found.count)
     return one.half_width(2.0 * confidence - 1.0) if confidence > 0.5 else 0.0
+
+
+def _clopper_pearson(share: float, count: int, confidence: float, sign: float) -> float:
+    """The one-sided bound of a share: from above for sign -1, from below for 1."""
+    hits = math.ceil(round((share if sign < 0.0 else 1.0 - share) * count, 6))
+    bound = upper_bound(hits, count, confidence)
+    return bound if sign < 0.0 else 1.0 - bound

@@ -2,6 +2,9 @@
 
 The search knows each condition's gap on few, smooth, fixed paths; the judge finds it for the hard rule on more. The next search corrects what it sees
 by how the two differed where it was judged (``Condition.corrected``). What a judge accepts is kept, and the best of these is the answer.
+
+Of more than ``ROUGH`` numbers an evaluation is dear and the way is long: there a search of an eighth of the paths goes ahead, and that of all begins
+where it ended.
 """
 
 from collections.abc import Callable
@@ -18,6 +21,8 @@ from mcengine.optimise.sqp import Solution, Values, merit, solve
 
 RADIUS, LATER = 0.5, 0.1
 """First trust regions, of a search from a start and of one from where a judge was: of each number's size."""
+ROUGH = 4
+"""Numbers beyond which a rough search goes ahead."""
 AWAY = np.log(2.0)
 """Other starts lie between a half and twice the first, in each number."""
 
@@ -75,17 +80,17 @@ def search(
     moves = np.zeros(point.scale.size, bool)
     scale, known = np.array([1.0]), dict[bytes, dict[str, Any]]()
 
-    def evaluate(x: np.ndarray, turn: int, first: bool = False) -> Values | None:
+    def evaluate(x: np.ndarray, turn: int, first: bool = False, paths: int = problem.paths) -> Values | None:
         nonlocal moves
         values = point.values(x)
         if first:
             problem.check(values)
         elif not problem.accepts(values):
             return None  # numbers that contradict each other: the step was too long
-        this = x.tobytes() + repr(corrections).encode()
+        this = x.tobytes() + repr((paths, corrections)).encode()
         if this in known:
             return as_values(known[this])
-        found = known[this] = recall(partial(problem.evaluate, values, dict(corrections)))
+        found = known[this] = recall(partial(problem.evaluate, values, dict(corrections), paths))
         moves |= np.array(found["moves"])
         goal = {problem.wish.goal_name: problem.wish.sign * found["f"]}
         figures = {one.name: value for one, value in zip(problem.conditions, found["value"], strict=True)}
@@ -99,7 +104,8 @@ def search(
         c, a = np.array(found["c"], float), np.array(found["a"], float).reshape(-1, point.scale.size)
         return Values(found["f"] / scale[0], c, np.array(found["g"]) / scale[0], a)
 
-    evaluate(point.x, 0, first=True)
+    fewer = problem.fewer if point.scale.size > ROUGH else problem.paths
+    evaluate(point.x, 0, first=True, paths=fewer)
     if not np.any(moves):
         raise ValueError(
             f"train: the gradient by {', '.join(point.labels)} is exactly zero on all paths: nothing that is wished for depends on it. "
@@ -107,13 +113,14 @@ def search(
         )
     scale[0] = max(abs(rows[0][problem.wish.goal_name]), 1.0)
 
-    def searched(x: np.ndarray, turn: int) -> Solution:
-        radius = LATER if turn else RADIUS
-        return solve(partial(evaluate, turn=turn), x, point.low, point.high, radius=radius, evaluations=evaluations)
+    def searched(x: np.ndarray, turn: int, paths: int = problem.paths, radius: float = LATER) -> Solution:
+        return solve(partial(evaluate, turn=turn, paths=paths), x, point.low, point.high, radius=radius, evaluations=evaluations)
 
-    solutions = [searched(x, 0) for x in _starts(point.x, point, problem.seed, starts)]
+    solutions = [searched(x, 0, fewer, RADIUS) for x in _starts(point.x, point, problem.seed, starts)]
     steep = max(1.0, *(2.0 * float(np.max(s.prices, initial=0.0)) for s in solutions))
     solution = min(solutions, key=lambda s: merit(s.at, steep))
+    if fewer < problem.paths:
+        solution = searched(solution.x, 0)
     kept, best = None, (False, -np.inf)
     for turn in range(MOST_TRIES):
         if turn:

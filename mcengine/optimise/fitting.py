@@ -21,7 +21,9 @@ from mcengine.statistics import Estimate
 
 FEW = 16
 """Most numbers that are searched with all their derivatives along each path; more go down a gradient on fresh paths."""
-SEARCH_PATHS, DESCENT_PATHS = 32_768, 8_192
+HALVED = 8
+"""Numbers beyond which half the paths are searched, for the time of each grows with the numbers."""
+SEARCH_PATHS, DESCENT_PATHS = 65_536, 8_192
 METHODS = ("auto", "sqp", "adam")
 
 
@@ -31,7 +33,7 @@ def fit(
     *,
     method: str = "auto",
     paths: int | None = None,
-    validation_paths: int = 524_288,
+    validation_paths: int = 1_048_576,
     train: Iterable[str] | None = None,
     benchmark: Any = None,
     also: Mapping[str, Study] | None = None,
@@ -43,6 +45,7 @@ def fit(
     learning_rate: float = 0.05,
     price_rate: float = 0.05,
     seed: int = 0,
+    judges: int = 0,
     journal: Callable[[Callable[[], Any]], Any] | None = None,
     progress: bool | None = None,
 ) -> Fit:
@@ -52,7 +55,7 @@ def fit(
         study: Of one policy.
         wish: What is to be best, and what must hold.
         method: "sqp" for up to ``FEW`` numbers, "adam" for more; "auto" for the one that fits.
-        paths: Of the search: fixed ones, or fresh ones in each step; None for ``SEARCH_PATHS`` or ``DESCENT_PATHS``.
+        paths: Of the search: fixed ones, or fresh ones in each step; None for ``SEARCH_PATHS`` (of many numbers half) or ``DESCENT_PATHS``.
         validation_paths: Unseen ones that say whether the wish holds.
         train: Dotted names of the numbers that move; None for ``default_names``. The rule's floor moves where it is named.
         benchmark: Policy for figures that compare with one.
@@ -65,6 +68,7 @@ def fit(
         learning_rate: Of its Adam at the start, in the unconstrained numbers.
         price_rate: By which the logarithm of a price moves in a step, at most three times that.
         seed: Of the random numbers.
+        judges: Runs on unseen paths that other fits of this seed may have had: this one's are other paths.
         journal: An ``engine.Journal`` that keeps every evaluation and verdict, so that a fit that was killed goes on with the same bits.
         progress: Whether to show a bar; None for on a terminal only.
 
@@ -99,8 +103,8 @@ def fit(
         raise ValueError(
             f"optimise.method: expected sqp ({FEW} numbers at most) where {replayed[0]} replays history, whose windows run out, got adam"
         )
-    paths = paths or (DESCENT_PATHS if descends else SEARCH_PATHS)
-    problem = Problem(study, wish, names, capped(paths, 512), capped(validation_paths, 16_384), seed, width, benchmark, dict(also or {}))
+    paths = paths or (DESCENT_PATHS if descends else SEARCH_PATHS if numbers <= HALVED else SEARCH_PATHS // 2)
+    problem = Problem(study, wish, names, capped(paths, 512), capped(validation_paths, 16_384), seed, width, benchmark, dict(also or {}), judges)
     recall = journal or (lambda compute: compute())
     with tqdm(desc="fit", unit="run", disable=None if progress is None else not progress, leave=False) as bar:
 

@@ -10,13 +10,16 @@ from mcengine.engine import Study
 from mcengine.objective import Wish
 from mcengine.optimise.answer import Fit, Term
 from mcengine.optimise.fitting import fit
+from mcengine.optimise.problem import MOST_TRIES
 
 FLOOR = "floor"
 """Stands for the wish's floor in place of a constraint."""
 
 
 def frontier(study: Study, wish: Wish, constraint: str, levels: Sequence[float], **options: Any) -> list[Fit]:
-    """Fits at several limits of one constraint.
+    """Fits at several limits of one constraint, each judged on paths of its own, so that what one level says is no part of what another does.
+
+    All levels are searched on the same paths, so that their differences are precise.
 
     Args:
         study: Of one policy.
@@ -40,8 +43,9 @@ def frontier(study: Study, wish: Wish, constraint: str, levels: Sequence[float],
     if not levels:
         raise ValueError("frontier: expected at least one level, got none")
     fits: list[Fit] = []
-    for level in levels:
-        fits.append(fit(fits[-1].study if fits else study, at_level(wish, constraint, float(level)), **options))
+    for at, level in enumerate(levels):
+        start = fits[-1].study if fits else study
+        fits.append(fit(start, at_level(wish, constraint, float(level)), judges=MOST_TRIES * at, **options))
     return fits
 
 

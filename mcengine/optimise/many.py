@@ -8,7 +8,7 @@ The learning rate falls as a cosine to nothing. The result is the mean of the la
 from there at higher prices.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Any
 
@@ -19,9 +19,10 @@ import optax
 from mcengine._model import bounds, replace
 from mcengine.engine import BatchGradient
 from mcengine.noise import make_key
+from mcengine.optimise.condition import Condition
 from mcengine.optimise.few import Found
 from mcengine.optimise.numbers import one_by_one
-from mcengine.optimise.problem import BENCHMARK, MOST_TRIES, Problem, Scene
+from mcengine.optimise.problem import BENCHMARK, MOST_TRIES, Problem, Scene, verdict
 
 LATER, TIGHTER = 0.3, 1.5
 """After a judge's no: the learning rate over the first one, and what the price of what was broken is raised by."""
@@ -33,7 +34,8 @@ AT_ONCE = 0.5
 """Of a miss, what the logarithm of a price moves at once."""
 UP, DOWN = 3.0, -1.0
 """Most that a price moves in a step, of the rate: faster up than down."""
-
+FAR = 6.0
+"""Errors by which a limit is missed, at four turns of rising prices, from which it is said that it cannot be met."""
 HALVED = 10
 """Most often that a step is halved."""
 
@@ -105,7 +107,8 @@ def descend(
         # Of a probability the price is of one unit of it; of its gap, which the rest reads, that over the slope of its quantile.
         per = [each if one.measure.how == "probability" else 1.0 for one, each in zip(problem.conditions, judged["per_limit"], strict=True)]
         price, gaps = np.mean(charges[-last:], axis=0), np.array([one[6] for one in judged["verdicts"]])
-        kept = Found(values, "steps", judged, price / np.maximum(per, 1e-12), gaps, rows)
+        ended = "infeasible" if any(map(_far, problem.conditions, judged["verdicts"])) else "steps"
+        kept = Found(values, ended, judged, price / np.maximum(per, 1e-12), gaps, rows)
         if all(one[4] for one in judged["verdicts"]):
             break
         prices = prices * np.where([one[4] for one in judged["verdicts"]], 1.0, TIGHTER)
@@ -162,6 +165,12 @@ class _Program:
         whole = np.array(1.0 + np.sum(prices))  # of all markets: the gradients of all are one sum
         own_prices = np.array([prices[k] for k in self.at])
         return {"goal": self.problem.goal.statistics(own, benchmark), "fixed": fixed, "prices": own_prices, "whole": whole}
+
+
+def _far(one: Condition, fields: Sequence[Any]) -> bool:
+    """Whether a judge found a condition broken by so many errors that more paths or steps mend nothing."""
+    found = verdict(fields).estimate
+    return one.constraint.sign * (found.value - one.limit) < -FAR * found.error
 
 
 def _row(problem: Problem, step: int, found: Mapping[str, Any], prices: np.ndarray, values: Mapping[str, Any]) -> dict[str, Any]:

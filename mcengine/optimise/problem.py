@@ -66,6 +66,7 @@ class Problem:
         width: Smooths the rule's gates where it is searched.
         benchmark: Policy for figures that compare.
         also: More studies of the same rule by name, in which the constraints must hold too.
+        judges: Runs on unseen paths that came before, whose paths are left alone.
     """
 
     study: Study
@@ -77,6 +78,7 @@ class Problem:
     width: float = 0.002
     benchmark: Any = None
     also: Mapping[str, Study] = field(default_factory=dict)
+    judges: int = 0
 
     def __post_init__(self) -> None:
         self.point = Point.of(self.study, self.names)
@@ -127,19 +129,26 @@ class Problem:
             return False
         return True
 
-    def evaluate(self, values: Mapping[str, Any], corrections: Mapping[str, float]) -> dict[str, Any]:
+    @property
+    def fewer(self) -> int:
+        """Paths of a first, rough search: an eighth, or as many as every figure needs; all where that is no fewer than a half."""
+        found = max([self.paths // 8, *(one.fewest for one in self.conditions)])
+        return found if found <= self.paths // 2 else self.paths
+
+    def evaluate(self, values: Mapping[str, Any], corrections: Mapping[str, float], paths: int | None = None) -> dict[str, Any]:
         """Goal and conditions on the fixed paths, with slopes by each scaled number: plain numbers that a journal can keep.
 
         Args:
             values: Numbers by name.
             corrections: Of a judge, by condition.
+            paths: The first of them; None for all.
 
         Raises:
             NotFiniteError: For a path that breaks.
         """
         out: dict[str, Any] = {"c": [], "a": [], "value": [], "moves": np.zeros(self.moves.size, bool)}
         for scene in self.scenes:
-            own, benchmark, tangents, study = self._searched(scene, values)
+            own, benchmark, tangents, study = self._searched(scene, values, self.paths if paths is None else paths)
             out["moves"] |= np.any([np.any(x != 0.0, axis=0) for x in tangents.values()], axis=0)
             if not scene.name:
                 goal = self.goal.sampled(own, benchmark, study.sampling)
@@ -197,7 +206,7 @@ class Problem:
         out: dict[str, Any] = {"verdicts": [], "per_limit": [], "per_floor": []}
         for scene in self.scenes:
             judged = self.judged_in(scene.study)
-            first = 0 if scene.study.sampling.kind == "windows" else turn * judged
+            first = 0 if scene.study.sampling.kind == "windows" else (self.judges + turn) * judged
             own, benchmark, study = self.run(scene, values, judged, "validate", first)
             if not scene.name:
                 outcomes = {"own": own, "benchmark": benchmark}
@@ -221,7 +230,7 @@ class Problem:
     def _of(self, scene: Scene) -> list[Condition]:
         return [one for one in self.conditions if one.scene == scene.name]
 
-    def _searched(self, scene: Scene, values: Mapping[str, Any]) -> tuple[Any, Any, Any, Study]:
+    def _searched(self, scene: Scene, values: Mapping[str, Any], paths: int) -> tuple[Any, Any, Any, Study]:
         study = scene.at(values, self.width)
         if scene.name not in self._programs:
             asked = [self.goal, *(one.measure for one in self._of(scene))]
@@ -230,9 +239,9 @@ class Problem:
                 wanted[BENCHMARK] = _names(name for one in asked for name in one.of_benchmark)
             self._programs[scene.name] = Tangents(study, [scene.named(name) for name in self.names], wanted)
         at, found = self._last.get(scene.name, (b"", None))
-        here = b"".join(np.asarray(x, np.float64).tobytes() for x in values.values())
+        here = b"".join(np.asarray(x, np.float64).tobytes() for x in [*values.values(), paths])
         if at != here:  # where only what a judge corrects has changed, the paths have not
-            found = self._programs[scene.name](study, study.available(self.paths), seed=self.seed, stream="train")
+            found = self._programs[scene.name](study, study.available(paths), seed=self.seed, stream="train")
             self._last[scene.name] = here, found
         outcomes, slopes = found
         return outcomes[scene.book], outcomes.get(BENCHMARK, {}), slopes[scene.book], study
