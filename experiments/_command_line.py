@@ -4,10 +4,12 @@ Flags work as Hydra documents them, in any place, but for those that are refused
 """
 
 import hashlib
+import json
+import os
 import re
 import shlex
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,8 +29,8 @@ _HYDRA = {
     r"\+hydra\.(?!job\.env_set\b)": "hydra: Hydra reads no settings but its own; leave the + out",
 }
 """Overrides that are refused: what they begin with, and why."""
-_LONGEST = 100
-"""Bytes of a run folder's name: file systems take 255, and what is below it wants some of a path's 4,096."""
+_LONGEST = 80
+"""Bytes of what is swept in the name of a run's folder."""
 _SHOWING = ("help", "hydra_help", "cfg", "resolve", "package", "shell_completion", "info")
 
 
@@ -100,13 +102,35 @@ def quoted(value: str) -> str:
     return f"'{text}'"
 
 
-def folder_name(overrides: str) -> str:
-    """Name of a sweep's run folder: its overrides; where they are long or have a path in them their beginning and a hash, begun.json has them all."""
-    if len(overrides.encode()) <= _LONGEST and not re.search(r"[/\\]", overrides):
-        return overrides
-    digest = hashlib.sha256(overrides.encode()).hexdigest()[:16]
-    head = re.sub(r"[/\\]", "_", overrides).encode()[: _LONGEST - 17].decode(errors="ignore")
-    return f"{head}_{digest}"
+def folder_name(swept: Mapping[str, str], config: Any) -> str:
+    """Name of a sweep's run folder: what is swept, at most ``_LONGEST`` bytes of it, and 8 digits of the hash of the resolved configuration.
+
+    Args:
+        swept: Values by key, as on the command line.
+        config: The run's configuration, Hydra's own settings in it or not.
+    """
+    tree = configuration.saved(config).tree
+    small = os.environ.get("MC_SMALL") == "1"
+    digest = hashlib.sha256(json.dumps([tree, small], sort_keys=True, default=str).encode()).hexdigest()[:8]
+    last = [key.rpartition(".")[2] for key in swept]
+    for names in (list(swept), last):
+        head = "_".join(f"{_plain(key)}={_plain(_shortest(value))}" for key, value in zip(names, swept.values(), strict=True))
+        if len(head.encode()) <= _LONGEST:
+            break
+    return f"{head[:_LONGEST]}_{digest}" if head else digest
+
+
+def _shortest(value: str) -> str:
+    """A number with no more digits than tell it from its neighbours in a sweep."""
+    try:
+        return value if re.fullmatch(r"[+-]?\d+", value) else f"{float(value):.12g}"
+    except ValueError:
+        return value
+
+
+def _plain(text: str) -> str:
+    """A text as a part of a folder's name on any system."""
+    return re.sub(r"[^\w.+-]+", "-", text, flags=re.ASCII).strip("-.") or "-"
 
 
 def _shown(found: Any) -> list[str]:

@@ -9,10 +9,8 @@ The last line on standard output is the run folder; of a sweep, the sweep's fold
 import _interrupts  # first, so that what is stopped while it imports the rest ends as any other run that is stopped
 
 # isort: split
-import logging
 import os
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -22,47 +20,56 @@ from typing import Any
 import _bug
 import _command_line
 import _folder
+import _points
 import _resume
+import _sweep
+import _sweep_table
 import jax
 from _command_line import CommandLine, folder_name, script
+from _job import REFUSED, Job, Task, say
+from omegaconf import OmegaConf
 
 import mcengine as mc
-from mcengine import _files, _made, _runtime, _targets
+from mcengine import _made, _runtime, _targets
 from mcengine import config as configuration
-from mcengine.engine.checkpoint import FULL
-from mcengine.engine.checks import check_paths
-from mcengine.report import RunFolder, provenance, write_page
-
-Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, Any]]]
-
-REFUSED, NOT_FINITE = 2, 3
-_SECRET = 4
-"""Characters from which on a text of the environment is hidden wherever it is written; a shorter one is a part of any word."""
-SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024, "optimise.validation_paths": 4096}
-"""Under MC_SMALL=1 nothing is larger than this: tests and a first look."""
+from mcengine.report import RunFolder, write_page
 
 
-def main(name: str) -> Callable[[Task], Callable[..., int]]:
-    """Decorator: the task as a script with the configuration ``conf/<name>.yaml``; calling it gives the exit code."""
-    return lambda task: lambda arguments=None: run(task, name, sys.argv[1:] if arguments is None else list(arguments))
+def _folder_name(keys: Any, *, _root_: Any) -> str:
+    """Hydra's name for the folder of a run of a sweep over ``keys``."""
+    given = dict(word.partition("=")[::2] for word in _root_.hydra.overrides.task)
+    return folder_name({key: given[key] for key in keys if key in given}, _root_)
 
 
-def run(task: Task, name: str, arguments: Sequence[str]) -> int:
+OmegaConf.register_new_resolver("folder_name", _folder_name, replace=True)  # here, for processes that a launcher starts
+
+
+def main(name: str, plan: _sweep.Planner | None = None) -> Callable[[Task], Callable[..., int]]:
+    """Decorator: the task as a script with the configuration ``conf/<name>.yaml``; calling it gives the exit code.
+
+    Args:
+        name: Of the experiment.
+        plan: What of a sweep's run can be solved together with others; None where each is a run of its own.
+    """
+    return lambda task: lambda arguments=None: run(task, name, sys.argv[1:] if arguments is None else list(arguments), plan)
+
+
+def run(task: Task, name: str, arguments: Sequence[str], plan: _sweep.Planner | None = None) -> int:
     """One run, or with ``-m`` one for each combination of values; or what a flag such as ``--help`` shows."""
     try:
         line = _command_line.read(arguments)
         with _targets.allowing(line.code), _interrupts.terminable():
-            return _show(name, line) if line.shown else _run(task, name, line)
+            return _show(name, line) if line.shown else _run(task, name, line, plan)
     except SystemExit as done:  # Hydra's, after --help or --version
         return int(done.code or 0)
     except (ValueError, OSError) as error:
-        _say(str(error))
+        say(str(error))
         return REFUSED
     except KeyboardInterrupt:
-        _say("interrupted")
+        say("interrupted")
         return _interrupts.INTERRUPTED
     except Exception as error:
-        _say(_bug.told(error, script(name, CommandLine([], False, None, [], []), arguments)))
+        say(_bug.told(error, script(name, CommandLine([], False, None, [], []), arguments)))
         return REFUSED
 
 
@@ -72,7 +79,7 @@ def _show(name: str, line: CommandLine) -> int:
     return 0
 
 
-def _run(task: Task, name: str, line: CommandLine) -> int:
+def _run(task: Task, name: str, line: CommandLine, plan: _sweep.Planner | None) -> int:
     line = replace(line, overrides=_resume.resumed(name, line))
     _join_hosts(name, line)
     if name != "benchmark":  # which times the compiler
@@ -80,19 +87,23 @@ def _run(task: Task, name: str, line: CommandLine) -> int:
     with _folder.opened(name, line) as root:
         jobs = _Jobs(task, name, line, root)
         try:
+            if line.multirun and _sweep.is_ours(line):
+                return _sweep.sweep(task, name, line, root, plan)
             with _quiet_hydra():
-                _hydra(name, jobs, line, [root.override])
+                _hydra(name, jobs, line, [root.override, *(_points.for_hydra(name, line) if line.multirun else [])])
         except KeyboardInterrupt:
-            _say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root.path), line) if not line.multirun else _go_on_sweeping(name, line, root)}")
+            say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root.path), line) if not line.multirun else _go_on_sweeping(name, line, root)}")
             return _interrupts.INTERRUPTED
-        if line.multirun and not jobs.codes:
-            _say("--multirun: expected values that make at least one run, got none")
+        codes = [*jobs.codes, *(_sweep_table.codes(root.path) if line.multirun else [])]  # of runs in other processes by their folders
+        root.kept = root.kept or bool(codes)
+        if line.multirun and not codes:
+            say("--multirun: expected values that make at least one run, got none")
             return REFUSED
         if line.multirun and root.kept:
             with suppress(ValueError):  # none of its runs is finished
                 write_page(root.path)
             print(root.path, flush=True)
-        return max(jobs.codes, default=0)
+        return max(codes, default=0)
 
 
 class _Jobs:
@@ -101,75 +112,16 @@ class _Jobs:
     def __init__(self, task: Task, name: str, line: CommandLine, root: _folder.Root) -> None:
         self.task, self.name, self.line, self.root = task, name, line, root
         self.codes: list[int] = []
-        self.hidden: dict[str, str] = {}
 
     def __call__(self, config: Any) -> None:
         from hydra.core.hydra_config import HydraConfig
-        from omegaconf import OmegaConf
-        from omegaconf.errors import OmegaConfBaseException
 
         hydra = HydraConfig.get()
         path, overrides = Path(hydra.runtime.output_dir), list(OmegaConf.to_container(hydra.overrides.task, resolve=False))
-        stopped = True  # from outside, and may go on
         if self.line.multirun:
             _made.adopt(path, self.root.path, self.root.before)
-        choices = {k: v for k, v in hydra.runtime.choices.items() if not k.startswith("hydra") and "@" not in k and (k, v) != ("experiment", None)}
-        command = script(self.name, self.line, overrides)
-        try:
-            with RunFolder(path).alone():
-                self._finish(config, path, {"experiment": self.name, **choices}, command, overrides)
-            code = 0
-        except mc.engine.NotFiniteError as error:
-            code = NOT_FINITE
-            _say(f"{str(error).partition('; replay')[0]}; replay: {replay(self.name, self.line, overrides, error)}")
-            stopped = False
-        except OSError as error:
-            code = REFUSED
-            if error.errno not in FULL:
-                raise
-            kept = f"; {error.kept} are kept" if isinstance(error, mc.engine.DiskFullError) else ""
-            _say(f"the disk is full{kept}{_resume.how_to_go_on(self.name, RunFolder(path), self.line)}")
-        except (ValueError, OmegaConfBaseException) as error:
-            code, stopped = REFUSED, False
-            _say(configuration.explain(error, overrides, self.name, self.line.config_dir))
-        except Exception as error:
-            code = REFUSED
-            with _files.hiding(self.hidden):
-                _say(_bug.told(error, command, path))
-        finally:
-            folder = RunFolder(path)
-            done = (path / "metrics.json").is_file() or (path / _bug.LOG).is_file()
-            if done or (stopped and folder.has_blocks):
-                self.root.kept = True
-                _made.keep(path)
-            else:
-                _made.remove(path)
-        self.codes.append(code)
-
-    def _finish(self, config: Any, path: Path, choices: dict[str, str], command: str, overrides: list[str]) -> None:
-        start = time.perf_counter()
-        logging.getLogger("jax").setLevel(logging.ERROR)  # what it says about accelerators it did not find is no concern of a study
-        prepare(config, self.name)
-        saved, kept = _resume.kept(config, RunFolder(path))
-        self.hidden = {text: place for text, place in saved.hidden.items() if len(text) >= _SECRET and not _is_number(text)}
-        with _files.hiding(self.hidden):
-            folder = RunFolder(path, _resume.resumable(RunFolder(path), kept))
-            if folder.is_finished(kept):
-                print(f"finished before, skipped: {command}\n{folder.path}", flush=True)
-                return
-            begun = {"experiment": self.name, "flags": self.line.kept, "overrides": overrides, "config": kept}
-            before = folder.begin(configuration.as_yaml(saved.tree), begun)
-            facts = {**provenance(), "seed": saved.tree["seed"], "choices": choices, "command": command}  # of the code as it was when it started
-            try:
-                metrics, timings = self.task(config, folder)
-            except Exception:
-                folder.restore(before)
-                raise
-            timings = {**timings, "total_seconds": time.perf_counter() - start}
-            folder.finish(kept, metrics, {**facts, "timings": timings})
-            if write_page(path) is None:
-                print("no report.html: the extra mcengine[report] brings what writes it")
-        print(folder.path, flush=True)
+        choices = {"experiment": self.name, **_points.chosen_groups(hydra)}
+        self.codes.append(Job(self.name, self.line, overrides, choices, config, path).run(self.task, self.root))
 
 
 def _go_on_sweeping(name: str, line: CommandLine, root: _folder.Root) -> str:
@@ -192,41 +144,11 @@ def _join_hosts(name: str, line: CommandLine) -> None:
         raise ValueError(f"engine: expected a {asked.platform} that JAX can use (extra cuda12 or cuda13), got only {jax.default_backend()}")
 
 
-def prepare(config: Any, name: str) -> None:
-    """Check every setting and every node by name and by type, set the precision, and shrink the run where MC_SMALL asks for it."""
-    from omegaconf import OmegaConf
-
-    configuration.check(config, name, nodes=True)
-    for key in ("paths", "test_paths"):
-        if key in config:
-            configuration.number(config, key)
-            config[key] = check_paths(config[key])
-    for key in ("seed", "steps", "delay"):
-        config[key] = configuration.integer(config, key)
-    if not config.get("floors", [0.5]):
-        raise ValueError("floors: expected at least one number, as [0.7,0.9], got []")
-    _runtime.set_precision(config.precision)
-    if os.environ.get("MC_SMALL") == "1":
-        for key, most in SMALL.items():
-            value = OmegaConf.select(config, key)
-            if isinstance(value, int | float) and value > most:
-                OmegaConf.update(config, key, most)
-
-
-def replay(name: str, line: CommandLine, overrides: Sequence[str], error: mc.engine.NotFiniteError) -> str:
-    """The command that traces the broken paths."""
-    words = [o for o in overrides if not o.startswith(("trace=", "hydra."))]
-    words += [f"stream={error.stream}"] if error.stream != "test" else []
-    return script(name, line, [*words, f"trace={error.ids[:10]}".replace(" ", "")])
-
-
 def _hydra(name: str, task: Callable[[Any], None], line: CommandLine, more: Sequence[str]) -> None:
     """``hydra.main`` on this command line and ``more`` overrides; what it would print as an error is raised as a ``ValueError`` of one line."""
     import hydra
-    from omegaconf import OmegaConf
 
     arguments, sys.argv = sys.argv, [f"{name}.py", *configuration.replacing(line.overrides), *more, *line.hydra]
-    OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
     try:
         hydra.main(config_path=str(configuration.CONF), config_name=name, version_base="1.3")(task)()
     except (*configuration.unreadable(), RuntimeError, TypeError) as error:  # the last two for settings of Hydra's own
@@ -247,17 +169,3 @@ def _quiet_hydra() -> Iterator[None]:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = before
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return text.lower() in ("true", "false", "null", "none")
-    return True
-
-
-def _say(message: str) -> None:
-    """An error in one line, after whatever was printed before."""
-    sys.stdout.flush()
-    print(f"error: {' '.join(message.split())}", file=sys.stderr, flush=True)

@@ -16,7 +16,7 @@ from mcengine.report import RunFolder
 from mcengine.report.run_folder import as_json
 
 _HOSTS = ("engine.platform", "engine.hosts", *(f"engine.hosts.{key}" for key in ("coordinator", "processes", "process")))
-FREE = ("plots", "paths", "until.metric", "until.error", "seconds", "engine.block", "engine.devices", "engine.memory", *_HOSTS)
+FREE = ("plots", "outcomes", "paths", "until.metric", "until.error", "seconds", "engine.block", "engine.devices", "engine.memory", *_HOSTS)
 """What may differ in a run that goes on: how far it is to go, and what changes no path's numbers."""
 _LONGEST = 10_000  # characters of an override; its parser takes seconds for more
 
@@ -48,18 +48,17 @@ def value(override: str) -> str:
     return found[1:-1].replace("\\'", "'") if found[:1] == found[-1:] == "'" else found
 
 
-def kept(config: Any, folder: RunFolder) -> tuple[configuration.Saved, dict[str, Any]]:
-    """(the configuration as it may be kept, what says which run it is): sources of code included, and of what the environment gave a hash.
+def kept(config: Any, saved: configuration.Saved, folder: RunFolder) -> dict[str, Any]:
+    """The configuration as it may be kept, with what says which run it is: sources of code, and of what the environment gave a hash.
 
     The hash is salted and slow to try: what is in the environment may be a secret.
     """
-    saved = configuration.saved(config)
     values = {key: found for key, found in saved.environment.items() if key not in FREE}
     before = folder.begun().get("config", {}).get("environment") if values else None
     salt = before.get("salt") if isinstance(before, dict) else None
     salt = salt if isinstance(salt, str) else secrets.token_hex(8)
     environment = {"environment": {"salt": salt, **{key: _hashed(found, salt) for key, found in values.items()}}} if values else {}
-    return saved, {**saved.tree, **configuration.sources(config), **environment}
+    return {**saved.tree, **configuration.sources(config), **environment}
 
 
 def resumable(folder: RunFolder, config: dict[str, Any]) -> bool:

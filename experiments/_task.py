@@ -1,19 +1,54 @@
 """What a task takes from its configuration, and what it says of a run."""
 
 import math
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import mcengine as mc
 from mcengine import config as configuration
+from mcengine._files import inside
 from mcengine.policy.base import validate_floor
 from mcengine.report import RunFolder
+
+_asked: ContextVar[tuple[str, list[str], str | None]] = ContextVar("asked")
+"""(experiment, overrides, folder of configurations) of the run under way."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that may be solved together with others.
+
+    Args:
+        study: What is simulated.
+        figures: Figures by name that are streamed.
+        finish: ``finish(folder, result) -> (metrics, timings)``, which prints, and writes tables and pictures.
+    """
+
+    study: mc.Study
+    figures: Mapping[str, mc.statistics.Figure]
+    finish: Callable[[RunFolder, mc.Result], tuple[dict[str, Any], dict[str, Any]]]
+
+
+def is_plain(config: Any) -> bool:
+    """Whether a run is all of its paths, with nothing asked of where and how."""
+    engine = config.engine
+    asked = [config.trace, config.resume, config.seconds, config.until.metric, engine.hosts]
+    asked += [engine.block, engine.devices, engine.memory, engine.super_block]
+    return all(value is None for value in asked) and engine.keep == mc.engine.KEEP
 
 
 def options(config: Any, folder: RunFolder) -> dict[str, Any]:
     """Arguments of ``Study.run`` that every experiment takes from its configuration."""
     rules = {"until": configuration.plain(config.until), "seconds": config.seconds}
-    return {"seed": config.seed, "stream": config.stream, "folder": folder.path, "resume": folder.resumable, **rules, **engine(config)}
+    return {"seed": config.seed, "stream": config.stream, **place(config, folder), **rules, **engine(config)}
+
+
+def place(config: Any, folder: RunFolder, *names: str) -> dict[str, Any]:
+    """Arguments of ``Study.run`` that say where outcomes are kept, in the run's folder or below; none where none are asked for."""
+    return {"folder": inside(folder.path, *names), "resume": folder.resumable} if config.outcomes else {}
 
 
 def engine(config: Any) -> dict[str, Any]:
@@ -37,15 +72,21 @@ def devices() -> int:
     return mc.engine.program.check_devices(None)
 
 
+@contextmanager
+def asking(name: str, overrides: Sequence[str], config_dir: str | None) -> Iterator[None]:
+    """While it lasts, this is the run whose ``variant`` is asked for."""
+    token = _asked.set((name, list(overrides), config_dir))
+    try:
+        yield
+    finally:
+        _asked.reset(token)
+
+
 def variant(words: str) -> Any:
     """The configuration of this run with more overrides, ``"market=bootstrap delay=1"``."""
-    from hydra.core.hydra_config import HydraConfig
-    from omegaconf import OmegaConf
-
-    hydra = HydraConfig.get()
-    overrides = [word for word in OmegaConf.to_container(hydra.overrides.task, resolve=False) if not word.startswith("also=")]
-    own = [source.path for source in hydra.runtime.config_sources if source.schema == "file" and Path(source.path) != configuration.CONF]
-    return configuration.load_config([*overrides, *words.split()], str(hydra.job.config_name), own[0] if own else None)
+    name, overrides, config_dir = _asked.get()
+    own = [word for word in overrides if not word.startswith("also=")]
+    return configuration.load_config([*own, *words.split()], name, config_dir)
 
 
 def say_how_it_went(result: mc.Result) -> dict[str, Any]:

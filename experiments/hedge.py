@@ -19,19 +19,22 @@ from mcengine import objective, report
 from mcengine._model import replace
 
 
-@_main.main("hedge")
+def plan(config: Any) -> _task.Plan | None:
+    """What a sweep solves together with others; None where this is a run of its own."""
+    if config.variance_reduction.method not in ("none", "antithetic", "sobol") or not _task.is_plain(config):
+        return None
+    name, study = _study(config)
+    figures = _figures(config, name, study)
+    reduced = mc.variance_reduction.reduce(study, config.variance_reduction.method, figures=figures)
+    return _task.Plan(reduced.study, figures, lambda folder, result: _told(config, folder, name, reduced, result))
+
+
+@_main.main("hedge", plan)
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
-    name = str(config.policy._target_).rpartition(".")[2]
-    benchmark = mc.policy.presets.unhedged(configuration.plain(config.weights))
-    study = configuration.study(config, {"unhedged": benchmark, name: configuration.load(config.policy)})
-    _task.check_floor(study, config.floor)
-    if config.explain:
-        study = replace(study, recorders=(*study.recorders, mc.engine.Explained()))
+    name, study = _study(config)
     if config.trace is not None:
         return _task.trace(config, folder, study)
-
-    figures = objective.figures(study, config.floor)
-    figures |= objective.explained_figures(study, [name]) if config.explain else {}
+    figures = _figures(config, name, study)
     wanted = configuration.plain(config.variance_reduction)
     wanted |= {"figure": f"{name}/{wanted['figure']}"} if "figure" in wanted else {}
     choice = _task.journal(config, folder, study, "variance_reduction", **wanted) if wanted["method"] == "auto" else None
@@ -42,6 +45,27 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         choice(lambda: reduced.method)
     print(reduced.note, end="\n\n" if reduced.note else "", flush=True)
     result = reduced.study.run(config.paths, figures=figures, **_task.options(config, folder))
+    return _told(config, folder, name, reduced, result)
+
+
+def _study(config: Any) -> tuple[str, mc.Study]:
+    """(the policy's name, its study beside the unhedged mix)."""
+    name = str(config.policy._target_).rpartition(".")[2]
+    benchmark = mc.policy.presets.unhedged(configuration.plain(config.weights))
+    study = configuration.study(config, {"unhedged": benchmark, name: configuration.load(config.policy)})
+    _task.check_floor(study, config.floor)
+    return name, replace(study, recorders=(*study.recorders, mc.engine.Explained())) if config.explain else study
+
+
+def _figures(config: Any, name: str, study: mc.Study) -> dict[str, mc.statistics.Figure]:
+    figures = objective.figures(study, config.floor)
+    return figures | (objective.explained_figures(study, [name]) if config.explain else {})
+
+
+def _told(
+    config: Any, folder: report.RunFolder, name: str, reduced: mc.variance_reduction.Reduced, result: mc.Result
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What came out: printed, as tables and pictures, as metrics."""
     facts = _task.say_how_it_went(result)
     reduced.check(result)
     table = objective.table(result, config.floor, estimate=reduced.estimate)

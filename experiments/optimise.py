@@ -13,7 +13,6 @@ import _task
 import mcengine as mc
 from mcengine import config as configuration
 from mcengine import objective, optimise, report
-from mcengine._files import inside
 from mcengine._model import replace
 
 SHOWN = 64
@@ -44,8 +43,7 @@ def fit_and_test(config: Any, folder: report.RunFolder, study: mc.Study, benchma
     else:  # ids behind those of the main run: neither it nor the fit has met these paths
         first, paths, name = config.paths, config.test_paths, f"fresh_from_{config.paths}"
         tested = f"tested on {paths:,} fresh paths"
-    where = {"first": first, "folder": inside(folder.path, name), "resume": folder.resumable}
-    result = both.run(paths, seed=config.seed, figures=figures, **where, **_task.engine(config))
+    result = both.run(paths, seed=config.seed, figures=figures, first=first, **_task.place(config, folder, name), **_task.engine(config))
     table = objective.table(result, float(wish.floor), benchmark="before").drop(columns="difference_at_equal_leverage")
     table = table.rename(columns={"difference": "difference_to_before"})
     folder.write_table("before_after", table)

@@ -26,7 +26,7 @@ WORST = 10
 @_main.main("study")
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     heading("Market")
-    calibration = configuration.load(config.market)
+    calibration = configuration.calibrated(config.market)
     market = getattr(calibration, "market", calibration)
     study = configuration.study(config, books(config), market)
     for floor in config.floors:

@@ -75,6 +75,7 @@ class Settings(TypedDict):
     delay: float
     precision: str
     plots: bool
+    outcomes: bool
     explain: bool
     trace: int | list[int] | None
     stream: str

@@ -5,7 +5,7 @@ imported on first use, and what it raises leaves here as a ``ValueError`` with t
 """
 
 from mcengine._config_dir import CONF, check_folder
-from mcengine.config.built import at_floor, integer, load, market_of, number, sources, stressed, study
+from mcengine.config.built import at_floor, calibrated, integer, load, market_of, number, sources, stressed, study
 from mcengine.config.checked import check, load_config
 from mcengine.config.compose import replacing, spelled_out, unreadable
 from mcengine.config.messages import explain, flat
@@ -16,6 +16,7 @@ __all__ = [
     "Saved",
     "as_yaml",
     "at_floor",
+    "calibrated",
     "check",
     "check_folder",
     "explain",

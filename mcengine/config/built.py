@@ -1,11 +1,19 @@
 """What a configuration describes: nodes built, the market and the study made of them."""
 
+import hashlib
+import json
+from collections.abc import Mapping
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 from mcengine._targets import Modules, build, is_own, resolve, targets
 from mcengine.config.saved import plain
 from mcengine.engine.source import source
+
+_MOST_MARKETS = 16
+_markets: dict[str, Any] = {}
+"""Built by ``calibrated``, the latest last."""
 
 
 def load(node: Any, allow: Modules = ()) -> Any:
@@ -80,12 +88,46 @@ def market_of(config: Any, given: Any = None) -> Any:
         config: A configuration.
         given: A market, or a calibration, in place of the one it names.
     """
-    built = load(config.market) if given is None else given
+    built = calibrated(config.market) if given is None else given
     market = stressed(config, getattr(built, "market", built))  # a calibration carries its market
     of_data = getattr(built, "remarks", ()) if hasattr(built, "market") else ()
     for remark in [*of_data, *getattr(market, "remarks", ())]:
         print(remark, flush=True)
     return market
+
+
+def calibrated(node: Any) -> Any:
+    """What the node of a market builds, once a process for each node and each content of the files that it names.
+
+    Args:
+        node: Of a configuration.
+    """
+    import jax
+
+    given, precision = plain(node), str(jax.numpy.result_type(float))
+    files = {text: _content(text) for text in sorted(_texts(given))}
+    key = json.dumps([given, files, precision], sort_keys=True, default=str)
+    if key not in _markets:
+        while len(_markets) >= _MOST_MARKETS:
+            _markets.pop(next(iter(_markets)))
+        _markets[key] = load(node)
+    return _markets[key]
+
+
+def _texts(tree: Any) -> set[str]:
+    """Texts at any depth."""
+    if isinstance(tree, str):
+        return {tree}
+    inner = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list | tuple) else ()
+    return {text for item in inner for text in _texts(item)}
+
+
+def _content(text: str) -> str | None:
+    """Hash of the file of that name; None where there is none."""
+    try:
+        return hashlib.sha256(Path(text).read_bytes()).hexdigest() if Path(text).is_file() else None
+    except (OSError, ValueError):
+        return None
 
 
 def stressed(config: Any, market: Any) -> Any:

@@ -21,9 +21,11 @@ from mcengine.engine.sample import sample
 from mcengine.engine.scalping import Scalping
 from mcengine.engine.study import Study
 from mcengine.engine.tangents import Tangents
+from mcengine.engine.together import KEEP, keep_outcomes, together
 from mcengine.engine.trace import trace
 
 __all__ = [
+    "KEEP",
     "METRICS",
     "AbstractStudy",
     "BatchGradient",
@@ -44,6 +46,7 @@ __all__ = [
     "grid",
     "hosts",
     "identity",
+    "keep_outcomes",
     "metric",
     "payoffs",
     "price",
@@ -51,6 +54,7 @@ __all__ = [
     "run",
     "sample",
     "split",
+    "together",
     "trace",
     "traces",
 ]

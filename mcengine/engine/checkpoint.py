@@ -252,6 +252,16 @@ class OnDisk:
         return telling_full_disk(self.folder, lambda: f"{self._finished:,} finished paths")
 
 
+def save(folder: Path, identity: Mapping[str, Any], outcomes: Values, paths: int, least: int) -> dict[str, dict[str, np.ndarray]]:
+    """Outcomes of ``paths`` paths that are in memory, written as one super-block of a run, memory-mapped; ``least`` paths for the sampling."""
+    columns = {(book, name): np.ascontiguousarray(column) for book, named in outcomes.items() for name, column in named.items()}
+    store = OnDisk(folder, identity, resume=False, size=0, paths=paths, keep=paths)
+    store.begin({key: column.dtype for key, column in columns.items()}, max(1 << (paths - 1).bit_length(), 1024, least), paths)
+    store.write(0, columns)
+    store.record(0, paths, None)
+    return store.end(paths, {"paths": paths, "stopped": f"all {paths:,} paths are run", "target": {"paths": paths, "until": None, "seconds": None}})
+
+
 def nested(columns: Mapping[tuple[str, str], np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
     """Columns by book and name."""
     out: dict[str, dict[str, np.ndarray]] = {}

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from mcengine._model import Scalar
+from mcengine._spelling import near
 from mcengine.instrument import Rolled
 from mcengine.instrument.base import AbstractContract
 from mcengine.market import RealisedCorrelation, Trend
@@ -175,7 +176,13 @@ def contract_overlay(
 
 
 def ladder(
-    weights: Weights, tighten: Scalar = 0.05, derisk: Scalar = 0.10, stop: Scalar = 0.15, recovered: Scalar = 0.5, halflife: Scalar = 63.0
+    weights: Weights,
+    tighten: Scalar = 0.05,
+    derisk: Scalar = 0.10,
+    stop: Scalar = 0.15,
+    recovered: Scalar = 0.5,
+    halflife: Scalar = 63.0,
+    kept: Mapping[str, Scalar] | None = None,
 ) -> Chain:
     """The mix by levels of its drawdown: at half of ``tighten`` it is watched, then three quarters, half and none of it are held. It recovers.
 
@@ -186,12 +193,21 @@ def ladder(
         stop: Drawdown at which all is sold.
         recovered: A level is left below this fraction of the drawdown that it was entered at, after 1, 5, 10 and 21 dates.
         halflife: Dates in which the high is half forgotten.
+        kept: Share that a level leaves of what is held, by its name; 1 for a level that is left out, None for those above.
+
+    Raises:
+        ValueError: For a name that is no level's.
     """
+    share = {"tighten": 0.75, "derisk": 0.5, "stop": 0.0}
+    for name in kept or {}:
+        if name not in share:
+            raise ValueError(f"kept: unknown level {name!r}{near(name, share)}")
+    share |= kept or {}
     rungs = {
         "watch": Rung(0.5 * tighten, 0.5 * recovered * tighten),
-        "tighten": Rung(tighten, recovered * tighten, Derisk(0.75), cooldown=5),
-        "derisk": Rung(derisk, recovered * derisk, Derisk(0.5), cooldown=10),
-        "stop": Rung(stop, recovered * stop, Derisk(0.0), cooldown=21),
+        "tighten": Rung(tighten, recovered * tighten, Derisk(share["tighten"]), cooldown=5),
+        "derisk": Rung(derisk, recovered * derisk, Derisk(share["derisk"]), cooldown=10),
+        "stop": Rung(stop, recovered * stop, Derisk(share["stop"]), cooldown=21),
     }
     return chain(Mix(dict(weights)), Ladder(rungs, Underwater(halflife)))
 

@@ -91,8 +91,8 @@ def _of_run(root: Path) -> dict[str, Any]:
 
 
 def _of_sweep(root: Path) -> dict[str, Any]:
-    table = collect(root)
-    if table.empty:
+    table, failed = collect(root), _failed(root)
+    if table.empty and not failed:
         raise ValueError(f"report: expected a finished run in {root} or below, got none")
     metrics = [key for key in table.columns if f"{key}_error" in table.columns]
     varying = list(table.columns[: table.columns.get_loc(metrics[0])]) if metrics else list(table.columns)
@@ -104,14 +104,28 @@ def _of_sweep(root: Path) -> dict[str, Any]:
     heads = ["run", *varying, *(metric(key.rpartition("/")[2]).heading for key in chosen)]
     note = f"the first {_MOST_ROWS:,} of {len(table):,} runs" if len(table) > _MOST_ROWS else ""
     return {
-        "title": f"{root.name}: {len(table):,} runs",
+        "title": f"{root.name}: {len(table):,} runs" + (f", {len(failed):,} failed" if failed else ""),
         "facts": [f"swept: {', '.join(varying)}" if varying else "no setting varies"],
         "answers": _best(table, varying),
-        "tables": [Table("Runs", heads, rows, note, sortable=True)],
+        "tables": [
+            *([Table("Runs that failed", ["run", "why", "which"], failed)] if failed else []),
+            Table("Runs", heads, rows, note, sortable=True),
+        ],
         "pictures": _pictures(root),
-        "command": "",
+        "command": str(read_json(inside(root, "sweep.json")).get("command", "")),
         "folded": [],
     }
+
+
+def _failed(root: Path) -> list[list[Cell]]:
+    """A row for each run of a sweep that left no result, and why."""
+    rows = []
+    for file in sorted(root.rglob("failed.json"))[:_MOST_ROWS]:
+        if not (file.parent / "metrics.json").is_file():
+            found = read_json(inside(file.parent, file.name), message=str, overrides=list)
+            words = " ".join(str(word) for word in found.get("overrides", []))
+            rows.append([Cell(str(file.parent.relative_to(root))), Cell(found.get("message", "")), Cell(words)])
+    return rows
 
 
 def _answers(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mapping[str, Any]) -> list[str]:
