@@ -88,7 +88,8 @@ class VarianceAsset(AbstractAsset):
     def step_in(
         self, state: _State, row: _Row, normals: tuple[Scalar, ...], uniforms: tuple[Scalar, ...], before: Mapping[str, Any], after: Mapping[str, Any]
     ) -> _State:
-        v, later = (getattr(states[self.of], "variance", row.theta) for states in (before, after))  # GBM's state has none: it stays theta
+        v: Scalar = getattr(before[self.of], "variance", row.theta)  # GBM's state has none: it stays theta
+        later: Scalar = getattr(after[self.of], "variance", row.theta)
         return _State(state.total + row.level + row.weight * (v + later), row.left)
 
     def observe_in(self, state: _State, market: Any, states: Mapping[str, Any]) -> tuple[Scalar, Scalar]:
