@@ -1,6 +1,5 @@
 """What a study of the claim says, in sentences; assumptions worth a name."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,19 +32,18 @@ def scenarios(given: Assumptions) -> dict[str, Assumptions]:
 
 def where_it_lies(book: str, lines: Any, slope: Mapping[str, float]) -> list[str]:
     """Sentences on the line of the claim."""
-    met = lines[[isinstance(one, Estimate) for one in lines["variance"]]]
     each = 100.0 * slope["skew"], 100.0 * slope["cost"], 10.0 * slope["variance"], 10.0 * slope["event"]
     out = [
         f"{book}: {100.0 * slope['fair']:+.2f} % at fair prices without costs; {each[2]:+.2f} for .1 more of variance premium, "
         f"{each[3]:+.2f} for .1 more of event premium, {each[0]:+.2f} for the skew, {each[1]:+.2f} for costs (least squares, R2 {slope['r2']:.3f})"
     ]
-    for (cost, skew), some in lines.groupby(["cost", "skew"]):
-        known = met[(met["cost"] == cost) & (met["skew"] == skew)]
-        places = "; ".join(f"{row['variance']} where events are priced at {row['event']:g}" for _, row in known.iterrows())
-        best = max((one.value for one in some["at_the_lowest"]), default=math.nan)
-        places = f"variance priced at {places}" if places else f"nowhere on the map (at most {100.0 * best:+.2f} %)"
-        out.append(f"  {100.0 * CLAIMED:+g} % with cost x{cost:g}, skew x{skew:g}: {places}")
-    return out
+    cells = [
+        str(one) if isinstance(one, Estimate) else f"no: {100.0 * most.value:+.2f} %"
+        for one, most in zip(lines["variance"], lines["at_the_lowest"], strict=True)
+    ]
+    places = lines.assign(cell=cells).pivot(index=["cost", "skew"], columns="event", values="cell")
+    out.append(f"  the variance premium at which it is {100.0 * CLAIMED:+g} %, by the events' (no: what it is at the lowest on the map)")
+    return [*out, places.to_string() + "\n"]
 
 
 def verdicts(table: Any, floor: float) -> list[str]:

@@ -43,6 +43,54 @@ class Frontier(TypedDict):
     levels: list[float]
 
 
+class CaseTerms(TypedDict):
+    """Of the book of experiments/case_study.py."""
+
+    coverage: float
+    tenor: int
+    vega: float
+    before: int
+    expiry: int
+    band: float
+    hedge_band: float
+
+
+class CaseAssumptions(TypedDict):
+    """Under which its books stand; nothing for what is calibrated."""
+
+    variance: float | None
+    event: float | None
+    skew: float
+    cost: float
+    leverage: float
+    drift: float
+
+
+class CaseMap(TypedDict):
+    """Values of its map."""
+
+    paths: int
+    variance: list[float]
+    event: list[float]
+    skew: list[float]
+    cost: list[float]
+
+
+class CaseBands(TypedDict):
+    """Values of the book's own numbers."""
+
+    vega: list[float]
+    hedge_band: list[float]
+
+
+class CaseFit(TypedDict):
+    """Of these numbers: most that P(any day below) may be, and paths."""
+
+    breach: float
+    paths: int
+    validation_paths: int
+
+
 class Workload(TypedDict, total=False):
     """One of experiments/benchmark.py."""
 
@@ -145,13 +193,11 @@ GROUPS["case"] = {
     "per_year": int,
     "moves": Mapping[str, float],
     "lognormal": bool,
-    "terms": TypedDict("Terms", {"coverage": float, "tenor": int, "vega": float, "before": int, "expiry": int, "band": float, "hedge_band": float}),
-    "assumptions": TypedDict(
-        "Assumptions", {"variance": float | None, "event": float | None, "skew": float, "cost": float, "leverage": float, "drift": float}
-    ),
-    "map": TypedDict("Map", {"paths": int, "variance": list[float], "event": list[float], "skew": list[float], "cost": list[float]}),
-    "bands": TypedDict("Bands", {"vega": list[float], "hedge_band": list[float]}),
-    "fit": TypedDict("FitOfCase", {"breach": float, "paths": int, "validation_paths": int}),
+    "terms": CaseTerms,
+    "assumptions": CaseAssumptions,
+    "map": CaseMap,
+    "bands": CaseBands,
+    "fit": CaseFit,
     "skews": list[float],
     "announced": list[str],
 }

@@ -1,14 +1,15 @@
 """Pictures of a claim: where among the assumptions it holds, what history offered, what a book's own numbers move."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mcengine.report.picture_style import colour, grid, label
-from mcengine.report.picture_style import panels as axes_of
+from mcengine.report.picture_style import grid, label, panels as axes_of
 
 _LINE, _ZERO = "#000000", "#7F7F7F"
+_SHADES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
 _MAP = "BrBG"
 """Two hues that colour-blind readers tell apart, white between them."""
 
@@ -30,8 +31,9 @@ def plot_map(table: Any, value: str, across: Sequence[str], panels: Sequence[str
     rows, columns = (sorted(table[name].unique()) for name in panels)
     shown = table.assign(**{value: [100.0 * one.value for one in table[value]]})
     error = max(100.0 * one.error for one in table[value])
-    most = float(np.abs(shown[value]).max())
-    levels = np.linspace(-most, most, 25)
+    step = 0.25 * max(1, math.ceil(float(np.abs(shown[value]).max()) / 3.0))
+    most = math.ceil(float(np.abs(shown[value]).max()) / step)
+    levels = step * np.arange(-most, most + 1)
     figure, axes = axes_of((3.6 * len(columns) + 1.4, 3.3 * len(rows) + 0.8), rows=len(rows), columns=len(columns), sharex=True, sharey=True)
     for axis, (row, column) in zip(axes, [(r, c) for r in rows for c in columns], strict=True):
         some = shown[(shown[panels[0]] == row) & (shown[panels[1]] == column)]
@@ -41,7 +43,7 @@ def plot_map(table: Any, value: str, across: Sequence[str], panels: Sequence[str
         for level, style, shade in ((0.0, "--", _ZERO), (100.0 * line, "-", _LINE)):
             if z.min() < level < z.max():
                 drawn = axis.contour(x, y, z, [level], colors=shade, linestyles=style, linewidths=1.8)
-                axis.clabel(drawn, fmt=f"{level:+.3g} %" if level else "0", fontsize=8)
+                axis.clabel(drawn, fmt={level: f"{level:+.3g} %" if level else "0"}, fontsize=8)
         axis.plot(*np.meshgrid(x, y), ".", color="#333333", markersize=2)
         axis.plot([1.0], [1.0], "+", color=_LINE, markersize=9)
         axis.set_title(f"{panels[0]} x {row:g}, {panels[1]} x {column:g}", fontsize=9)
@@ -75,10 +77,9 @@ def plot_bands(table: Any, value: str, across: str, by: str, panels: str, books:
     names = list(dict.fromkeys(table[panels]))
     size = (3.4 * len(names) + 0.6, 2.9 * len(books) + 0.8)
     figure, axes = axes_of(size, rows=len(books), columns=len(names), sharex=True, sharey=True)
-    shades = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9")
     for axis, (book, name) in zip(axes, [(b, n) for b in books for n in names], strict=True):
         some = table[(table["book"] == book) & (table[panels] == name)]
-        for (own, lined), shade in zip(some.groupby(by), shades, strict=False):
+        for (own, lined), shade in zip(some.groupby(by), _SHADES, strict=False):
             y = [100.0 * one.value for one in lined[value]]
             bars = [100.0 * one.half_width() for one in lined[value]]
             axis.errorbar(lined[across], y, yerr=bars, color=shade, marker="o", markersize=3, linewidth=1.3, label=f"{by.replace('_', ' ')} {own:g}")
@@ -109,10 +110,10 @@ def plot_windows(by_start: Any, line: float, years: float) -> Any:
     books = list(dict.fromkeys(name.rpartition(" x")[0] for name in by_start))
     figure, axes = axes_of((9.5, 2.3 * len(books) + 0.9), rows=len(books), sharex=True, sharey=True)
     starts = by_start.index.to_numpy("datetime64[D]")
-    for axis, book in zip(axes, books, strict=True):
+    for axis, book, shade in zip(axes, books, _SHADES, strict=False):
         columns = [name for name in by_start if name.rpartition(" x")[0] == book]
         for name, style in zip(columns, ("-", "--", ":", "-."), strict=False):
-            axis.plot(starts, by_start[name], style, color=colour(book), linewidth=1.3, label=f"skew x{name.rpartition(' x')[2]}")
+            axis.plot(starts, by_start[name], style, color=shade, linewidth=1.3, label=f"skew x{name.rpartition(' x')[2]}")
         axis.axhline(100.0 * line, color=_LINE, linewidth=1.2)
         axis.axhline(0.0, color=_ZERO, linestyle="--", linewidth=1.0)
         axis.set_title(label(book), fontsize=9, loc="left")
