@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from mcengine.report.picture_style import grid, label, panels as axes_of
+from mcengine.report.picture_style import grid, label
+from mcengine.report.picture_style import panels as axes_of
 
 _LINE, _ZERO = "#000000", "#7F7F7F"
 _SHADES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9")
