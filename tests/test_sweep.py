@@ -262,7 +262,7 @@ def test_a_script_without_a_plan_runs_one_after_the_other(run, capsys, tmp_path)
 def test_markets_are_calibrated_once(monkeypatch):
     built, calls = importlib.import_module("mcengine.config.built"), []
     monkeypatch.setattr(built, "_markets", {})
-    monkeypatch.setattr(built, "load", lambda node: calls.append(node) or object())
+    monkeypatch.setattr(built, "build", lambda node: calls.append(node) or object())
     first = mc.load_config(["market=lognormal"], "hedge").market
     assert built.calibrated(first) is built.calibrated(mc.load_config(["market=lognormal", "policy=cppi"], "hedge").market)
     built.calibrated(mc.load_config(["market=lognormal", "market.rate=0.02"], "hedge").market)
@@ -272,7 +272,7 @@ def test_markets_are_calibrated_once(monkeypatch):
 def test_a_market_of_a_file_is_calibrated_again_where_the_file_changes(monkeypatch, tmp_path):
     built, calls = importlib.import_module("mcengine.config.built"), []
     monkeypatch.setattr(built, "_markets", {})
-    monkeypatch.setattr(built, "load", lambda node: calls.append(node) or object())
+    monkeypatch.setattr(built, "build", lambda node: calls.append(node) or object())
     file = tmp_path / "prices.csv"
     node = mc.load_config(["market=replay", f"data={file}"], "hedge").market
     for text in ("1", "1", "2"):
