@@ -27,7 +27,7 @@ from mcengine.calibrate import from_file
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
 EXPERIMENTS = ("study", "hedge", "optimise", "price", "greeks", "calibrate", "benchmark")
-GROUPS = [f for f in sorted(config.CONF.glob("*/*.yaml")) if f.parent.name not in ("hydra", "workload", *_settings.GROUPS)]
+GROUPS = [f for f in sorted(config.CONF.glob("*/*.yaml")) if f.parent.name not in ("hydra", "workload", "experiment", *_settings.GROUPS)]
 SAMPLES = 600
 GBM = {"_target_": "mcengine.market.GBM", "spot": 1.0, "sigma": 0.2}
 HOSTILE = {
