@@ -27,7 +27,7 @@ from mcengine.calibrate import from_file
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
 EXPERIMENTS = ("study", "hedge", "optimise", "price", "greeks", "calibrate", "benchmark")
-GROUPS = [f for f in sorted(config.CONF.glob("*/*.yaml")) if f.parent.name not in ("hydra", "workload", *_settings.GROUPS)]
+GROUPS = [f for f in sorted(config.CONF.glob("*/*.yaml")) if f.parent.name not in ("hydra", "workload", "experiment", *_settings.GROUPS)]
 SAMPLES = 600
 GBM = {"_target_": "mcengine.market.GBM", "spot": 1.0, "sigma": 0.2}
 HOSTILE = {
@@ -76,7 +76,7 @@ def trees():
         yield tree, lambda tree, known=known, name=name: check_all(tree, known, name)
     for file in GROUPS:
         group = file.parent.name
-        around = {"floor": 0.9, "weights": {"equity": 0.6}, "data": None, group: OmegaConf.load(file)}
+        around = {"floor": 0.9, "weights": {"equity": 0.6}, "years": 1.0, "data": None, group: OmegaConf.load(file)}
         yield {group: OmegaConf.to_container(OmegaConf.create(around), resolve=True)[group]}, _targets.check_nodes
 
 
@@ -135,7 +135,7 @@ def test_values_of_the_right_kind_build_or_are_refused():
     for file in GROUPS:
         if file.stem in ("history", "replay", "bootstrap"):  # read files
             continue
-        around = {"floor": 0.9, "weights": {"equity": 0.6}, "data": None, "node": OmegaConf.load(file)}
+        around = {"floor": 0.9, "weights": {"equity": 0.6}, "years": 1.0, "data": None, "node": OmegaConf.load(file)}
         node = OmegaConf.to_container(OmegaConf.create(around), resolve=True)["node"]
         for path, old in leaves(node):
             values = {float: NUMBERS, int: (-1, 0, 10**15), str: TEXTS, dict: (GBM, {}), list: ([], ["a", "a"])}.get(type(old), (GBM,))

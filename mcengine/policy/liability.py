@@ -13,7 +13,8 @@ from mcengine.policy.seen import Seen
 class Liability(AbstractStage):
     """Owes ``units`` of a contract from the start to the horizon: carried at what was received for it until it is due, paid then, free of costs.
 
-    With nothing received the risk of the wealth at the horizon, such as ``cvar_50``, is the price at which that risk is 0 (the indifference price).
+    Nobody prices it, so no hedge by Greeks sees it. With nothing received the risk of wealth at the horizon, as ``cvar_50``, is the price for which
+    it is 0 (the indifference price).
 
     Args:
         contract: Any contract that expires at the horizon.
