@@ -18,6 +18,8 @@ COMMAND = re.compile(r"^(?: *python experiments/| +mcengine )(\w+)(?:\.py)? *(.*
 COMMANDS = sorted({(name, *shlex.split(words, comments=True)) for page in PAGES for name, words in COMMAND.findall(page.read_text())})
 LINE = re.compile(r"^[ `]*(?:python experiments/|mcengine |make ).*$", re.MULTILINE)
 SCRIPTS = sorted((ROOT / "experiments").glob("*.py"))
+OWN = ("--config-dir", "mine", "policy=my_rule", "policy=covered_call", "policy=lower", "market=cev")
+"""What a page takes from a folder of the user's."""
 WORDS = 900
 """Most that the README may have, code included: a page."""
 
@@ -95,7 +97,7 @@ def composed(monkeypatch):
     import _command_line
 
     def check(name, arguments):
-        line = _command_line.read([word for word in arguments if word not in ("--config-dir", "mine", "policy=my_rule", "policy=covered_call")])
+        line = _command_line.read([word for word in arguments if word not in OWN])
         values = [[f"{o.partition('=')[0]}={v}" for v in o.partition("=")[2].split(",")] if line.multirun else [o] for o in line.overrides]
         for overrides in product(*values):
             mc.load_config(list(overrides), name)

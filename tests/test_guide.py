@@ -61,6 +61,10 @@ def test_a_page_runs_as_printed(here, page, capfd):
                 with _targets.allowing([]):  # what a command allows ends with it
                     assert _console.main(words) == 0, capfd.readouterr().err
     assert "±" in capfd.readouterr().out
+    for file in Path("mine").rglob("*.yaml"):
+        group, own = file.parent.name, [module.stem for module in Path().glob("*.py")]
+        composed = mc.load_config([f"{group}={file.stem}"], config_dir="mine")
+        assert mc.build(composed[group], allow=own) is not None
 
 
 def test_every_page_is_named():
