@@ -2,6 +2,7 @@
 
 from mcengine.report.backtest_plots import plot_growth, plot_months, plot_periods, plot_promises
 from mcengine.report.book_plots import plot_explained, plot_greeks
+from mcengine.report.calibration_plots import plot_asset_fit, plot_curve, plot_regimes, plot_smile
 from mcengine.report.collect import collect
 from mcengine.report.compare import compare
 from mcengine.report.fit_plots import plot_fit, plot_frontier
@@ -33,8 +34,10 @@ __all__ = [
     "metrics",
     "panels",
     "per_cent",
+    "plot_asset_fit",
     "plot_bond_index",
     "plot_correlation",
+    "plot_curve",
     "plot_cushion",
     "plot_explained",
     "plot_exposure",
@@ -49,8 +52,10 @@ __all__ = [
     "plot_promises",
     "plot_protection_cost",
     "plot_regime_paths",
+    "plot_regimes",
     "plot_repair",
     "plot_response",
+    "plot_smile",
     "plot_wealth",
     "provenance",
     "put_dearness",

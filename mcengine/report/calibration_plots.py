@@ -11,7 +11,7 @@ from mcengine.report.picture_style import MODEL, SEEN, grid, panels, titled
 def pictures(fitted: Any) -> dict[str, Any]:
     """Every picture of a ``MarketFit`` by file name."""
     frame = fitted.prices.frame
-    out = {f"fit_{name}": plot_fit(name, fit, frame.get(name), frame.index) for name, fit in fitted.fits.items()}
+    out = {f"fit_{name}": plot_asset_fit(name, fit, frame.get(name), frame.index) for name, fit in fitted.fits.items()}
     if fitted.regimes is not None:
         out["regimes"] = plot_regimes(fitted.regimes, frame)
     if fitted.curve is not None:
@@ -19,8 +19,18 @@ def pictures(fitted: Any) -> dict[str, Any]:
     return out
 
 
-def plot_fit(name: str, fit: Any, prices: Any, dates: Any) -> Any:
-    """The series; its volatility as the model has it and over 21 days; the residuals' density and quantiles beside the normal's."""
+def plot_asset_fit(name: str, fit: Any, prices: Any, dates: Any) -> Any:
+    """The series; its volatility as the model has it and over 21 days; the residuals' density and quantiles beside the normal's.
+
+    Args:
+        name: Of the asset.
+        fit: A ``calibrate.Fit``.
+        prices: It was fitted to (pandas); None where they are not at hand.
+        dates: Of the prices.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     from scipy.special import ndtri
 
     figure, axes = panels((10.0, 6.4), rows=2, columns=2)
@@ -60,7 +70,15 @@ def plot_fit(name: str, fit: Any, prices: Any, dates: Any) -> Any:
 
 
 def plot_regimes(found: Any, frame: Any) -> Any:
-    """Prices over the likeliest regime of each day, and the volatility expected."""
+    """Prices over the likeliest regime of each day, and the volatility expected.
+
+    Args:
+        found: A ``calibrate.RegimeFit``.
+        frame: Prices by date, a column an asset (pandas).
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     names = list(found.assets)
     figure, axes = panels((10.0, 2.4 * (len(names) + 1)), rows=len(names) + 1, sharex=True)
     dates, likeliest = frame.index[1:], found.probabilities.argmax(axis=1)
@@ -91,7 +109,14 @@ def plot_regimes(found: Any, frame: Any) -> Any:
 
 
 def plot_curve(found: Any) -> Any:
-    """Zero rates the model starts from, and how much yields moved by maturity beside the model's."""
+    """Zero rates the model starts from, and how much yields moved by maturity beside the model's.
+
+    Args:
+        found: A ``calibrate.CurveFit``.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     figure, axes = panels((9.0, 3.8), columns=2)
     axes[0].plot(np.asarray(found.rate.maturities), 100.0 * np.asarray(found.rate.zeros), ".-", color=MODEL)
     axes[0].set_xlabel("years")
@@ -108,7 +133,14 @@ def plot_curve(found: Any) -> Any:
 
 
 def plot_smile(fitted: Any) -> Any:
-    """Quoted volatilities (circles) and fitted ones (lines) by strike, a panel an expiry."""
+    """Quoted volatilities (circles) and fitted ones (lines) by strike, a panel an expiry.
+
+    Args:
+        fitted: A ``calibrate.SurfaceFit``.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
     q = fitted.quotes
     expiries = np.unique(q.years)
     columns = min(4, len(expiries))

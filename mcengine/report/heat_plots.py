@@ -12,6 +12,8 @@ from mcengine.statistics import Estimate
 _DARK = 0.62
 """Share of the scale beyond which a cell's text is white."""
 _ERRORS = 1.96
+_TICKS = 20
+"""Most numbers on an axis of a surface."""
 
 
 def plot_heat(table: Any, title: str, *, unit: str = "", centre: float = 0.0, factor: float = 1.0, colours: str = "RdBu") -> Any:
@@ -108,10 +110,11 @@ def _surface(runs: Any, figure: str, keys: Sequence[str], shown: Any) -> Any:
     down, across = keys
     wide = shown.factor * runs.pivot_table(index=down, columns=across, values=figure, aggfunc="mean").astype(float)
     errors = runs.get(f"{figure}_error")
-    picture, (axis,) = panels((max(2.8 + 0.8 * wide.shape[1], 6.4), 2.0 + 0.55 * wide.shape[0]))
+    picture, (axis,) = panels((min(max(2.8 + 0.8 * wide.shape[1], 6.4), 16.0), min(2.0 + 0.55 * wide.shape[0], 12.0)))
     image = axis.imshow(wide.to_numpy(), cmap="viridis", aspect="auto", origin="lower")
-    axis.set_xticks(range(wide.shape[1]), [f"{x:g}" for x in wide.columns])
-    axis.set_yticks(range(wide.shape[0]), [f"{x:g}" for x in wide.index])
+    for set_ticks, values in ((axis.set_xticks, wide.columns), (axis.set_yticks, wide.index)):
+        each = -(-len(values) // _TICKS)
+        set_ticks(range(0, len(values), each), [f"{x:g}" for x in values[::each]])
     low, high = float(wide.min(axis=None)), float(wide.max(axis=None))
     levels = [level for level in MaxNLocator(6).tick_values(low, high) if low < level < high]
     if min(wide.shape) > 1 and wide.notna().all(axis=None) and levels:

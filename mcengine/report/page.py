@@ -9,6 +9,7 @@ import csv
 import io
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from mcengine._files import inside, read, read_json, write
 from mcengine.engine import METRICS, metric
 from mcengine.report.collect import collect
+from mcengine.report.heat_plots import plot_response
 from mcengine.report.page_cells import Cell, Table, estimates, mapping, number, plain, shown
 from mcengine.report.page_sources import binds, data, limit, market
 from mcengine.report.tables import cell
@@ -101,7 +103,7 @@ def _of_sweep(root: Path) -> dict[str, Any]:
             *([Table("Runs that failed", ["run", "why", "which"], failed)] if failed else []),
             Table("Runs", heads, rows, note, sortable=True),
         ],
-        "pictures": _pictures(root),
+        "pictures": [*_responses(table), *_pictures(root)],
         "binds": [],
         "sources": [],
         "command": str(read_json(inside(root, "sweep.json")).get("command", "")),
@@ -218,6 +220,17 @@ def _pictures(root: Path) -> list[dict[str, str]]:
     """The folder's pictures, that of protection against cost first."""
     found = sorted(root.glob("*.png"), key=lambda file: (not re.match("protection_cost|frontier|response", file.stem), file.stem))[:_MOST_PICTURES]
     return [{"title": file.stem.replace("_", " "), "data": base64.b64encode(read(inside(root, file.name))).decode()} for file in found]
+
+
+def _responses(table: Any) -> list[dict[str, str]]:
+    """Return and breach over what was swept, where that is one number or two, or a number and a word."""
+    out = []
+    for name in sorted(_DECIDING & set(table.columns), reverse=True):
+        with suppress(ValueError):  # no number was swept, or too much
+            picture = io.BytesIO()
+            plot_response(table, name).savefig(picture, format="png", dpi=120)
+            out.append({"title": f"response: {metric(name).label}", "data": base64.b64encode(picture.getvalue()).decode()})
+    return out
 
 
 def _lines(tree: Mapping[str, Any], prefix: str = "") -> str:
