@@ -17,9 +17,8 @@ from typing import Any
 import _main
 import _task
 import claim
-import claim_map
 import pandas as pd
-from claim_words import percent, scenarios, shown, told, verdicts, where_it_lies
+from claim import percent, scenarios, shown, told, verdicts, where_it_lies
 
 import mcengine as mc
 from mcengine import _runtime, objective, optimise, report
@@ -43,7 +42,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     given = assumptions(config, market)
     study = study_of(config, market, terms, on)
     _task.check_floor(study, config.floor)
-    stated = claim_map.under(study, given)
+    stated = claim.under(study, given)
     if config.trace is not None:
         return _task.trace(config, folder, stated)
     print(f"{len(on)} events in {config.years:g} years, {len(study.books)} books on the same paths; {told(given)}\n", flush=True)
@@ -132,7 +131,7 @@ def mapped(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.
     chosen = configuration.plain(config.case.map)
     axes = {name: chosen[name] if _runtime.capped(2, 1) == 2 else _ends(chosen[name]) for name in ("variance", "event", "skew", "cost")}
     named = scenarios(given)
-    points = [claim_map.Point(one) for one in named.values()] + claim_map.map_points(**axes)
+    points = [claim.Point(one) for one in named.values()] + claim.map_points(**axes)
     table = evaluated(config, folder, "map", study, points, int(chosen["paths"]))
     first, rest = table.iloc[: 2 * len(named)], table.iloc[2 * len(named) :]
     first = first.assign(assumptions=[name for name in named for _ in claim.READINGS])
@@ -143,7 +142,7 @@ def mapped(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.
     print(f"% a year at equal exposure, {paths:,} paths a point\n\n{wide.reindex(list(named)).to_string()}\n", flush=True)
     out: dict[str, Any] = {}
     for name in claim.READINGS:
-        lines, slope = claim_map.line(rest, name), claim_map.slopes(rest, name)
+        lines, slope = claim.line(rest, name), claim.slopes(rest, name)
         folder.write_table(f"line_{name}", lines.set_index(["cost", "skew", "event"]))
         out[name] = slope
         print("\n".join(where_it_lies(name, lines, slope)), flush=True)
@@ -162,7 +161,7 @@ def banded(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.
     names = ("as stated", "fair", "options at .8, events at .6")
     sizes, widths = (chosen[key] if _runtime.capped(2, 1) == 2 else _ends(chosen[key]) for key in ("vega", "hedge_band"))
     each = [(name, vega, width) for name in names for width in widths for vega in sizes]
-    points = [claim_map.Point(named[name], {"event_overlay.vega": vega, "hedge_band.width": width}) for name, vega, width in each]
+    points = [claim.Point(named[name], {"event_overlay.vega": vega, "hedge_band.width": width}) for name, vega, width in each]
     table = evaluated(config, folder, "bands", study, points, int(configuration.plain(config.case.map)["paths"]))
     table = table.rename(columns={"event_overlay.vega": "vega", "hedge_band.width": "hedge_band"})
     table = table.assign(assumptions=[name for name, _, _ in each for _ in claim.READINGS])
@@ -196,13 +195,13 @@ def fitted(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.
     begun = claim.book(weights, wider, on, hedged=True)
     paths, judged = _runtime.capped(int(case["fit"]["paths"]), 256), _runtime.capped(int(case["fit"]["validation_paths"]), 1024)
     for name in ("as stated", "options at .8, events at .6"):
-        alone = mc.replace(claim_map.under(study, named[name]), policy=begun, recorders=claim.DEFAULT)
-        names = [f"policy.{one}" for one in claim_map.MOVED]
+        alone = mc.replace(claim.under(study, named[name]), policy=begun, recorders=mc.engine.recorder.DEFAULT)
+        names = [f"policy.{one}" for one in claim.MOVED]
         this = {"paths": paths, "validation_paths": judged, "train": names, "evaluations": _runtime.capped(60, 2)}
         journal = _task.journal(config, folder, alone, f"fit_{len(rows)}", objective=wish, devices=_task.devices(), **this)
         fit = optimise.fit(alone, wish, benchmark=benchmark, seed=config.seed, journal=journal, **this)
         found = {one.removeprefix("policy."): float(value) for one, value in fit.table()["after"].items()}
-        valued = evaluated(config, folder, f"fitted_{len(rows)}", study, [claim_map.Point(named[name], found)], int(case["map"]["paths"]))
+        valued = evaluated(config, folder, f"fitted_{len(rows)}", study, [claim.Point(named[name], found)], int(case["map"]["paths"]))
         own = valued[valued["book"] == "delta_hedged"].iloc[0]
         rows.append({"assumptions": name, **found, "at_equal_exposure": own["at_equal_exposure"], "breach_any_day": own["breach_any_day"]})
         said = ", ".join(f"{key} {value:.3g}" for key, value in found.items())
@@ -220,7 +219,7 @@ def modelled(config: Any, folder: report.RunFolder, study: mc.Study, given: clai
     market = claim.announced(market, on, case["moves"], case["per_year"])
     other = claim.study(market, claim.books(configuration.plain(config.weights), terms, on), study.costs, float(config.years), config.delay)
     named = {"as stated": given, "fair at the money": mc.replace(given, variance=1.0, event=1.0), "fair, no cost": claim.Assumptions(cost=0.0)}
-    points = [claim_map.Point(one) for one in named.values()]
+    points = [claim.Point(one) for one in named.values()]
     table = evaluated(config, folder, "model", other, points, int(case["map"]["paths"]), names=("unhedged", *claim.READINGS), size=len(points))
     table = table.assign(assumptions=[name for name in named for _ in ("unhedged", *claim.READINGS)])
     folder.write_table("model", table.set_index("assumptions"))
@@ -233,14 +232,14 @@ def modelled(config: Any, folder: report.RunFolder, study: mc.Study, given: clai
 def replayed(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.Assumptions, terms: claim.Terms) -> dict[str, Any]:
     """The same books on history, a day between decision and trade."""
     case = configuration.plain(config.case)
-    base = claim_map.replayed(configuration.plain(config.weights), terms, study.costs, case["announced"], years=float(config.years))
+    base = claim.replayed(configuration.plain(config.weights), terms, study.costs, case["announced"], years=float(config.years))
     for remark in base.remarks:
         print(remark)
     days, paths = base.market.days, _runtime.capped(base.available(1 << 30), 4096)
     last = days.day(days.count - 1)
     first, apart = base.market.start_date(0), paths / base.steps
     print(f"{paths:,} windows of {config.years:g} years from {first} to {last}, of which some {apart:.1f} do not overlap\n", flush=True)
-    table, by_start = claim_map.on_history(base, case["skews"], float(config.floor))
+    table, by_start = claim.on_history(base, case["skews"], float(config.floor))
     folder.write_table("history", table.set_index(["skew", "book"]))
     folder.write_table("history_windows", by_start)
     scaled = table.assign(**{key: 100.0 * table[key] for key in ("at_equal_exposure", "breach_any_day", "worst", "best", "claim_met")})
@@ -256,7 +255,7 @@ def evaluated(config: Any, folder: report.RunFolder, name: str, study: mc.Study,
     """The points' figures, each chunk of them kept for a run that goes on."""
     paths = _runtime.capped(paths, SMALL_PATHS)
     recall = _task.journal(config, folder, study, name, paths=paths, points=[repr(point) for point in points])
-    return claim_map.evaluated(study, points, paths, float(config.floor), seed=config.seed, recall=recall, **options)
+    return claim.evaluated(study, points, paths, float(config.floor), seed=config.seed, recall=recall, **options)
 
 
 def _ends(values: list[float]) -> list[float]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
-from claim import CLAIMED, EVENT, READINGS, Assumptions, Terms, at_exposure, books, figures, study
 
 import mcengine as mc
+from claim.books import CLAIMED, EVENT, READINGS, Assumptions, Terms, at_exposure, books, figures, study
 from mcengine._model import parameters, with_parameters
 from mcengine.statistics import Estimate, Sampling, estimate
 

@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from claim import CLAIMED, READINGS, Assumptions
-
 import mcengine as mc
+from claim.books import CLAIMED, READINGS, Assumptions
 from mcengine import report
 from mcengine.pricing import SurfacePricer
 from mcengine.statistics import Estimate

@@ -208,11 +208,14 @@ def difference(wealth: Any, benchmark: Any, years: float, sampling: Any) -> Esti
 
 
 def figures(result: mc.Result, benchmark: mc.Result, name: str, floor: float) -> dict[str, Estimate]:
-    """Of one book beside its benchmark C: the difference a year, P(below the floor on any day), the lowest 20th percentile of a year, equity held."""
+    """Of one book beside its benchmark C: a year's difference and what more it pays in costs; P(below the floor on any day), the lowest
+    20th percentile of a year, equity held."""
     own, sampling = result[name], result.sampling
     yearly = [own[key] for key in own if key.startswith("year_")] or [own["wealth"]]
+    paid = [sum(np.asarray(x, np.float64) for key, x in one[name].items() if key.startswith("cost_")) for one in (result, benchmark)]
     return {
         "at_equal_exposure": difference(own["wealth"], benchmark[name]["wealth"], float(result.study.years), sampling),
+        "cost_over_mix": estimate.mean((paid[0] - paid[1]) / float(result.study.years), sampling),
         "breach_any_day": estimate.probability(own["lowest"] < floor, sampling),
         "p20_year": min((estimate.quantile(x, 0.20, sampling) for x in yearly), key=lambda one: one.value),
         "equity_held": Estimate(exposures(result, name)["equity"], estimate.mean(own["held_equity"], sampling).error),
