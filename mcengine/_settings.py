@@ -43,6 +43,16 @@ class Frontier(TypedDict):
     levels: list[float]
 
 
+class Search(TypedDict):
+    """Of a sweep over an interval."""
+
+    metric: str
+    goal: str
+    most: Mapping[str, float]
+    trials: int
+    batch: int
+
+
 class Workload(TypedDict, total=False):
     """One of experiments/benchmark.py."""
 
@@ -97,6 +107,7 @@ class Settings(TypedDict):
     benchmark: AbstractStage
     also: list[str]
     frontier: Frontier
+    search: Search
     instrument: AbstractContract
     workload: Mapping[str, Workload]
     peers: str | list[str]
