@@ -110,7 +110,7 @@ def folder_name(swept: Mapping[str, str], config: Any) -> str:
         swept: Values by key, as on the command line.
         config: The run's configuration, Hydra's own settings in it or not.
     """
-    tree = configuration.saved(config).tree
+    tree = {key: value for key, value in configuration.saved(config).tree.items() if key != "search"}
     small = os.environ.get("MC_SMALL") == "1"
     digest = hashlib.sha256(json.dumps([tree, small], sort_keys=True, default=str).encode()).hexdigest()[:8]
     last = [key.rpartition(".")[2] for key in swept]
@@ -131,7 +131,8 @@ def _shortest(value: str) -> str:
 
 def _plain(text: str) -> str:
     """A text as a part of a folder's name on any system."""
-    return re.sub(r"[^\w.+-]+", "-", text, flags=re.ASCII).strip("-.") or "-"
+    inner = re.sub(r"^[^\w+-]+|[^\w+-]+$", "", text, flags=re.ASCII)
+    return re.sub(r"[^\w.+-]+", "-", inner, flags=re.ASCII) or "-"
 
 
 def _shown(found: Any) -> list[str]:

@@ -74,6 +74,7 @@ class Job:
         """Check every setting and every node, before anything is built."""
         prepare(self.config, self.name)
         self.saved = configuration.saved(self.config)
+        self.saved.tree.pop("search", None)  # how it came to be asked for changes nothing of it
         self.hidden = {text: place for text, place in self.saved.hidden.items() if len(text) >= _SECRET and not _is_number(text)}
 
     def kept(self, folder: RunFolder) -> dict[str, Any]:

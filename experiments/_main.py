@@ -6,7 +6,8 @@ finished blocks and says how to go on.
 The last line on standard output is the run folder; of a sweep, the sweep's folder after one for each run.
 """
 
-import _interrupts  # first, so that what is stopped while it imports the rest ends as any other run that is stopped
+import _completion  # noqa: F401 - answers and ends where a key asks what may come next
+import _interrupts  # first of the rest, so that what is stopped while it imports the rest ends as any other run that is stopped
 
 # isort: split
 import os
@@ -20,6 +21,8 @@ from typing import Any
 import _bug
 import _command_line
 import _folder
+import _help
+import _launchers
 import _points
 import _resume
 import _sweep
@@ -59,7 +62,7 @@ def run(task: Task, name: str, arguments: Sequence[str], plan: _sweep.Planner | 
     try:
         line = _command_line.read(arguments)
         with _targets.allowing(line.code), _interrupts.terminable():
-            return _show(name, line) if line.shown else _run(task, name, line, plan)
+            return _show(task, name, line) if line.shown else _run(task, name, line, plan)
     except SystemExit as done:  # Hydra's, after --help or --version
         return int(done.code or 0)
     except (ValueError, OSError) as error:
@@ -73,9 +76,12 @@ def run(task: Task, name: str, arguments: Sequence[str], plan: _sweep.Planner | 
         return REFUSED
 
 
-def _show(name: str, line: CommandLine) -> int:
+def _show(task: Task, name: str, line: CommandLine) -> int:
+    if "--help" in line.shown:
+        print(_help.text(name, line, sys.modules[task.__module__].__doc__ or ""))
+        return 0
     with _quiet_hydra():
-        _hydra(name, lambda config: None, line, [f"hydra.help.app_name={name}"] if "--help" in line.shown else [])
+        _hydra(name, lambda config: None, line, [])
     return 0
 
 
@@ -84,12 +90,14 @@ def _run(task: Task, name: str, line: CommandLine, plan: _sweep.Planner | None) 
     _join_hosts(name, line)
     if name != "benchmark":  # which times the compiler
         _runtime.cache()
+    if line.multirun:
+        _launchers.check(line)
     with _folder.opened(name, line) as root:
         jobs = _Jobs(task, name, line, root)
         try:
             if line.multirun and _sweep.is_ours(line):
                 return _sweep.sweep(task, name, line, root, plan)
-            with _quiet_hydra():
+            with _quiet_hydra(), _launchers.importable():
                 _hydra(name, jobs, line, [root.override, *(_points.for_hydra(name, line) if line.multirun else [])])
         except KeyboardInterrupt:
             say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root.path), line) if not line.multirun else _go_on_sweeping(name, line, root)}")
@@ -107,13 +115,13 @@ def _run(task: Task, name: str, line: CommandLine, plan: _sweep.Planner | None) 
 
 
 class _Jobs:
-    """What Hydra calls for each run. Failures are said and counted, not raised: the rest of a sweep goes on."""
+    """What Hydra calls for each run; gives the figure ``search.metric``. Failures are said and counted, not raised: the rest of a sweep goes on."""
 
     def __init__(self, task: Task, name: str, line: CommandLine, root: _folder.Root) -> None:
         self.task, self.name, self.line, self.root = task, name, line, root
         self.codes: list[int] = []
 
-    def __call__(self, config: Any) -> None:
+    def __call__(self, config: Any) -> float | None:
         from hydra.core.hydra_config import HydraConfig
 
         hydra = HydraConfig.get()
@@ -121,7 +129,10 @@ class _Jobs:
         if self.line.multirun:
             _made.adopt(path, self.root.path, self.root.before)
         choices = {"experiment": self.name, **_points.chosen_groups(hydra)}
+        if self.name != "benchmark":  # here too, for a launcher starts processes of its own
+            _runtime.cache()
         self.codes.append(Job(self.name, self.line, overrides, choices, config, path).run(self.task, self.root))
+        return _sweep_table.value(path, config.search.metric)
 
 
 def _go_on_sweeping(name: str, line: CommandLine, root: _folder.Root) -> str:

@@ -53,12 +53,13 @@ class Point:
         return folder_name(self.swept, config)
 
 
-def points(name: str, line: CommandLine) -> list[Point]:
+def points(name: str, line: CommandLine, chosen: Sequence[Mapping[str, str]] | None = None) -> list[Point]:
     """Every point of a sweep, all of them composed.
 
     Args:
         name: Of the experiment.
         line: Its command line.
+        chosen: Values of what is swept at each point; None for all combinations.
 
     Raises:
         ValueError: Naming the point that cannot be composed.
@@ -67,17 +68,17 @@ def points(name: str, line: CommandLine) -> list[Point]:
     bases: dict[tuple[str, ...], tuple[bytes, dict[str, Any]]] = {}
     with _loader(name, line) as loader:
         try:
-            combined = list(_combined(name, line, loader))
+            combined = list(_combined(name, line, loader) if chosen is None else _given(line, chosen))
         except (*configuration.unreadable(), TypeError) as error:
             raise ValueError(configuration.explain(error, line.overrides, name, line.config_dir)) from None
         for overrides, swept in combined:
             try:
                 parsed = _parsed(loader, configuration.replacing(overrides))
                 groups = [one for one in parsed if _chooses(loader, one)]
-                chosen = tuple(str(one.input_line) for one in groups)
-                if chosen not in bases:
-                    bases[chosen] = _composed(name, loader, chosen)
-                base, choices = bases[chosen]
+                options = tuple(str(one.input_line) for one in groups)
+                if options not in bases:
+                    bases[options] = _composed(name, loader, options)
+                base, choices = bases[options]
                 out.append(Point(overrides, swept, choices, base, [one for one in parsed if one not in groups]))
                 out[-1].config()
             except (*configuration.unreadable(), TypeError) as error:
@@ -85,6 +86,33 @@ def points(name: str, line: CommandLine) -> list[Point]:
                 message = configuration.explain(error, overrides, name, line.config_dir)
                 raise ValueError(f"{where}: {message}" if where else message) from None
     return out
+
+
+def _given(line: CommandLine, chosen: Sequence[Mapping[str, str]]) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """(overrides, those of them that are swept) of points whose swept values are given."""
+    for values in chosen:
+        words = [word for word in line.overrides if not word.startswith("hydra.") and word.partition("=")[0] not in values]
+        off = [word for word in OFF if word.partition("=")[0] not in {one.partition("=")[0] for one in words}]
+        yield [*off, *words, *(f"{key}={value}" for key, value in values.items())], {key.lstrip("+"): value for key, value in values.items()}
+
+
+def space(name: str, line: CommandLine) -> dict[str, Any]:
+    """What of a sweep is searched, by key: (low, high, whether it is logarithmic) of an interval, a list of texts of anything else that is swept.
+
+    Empty where there is no interval.
+    """
+    out: dict[str, Any] = {}
+    with _loader(name, line) as loader:
+        try:
+            for one in _parsed(loader, [word for word in line.overrides if not word.startswith("hydra.")]):
+                if one.is_interval_sweep():
+                    found = one.value()
+                    out[one.get_key_element()] = (found.start, found.end, "log" in found.tags)
+                elif one.is_sweep_override():
+                    out[one.get_key_element()] = list(one.sweep_string_iterator())
+        except (*configuration.unreadable(), TypeError) as error:
+            raise ValueError(configuration.explain(error, line.overrides, name, line.config_dir)) from None
+    return out if any(isinstance(value, tuple) for value in out.values()) else {}
 
 
 def for_hydra(name: str, line: CommandLine) -> list[str]:
@@ -103,6 +131,19 @@ def for_hydra(name: str, line: CommandLine) -> list[str]:
         params = _params(name, loader, [word for word in words if word.partition("=")[0] == STUDY][-1:])
         keys = [key.lstrip("+") for key, values in _lists(loader, [*params, *words]).items() if len(values) > 1]
     return [*out, f"hydra.sweep.subdir=${{folder_name:[{','.join(keys)}]}}"]
+
+
+def described(name: str, line: CommandLine) -> tuple[dict[str, Any], list[str]]:
+    """(option chosen of each group, keys that are no group's) of a command line without a sweep."""
+    from hydra.types import RunMode
+
+    with _loader(name, line) as loader:
+        try:
+            config = loader.load_configuration(name, configuration.replacing(line.overrides), RunMode.RUN)
+        except (*configuration.unreadable(), TypeError) as error:
+            raise ValueError(configuration.explain(error, line.overrides, name, line.config_dir)) from None
+        choices = chosen_groups(config.hydra) | {STUDY: config.hydra.runtime.choices.get(STUDY)}
+        return choices, [str(key) for key in config if key not in choices and key != "hydra"]
 
 
 @contextmanager
@@ -144,7 +185,7 @@ def _lists(loader: Any, words: Sequence[str]) -> dict[str, list[str]]:
     for one in _parsed(loader, words):
         key = one.get_key_element()
         if one.is_sweep_override() and not one.is_discrete_sweep():
-            raise ValueError(f"{key}: an interval is searched, not swept; see search.py")
+            raise ValueError(f"{key}: an interval is searched, and not beside a study by name that is swept")
         values = list(one.sweep_string_iterator()) if one.is_sweep_override() else [one.get_value_element_as_str()]
         out[key] = [f"{key}={value}" for value in values]
     return out

@@ -13,6 +13,7 @@ from typing import Any
 
 import _folder
 import _points
+import _search
 import _sweep_table
 import _task
 from _command_line import CommandLine
@@ -50,28 +51,41 @@ class _Run:
 
 def sweep(task: Task, name: str, line: CommandLine, root: _folder.Root, plan: Planner | None) -> int:
     """The exit code: what is not finished yet is run, a table of all is printed, with the sweep's folder last."""
-    facts = provenance()
-    runs = [_checked(point, name, line, root.path, facts) for point in _points.points(name, line)]
+    space = _points.space(name, line)
+    if space:
+        runs, done = _search.search(name, line, space, lambda points: _solve(points, task, name, line, root, plan))
+    else:
+        runs, done = _solve(_points.points(name, line), task, name, line, root, plan)
     if not runs:
         raise ValueError("--multirun: expected values that make at least one run, got none")
-    todo = [run for run in runs if not _is_finished(run)]
+    _sweep_table.show(runs, done)
+    if root.kept:
+        with suppress(ValueError):  # none of its runs is finished
+            write_page(root.path)
+        print(root.path, flush=True)
+    return max(_sweep_table.code(path) for _, path in runs)
+
+
+def _solve(
+    points: Sequence[_points.Point], task: Task, name: str, line: CommandLine, root: _folder.Root, plan: Planner | None
+) -> tuple[list[tuple[_points.Point, Path]], set[Path]]:
+    """(points and their folders, those of them that were finished before), all of them run; before any is ``ValueError`` names a bad one."""
+    facts = provenance() if points else {}
+    runs = [_checked(point, name, line, root.path, facts) for point in points]
+    done = {run.job.path for run in runs if _is_finished(run)}
+    todo = [run for run in runs if run.job.path not in done]
     if plan is not None:
         _plan(todo, plan)
-    _sweep_table.begin(root.path, name, line)
-    root.kept = root.kept or len(todo) < len(runs)
+    if runs:
+        _sweep_table.begin(root.path, name, line)
+    root.kept = root.kept or bool(done)
     paths = sum(_paths(run) for run in todo)
     with tqdm(total=paths, unit="path", unit_scale=True, desc="sweep", disable=None, leave=False, smoothing=0.05) as bar:
         for run, work in _solved(todo, task, bar):
             _made.make(run.job.path)
             with _quiet(run):
                 run.job.run(work, root)
-    codes = [_sweep_table.code(run.job.path) for run in runs]
-    _sweep_table.show([(run.point, run.job.path) for run in runs], done=[run.job.path for run in runs if run not in todo])
-    if root.kept:
-        with suppress(ValueError):  # none of its runs is finished
-            write_page(root.path)
-        print(root.path, flush=True)
-    return max(codes)
+    return [(run.point, run.job.path) for run in runs], done
 
 
 def _checked(point: _points.Point, name: str, line: CommandLine, root: Path, facts: dict[str, Any]) -> _Run:

@@ -39,6 +39,17 @@ def codes(root: Path) -> list[int]:
     return [code(folder) for folder in sorted({file.parent for name in ("metrics.json", FAILED) for file in root.rglob(name)})]
 
 
+def value(path: Path, name: str) -> float | None:
+    """A figure of a finished run; None where it has none of that name."""
+    found = _figures(path).get(name)
+    return found["value"] if isinstance(found, Mapping) else found
+
+
+def names(path: Path) -> list[str]:
+    """Figures of a finished run."""
+    return list(_figures(path))
+
+
 def show(runs: Sequence[tuple[Point, Path]], done: Collection[Path]) -> None:
     """Print a row a run: what is swept, its first figures with their errors, and why there are none; ``done`` were finished before."""
     keys = list(dict.fromkeys(key for point, _ in runs for key in point.swept))

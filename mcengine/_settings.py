@@ -91,6 +91,16 @@ class CaseFit(TypedDict):
     validation_paths: int
 
 
+class Search(TypedDict):
+    """Of a sweep over an interval."""
+
+    metric: str
+    goal: str
+    most: Mapping[str, float]
+    trials: int
+    batch: int
+
+
 class Workload(TypedDict, total=False):
     """One of experiments/benchmark.py."""
 
@@ -145,6 +155,7 @@ class Settings(TypedDict):
     benchmark: AbstractStage
     also: list[str] | None
     frontier: Frontier
+    search: Search
     instrument: AbstractContract
     workload: Mapping[str, Workload]
     peers: str | list[str]

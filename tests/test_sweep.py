@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import mcengine as mc
+from mcengine import config
 from mcengine._model import parameters, with_parameters
 from mcengine.engine import together
 
@@ -111,19 +112,19 @@ def test_folder_names(scripts):
 
 @pytest.fixture(scope="module")
 def studies():
-    """Twelve of one structure, which differ in a rule's number; a market of two assets."""
-    market = mc.market.Market({"equity": mc.market.GBM(100.0, 0.2, drift=0.08), "bond": mc.market.GBM(100.0, 0.05)}, rate=0.03)
-    weights = {"equity": 0.6, "bond": 0.4}
+    """Twelve of one structure, that of the sweeps below, which differ in a rule's number."""
+    chosen = mc.load_config(FAST, "hedge")
+    market, weights = config.calibrated(chosen.market), config.plain(chosen.weights)
     books = lambda m: {"unhedged": mc.policy.presets.unhedged(weights), "cppi": mc.policy.presets.cppi(weights, 0.9, multiplier=m)}  # noqa: E731
-    return [mc.Study(market, books(2.0 + 0.5 * k), steps=4) for k in range(12)]
+    return [mc.Study(market, books(2.0 + 0.5 * k), config.load(chosen.ledger), steps=4) for k in range(12)]
 
 
 def test_together_is_each_alone(studies):
     """The benchmark to the bit; the rule's mean to 1e-5, where single paths may flip at a trigger."""
-    found = dict(together(studies, 3000))
+    found = dict(together(studies, 1000))
     assert sorted(found) == list(range(12))
     for k in (0, 7, 11):
-        alone = studies[k].run(3000, progress=False)
+        alone = studies[k].run(1000, progress=False)
         assert np.array_equal(alone["unhedged"]["wealth"], found[k]["unhedged"]["wealth"])
         for name, values in alone["cppi"].items():
             assert found[k]["cppi"][name].mean(dtype=float) == pytest.approx(values.mean(dtype=float), abs=1e-5)
@@ -132,8 +133,8 @@ def test_together_is_each_alone(studies):
 
 def test_one_program_takes_all_chunks_and_another_sweep(studies):
     before = mc.engine.traces()
-    dict(together(studies[:5], 3000))
-    dict(together([mc.replace(study, wealth=2.0) for study in studies], 3000, seed=3))
+    dict(together(studies[:5], 1000))
+    dict(together([mc.replace(study, wealth=2.0) for study in studies], 1000, seed=3))
     assert mc.engine.traces() == before
 
 
@@ -194,7 +195,7 @@ def scripts_together(monkeypatch):
 
 
 def test_pictures_and_outcomes_where_they_are_asked_for(run, tmp_path):
-    assert run("-m", *FAST, "policy.multiplier=3,4,5", "plots=true", "outcomes=true", "hydra.sweep.dir=sweep") == 0
+    assert run(*SWEEP, "plots=true", "outcomes=true") == 0
     for file in (tmp_path / "sweep").rglob("metrics.json"):
         assert {picture.stem for picture in file.parent.glob("*.png")} == {"wealth", "protection_cost"}
         wealth = np.load(file.parent / "outcomes" / "cppi" / "wealth.npy")

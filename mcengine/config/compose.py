@@ -7,6 +7,7 @@ from typing import Any
 from mcengine._config_dir import CONF
 from mcengine._spelling import near
 
+_WHOLE = ("weights", "objective.constraints", "search.most")
 _SHORT = {"data": "file", "quotes": "model"}
 
 
@@ -51,7 +52,7 @@ def unreadable() -> tuple[type[Exception], ...]:
 
 
 def replacing(overrides: Sequence[str]) -> list[str]:
-    """The overrides, with ``weights={...}`` or ``objective.constraints={...}`` written so that they replace what there is: Hydra would add to it.
+    """The overrides, with ``weights={...}`` and the like (``_WHOLE``) written so that they replace what there is: Hydra would add to it.
 
     Args:
         overrides: As on the command line of an experiment.
@@ -59,7 +60,7 @@ def replacing(overrides: Sequence[str]) -> list[str]:
     out: list[str] = []
     for override in overrides:
         key, _, given = override.partition("=")
-        out += [f"~{key}", f"+{override}"] if key in ("weights", "objective.constraints") and given.lstrip().startswith("{") else [override]
+        out += [f"~{key}", f"+{override}"] if key in _WHOLE and given.lstrip().startswith("{") else [override]
     return out
 
 

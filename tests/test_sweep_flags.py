@@ -1,0 +1,150 @@
+"""What is beside a sweep in this process: launchers of Hydra's, a search over intervals, help and completion."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import pytest
+
+import mcengine as mc
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
+FAST = ["market=lognormal", "policy=cppi", "steps=4", "paths=1000"]
+NAMES = sorted(file.stem for file in (SCRIPTS.parent / "conf").glob("*.yaml") if file.stem != "base")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    before = jax.config.jax_enable_x64
+    yield lambda *words, name="hedge": importlib.import_module(name).main(list(words))
+    jax.config.update("jax_enable_x64", before)
+
+
+# ---- launchers ----
+
+
+@pytest.mark.parametrize(("launcher", "extra"), [("joblib", "joblib"), ("submitit_local", "slurm"), ("submitit_slurm", "slurm")])
+def test_a_launcher_that_is_not_installed_is_refused(run, capsys, tmp_path, monkeypatch, launcher, extra):
+    monkeypatch.setattr(importlib.import_module("_launchers"), "find_spec", lambda name: None)
+    assert run("-m", *FAST, "floor=0.7,0.8", f"hydra/launcher={launcher}") == 2
+    assert capsys.readouterr().err == f"error: hydra/launcher={launcher}: expected its package, which the extra mcengine[{extra}] brings\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_a_launcher_runs_each_job_in_a_process(tmp_path, launcher):
+    """Experiments can be imported there, failed jobs leave why, and the exit code is that of the folders."""
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher.partition('_')[0]}_launcher")
+    words = ["-m", *FAST, f"hydra/launcher={launcher}", "policy.multiplier=3,-1", "hydra.sweep.dir=sweep"]
+    done = subprocess.run([sys.executable, str(SCRIPTS / "hedge.py"), *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    (finished,) = (tmp_path / "sweep").glob("*/metrics.json")
+    assert finished.parent.name.startswith("policy.multiplier=3_")
+    (failed,) = (tmp_path / "sweep").glob("*/failed.json")
+    assert "Cppi.multiplier: expected a number" in json.loads(failed.read_text())["message"]
+
+
+def test_hydras_own_launcher_names_folders_alike(run, tmp_path):
+    """The basic one, job by job: the same names, so that this loop finds what it has finished."""
+    words = ["-m", *FAST, "policy.multiplier=3,4", "hydra.sweep.dir=sweep"]
+    assert run(*words, "hydra/launcher=basic") == 0
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "sweep").rglob("metrics.json")}
+    assert len(before) == 2
+    assert run(*words) == 0
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "sweep").rglob("metrics.json")} == before
+
+
+# ---- a search ----
+
+
+def test_an_interval_is_searched(run, capsys):
+    """Points by optuna in batches, under a limit on another figure; started again it finds what it has finished."""
+    pytest.importorskip("optuna")
+    words = ["-m", *FAST, "policy.multiplier=interval(2,12)", "search.trials=8", "search.batch=4", "hydra.sweep.dir=sweep"]
+    limited = [*words, "search.most={breach_any_day: 0.05}"]
+    assert run(*limited) == 0
+    out = capsys.readouterr().out
+    runs = mc.collect("sweep")
+    assert len(runs) == 8
+    assert runs["policy.multiplier"].between(2.0, 12.0).all()
+    kept = runs[runs["breach_any_day"] <= 0.05]
+    best = kept.loc[kept["mean_return"].idxmax()]
+    assert f"highest mean_return of 8 points, {best['mean_return']:.6g}, at policy.multiplier={best['policy.multiplier']:g}" in out
+    assert run(*limited) == 0
+    assert capsys.readouterr().out.count("finished before") == 8
+    assert run(*words, "search.metric=mean_retrun", "search.trials=4") == 2  # of runs that are there
+    assert "search: unknown figure 'mean_retrun'; known: mean_return" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["search.goal=best"], "search.goal: expected highest or lowest, got 'best'"),
+        (["search.trials=0"], "search: expected trials and batch of at least 1"),
+        (["search.trails=4"], "policy.multiplier=2: unknown key 'search.trails'; did you mean search.trials"),
+        (["policy.multiplierr=interval(1,2)"], "policy.multiplier=2 policy.multiplierr=1: unknown key 'policy.multiplierr'"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(run, capsys, words, message):
+    assert run("-m", *FAST, "policy.multiplier=interval(2,12)", *words) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
+
+
+# ---- flags ----
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_help_is_the_scripts_own(run, capsys, name):
+    assert run("--help", name=name) == 0
+    out = capsys.readouterr().out
+    script = importlib.import_module(name)
+    assert out.startswith(script.__doc__.splitlines()[0])
+    examples, _, groups = out.partition("Examples\n")[2].partition("\n\nGroups")
+    assert len(examples.splitlines()) >= 3
+    assert f"experiments/{name}.py" in examples
+    assert "\n  experiment " in groups
+    assert any(f"[{market}]" in groups for market in ("history", "lognormal", "replay", "heston"))  # what is chosen
+
+
+def test_help_of_choices(run, capsys):
+    assert run("--help", "market=kou", "policy=tipp") == 0
+    out = capsys.readouterr().out
+    assert "[kou]" in out
+    assert "[tipp]" in out
+    assert run("--help", "policy=tip") == 2
+    assert capsys.readouterr().err.startswith("error: unknown policy 'tip'; did you mean tipp")
+
+
+SHOWN = {
+    "--cfg job": "floor: 0.9",
+    "--cfg job --resolve": "floor: 0.8",
+    "--cfg job --package policy": "multiplier: 4.0",
+    "--cfg hydra": "hydra:",
+    "--info searchpath": "conf",
+    "--info defaults": "policy/cppi",
+}
+
+
+@pytest.mark.parametrize("flags", SHOWN)
+def test_flags_show_what_hydra_shows(run, capsys, tmp_path, flags):
+    assert run(*flags.split(), "policy=cppi", "floor=0.8" if "--resolve" in flags else "floor=0.9") == 0
+    assert SHOWN[flags] in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_completion_needs_no_jax(tmp_path):
+    """What may come next is told without the second that JAX takes to import."""
+    line = "python experiments/hedge.py policy=cpp"
+    code = f"import runpy, sys; sys.argv = ['{SCRIPTS / 'hedge.py'}', '-sc', 'query=bash']\ntry:\n runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    code += "except SystemExit:\n pass\nassert 'jax' not in sys.modules and 'mcengine' not in sys.modules"
+    environment = {**os.environ, "COMP_LINE": line, "COMP_POINT": str(len(line)), "PYTHONPATH": str(SCRIPTS)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert set(done.stdout.split()) == {"policy=cppi", "policy=cppi_on_dates"}
