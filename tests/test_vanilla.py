@@ -1,5 +1,7 @@
 """Several options at once: the same prices and derivatives as one by one, by one piece of program. float64."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,6 +40,11 @@ def quote(spot, variance, seen="plain", step=3):
     return Quote(spot, variance, step, times, jnp.exp(-0.03 * times), jnp.exp(0.02 * times), **SEEN[seen])
 
 
+@partial(jax.jit, compiler_options=HASTE)
+def ready(pricer):
+    return prepared(pricer, CALENDAR)
+
+
 def together(pricer, numbers, seen):
     spot, variance, strikes = numbers
     return jnp.stack(options(pricer, KINDS, list(strikes), EXPIRIES, quote(spot, variance, seen)))
@@ -51,7 +58,7 @@ def alone(pricer, numbers, seen):
 @pytest.mark.parametrize(("name", "seen"), [*((name, "plain") for name in PRICERS), ("black", "rate"), ("black", "curve"), ("black", "events")])
 def test_options_together_are_worth_what_each_is_alone(name, seen, float64):
     """Prices, and derivatives by spot, variance and strike, on a block of paths."""
-    pricer = jax.jit(lambda pricer: prepared(pricer, CALENDAR), compiler_options=HASTE)(PRICERS[name])
+    pricer = ready(PRICERS[name])
     paths = (jnp.linspace(0.9, 1.1, 5), jnp.linspace(0.01, 0.09, 5), jnp.asarray(STRIKES) * jnp.linspace(0.95, 1.05, 5)[:, None])
 
     def both(price):
@@ -97,7 +104,7 @@ def test_forward_and_reverse_mode_agree(float64):
 
 def test_more_options_are_hardly_more_program():
     """A price and its derivatives are compiled once: eight options are at most a third more lines than two."""
-    pricer = prepared(PRICERS["table"], CALENDAR)
+    pricer = ready(PRICERS["table"])
 
     def lines(count):
         def value(strikes, spot):
