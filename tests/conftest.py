@@ -13,7 +13,11 @@ os.environ.setdefault("MC_CACHE", "off")  # tests compile what they test, and le
 os.environ.pop("MC_SMALL", None)  # a run cut to 4,096 paths would test less than a test says; those that want it small set it themselves
 
 
-gc.set_threshold(50_000, 20, 20)  # tracing makes millions of objects that live: to look for cycles among them is a fifth of its time
+# What a test's time goes into is tracing and compiling. Millions of objects are made that live on: to look for cycles among them is a fifth of
+# tracing. And no test reads the lines of source that compiled programs note, which cost a tenth of all.
+gc.set_threshold(50_000, 20, 20)
+os.environ.setdefault("JAX_TRACEBACK_IN_LOCATIONS_LIMIT", "0")  # of processes that tests start
+jax.config.update("jax_traceback_in_locations_limit", int(os.environ["JAX_TRACEBACK_IN_LOCATIONS_LIMIT"]))
 
 _compiled: list[float] = []
 

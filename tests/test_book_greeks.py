@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from haste import HASTE
 from scipy.stats import norm
 
 import mcengine as mc
@@ -53,7 +54,10 @@ def greeks(pricer, quotes, book=BOOK, wanted=GREEKS[:5]):
     return totals(slots, {n: p.units for n, p in positions.items()}, found, wanted)
 
 
-@jax.jit
+in_haste = partial(jax.jit, compiler_options=HASTE)
+
+
+@in_haste
 def _worth(pricer, shown, bumps):
     slots, positions, lives = held()
     found = marks(slots, positions, {"equity": view(**shown)["equity"].bumped(**bumps)}, {"equity": pricer}, lives)
@@ -66,12 +70,12 @@ def worth(pricer, step=0, variance=SIGMA**2, **bumps):
     return float(_worth(pricer, shown, {"spot": 0.0, "volatility": 0.0, "rate": 0.0, "years": 0.0} | bumps))
 
 
-@partial(jax.jit, static_argnames="wanted")
+@partial(in_haste, static_argnames="wanted")
 def greeks_of_the_book(pricer, wanted):
     return greeks(pricer, view(), wanted=wanted).values
 
 
-@jax.jit
+@in_haste
 def greeks_of_a_put(pricer, strike, expiry, variance):
     return greeks(pricer, view(variance=variance), {"option": ("put", strike, expiry, 1.0)}, GREEKS).values
 
@@ -119,7 +123,7 @@ PRICERS = ("table", "surface")
 @cache
 def made(name):
     """In double precision, as all who ask for one."""
-    return SurfacePricer() if name == "surface" else jax.jit(lambda pricer: prepared(pricer, CALENDAR))(HestonPricer(2.0, 0.04, 0.5, -0.7))
+    return SurfacePricer() if name == "surface" else in_haste(lambda pricer: prepared(pricer, CALENDAR))(HestonPricer(2.0, 0.04, 0.5, -0.7))
 
 
 @pytest.mark.parametrize("name", PRICERS)

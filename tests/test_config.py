@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import json
+from functools import cache
 from pathlib import Path
 
 import jax
@@ -22,7 +23,9 @@ OTHERS = ("hydra", "workload", "experiment")
 OPTIONS = sorted((file.parent.name, file.stem) for file in config.CONF.glob("*/*.yaml") if file.parent.name not in OTHERS)
 
 
+@cache
 def composed(group, option):
+    """Read only: two tests look at it."""
     name = {"objective": "optimise", "optimise": "optimise", "instrument": "price"}.get(group, "hedge")
     return mc.load_config([f"{group}={option}"], name=name)[group]
 

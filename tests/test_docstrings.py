@@ -9,6 +9,7 @@ import types
 
 import numpy as np
 import pytest
+from haste import compiled_in_haste
 
 import mcengine as mc
 
@@ -124,8 +125,9 @@ def examples():
 def test_the_examples_run_as_printed():
     """In one process, so that they share what they compile."""
     found, report, runner = examples(), io.StringIO(), doctest.DocTestRunner(optionflags=FLAGS, verbose=False)
-    for title, docstring in found:
-        test = doctest.DocTestParser().get_doctest(docstring, {"mc": mc, "np": np}, title, None, 0)
-        runner.run(test, out=report.write)
+    with compiled_in_haste():
+        for title, docstring in found:
+            test = doctest.DocTestParser().get_doctest(docstring, {"mc": mc, "np": np}, title, None, 0)
+            runner.run(test, out=report.write)
     assert report.getvalue() == ""
     assert len(found) >= FEWEST

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from haste import HASTE, compiled_in_haste
 from precision import double_precision
 
 import mcengine as mc
@@ -198,7 +199,7 @@ def influence(study):
             _, _, (_, _, books) = simulation.path(None, Path(0, 0), trace=True)
             return {name: {slot: position.units for slot, position in book.account.held.items()} for name, book in books.items()}
 
-        return jax.tree.map(np.asarray, jax.jit(jax.jacfwd(held))(draws))
+        return jax.tree.map(np.asarray, jax.jit(jax.jacfwd(held), compiler_options=HASTE)(draws))
 
 
 def test_nothing_is_seen_early(influence):
@@ -217,14 +218,16 @@ def test_on_history(study, market):
     assets = {"equity": {"column": "spx", "volatility": "vix"}, "bond": {"column": "ust10y", "kind": "yield"}}
     made = getattr(mc.market, market).from_history(assets=assets)
     past = mc.replace(study, market=made, delay=1, policy={name: rule for name, rule in study.books.items() if name in HISTORICAL})
-    outcome = past.run(256, progress=False, keep=1e9)
+    with compiled_in_haste():
+        outcome = past.run(256, progress=False, keep=1e9)
     for name in past.books:
         assert np.isfinite(outcome[name]["wealth"]).all()
         assert 0.5 < outcome[name]["lowest"].min() < 1.0
 
 
 def assert_no_scale(one, other):
-    small, large = (s.run(64, block=64, devices=1, progress=False) for s in (one, with_parameters(one, other)))
+    with compiled_in_haste():
+        small, large = (s.run(64, block=64, devices=1, progress=False) for s in (one, with_parameters(one, other)))
     for name in one.books:
         np.testing.assert_allclose(large[name]["wealth"], small[name]["wealth"], rtol=1e-12, err_msg=name)
 
@@ -240,13 +243,19 @@ def test_costs_have_no_scale(costly, float64):
 
 
 def test_derivatives_are_those_of_the_smooth_program(study, float64):
-    """By every number of every rule and cost, against central differences over the same 64 paths."""
-    assert_derivatives(mc.replace(study, width=WIDTH))
+    """By every number of every rule and cost, against central differences over the same 64 paths. Three rules at most are one gradient: of more of
+    them it takes longer to compile than in parts.
+    """
+    books = list(study.books.items())
+    with compiled_in_haste():
+        for first in range(0, len(books), 3):
+            assert_derivatives(mc.replace(study, policy=dict(books[first : first + 3]), width=WIDTH))
 
 
 def test_derivatives_by_costs(costly, float64):
     """A ticket's fee moves by steps and has none."""
-    assert_derivatives(with_parameters(mc.replace(costly, width=WIDTH), {"costs.fixed.fee": 0.0}))
+    with compiled_in_haste():
+        assert_derivatives(with_parameters(mc.replace(costly, width=WIDTH), {"costs.fixed.fee": 0.0}))
 
 
 def assert_derivatives(smooth):

@@ -61,7 +61,7 @@ def peak():
     return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")) * 1024
 market = mc.market.Market({"equity": mc.market.GBM(1.0, sigma=0.2, drift=0.05)}, rate=0.02)
 study = mc.Study(market, mc.policy.Mix(equity=1.0), steps=64, noise=mc.noise.Sobol(32, "bridge"))
-size = 1 << 20
+size = 1 << 19
 program, _ = memory.fit_block(PreparedStudy(study, mc.noise.make_key(0)), paths=size, devices=1, block=size, memory=None)
 before = peak()
 study.run(size, devices=1, block=size, keep=64, super_block=64, progress=False)

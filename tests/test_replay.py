@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from haste import compiled_in_haste
 from scipy import stats
 from scipy.signal import lfilter
 
@@ -61,7 +62,8 @@ def runs(replayed, policies):
     """All policies, six to a program, the constant mix and CPPI in the first: all in one take twice as long to compile."""
     names = sorted(policies, key=lambda name: (name not in ("unhedged", "cppi"), name))
     some = [{name: policies[name] for name in names[first : first + 6]} for first in range(0, len(names), 6)]
-    return [mc.Study(replayed, books, years=YEARS, steps=STEPS).run(1000, progress=False) for books in some]
+    with compiled_in_haste():
+        return [mc.Study(replayed, books, years=YEARS, steps=STEPS).run(1000, progress=False) for books in some]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from haste import compiled_in_haste
 from precision import double_precision
 
 import mcengine as mc
@@ -114,7 +115,7 @@ def test_a_fair_book_on_a_rate_that_moves(market):
 @pytest.fixture(scope="module")
 def traced(study):
     """(equity spots [paths, dates], wealth by book) in float64."""
-    with double_precision():
+    with double_precision(), compiled_in_haste():
         table = study.trace(range(48), seed=2)
     return lambda name: table[name].to_numpy().reshape(-1, STEPS + 1)
 

@@ -1,9 +1,12 @@
 """Several options at once: the same prices and derivatives as one by one, by one piece of program. float64."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from haste import HASTE
 
 from mcengine._model import replace
 from mcengine.market.market import Market
@@ -37,6 +40,11 @@ def quote(spot, variance, seen="plain", step=3):
     return Quote(spot, variance, step, times, jnp.exp(-0.03 * times), jnp.exp(0.02 * times), **SEEN[seen])
 
 
+@partial(jax.jit, compiler_options=HASTE)
+def ready(pricer):
+    return prepared(pricer, CALENDAR)
+
+
 def together(pricer, numbers, seen):
     spot, variance, strikes = numbers
     return jnp.stack(options(pricer, KINDS, list(strikes), EXPIRIES, quote(spot, variance, seen)))
@@ -50,11 +58,13 @@ def alone(pricer, numbers, seen):
 @pytest.mark.parametrize(("name", "seen"), [*((name, "plain") for name in PRICERS), ("black", "rate"), ("black", "curve"), ("black", "events")])
 def test_options_together_are_worth_what_each_is_alone(name, seen, float64):
     """Prices, and derivatives by spot, variance and strike, on a block of paths."""
-    pricer = prepared(PRICERS[name], CALENDAR)
+    pricer = ready(PRICERS[name])
     paths = (jnp.linspace(0.9, 1.1, 5), jnp.linspace(0.01, 0.09, 5), jnp.asarray(STRIKES) * jnp.linspace(0.95, 1.05, 5)[:, None])
 
     def both(price):
-        return jax.jit(jax.vmap(lambda *numbers: (price(pricer, numbers, seen), jax.jacrev(lambda x: price(pricer, x, seen))(numbers))))(*paths)
+        return jax.jit(
+            jax.vmap(lambda *numbers: (price(pricer, numbers, seen), jax.jacrev(lambda x: price(pricer, x, seen))(numbers))), compiler_options=HASTE
+        )(*paths)
 
     for mine, each in zip(*(jax.tree.leaves(both(price)) for price in (together, alone)), strict=True):
         assert np.isfinite(mine).all()
@@ -70,8 +80,10 @@ def test_derivatives_of_any_order_and_of_the_pricers_numbers_are_central_differe
         return jnp.sum(together(pricer, (spot, 0.05, STRIKES), "plain"))
 
     delta = jax.grad(value)
-    slopes = jax.jit(lambda *at: (delta(*at), jax.grad(delta)(*at), jax.grad(value, 1)(*at), jax.grad(delta, 1)(*at)))(1.005, start)
-    both = jax.jit(lambda *at: (value(*at), delta(*at)))
+    slopes = jax.jit(lambda *at: (delta(*at), jax.grad(delta)(*at), jax.grad(value, 1)(*at), jax.grad(delta, 1)(*at)), compiler_options=HASTE)(
+        1.005, start
+    )
+    both = jax.jit(lambda *at: (value(*at), delta(*at)), compiler_options=HASTE)
 
     def central(of, moved):
         size = bump if moved else 1e-4
@@ -84,14 +96,15 @@ def test_derivatives_of_any_order_and_of_the_pricers_numbers_are_central_differe
 
 def test_forward_and_reverse_mode_agree(float64):
     pricer = PRICERS["table"]
-    price = jax.jit(lambda mode, law: mode(lambda law: together(prepared(law, CALENDAR), (1.0, 0.05, STRIKES), "plain"))(law), static_argnums=0)
+    value = lambda law: together(prepared(law, CALENDAR), (1.0, 0.05, STRIKES), "plain")  # noqa: E731
+    price = jax.jit(lambda mode, law: mode(value)(law), static_argnums=0, compiler_options=HASTE)
     for mine, other in zip(*(jax.tree.leaves(price(mode, pricer)) for mode in (jax.jacfwd, jax.jacrev)), strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-10, atol=1e-14)
 
 
 def test_more_options_are_hardly_more_program():
     """A price and its derivatives are compiled once: eight options are at most a third more lines than two."""
-    pricer = prepared(PRICERS["table"], CALENDAR)
+    pricer = ready(PRICERS["table"])
 
     def lines(count):
         def value(strikes, spot):
