@@ -116,7 +116,7 @@ def studies():
     chosen = mc.load_config(FAST, "hedge")
     market, weights = config.calibrated(chosen.market), config.plain(chosen.weights)
     books = lambda m: {"unhedged": mc.policy.presets.unhedged(weights), "cppi": mc.policy.presets.cppi(weights, 0.9, multiplier=m)}  # noqa: E731
-    return [mc.Study(market, books(2.0 + 0.5 * k), config.load(chosen.ledger), steps=4) for k in range(12)]
+    return [mc.Study(market, books(2.0 + 0.5 * k), config.build(chosen.ledger), steps=4) for k in range(12)]
 
 
 def test_together_is_each_alone(studies):
