@@ -58,6 +58,7 @@ def plot_correlation(matrix: Any, title: str = "Correlation", errors: Any = None
         text = (text + "\n± " + errors.map("{:.2f}".format)).where(~np.eye(len(names), dtype=bool), text)
     figure, (axis,) = panels((2.4 + 0.95 * len(names), 1.5 + 0.8 * len(names)))
     image = heat(axis, matrix.to_numpy(float), names, names, 1.0, 0.0, text.to_numpy())
+    image.set_cmap("RdBu_r")
     figure.colorbar(image, ax=axis, label="correlation", shrink=0.9)
     return titled(figure, title)
 

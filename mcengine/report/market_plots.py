@@ -11,9 +11,9 @@ from mcengine.engine import sample
 from mcengine.history import bond_index, shipped
 from mcengine.market import BondIndex, HullWhite, Market
 from mcengine.market.correlation import to_matrix
-from mcengine.report.picture_style import MODEL, grid, panels, titled
+from mcengine.report.picture_style import MODEL, PALETTE, grid, panels, titled
 
-REGIME = ("#009E73", "#E69F00", "#D55E00", "#882255")
+REGIME = tuple(PALETTE[k] for k in (1, 2, 6, 8))
 _PANELS = 3
 """Assets shown beside each other: more are too small to read."""
 
