@@ -334,7 +334,8 @@ class TestIdentity:
         counted = set(_code_files())
         assert {"_kernel.py", "_model.py", "_runtime.py", "engine/path.py"} <= counted
         left_out = {file.relative_to(package).as_posix() for file in package.rglob("*.py")} - counted
-        reads = {"config", "_arguments.py", "_config_dir.py", "_files.py", "_made.py", "_settings.py", "_targets.py", "_yaml.py"}
+        files = ("arguments", "config_dir", "console", "files", "made", "noted", "settings", "targets", "yaml")
+        reads = {"config", *(f"_{name}.py" for name in files)}
         assert {name.partition("/")[0] for name in left_out} == {"calibrate", "report", *reads}
 
 
