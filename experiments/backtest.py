@@ -170,7 +170,9 @@ def identity(config: Any, plan: mc.backtest.Plan, years: list[int]) -> dict[str,
     _task.check_floor(study, plan.floor)
     tables = {"-".join(window.assets): plan.history.days(window.assets) for window in windows}
     given = {
-        key: value for key, value in configuration.flat(configuration.plain(config)).items() if key not in _FREE and "data" not in key.split(".")
+        key: value
+        for key, value in configuration.flat(configuration.plain(config)).items()
+        if key not in _FREE and not {"data", "search"} & set(key.split("."))
     }
     return mc.engine.identity(study, tables=tables, configuration=given, years=years)
 

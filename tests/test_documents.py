@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -95,12 +94,17 @@ def composed(monkeypatch):
     """``composed(name, arguments)`` checks the flags of a command and composes its configuration, for each combination of a sweep."""
     monkeypatch.syspath_prepend(str(ROOT / "experiments"))
     import _command_line
+    import _points
 
     def check(name, arguments):
         line = _command_line.read([word for word in arguments if word not in OWN])
-        values = [[f"{o.partition('=')[0]}={v}" for v in o.partition("=")[2].split(",")] if line.multirun else [o] for o in line.overrides]
-        for overrides in product(*values):
-            mc.load_config(list(overrides), name)
+        if not line.multirun:
+            mc.load_config(line.overrides, name)
+            return
+        space = _points.space(name, line)
+        first = [{key: str(value[0]) for key, value in space.items()}] if space else None
+        for point in _points.points(name, line, first):
+            mc.config.check(point.config(), name)
 
     return check
 

@@ -82,7 +82,6 @@ def test_groups_are_composed_once_for_each_choice(points, scripts, monkeypatch):
         (["policy=cppi", "policy.multiplier=3,x"], "policy.multiplier=x: policy.multiplier: expected a number, got 'x'"),
         (["policy=cppi,cpi"], "policy=cpi: unknown policy 'cpi'; did you mean cppi"),
         (["floor=0.9,1.2"], "floor=1.2: "),
-        (["policy.multiplier=interval(2,5)"], "policy.multiplier: an interval is searched, not swept"),
         (["policy=glob(nothing*)"], "--multirun: expected values that make at least one run, got none"),
         (["+polcy.multiplier=3,4"], "+polcy.multiplier=3: unknown key 'polcy'"),
     ],
@@ -280,3 +279,11 @@ def test_a_market_of_a_file_is_calibrated_again_where_the_file_changes(monkeypat
         file.write_text(text)
         built.calibrated(node)
     assert len(calls) == 2
+
+
+@pytest.mark.slow
+def test_together_is_each_alone_in_double_precision(studies, float64):
+    found = dict(together(studies[:8], 1000))
+    for k in (0, 7):
+        for name, values in studies[k].run(1000, progress=False)["cppi"].items():
+            assert found[k]["cppi"][name].mean(dtype=float) == pytest.approx(values.mean(dtype=float), abs=1e-10)

@@ -83,6 +83,13 @@ def test_an_interval_is_searched(run, capsys):
     assert "search: unknown figure 'mean_retrun'; known: mean_return" in capsys.readouterr().err
 
 
+def test_a_search_without_optuna_names_the_extra(run, capsys, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert run("-m", *FAST, "policy.multiplier=interval(2,12)") == 2
+    assert capsys.readouterr().err.startswith("error: an interval is searched by optuna, which the extra mcengine[search] brings; range(")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
