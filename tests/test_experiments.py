@@ -105,7 +105,7 @@ def test_optimise(script, capsys):
 
 def test_a_fit_holds_in_the_other_market_of_the_same_data(script, capsys):
     """By default; where it cannot be made, as for a model that the command line names, the fit goes on in one market and says so."""
-    words = ["policy=cppi", "objective.constraints={mean_shortfall: {most: 0.01}}", "optimise.evaluations=1", *FAST[1:]]
+    words = ["policy=cppi", "objective.constraints={mean_shortfall: {most: 0.01}}", "optimise.evaluations=1", f"years={12 / 252}", *FAST[1:]]
     assert script("optimise", words) == 0
     out = capsys.readouterr().out
     assert "constraints are to hold in 2 markets, the study's own and market=bootstrap; also=[] leaves it out" in out
