@@ -204,7 +204,7 @@ def script(tmp_path, monkeypatch):
         (["steps=500"], "steps: expected 252 a year, 1260, got 500"),
         (["case.parts=[maps]"], "case.parts: expected some of map, bands, fit, model, history, got maps"),
         (["paths=3e6", "precision=float32"], "paths: expected at most 2,000,000, for all are kept, got 3,000,000"),
-        (["case.moves={bond: 0.01}"], "weights: expected equity among them, and among case.moves: options are on it"),
+        (["~case.moves.equity"], "weights: expected equity among them, and among case.moves: options are on it"),
         (["market=replay"], "market: expected models, to which events and prices are given, got Replay; history is a part of its own"),
         (["case.map.varianc=[1.0]"], "case.map.varianc"),
     ],
