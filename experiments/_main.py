@@ -3,7 +3,7 @@
 A task is ``task(config, folder) -> (metrics, timings)``. Exit codes: 0 done, 2 input that was refused, no room on the disk, or what nobody foresaw
 (its traceback is in the run folder), 3 a path that was not finite, 130 interrupted, by Ctrl-C or SIGTERM. A run that stops half-way keeps its
 finished blocks and says how to go on.
-The last line on standard output is the run folder; of a sweep, the sweep's folder after one for each run.
+The last line on standard output is the run folder; of a sweep, the sweep's.
 """
 
 import _completion  # noqa: F401 - answers and ends where a key asks what may come next
