@@ -10,6 +10,7 @@ import _completion  # noqa: F401 - answers and ends where a key asks what may co
 import _interrupts  # first of the rest, so that what is stopped while it imports the rest ends as any other run that is stopped
 
 # isort: split
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -80,8 +81,14 @@ def _show(task: Task, name: str, line: CommandLine) -> int:
     if "--help" in line.shown:
         print(_help.text(name, line, sys.modules[task.__module__].__doc__ or ""))
         return 0
-    with _quiet_hydra():
-        _hydra(name, lambda config: None, line, [])
+    log = logging.getLogger()
+    before = log.handlers[:], log.level
+    try:
+        with _quiet_hydra():
+            _hydra(name, lambda config: None, line, [])
+    finally:  # Hydra shows by logging everything, and leaves it so
+        log.handlers[:] = before[0]
+        log.setLevel(before[1])
     return 0
 
 
