@@ -115,13 +115,13 @@ def folder_name(swept: Mapping[str, str], config: Any) -> str:
     digest = hashlib.sha256(json.dumps([tree, small], sort_keys=True, default=str).encode()).hexdigest()[:8]
     last = [key.rpartition(".")[2] for key in swept]
     for names in (list(swept), last):
-        head = "_".join(f"{_plain(key)}={_plain(_shortest(value))}" for key, value in zip(names, swept.values(), strict=True))
+        head = "_".join(f"{_plain(key)}={_plain(shortest(value))}" for key, value in zip(names, swept.values(), strict=True))
         if len(head.encode()) <= _LONGEST:
             break
     return f"{head[:_LONGEST]}_{digest}" if head else digest
 
 
-def _shortest(value: str) -> str:
+def shortest(value: str) -> str:
     """A number with no more digits than tell it from its neighbours in a sweep."""
     try:
         return value if re.fullmatch(r"[+-]?\d+", value) else f"{float(value):.12g}"

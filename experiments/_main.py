@@ -3,13 +3,14 @@
 A task is ``task(config, folder) -> (metrics, timings)``. Exit codes: 0 done, 2 input that was refused, no room on the disk, or what nobody foresaw
 (its traceback is in the run folder), 3 a path that was not finite, 130 interrupted, by Ctrl-C or SIGTERM. A run that stops half-way keeps its
 finished blocks and says how to go on.
-The last line on standard output is the run folder; of a sweep, the sweep's folder after one for each run.
+The last line on standard output is the run folder; of a sweep, the sweep's.
 """
 
 import _completion  # noqa: F401 - answers and ends where a key asks what may come next
 import _interrupts  # first of the rest, so that what is stopped while it imports the rest ends as any other run that is stopped
 
 # isort: split
+import logging
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -80,8 +81,14 @@ def _show(task: Task, name: str, line: CommandLine) -> int:
     if "--help" in line.shown:
         print(_help.text(name, line, sys.modules[task.__module__].__doc__ or ""))
         return 0
-    with _quiet_hydra():
-        _hydra(name, lambda config: None, line, [])
+    log = logging.getLogger()
+    before = log.handlers[:], log.level
+    try:
+        with _quiet_hydra():
+            _hydra(name, lambda config: None, line, [])
+    finally:  # Hydra shows by logging everything, and leaves it so
+        log.handlers[:] = before[0]
+        log.setLevel(before[1])
     return 0
 
 

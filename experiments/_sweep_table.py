@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from _command_line import CommandLine, script
+from _command_line import CommandLine, script, shortest
 from _job import FAILED, REFUSED
 from _points import Point
 
@@ -60,7 +60,7 @@ def show(runs: Sequence[tuple[Point, Path]], done: Collection[Path]) -> None:
     for number, ((point, path), figures) in enumerate(zip(runs, found, strict=True), 1):
         cells = [_shown(key, figures[key]) if key in figures else "" for key in chosen]
         note = "finished before" if path in done else _reason(path)
-        rows.append([str(number), *(point.swept.get(key, "") for key in keys), *cells, note])
+        rows.append([str(number), *(shortest(point.swept.get(key, "")) for key in keys), *cells, note])
     most = len(rows) > _MOST_ROWS + 1
     lines = _aligned([*rows[: _MOST_ROWS // 2 + 1], *rows[-_MOST_ROWS // 2 :]] if most else rows)
     if most:

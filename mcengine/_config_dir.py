@@ -37,6 +37,16 @@ def check_folder(folder: Path) -> None:
             raise ValueError(f"--config-dir: {file} has settings of Hydra itself, which only the command line may give, as hydra.<key>=<value>")
 
 
+def _without_params(tree: Any) -> Any:
+    """The tree of a file without what a study sweeps over, which it may say as Hydra has it: ``hydra: {sweeper: {params: {floor: 0.8,0.9}}}``."""
+    try:
+        ((only, params),) = tree["hydra"]["sweeper"].items()
+        plain = only == "params" and len(tree["hydra"]) == 1 and all(re.fullmatch(r"\+?(?!hydra\b)[\w./-]+", key) for key in params)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return tree
+    return {key: value for key, value in tree.items() if key != "hydra"} if plain else tree
+
+
 def _sets_hydra(text: str) -> bool:
     """Whether a yaml file has the key ``hydra``, is packaged there, or has it among its defaults."""
 
@@ -52,4 +62,4 @@ def _sets_hydra(text: str) -> bool:
         raise ValueError(_yaml.problem(error)) from None
     except yaml.YAMLError:
         return False  # Hydra says what is wrong with it, where it is asked for
-    return "hydra" in keys(tree) or bool(re.search(r"^\s*#\s*@package\s.*\bhydra\b", text, re.MULTILINE))
+    return "hydra" in keys(_without_params(tree)) or bool(re.search(r"^\s*#\s*@package\s.*\bhydra\b", text, re.MULTILINE))

@@ -92,6 +92,24 @@ def test_a_bad_point_is_refused_before_anything_runs(run, capsys, tmp_path, word
     assert list(tmp_path.rglob("*.*")) == []
 
 
+def test_a_study_of_ones_own_says_what_it_sweeps(points, tmp_path):
+    """In a folder of one's own; no other setting of Hydra's, and none in what is swept."""
+    (tmp_path / "experiment").mkdir()
+    file, head = tmp_path / "experiment" / "mine.yaml", "# @package _global_\ndefaults:\n  - override /policy: cppi\nsteps: 12\nhydra:\n"
+    file.write_text(f"{head}  sweeper: {{params: {{policy.multiplier: '3,4,5', floor: '0.8'}}}}\n")
+    found = points("experiment=mine", "floor=0.7,0.9", "--config-dir", str(tmp_path))
+    assert [tuple(p.values()) for p, _ in found][:3] == [("3", "0.7"), ("3", "0.9"), ("4", "0.7")]
+    assert {c.steps for _, c in found} == {12}
+    for inner in (
+        "{sweeper: {params: {hydra.job.name: x}}}",
+        "{sweeper: {_target_: os.mkdir}}",
+        "{sweeper: {params: {x@hydra: y}}, job: {chdir: true}}",
+    ):
+        file.write_text(f"{head[:-1]} {inner}\n")
+        with pytest.raises(ValueError, match="has settings of Hydra itself"):
+            points("experiment=mine", "--config-dir", str(tmp_path))
+
+
 # ---- names ----
 
 
