@@ -47,7 +47,7 @@ def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -
         axis.text(0.008, 0.82, label(book), transform=axis.transAxes, weight="bold", color="#222222", va="top")
         below = estimate.probability(x < floor, result.sampling, weights).scaled(100.0)
         note = f"mean {mean}\nP(below floor at end) {below} %"
-        axis.text(0.992, 0.82, note, transform=axis.transAxes, ha="right", va="top", fontsize=8, color="#333333")
+        axis.text(0.008, 0.6, note, transform=axis.transAxes, va="top", fontsize=8, color="#333333")  # left, where few paths end
         axis.spines[["left", "top", "right"]].set_visible(False)
     years = float(result.study.years)
     axes[-1].set_xlabel(f"wealth after {years:g} year{'s' if years != 1 else ''} / starting wealth")
