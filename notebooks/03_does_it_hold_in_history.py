@@ -46,7 +46,8 @@ costs = mc.ledger.Proportional(rate=5e-4, option_spread=0.02)
 replay = mc.Study(mc.market.Replay.from_history(series, start=FIRST), rules, costs, delay=1)
 came = replay.run(replay.available(10**6))
 starts = pd.to_datetime([replay.market.start_date(path) for path in range(came.paths)])
-print(f"{came.paths:,} years, from the one that began on {starts[0]:%Y-%m-%d} to that of {starts[-1]:%Y-%m-%d}")
+span = (starts[-1] - starts[0]).days / 365.25 + 1.0
+print(f"{came.paths:,} overlapping windows of a year in {span:.0f} years, the first from {starts[0]:%Y-%m-%d}, the last from {starts[-1]:%Y-%m-%d}")
 
 # %% [markdown]
 # ## Every year there was
@@ -124,8 +125,8 @@ times = ratio["by windows"] / ratio["as if independent"]
 broken = mc.objective.table(drawn, FLOOR)["breach_any_day"].map(lambda e: e.scaled(100))
 mean = mc.objective.table(came, FLOOR)["mean_return"]["unhedged"].scaled(100)
 print(
-    f"In {came.paths:,} years of history the unhedged mix fell to {kept['unhedged']}, the stop to {kept['stop_loss']}, the put to "
-    f"{kept['static_put']} and CPPI to {kept['cppi']} of the start; in drawn years CPPI is below {FLOOR:g} on {broken['cppi']} % of paths and the "
-    f"mix on {broken['unhedged']} %. The honest error of the mix's mean is {times:.0f} times that of independent years: history says {mean} % a "
-    f"year, no more precisely."
+    f"In {came.paths:,} overlapping windows of a year, of {span:.0f} years of history, the unhedged mix fell to {kept['unhedged']}, the stop to "
+    f"{kept['stop_loss']}, the put to {kept['static_put']} and CPPI to {kept['cppi']} of the start; in drawn years CPPI is below {FLOOR:g} on "
+    f"{broken['cppi']} % of paths and the mix on {broken['unhedged']} %. The honest error of the mix's mean is {times:.0f} times that of independent "
+    f"years: history says {mean} % a year, no more precisely."
 )

@@ -119,7 +119,7 @@ report.plot_exposure(trace, 0, ["unhedged", "cppi", "seasonal"], FLOOR)
 # ## A market of your own
 #
 # A model says how one price moves, for one path, in scalars: a table of what depends on time only, a step, and what can be seen. Here Cox's constant
-# elasticity of variance (1975): the volatility is $\\sigma (S/S_0)^{\\beta-1}$ and rises as the price falls. mcengine correlates it, trades it and
+# elasticity of variance (1975): the volatility is $\sigma (S/S_0)^{\beta-1}$ and rises as the price falls. mcengine correlates it, trades it and
 # differentiates it as it does its own.
 
 # %%
@@ -173,7 +173,7 @@ class CEV(AbstractStandaloneAsset):
 
 
 # %%
-sigma = float(np.std(np.diff(np.log(world))) * np.sqrt(252))
+sigma = float(np.std(np.diff(np.log(world))) * np.sqrt(fitted.prices.rows_per_year))
 own = mc.market.Market(
     {"world": CEV(spot=100.0, sigma=sigma, beta=0.0, drift=0.08), "bonds": fitted.market["bonds"]}, fitted.market.correlation, rate=0.02
 )

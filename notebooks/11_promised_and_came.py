@@ -65,7 +65,8 @@ report.plot_promises(walk.table("cppi"), "cppi")
 # %%
 gaps = mc.backtest.sim_to_real.gaps(walk, "cppi")
 print(gaps.map(lambda e: str(e.scaled(100)) if isinstance(e, mc.Estimate) else f"{100 * e:.2f}").to_string())
-mc.backtest.sim_to_real.ranks(walk, "cppi").round(3)
+ranks = mc.backtest.sim_to_real.ranks(walk, "cppi")
+ranks.round(3)
 
 # %% [markdown]
 # ## The years as one
@@ -86,11 +87,11 @@ lowest = {book: walk.values(book, "lowest") for book in walk.books}
 kept = {book: int(np.sum(low >= FLOOR)) for book, low in lowest.items()}
 worst = walk.years[int(np.argmin(lowest["unhedged"]))]["year"]
 came, promised = (100.0 * float(np.mean(walk.values("cppi", "return", kind))) for kind in ("came", "promised"))
-rank = float(np.mean(walk.table("cppi")["rank_return"]))
+rank = mc.Estimate(*ranks.loc["return", ["mean", "error"]])
 gap = gaps.loc["return", "gap"]
 error = f" ± {100 * gap.error:.1f}" if np.isfinite(gap.error) else ""
 print(
     f"In {len(walk.years)} years CPPI kept {FLOOR:.0%} in {kept['cppi']}, the stop in {kept['stop_loss']} and the unhedged mix in "
     f"{kept['unhedged']}, which fell to {lowest['unhedged'].min():.3f} in {worst}; CPPI was promised {promised:.1f} % a year and brought "
-    f"{came:.1f} %, a gap of {100 * gap.value:.1f}{error} %, at a mean rank of {rank:.2f} where a half is expected of promises that are true."
+    f"{came:.1f} %, a gap of {100 * gap.value:.1f}{error} %, at a mean rank of {rank} where a half is expected of promises that are true."
 )
