@@ -1,7 +1,7 @@
 """The study of record: does a mix with options around a floor, more over announced events, beat what the same exposure would have earned?
 
 python experiments/case_study.py
-python experiments/case_study.py case.assumptions.variance=0.8 case.assumptions.event=0.6 case.assumptions.skew=0 case.parts=[]
+python experiments/case_study.py experiment=case_study
 python experiments/case_study.py weights.equity=0.7 weights.commodity=0 ledger.rate=0.0002 case.terms.vega=10
 
 Every book on the same paths beside benchmark A (``unhedged``), B (``static_put``) and its own C (the mix at its exposure); then parts: ``map`` (where
@@ -184,7 +184,7 @@ def banded(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.
 
 
 def fitted(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.Assumptions, terms: claim.Terms) -> dict[str, Any]:
-    """The best size of the straddles and width of the bands where P(any day below) is at most what is asked; what it brings at equal exposure.
+    """Of ``delta_hedged`` the best size of straddles and width of bands where P(any day below) is at most what is asked; what it brings at equal exposure.
 
     The search's own measure knows the sleeve's exposure alone. What it finds is valued as every other point is, on other paths, deltas included.
     """
