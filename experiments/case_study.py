@@ -1,7 +1,7 @@
 """The study of record: does a mix with options around a floor, more over announced events, beat what the same exposure would have earned?
 
 python experiments/case_study.py
-python experiments/case_study.py case.assumptions.variance=0.8 case.assumptions.event=0.6 case.assumptions.skew=0 case.parts=[]
+python experiments/case_study.py experiment=case_study
 python experiments/case_study.py weights.equity=0.7 weights.commodity=0 ledger.rate=0.0002 case.terms.vega=10
 
 Every book on the same paths beside benchmark A (``unhedged``), B (``static_put``) and its own C (the mix at its exposure); then parts: ``map`` (where
@@ -26,7 +26,7 @@ from mcengine import config as configuration
 from mcengine._files import inside
 from mcengine.pricing import SurfacePricer
 from mcengine.report import claim_plots as plots
-from mcengine.statistics import Estimate
+from mcengine.statistics import Estimate, estimate
 
 PARTS = ("map", "bands", "fit", "model", "history")
 KEPT = 2_000_000
@@ -42,6 +42,9 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     given = assumptions(config, market)
     study = study_of(config, market, terms, on)
     _task.check_floor(study, config.floor)
+    dearest = max(given.cost, *case["map"]["cost"])
+    for one in (*scenarios(given).values(), mc.replace(given, cost=float(dearest))):
+        claim.under(study, one)  # what the study's numbers cannot be is refused here
     stated = claim.under(study, given)
     if config.trace is not None:
         return _task.trace(config, folder, stated)
@@ -75,18 +78,18 @@ def described(config: Any) -> tuple[mc.market.Market, claim.Terms, list[int]]:
     if "equity" not in configuration.plain(config.weights) or "equity" not in case["moves"]:
         raise ValueError("weights: expected equity among them, and among case.moves: options are on it")
     market = configuration.market_of(config)
-    if not hasattr(market, "events"):
-        raise ValueError(f"market: expected models, to which events and prices are given, got {type(market).__name__}; history is a part of its own")
+    claim.check(market, configuration.plain(config.weights), case["moves"])
     market, on = claim.lognormal(market) if case["lognormal"] else market, claim.dates(float(config.years), int(case["per_year"]))
     terms = claim.Terms(floor=float(config.floor), move=float(case["moves"]["equity"]), **case["terms"])
     return claim.announced(market, on, case["moves"], case["per_year"]), terms, on
 
 
 def assumptions(config: Any, market: mc.market.Market) -> claim.Assumptions:
-    """Those of the configuration; a variance that is left out is the calibrated one: VIX squared over realised, less the wings that VIX reads."""
+    """Those of the configuration; a variance that is left out is the market's premium; calibrated to VIX, less the wings that VIX reads."""
     given = configuration.plain(config.case.assumptions)
     if given["variance"] is None:
-        given["variance"] = float(market["equity"].variance_premium) / float(SurfacePricer().vix_over_atm) ** 2
+        by_vix = str(config.market.get("_target_")) == "mcengine.calibrate.fit_history"
+        given["variance"] = float(market["equity"].variance_premium) / (float(SurfacePricer().vix_over_atm) ** 2 if by_vix else 1.0)
     if given["event"] is None:
         given["event"] = given["variance"]
     return claim.Assumptions(**{name: float(value) for name, value in given.items()})
@@ -116,10 +119,9 @@ def compared(result: mc.Result, benchmark: mc.Result, floor: float) -> Any:
     for name in result.books:
         to = {
             f"to_{book}": claim.difference(result[name]["wealth"], result[book]["wealth"], years, result.sampling)
-            for book in ("unhedged", "static_put")
+            for book in ("unhedged", "static_put", *claim.READINGS)
         }
-        costs = [own.loc[name, key].value for key in own.columns if key.startswith("cost_")]
-        cost = Estimate(sum(costs) / years, math.hypot(*(own.loc[name, key].error for key in own.columns if key.startswith("cost_"))) / years)
+        cost = estimate.mean(claim.paid(result, name) / years, result.sampling)
         kept = {"p20": own.loc[name, "p20"]} if "p20" in own else {}
         rows[name] = {"annualised_return": own.loc[name, "annualised_return"], **{k: None if k == f"to_{name}" else v for k, v in to.items()}}
         rows[name] |= claim.figures(result, benchmark, name, floor) | kept | {"cost": cost}
@@ -182,7 +184,7 @@ def banded(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.
 
 
 def fitted(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.Assumptions, terms: claim.Terms) -> dict[str, Any]:
-    """The best size of the straddles and width of the bands where P(any day below) is at most what is asked; what it brings at equal exposure.
+    """Of ``delta_hedged`` the best size of straddles and width of bands where P(any day below) is at most what is asked; what it brings at equal exposure.
 
     The search's own measure knows the sleeve's exposure alone. What it finds is valued as every other point is, on other paths, deltas included.
     """
@@ -238,7 +240,12 @@ def replayed(config: Any, folder: report.RunFolder, study: mc.Study, given: clai
     days, paths = base.market.days, _runtime.capped(base.available(1 << 30), 4096)
     last = days.day(days.count - 1)
     first, apart = base.market.start_date(0), paths / base.steps
-    print(f"{paths:,} windows of {config.years:g} years from {first} to {last}, of which some {apart:.1f} do not overlap\n", flush=True)
+    print(f"{paths:,} windows of {config.years:g} years from {first} to {last}, of which some {apart:.1f} do not overlap", flush=True)
+    excess = claim.event_move(base)
+    move = math.copysign(abs(excess.value) ** 0.5, excess.value)
+    print(
+        f"equity's variance on a day of events over that of others: {excess.scaled(1e4)} (1e-4), a move of {move:.4f}; the study's: {terms.move:g}\n"
+    )
     table, by_start = claim.on_history(base, case["skews"], float(config.floor))
     folder.write_table("history", table.set_index(["skew", "book"]))
     folder.write_table("history_windows", by_start)

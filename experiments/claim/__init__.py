@@ -13,14 +13,16 @@ from claim.books import (
     at_exposure,
     book,
     books,
+    check,
     dates,
     difference,
     exposures,
     figures,
     lognormal,
+    paid,
     study,
 )
-from claim.points import MOVED, Point, evaluate, evaluated, line, map_points, numbers, on_history, replayed, slopes, under
+from claim.points import MOVED, Point, evaluate, evaluated, event_move, line, map_points, numbers, on_history, replayed, slopes, under
 from claim.words import percent, scenarios, shown, told, verdicts, where_it_lies
 
 __all__ = [
@@ -38,10 +40,12 @@ __all__ = [
     "at_exposure",
     "book",
     "books",
+    "check",
     "dates",
     "difference",
     "evaluate",
     "evaluated",
+    "event_move",
     "exposures",
     "figures",
     "line",
@@ -49,6 +53,7 @@ __all__ = [
     "map_points",
     "numbers",
     "on_history",
+    "paid",
     "percent",
     "replayed",
     "scenarios",

@@ -5,7 +5,8 @@ the rally after, beats its benchmark by 1.5 % a year while the 20th-percentile l
 
 A difference a year is (E W)^{1/T} - (E W_C)^{1/T} on the same paths. W_C is benchmark C, the mix that holds in every asset the book's mean exposure
 (deltas of options included) on the same dates at the same costs: what is left is what the options bring, and not what more equity would have. The
-error is that of the mean of (E W)^{1/T - 1} W / T - (E W_C)^{1/T - 1} W_C / T.
+error is that of the mean of (E W)^{1/T - 1} W / T - (E W_C)^{1/T - 1} W_C / T - (E W_C)^{1/T} sum_a (mu_a - r) (H_a - w_a M) / E M: the last sum
+is for the exposures w_a = E H_a / E M, which are known from the same paths only (H_a held in an asset, M wealth, each a mean over dates).
 """
 
 from collections.abc import Mapping, Sequence
@@ -106,13 +107,28 @@ def dates(years: float, per_year: int) -> list[int]:
     return [round((k + 0.5) * STEPS_PER_YEAR / per_year) for k in range(round(years * per_year))]
 
 
+def check(market: Any, weights: Mapping[str, float], moves: Mapping[str, float]) -> None:
+    """Raise ``ValueError`` for a market that the study cannot be of: no models, events of its own, no one number as an asset's variance or drift."""
+    if not hasattr(market, "events"):
+        raise ValueError(f"market: expected models, to which events and prices are given, got {type(market).__name__}; history is a part of its own")
+    if market.events:
+        raise ValueError(f"market.events: expected none, for case.per_year gives the study's, got {', '.join(market.events)}")
+    for where, names in (("weights", weights), ("case.moves", moves)):
+        if unknown := [name for name in names if name not in market.assets]:
+            raise ValueError(f"{where}: expected assets of the market, {', '.join(market.assets)}, got {', '.join(unknown)}")
+    for name in ("equity", *moves):
+        if type(market[name]) not in (mc.market.GBM, mc.market.Heston):
+            raise ValueError(f"market.{name}: expected GBM or Heston, whose mean variance events are part of, got {type(market[name]).__name__}")
+    for name, asset in market.assets.items():
+        if np.ndim(asset.drift) or asset.drift is None or isinstance(asset.drift, Mapping):
+            raise ValueError(f"market.{name}: expected an asset whose drift is a number, got {type(asset).__name__}")
+
+
 def lognormal(market: mc.market.Market) -> mc.market.Market:
-    """The market with equity lognormal at its mean variance, so that fair prices of its options are known exactly."""
+    """The market with equity, GBM or Heston (see ``check``), lognormal at its mean variance, so that fair prices of its options are known exactly."""
     equity = market["equity"]
-    if hasattr(equity, "sigma"):
+    if isinstance(equity, mc.market.GBM):
         return market
-    if not hasattr(equity, "theta"):
-        raise ValueError(f"case.lognormal: expected an equity that is lognormal or Heston, got {type(equity).__name__}")
     kept = {name: getattr(equity, name) for name in ("spot", "drift", "dividend", "variance_premium")}
     return mc.replace(market, assets=market.assets | {"equity": mc.market.GBM(sigma=float(equity.theta) ** 0.5, **kept)})
 
@@ -125,11 +141,12 @@ def announced(market: mc.market.Market, on: Sequence[int], moves: Mapping[str, f
     assets = dict(market.assets)
     for name, move in moves.items():
         asset = market[name]
-        variance = float(asset.sigma) ** 2 if hasattr(asset, "sigma") else float(asset.theta)
+        lognormal = isinstance(asset, mc.market.GBM)
+        variance = float(asset.sigma) ** 2 if lognormal else float(asset.theta)
         left = 1.0 - per_year * move**2 / variance
         if not left > 0.0:
             raise ValueError(f"case.moves.{name}: expected a move whose variance over a year's events is below {variance:.3g}, got {move:g}")
-        changes = {"sigma": float(asset.sigma) * left**0.5} if hasattr(asset, "sigma") else {"v0": asset.v0 * left, "theta": asset.theta * left}
+        changes = {"sigma": float(asset.sigma) * left**0.5} if lognormal else {"v0": asset.v0 * left, "theta": asset.theta * left}
         assets[name] = mc.replace(asset, **changes)
     events = {f"{EVENT}_{k}": mc.market.Event(date=step / STEPS_PER_YEAR, sd=dict(moves)) for k, step in enumerate(on, 1)}
     return mc.replace(market, assets=assets, events=events)
@@ -179,7 +196,7 @@ def study(market: Any, books: Mapping[str, Any], costs: Any, years: float, delay
     pricers = None
     if hasattr(market, "events"):
         equity = market["equity"]
-        level, kappa = (float(equity.sigma) ** 2, 1.0) if hasattr(equity, "sigma") else (float(equity.theta), float(equity.kappa))
+        level, kappa = (float(equity.sigma) ** 2, 1.0) if isinstance(equity, mc.market.GBM) else (float(equity.theta), float(equity.kappa))
         pricers = market.pricers() | {"equity": mc.pricing.SurfacePricer(level=level, kappa=kappa, vix_over_atm=1.0, skew=0.0)}
     steps = round(years * STEPS_PER_YEAR)
     return mc.Study(market, dict(books), costs=costs, years=years, steps=steps, delay=delay, pricers=pricers, recorders=(*DEFAULT, Dollars()))
@@ -199,12 +216,33 @@ def at_exposure(result: mc.Result, names: Sequence[str] | None = None) -> mc.Stu
     return mc.replace(result.study, policy=mixes, pricers=None)
 
 
-def difference(wealth: Any, benchmark: Any, years: float, sampling: Any) -> Estimate:
-    """(E W)^{1/T} - (E B)^{1/T}, with the paired error."""
+def difference(wealth: Any, benchmark: Any, years: float, sampling: Any, moved: Any = 0.0) -> Estimate:
+    """(E W)^{1/T} - (E B)^{1/T}, with the paired error; ``moved`` is the influence of each path on ln E B / T by numbers B has from the paths."""
     w, b = (np.asarray(x, np.float64) for x in (wealth, benchmark))
     own, theirs = (x.mean() ** (1.0 / years) for x in (w, b))
-    found = estimate.mean((own / w.mean() * w - theirs / b.mean() * b) / years, sampling)
+    found = estimate.mean((own / w.mean() * w - theirs / b.mean() * b) / years - theirs * moved, sampling)
     return Estimate(own - theirs, found.error, found.count, found.sampling)
+
+
+def held(result: mc.Result, name: str) -> dict[str, np.ndarray]:
+    """By asset the influence of each path on the exposure: (H - w M) / E M."""
+    own = {key: np.asarray(result[name][key], np.float64) for key in result[name] if key.startswith("held_") or key == "mean_wealth"}
+    wealth = own["mean_wealth"]
+    return {asset: (own[f"held_{asset}"] - w * wealth) / wealth.mean() for asset, w in exposures(result, name).items()}
+
+
+def _moved(result: mc.Result, name: str) -> Any:
+    """The influence of each path, by the exposures, on what benchmark C grows by; 0 on history, whose assets have no drift."""
+    market = result.study.market
+    if not hasattr(market, "events"):
+        return 0.0
+    rate = -np.log(result.study.discount) / float(result.study.years)
+    return sum((float(market[asset].drift) - rate) * each for asset, each in held(result, name).items())
+
+
+def paid(result: mc.Result, name: str) -> Any:
+    """Costs of all kinds by path, over starting wealth."""
+    return sum(np.asarray(x, np.float64) for key, x in result[name].items() if key.startswith("cost_"))
 
 
 def figures(result: mc.Result, benchmark: mc.Result, name: str, floor: float) -> dict[str, Estimate]:
@@ -212,13 +250,12 @@ def figures(result: mc.Result, benchmark: mc.Result, name: str, floor: float) ->
     20th percentile of a year, equity held."""
     own, sampling = result[name], result.sampling
     yearly = [own[key] for key in own if key.startswith("year_")] or [own["wealth"]]
-    paid = [sum(np.asarray(x, np.float64) for key, x in one[name].items() if key.startswith("cost_")) for one in (result, benchmark)]
     return {
-        "at_equal_exposure": difference(own["wealth"], benchmark[name]["wealth"], float(result.study.years), sampling),
-        "cost_over_mix": estimate.mean((paid[0] - paid[1]) / float(result.study.years), sampling),
+        "at_equal_exposure": difference(own["wealth"], benchmark[name]["wealth"], float(result.study.years), sampling, _moved(result, name)),
+        "cost_over_mix": estimate.mean((paid(result, name) - paid(benchmark, name)) / float(result.study.years), sampling),
         "breach_any_day": estimate.probability(own["lowest"] < floor, sampling),
         "p20_year": min((estimate.quantile(x, 0.20, sampling) for x in yearly), key=lambda one: one.value),
-        "equity_held": Estimate(exposures(result, name)["equity"], estimate.mean(own["held_equity"], sampling).error),
+        "equity_held": Estimate(exposures(result, name)["equity"], estimate.mean(held(result, name)["equity"], sampling).error),
     }
 
 

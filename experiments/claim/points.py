@@ -3,7 +3,7 @@ claim lies among them; what history offered.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 import mcengine as mc
 from claim.books import CLAIMED, EVENT, READINGS, Assumptions, Terms, at_exposure, books, figures, study
-from mcengine._model import parameters, with_parameters
+from mcengine._model import field_metadata, parameters, with_parameters
 from mcengine.statistics import Estimate, Sampling, estimate
 
 MOVED = ("event_overlay.vega", "hedge_band.width", "band.tolerance")
@@ -29,13 +29,15 @@ class Point:
 def numbers(base: mc.Study, point: Point) -> dict[str, float]:
     """Numbers of a study at a point, by dotted name. All are array leaves, the same ones at every point: any points are one program.
 
-    The surface's variance at the money is that of the paths over vix_over_atm^2.
+    The surface's variance at the money is that of the paths over vix_over_atm^2. Costs grow by the prices of the ledger, not by its terms (what
+    a market trades in a day, the least that counts as a trade).
     """
     given, known = point.given, {name: float(value) for name, value in parameters(base).items() if np.ndim(value) == 0}
     out = {"pricers.equity.vix_over_atm": given.variance**-0.5, "pricers.equity.skew": given.skew} if base.pricers else {}
     out["market.equity.drift"] = known["market.equity.drift"] + given.drift
     out |= {name: given.event for name in known if name.startswith("market.events.") and name.endswith(".variance_premium")}
-    out |= {name: value * given.cost for name, value in known.items() if name.startswith("costs.")}
+    prices = [name for name in known if name.startswith("costs.") and not field_metadata(base, name).get("term", False)]
+    out |= {name: known[name] * given.cost for name in prices}
     out |= {name: value * given.leverage for name, value in known.items() if ".mix.weights." in name}
     out |= {name: value for name, value in known.items() if name.endswith(tuple(f".{one}" for one in MOVED))}
     return out | {name: value for end, value in point.book.items() for name in known if name.endswith(f".{end}")}
@@ -77,7 +79,8 @@ def evaluated(
     import pandas as pd
 
     rows = []
-    for some in chunks(points, size):
+    for at in range(0, len(points), size):
+        some = list(points[at : at + size])
         full = [*some, *[some[-1]] * (size - len(some))]
         found = (recall or (lambda compute: compute()))(lambda full=full: _as_lists(evaluate(base, full, names, paths, floor, seed)))
         for point, by_book in zip(some, found, strict=False):
@@ -85,12 +88,6 @@ def evaluated(
             for name, values in by_book.items():
                 rows.append({"book": name, **given, **point.book, **{key: Estimate(*value) for key, value in values.items()}})
     return pd.DataFrame(rows)
-
-
-def chunks(points: Sequence[Any], size: int) -> Iterator[list[Any]]:
-    """The points, ``size`` at a time."""
-    for at in range(0, len(points), size):
-        yield list(points[at : at + size])
 
 
 def map_points(variance: Sequence[float], event: Sequence[float], skew: Sequence[float], cost: Sequence[float]) -> list[Point]:
@@ -166,6 +163,16 @@ def on_history(base: mc.Study, skews: Sequence[float], floor: float) -> tuple[An
             by_start[f"{name} x{skew:g}"] = 100.0 * each
     starts = [base.market.start_date(path) for path in range(own[0].paths)]
     return pd.DataFrame(rows), pd.DataFrame(by_start, index=pd.Index(starts, name="start"))
+
+
+def event_move(base: mc.Study) -> Estimate:
+    """By how much equity's squared log-moves on the days of the events exceed those on others, over the whole of a study's history."""
+    days, events = base.market.days, np.asarray(base.market.event_rows(EVENT))
+    squares = np.square(np.asarray(days.moves, np.float64)[:, days.names.index("equity")])
+    on = np.zeros(len(squares), bool)
+    on[events[(events > 0) & (events <= len(squares))].astype(int) - 1] = True
+    first, second = (estimate.mean(squares[days]) for days in (on, ~on))
+    return Estimate(first.value - second.value, float(np.hypot(first.error, second.error)), first.count)
 
 
 def _columns(rows: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:

@@ -1,5 +1,6 @@
 """What a study of the claim says, in sentences; assumptions worth a name."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,6 +9,10 @@ from claim.books import CLAIMED, READINGS, Assumptions
 from mcengine import report
 from mcengine.pricing import SurfacePricer
 from mcengine.statistics import Estimate
+
+SURE = 2.33
+"""Standard errors: 99 % confidence, one-sided."""
+INSIDE = "inside the floor"
 
 
 def scenarios(given: Assumptions) -> dict[str, Assumptions]:
@@ -46,37 +51,50 @@ def where_it_lies(book: str, lines: Any, slope: Mapping[str, float]) -> list[str
 
 
 def verdicts(table: Any, floor: float) -> list[str]:
-    """What the table says of the claim, a line each."""
-    out, mix = [], table.loc["unhedged"]
+    """What the table says of the claim, a line each. What is said to be more, less or inside is so by ``SURE`` standard errors."""
+    out, mix = [f"(said of what is known with 99 % confidence, one-sided: {SURE} standard errors)"], table.loc["unhedged"]
     for name in READINGS:
         row = table.loc[name]
         gain = row["at_equal_exposure"]
-        far = (CLAIMED - gain.value) / gain.error
-        says = "holds" if far < -2.33 else "does not hold" if far > 2.33 else "is not decided by these paths"
-        by = f"{100.0 * (CLAIMED - gain.value):.2f} points short, " if far > 0.0 else ""
+        far = gain.z(CLAIMED)
+        says = "holds" if far > SURE else "does not hold" if far < -SURE else "is not decided by these paths"
+        by = f"{100.0 * (CLAIMED - gain.value):.2f} points short, " if far < 0.0 else ""
+        errors = f"{abs(far):.0f} standard errors" if gain.error > 0.0 else "the same on every path"
         out.append(
             f"{name}: {percent(gain)} a year at equal exposure ({percent(row['to_unhedged'])} to A, {percent(row['to_static_put'])} to B): the "
-            f"claimed {100.0 * CLAIMED:+g} % {says}, {by}{abs(far):.0f} standard errors."
+            f"claimed {100.0 * CLAIMED:+g} % {says}, {by}{errors}."
         )
+        lies, own = _side(row["p20_year"], floor), f"{name}: the 20th percentile of a year is {row['p20_year'].value:.3f}"
+        also = f"the unhedged mix's is {mix['p20_year'].value:.3f}, {_side(mix['p20_year'], floor)}"
+        slack = ": the percentile is slack" if lies == _side(mix["p20_year"], floor) == INSIDE else ""
         out.append(
-            f"{name}: the 20th percentile of a year is {row['p20_year'].value:.3f}, inside the floor {floor:g}, and so is the unhedged mix's, "
-            f"{mix['p20_year'].value:.3f}: the percentile is slack. P(any day below {floor:g}) is {percent(row['breach_any_day'])}, "
+            f"{own}, {lies} {floor:g}; {also}{slack}. P(any day below {floor:g}) is {percent(row['breach_any_day'])}, "
             f"of the unhedged mix {percent(mix['breach_any_day'])}."
         )
-    above = [name for name, row in table.iterrows() if isinstance(row["to_unhedged"], Estimate) and row["to_unhedged"].value >= CLAIMED]
-    equal = [name for name in above if table.loc[name, "at_equal_exposure"].value >= CLAIMED]
+    above = [name for name, row in table.iterrows() if isinstance(row["to_unhedged"], Estimate) and row["to_unhedged"].z(CLAIMED) > SURE]
+    equal = [name for name, row in table.iterrows() if row["at_equal_exposure"].z(CLAIMED) > SURE]
     out.append(f"Above A by {100.0 * CLAIMED:g} % a year: {', '.join(above) or 'none'}; at equal exposure: {', '.join(equal) or 'none'}.")
     for name in READINGS:
-        row = table.loc[name]
         better = [
             other
             for other in table.index
             if other not in READINGS
-            and table.loc[other, "breach_any_day"].value <= row["breach_any_day"].value
-            and table.loc[other, "annualised_return"].value > row["annualised_return"].value
+            and table.loc[other, f"to_{name}"].z(0.0) > SURE
+            and _minus(table.loc[other, "breach_any_day"], table.loc[name, "breach_any_day"]).z(0.0) < -SURE
         ]
-        out.append(f"Books that return more than {name} at no higher P(any day below {floor:g}): {', '.join(better) or 'none'}.")
+        out.append(f"Books that return more than {name} at a lower P(any day below {floor:g}): {', '.join(better) or 'none'}.")
     return out
+
+
+def _side(one: Estimate, floor: float) -> str:
+    """Where a percentile lies."""
+    far = one.z(floor)
+    return INSIDE if far > SURE else "below the floor" if far < -SURE else "not told apart from the floor"
+
+
+def _minus(one: Estimate, other: Estimate) -> Estimate:
+    """Of the same paths, which go up and down together: the error of independent ones is no smaller."""
+    return Estimate(one.value - other.value, math.hypot(one.error, other.error))
 
 
 def percent(one: Any) -> str:
