@@ -104,13 +104,15 @@ def quoted(value: str) -> str:
 
 
 def folder_name(swept: Mapping[str, str], config: Any) -> str:
-    """Name of a sweep's run folder: what is swept, at most ``_LONGEST`` bytes of it, and 8 digits of the hash of the resolved configuration.
+    """Name of a sweep's run folder: what is swept, at most ``_LONGEST`` bytes of it, and 8 digits of the hash of the resolved configuration and
+    of the files it names.
 
     Args:
         swept: Values by key, as on the command line.
         config: The run's configuration, Hydra's own settings in it or not.
     """
-    tree = {key: value for key, value in configuration.saved(config).tree.items() if key != "search"}
+    found = configuration.saved(config)
+    tree = {key: value for key, value in found.tree.items() if key != "search"} | configuration.files(found)
     small = os.environ.get("MC_SMALL") == "1"
     digest = hashlib.sha256(json.dumps([tree, small], sort_keys=True, default=str).encode()).hexdigest()[:8]
     last = [key.rpartition(".")[2] for key in swept]

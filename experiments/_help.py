@@ -1,6 +1,7 @@
 """``--help``: what a script is for, examples, its groups (what is chosen in brackets) and keys."""
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from _command_line import CommandLine, script
 from _points import described
 
 from mcengine import config as configuration
+from mcengine._console import command
 
 _MORE = (["--cfg", "job"], ["-m", "seed=0,1,2"], ["seed=1"])
 """Arguments of further examples, which all scripts take; the first prints the configuration in place of a run."""
@@ -30,6 +32,7 @@ def text(name: str, line: CommandLine, doc: str) -> str:
         doc: Docstring of the script, its examples included.
     """
     examples = re.findall(r"^python experiments/.*$", doc, re.MULTILINE)
+    examples = [one.replace(f"python experiments/{name}.py", shlex.join(command(name))) for one in examples]
     said = re.sub(r"^python experiments/.*\n?", "", doc, flags=re.MULTILINE).strip()
     examples += [script(name, line, more) for more in _MORE][: max(_FEWEST - len(examples), 0)]
     choices, keys = described(name, line)

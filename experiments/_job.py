@@ -99,7 +99,9 @@ class Job:
             kept = f"; {error.kept} are kept" if isinstance(error, mc.engine.DiskFullError) else ""
             code = self._fail(REFUSED, f"the disk is full{kept}{_resume.how_to_go_on(self.name, RunFolder(self.path), self.line)}")
         except (ValueError, OmegaConfBaseException) as error:
-            code, stopped = self._fail(REFUSED, configuration.explain(error, self.overrides, self.name, self.line.config_dir)), False
+            stopped = _made.is_made(self.path) and RunFolder(self.path).has_blocks  # what it finished stays, though a picture, say, was refused
+            more = _resume.how_to_go_on(self.name, RunFolder(self.path), self.line) if stopped and not sweep else ""
+            code = self._fail(REFUSED, configuration.explain(error, self.overrides, self.name, self.line.config_dir) + more)
         except Exception as error:
             with _files.hiding(self.hidden):
                 code = self._fail(REFUSED, _bug.told(error, self.command, self.path))

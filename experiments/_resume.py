@@ -49,7 +49,8 @@ def value(override: str) -> str:
 
 
 def kept(config: Any, saved: configuration.Saved, folder: RunFolder) -> dict[str, Any]:
-    """The configuration as it may be kept, with what says which run it is: sources of code, and of what the environment gave a hash.
+    """The configuration as it may be kept, with what says which run it is: hashes of code of one's own, of the files it names, and of what
+    the environment gave.
 
     The hash is salted and slow to try: what is in the environment may be a secret.
     """
@@ -58,7 +59,7 @@ def kept(config: Any, saved: configuration.Saved, folder: RunFolder) -> dict[str
     salt = before.get("salt") if isinstance(before, dict) else None
     salt = salt if isinstance(salt, str) else secrets.token_hex(8)
     environment = {"environment": {"salt": salt, **{key: _hashed(found, salt) for key, found in values.items()}}} if values else {}
-    return {**saved.tree, **configuration.sources(config), **environment}
+    return {**saved.tree, **configuration.sources(config), **configuration.files(saved), **environment}
 
 
 def resumable(folder: RunFolder, config: dict[str, Any]) -> bool:

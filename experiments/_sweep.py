@@ -77,7 +77,7 @@ def _solve(
     if plan is not None:
         _plan(todo, plan)
     if runs:
-        _sweep_table.begin(root.path, name, line)
+        _sweep_table.begin(root.path, name, line, points)
     root.kept = root.kept or bool(done)
     paths = sum(_paths(run) for run in todo)
     with tqdm(total=paths, unit="path", unit_scale=True, desc="sweep", disable=None, leave=False, smoothing=0.05) as bar:

@@ -11,19 +11,22 @@ from _points import Point
 
 from mcengine import _files
 from mcengine.engine import metric
+from mcengine.report.collect import SWEEP
 from mcengine.report.tables import cell
 from mcengine.statistics import Estimate
 
-SWEEP = "sweep.json"
-"""In a sweep's folder: the command that runs it again."""
 _SHOWN = ("mean_return", "breach_any_day", "cvar_95")
 _MOST_COLUMNS, _MOST_ROWS = 3, 40
 
 
-def begin(root: Path, name: str, line: CommandLine) -> None:
-    """Write down how the sweep is run again, or gone on with."""
+def begin(root: Path, name: str, line: CommandLine, points: Sequence[Point]) -> None:
+    """Write down how the sweep is run again, or gone on with, and the keys that it and launches before it were given."""
     words = [word for word in line.overrides if not word.startswith(("hydra.sweep.dir=", "hydra.mode="))]
-    _files.write_json(_files.inside(root, SWEEP), {"experiment": name, "command": script(name, line, ["-m", *words, f"hydra.sweep.dir={root}"])})
+    file = _files.inside(root, SWEEP)
+    given = [key for point in points for key in point.swept] + [word.lstrip("+~").partition("=")[0] for word in words]
+    before = _files.read_json(file).get("keys")
+    keys = list(dict.fromkeys([*given, *(map(str, before) if isinstance(before, list) else ())]))
+    _files.write_json(file, {"experiment": name, "command": script(name, line, ["-m", *words, f"hydra.sweep.dir={root}"]), "keys": keys})
 
 
 def code(path: Path) -> int:

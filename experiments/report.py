@@ -1,4 +1,4 @@
-"""The page of a finished run, or of a sweep: report.html, made of what its folder holds. Every run writes its own at its end.
+"""The page of a finished run, or of a sweep: report.html, made of what its folder holds. Every single run and every sweep writes its own at its end.
 
 python experiments/report.py outputs/hedge/2026-11-22_18-16-22
 python experiments/report.py multirun/hedge/2026-11-22_18-16-22

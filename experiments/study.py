@@ -19,6 +19,7 @@ from mcengine import config as configuration
 from mcengine import objective, report
 from mcengine._model import replace
 from mcengine.config import BENCHMARK
+from mcengine.report import page_sources
 
 SAMPLED = 300
 WORST = 10
@@ -81,8 +82,8 @@ def table(result: mc.Result, floor: float) -> Any:
 
 def limit(config: Any) -> float:
     """The most that P(below the floor on any day) may be, by the objective of the fit."""
-    asked = configuration.plain(config.objective)
-    return float(asked.get("probability") or ((asked.get("constraints") or {}).get("breach") or {}).get("most") or 0.005)
+    asked = page_sources.limit({"objective": configuration.plain(config.objective)})
+    return 0.005 if asked is None else asked
 
 
 def describe(calibration: Any) -> None:

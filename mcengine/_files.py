@@ -112,14 +112,17 @@ def parse_json(data: bytes, where: str) -> Any:
         raise ValueError(f"{where} is damaged: nested too deeply") from None
     except ValueError:
         raise ValueError(f"{where} is damaged: it is no json") from None
-    level, plain = [found], _PLAIN.fullmatch(text) is not None
+    plain = _PLAIN.fullmatch(text) is not None
+    looked_at = (dict, list) if plain else (dict, list, str)
+    level = [found] if type(found) in looked_at else []
     for _ in range(_DEPTH):
         if not plain:
             keys = [key for item in level if isinstance(item, dict) for key in item]
             if not all(map(str.isprintable, keys)) or any(re.search("[\ud800-\udfff]", item) for item in level if isinstance(item, str)):
                 raise ValueError(f"{where} is damaged: it has a text that cannot be shown")
         # Types as json makes them: a comparison, not a question about subclasses.
-        level = [child for item in level if type(item) in (dict, list) for child in (item.values() if type(item) is dict else item)]
+        inner = [item.values() if type(item) is dict else item for item in level if type(item) is not str]
+        level = [child for children in inner for child in children if type(child) in looked_at]
         if not level:
             return found
     raise ValueError(f"{where} is damaged: nested more than {_DEPTH} deep")

@@ -242,7 +242,7 @@ def check_settings(config: Mapping[str, Any], known: Iterable[str], name: str) -
         ValueError: A key that nothing reads, with the near names, one that is missing, or a value of another kind than its reader takes.
     """
     known = list(known)
-    missing = [key for key in known if key not in config]
+    missing = [key for key in known if key not in config and key != "search"]  # a run's folder does not keep how it came to be asked for
     if missing:
         raise ValueError(f"{missing[0]}: expected a value, which experiments/{name}.py reads, got nothing")
     types = {**kinds(Settings), **(_FITTED if name == "calibrate" else {})}

@@ -3,15 +3,20 @@
 import importlib
 import inspect
 import json
+import linecache
+import sys
 from functools import cache
 from pathlib import Path
 
 import jax
 import pytest
 from hydra.utils import get_object
+from omegaconf import OmegaConf
 
 import mcengine as mc
 from mcengine import config
+from mcengine._noted import noting
+from mcengine._targets import allowing
 
 PRIMARY = sorted(file.stem for file in config.CONF.glob("*.yaml") if file.stem != "base")
 ARGUMENTS = {"engine": mc.engine.run, "optimise": mc.optimise.fit, "variance_reduction": mc.variance_reduction.reduce}
@@ -79,6 +84,38 @@ def test_history_is_not_changed(market, change, what):
     chosen = mc.load_config([f"market={market}", change], name="hedge")
     with pytest.raises(ValueError, match=rf"^{what}: expected a market of models, got history as it was \({market.title()}\); leave {what}= out$"):
         config.study(chosen)
+
+
+def test_the_market_that_is_kept_is_the_one_that_was_run():
+    kept = {}
+    for words in ((), ("correlation=crash",), ("scenario=black_monday_1987",)):
+        with noting() as kept[words]:
+            config.market_of(mc.load_config(["market=lognormal", *words], "hedge"))
+    given, crash, monday = (one["market"] for one in kept.values())
+    assert given["correlation.equity-bond"]["value"] == pytest.approx(-0.2)
+    assert crash["correlation.equity-bond"]["value"] == pytest.approx(0.5)
+    assert monday["scenarios.shock_1.moves.equity"]["value"] == pytest.approx(-0.229)
+    assert monday.keys() > given.keys()
+
+
+def test_a_market_of_ones_own_is_built_again_once_its_code_changes(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    file, found = tmp_path / "own_market_that_changes.py", []
+    try:
+        for spot in (1.0, 1.0, 22.0):
+            text = f"def market():\n    return {{'spot': {spot}}}\n"
+            if not file.is_file() or file.read_text() != text:
+                file.write_text(text)
+                sys.modules.pop(file.stem, None)
+                importlib.invalidate_caches()
+                linecache.checkcache()
+            with allowing([file.stem]):
+                found.append(config.calibrated(OmegaConf.create({"_target_": f"{file.stem}.market"})))
+    finally:
+        sys.modules.pop(file.stem, None)
+    assert [one["spot"] for one in found] == [1.0, 1.0, 22.0]
+    assert found[0] is found[1]
 
 
 def test_what_should_be_known_of_a_market_is_said(capsys):

@@ -70,6 +70,17 @@ def test_a_run_says_what_binds_and_where_its_numbers_come_from(tmp_path):
     assert "equity.sigma 0.18 given, not calibrated: without errors" in given
 
 
+def test_weights_and_hedged_assets_are_those_of_the_market(tmp_path):
+    config = {**CONFIG, "policy": {"stages": [{"asset": "equity"}], "multiplier": 4}}
+    hedged = {"policy.stages[0].asset": "A", "policy.none.asset": "A", "policy.stages[7].asset": "A"}
+    folder = made(tmp_path / "run", config, weights={"A": 0.5, "B": 0.5}, hedged=hedged)
+    text = text_of(report.write_page(folder))
+    assert "A: 0.5, B: 0.5" in text.partition("Configuration")[0]
+    assert "weights.A: 0.5" in text.partition("Configuration")[2]
+    assert "equity: 0.6" not in text
+    assert report.Run(folder).config == {**config, "weights": {"A": 0.5, "B": 0.5}, "policy": {"stages": [{"asset": "A"}], "multiplier": 4}}
+
+
 def test_what_a_folder_says_is_text_and_never_markup(tmp_path):
     page = report.write_page(made(tmp_path / "run", command="<script>alert(1)</script>"))
     assert "<script>alert" not in page.read_text(encoding="utf-8")

@@ -22,13 +22,19 @@ from mcengine.statistics.paired import difference
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
 FAST = ["market=lognormal", "steps=12", "plots=false", "engine.block=1024", "engine.devices=1"]
 PATHS = 2048
+OTHERS = [
+    ("seed", "independent: seed is 0 and 1"),
+    ("fewer", "independent: 2,048 and 1,024 paths"),
+    ("double", "independent: precision is float32 and float64"),
+]
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Folders of hedge.py: a rule, the same with another multiplier, with another seed, with other paths, and traced."""
+    """Folders of hedge.py: a rule, the same with another multiplier, seed or number of paths, traced, of other dates, market and precision."""
     root = tmp_path_factory.mktemp("runs")
     given = {"four": [], "six": ["policy.multiplier=6"], "seed": ["seed=1"], "fewer": ["paths=1024"], "traced": ["trace=[0,3]"]}
+    given |= {"dates": ["steps=10"], "market": ["market.rate=0.01"], "double": ["precision=float64"]}
     x64 = jax.config.jax_enable_x64
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
@@ -66,7 +72,7 @@ class TestLoad:
         assert run.outcomes == {}
 
     def test_what_is_no_run(self, runs, tmp_path):
-        with pytest.raises(ValueError, match=r"expected the folder of a finished run, got .*; it has 5 below it: mc.collect shows them"):
+        with pytest.raises(ValueError, match=r"expected the folder of a finished run, got .*; it has 8 below it: mc.collect shows them"):
             mc.load(runs["six"].parent)
         with pytest.raises(ValueError, match=r"expected a run that mc\.load opened"):
             _ = report.Run(runs["six"]).study
@@ -110,7 +116,11 @@ class TestCompare:
         with pytest.raises(ValueError, match=r"'p2' is no figure of both runs; did you mean p20"):
             mc.compare(runs["four"], runs["six"], ["p2"])
 
-    @pytest.mark.parametrize(("other", "said"), [("seed", "independent: seed is 0 and 1"), ("fewer", "independent: 2,048 and 1,024 paths")])
+    def test_of_the_same_random_numbers_it_says_what_is_another(self, runs):
+        said = {other: mc.compare(runs["four"], runs[other], ["p20"]).loc["p20", "errors"] for other in ("dates", "market")}
+        assert said == {"dates": "paired: same random numbers, other dates", "market": "paired: same random numbers, another market"}
+
+    @pytest.mark.parametrize(("other", "said"), OTHERS)
     def test_of_other_paths_it_is_not_and_says_why(self, runs, other, said):
         row = mc.compare(runs["four"], runs[other], ["p20"]).loc["p20"]
         assert row["errors"] == said
@@ -171,6 +181,7 @@ class TestProvenance:
         assert learned["data"][str(file)] == {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "bytes": file.stat().st_size}
         assert learned["market"]["A.sigma"].error > 0.0
         assert learned["weights"] == {"A": 0.5, "B": 0.5}
+        assert set(learned["hedged"].values()) == {"A"}
         assert study.books["static_put"].slots()["put"].asset == "A"
         with pytest.raises(ValueError, match="market=prices takes any"):
             config.study(mc.load_config([f"data={file}"], "hedge"), config.books)

@@ -69,6 +69,8 @@ def work(outcome):
             raise NotFiniteError([0], "at step 1", 0, "test")
         if outcome == "full":
             raise DiskFullError(folder.path, "1 finished paths")
+        if outcome == "refused late":
+            raise ValueError("a picture")
         if outcome == "broken":
             raise RuntimeError("a bug")
         if outcome == "killed":
@@ -83,6 +85,7 @@ def work(outcome):
 
 CODES = {
     "refused": 2,
+    "refused late": 2,
     "bad number": 2,
     "not finite": 3,
     "full": 2,
@@ -92,7 +95,7 @@ CODES = {
     "interrupted": 130,
     "finished": 0,
 }
-KEEPS = {"full", "broken", "killed", "interrupted", "finished"}
+KEEPS = {"refused late", "full", "broken", "killed", "interrupted", "finished"}
 """What leaves something to go on from, or is done."""
 
 STATES = ["absent", "deep", "empty", "mine", "killed", "finished"]
@@ -227,6 +230,65 @@ def test_a_sweep_says_how_to_go_on(main, tmp_path, monkeypatch, capsys):
     assert words == ["-m", "seed=1,2", f"hydra.sweep.dir={tmp_path}/s"]
     assert main(lambda config, folder: ({}, {}), "hedge", words) == 0
     assert len(list(tmp_path.glob("s/*/metrics.json"))) == 2
+
+
+def test_what_was_finished_before_a_late_refusal_stays_and_is_gone_on_with(main, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(work("refused late"), "hedge", ["seed=5", "hydra.run.dir=one"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: a picture; go on with: python experiments/hedge.py resume=")
+    seen = []
+    words = shlex.split(said.partition("experiments/hedge.py ")[2])
+    assert main(lambda config, folder: (seen.append((config.seed, folder.resumable)), ({}, {}))[1], "hedge", words) == 0
+    assert seen == [(5, True)]
+
+
+def test_a_run_of_a_file_that_has_changed_is_another(main, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    file, ran = tmp_path / "mine.csv", []
+
+    def task(config, folder):
+        ran.append(int(config.seed))
+        return {"mean_return": mc.Estimate(0.01 * len(ran), 0.001)}, {}
+
+    given, sweep = ["market=prices", "data=mine.csv"], ["-m", "seed=1,2", "hydra.sweep.dir=s"]
+    file.write_text("date,A\n")
+    for _ in range(2):
+        assert main(task, "hedge", [*given, *sweep]) == 0
+        assert main(task, "hedge", [*given, "hydra.run.dir=one"]) == 0
+    assert ran == [1, 2, 0]  # the second time all were finished before
+    file.write_text("date,B\n")
+    assert main(task, "hedge", [*given, "hydra.run.dir=one"]) == 2
+    assert "holds the finished run of another configuration" in capsys.readouterr().err
+    assert main(task, "hedge", [*given, *sweep]) == 0
+    assert "finished before" not in capsys.readouterr().out
+    assert ran == [1, 2, 0, 1, 2]
+    table = mc.collect(tmp_path / "s")
+    assert len(table) == 4
+    assert table["files.market.data.file"].nunique() == 2  # what tells them apart is shown
+
+
+def test_a_sweep_shows_what_it_was_given_and_not_what_follows_it(main, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def task(config, folder):
+        return {"mean_return": mc.Estimate(float(config.floor) / 10.0, 0.001), "breach_any_day": mc.Estimate(0.01, 0.001)}, {}
+
+    sweeps = {
+        "alone": (["policy=cppi", "floor=0.8,0.9"], ["floor"]),
+        "two": (["policy=cppi", "floor=0.8,0.9", "policy.multiplier=3,4"], ["floor", "policy.multiplier"]),
+        "rules": (["policy=cppi,static_put", "floor=0.8,0.9"], ["policy", "floor"]),
+    }
+    for name, (words, keys) in sweeps.items():
+        assert main(task, "hedge", ["-m", *words, f"hydra.sweep.dir={name}"]) == 0
+        table = mc.collect(name)
+        assert list(table.columns[: len(keys) + 1]) == [*keys, "mean_return"]
+        page = (tmp_path / name / "report.html").read_text(encoding="utf-8")
+        assert page.count("<figcaption>response: ") == 2
+        assert "policy.floor" not in page
+        assert {"policy.floor", *keys} <= set(mc.collect(name, everything=True))
+    (tmp_path / "alone" / "sweep.json").unlink()  # as Hydra's launchers leave it
+    assert list(mc.collect("alone").columns[:2]) == ["floor", "mean_return"]
 
 
 def test_a_process_takes_back_only_by_its_own_mark(tmp_path):

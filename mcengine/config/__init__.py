@@ -10,7 +10,7 @@ from mcengine.config.checked import check, load_config
 from mcengine.config.compose import replacing, spelled_out, unreadable
 from mcengine.config.loaded import load
 from mcengine.config.messages import explain, flat
-from mcengine.config.saved import Saved, as_yaml, plain, saved
+from mcengine.config.saved import Saved, as_yaml, files, plain, saved
 from mcengine.config.suited import suit
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "check",
     "check_folder",
     "explain",
+    "files",
     "flat",
     "integer",
     "load",

@@ -1,16 +1,14 @@
 """What a configuration describes: nodes built, the market and the study made of them."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 from mcengine import _targets
 from mcengine._noted import note, noting
 from mcengine._targets import Modules, is_own, resolve, targets
-from mcengine.config.saved import plain
+from mcengine.config.saved import content, plain
 from mcengine.config.suited import suit
 from mcengine.engine.identity import plain as by_name
 from mcengine.engine.source import source
@@ -61,8 +59,12 @@ def sources(config: Any) -> dict[str, Any]:
     Returns:
         ``{"source": {target: hash}}``; empty where there is none.
     """
-    found = {target: source(resolve(target, at)) for at, target in targets(plain(config)) if is_own(target)}
+    found = _sources(plain(config))
     return {"source": found} if found else {}
+
+
+def _sources(tree: Any) -> dict[str, str]:
+    return {target: source(resolve(target, at)) for at, target in targets(tree) if is_own(target)}
 
 
 def study(config: Any, policy: Any = None, market: Any = None) -> Any:
@@ -127,11 +129,13 @@ def market_of(config: Any, given: Any = None) -> Any:
         given: A market, or a calibration, in place of the one it names.
     """
     built = calibrated(config.market) if given is None else given
-    market = stressed(config, getattr(built, "market", built))  # a calibration carries its market
+    before = getattr(built, "market", built)  # a calibration carries its market
+    market = stressed(config, before)
     of_data = getattr(built, "remarks", ()) if hasattr(built, "market") else ()
     for remark in [*of_data, *getattr(market, "remarks", ())]:
         print(remark, flush=True)
-    note("market", getattr(built, "parameters", None) or numbers(built))
+    moved = market is not before and by_name(market, "market") != by_name(before, "market")
+    note("market", numbers(market) if moved else getattr(built, "parameters", None) or numbers(built))
     note("calibration", {"notes": list(built.notes)} if hasattr(built, "notes") else {})
     return market
 
@@ -147,7 +151,7 @@ def numbers(market: Any) -> dict[str, Any]:
 
 
 def calibrated(node: Any) -> Any:
-    """What the node of a market builds, once a process for each node and each content of the files that it names.
+    """What the node of a market builds, once a process for each node, each content of the files that it names and each source of code of one's own.
 
     Args:
         node: Of a configuration.
@@ -155,8 +159,8 @@ def calibrated(node: Any) -> Any:
     import jax
 
     given, precision = plain(node), str(jax.numpy.result_type(float))
-    files = {text: _content(text) for text in sorted(_texts(given))}
-    key = json.dumps([given, files, precision], sort_keys=True, default=str)
+    files = {text: content(text) for text in sorted(_texts(given))}
+    key = json.dumps([given, files, _sources(given), precision], sort_keys=True, default=str)
     if key not in _markets:
         while len(_markets) >= _MOST_MARKETS:
             _markets.pop(next(iter(_markets)))
@@ -174,14 +178,6 @@ def _texts(tree: Any) -> set[str]:
         return {tree}
     inner = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list | tuple) else ()
     return {text for item in inner for text in _texts(item)}
-
-
-def _content(text: str) -> str | None:
-    """Hash of the file of that name; None where there is none."""
-    try:
-        return hashlib.sha256(Path(text).read_bytes()).hexdigest() if Path(text).is_file() else None
-    except (OSError, ValueError):
-        return None
 
 
 def stressed(config: Any, market: Any) -> Any:

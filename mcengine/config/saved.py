@@ -1,6 +1,9 @@
 """A configuration as plain data: resolved, or as it may be kept in a file."""
 
-from functools import cache
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml  # type: ignore[import-untyped]
@@ -68,6 +71,50 @@ def saved(config: Any) -> Saved:
     finally:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
     return out
+
+
+def files(found: Saved) -> dict[str, Any]:
+    """Hashes of the files that a configuration names: a run of one of them is not that of another.
+
+    Args:
+        found: What ``saved`` gave.
+
+    Returns:
+        ``{"files": {dotted key: hash}}``; empty where it names none.
+    """
+    hashes = {key: hashed for key, text in _texts({**found.tree, **found.environment}) if (hashed := content(text)) is not None}
+    return {"files": hashes} if hashes else {}
+
+
+def content(text: str) -> str | None:
+    """Hash of the file of that name; None where there is none.
+
+    Args:
+        text: Of a configuration.
+    """
+    try:
+        file = Path(text)
+        if not file.is_file():
+            return None
+        state = file.stat()
+        return _hash(file.resolve(), state.st_mtime_ns, state.st_size, state.st_ino)
+    except (OSError, ValueError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _hash(file: Path, *state: int) -> str:
+    """Of a file in a state: the points of a sweep name the same."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def _texts(tree: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted key, text) at any depth."""
+    if isinstance(tree, str):
+        yield prefix, tree
+    inner = tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list | tuple) else ()
+    for key, value in inner:
+        yield from _texts(value, f"{prefix}.{key}" if prefix else str(key))
 
 
 def as_yaml(config: Any) -> str:

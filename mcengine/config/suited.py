@@ -28,7 +28,7 @@ def suit(config: Any, market: Any) -> list[str]:
     from omegaconf import OmegaConf
 
     names, default = list(market.assets), _yaml.read_yaml(CONF / "base.yaml")["weights"]
-    said = []
+    said, set_to = [], {}
     if "weights" in config and OmegaConf.to_container(config.weights) == default and set(default) - set(names):
         each = math.floor(1e4 / len(names)) / 1e4
         OmegaConf.update(config, "weights", dict.fromkeys(names, each), merge=False, force_add=True)
@@ -40,9 +40,12 @@ def suit(config: Any, market: Any) -> list[str]:
         for node, key in _assets(config.get(group)):
             if node[key] in default and node[key] not in names:
                 node[key] = places[key]
+                set_to[str(node._get_full_key(key))] = places[key]
                 said.append(f"{node._get_full_key(key)}: {node[key]}, for the market has no {'equity' if key == 'asset' else 'bond'}")
     if said:
         note("weights", {name: float(weight) for name, weight in weights.items()})
+    if set_to:
+        note("hedged", set_to)
     return said
 
 

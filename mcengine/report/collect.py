@@ -11,6 +11,8 @@ from mcengine._files import inside, read_json
 
 _LONGEST = 24
 """Characters of a row's name."""
+SWEEP = "sweep.json"
+"""In a sweep's folder: the command that runs it again, and the keys that it was given."""
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}$")
 
 
@@ -23,8 +25,9 @@ def collect(folder: str | Path, *, everything: bool = False) -> Any:
 
     Returns:
         A pandas table, one row a run, named by its folder below ``folder`` (of long names by the hash they end with, which ``mc.load`` takes too),
-        in the order of what varies: the settings that vary by dotted key, with the chosen option for each group (``policy``); the metrics, an
-        Estimate as two columns (``mean_return`` and ``mean_return_error``). Of a single run all settings.
+        in the order of what varies: the settings that vary by dotted key, of a sweep those it was given and not what follows from them, with the
+        chosen option for each group (``policy``); the metrics, an Estimate as two columns (``mean_return`` and ``mean_return_error``). Of a
+        single run all settings.
 
     Raises:
         ValueError: Where there is no such folder.
@@ -50,11 +53,24 @@ def collect(folder: str | Path, *, everything: bool = False) -> Any:
     if not figures:
         return pd.DataFrame()
     chosen = _table(settings)
-    varying = [key for key in chosen if chosen[key].astype(str).nunique(dropna=False) > 1]
+    varying = _varying(root, chosen.astype(str))
     shown = [chosen if everything or len(figures) == 1 else chosen[varying], _table(figures), *([_table(facts)] if everything else [])]
     order = _sorted(chosen[varying]) if varying else list(figures)
     table = pd.concat(shown, axis=1).loc[order]
     return table.set_axis(_short(order), axis=0).rename_axis("run")
+
+
+def _varying(root: Path, texts: Any) -> list[str]:
+    """Settings that vary: of a sweep those it was given, where they tell its runs apart; else all, but for what repeats one before it."""
+    known = list(texts)
+    varying = [key for key in known if texts[key].nunique(dropna=False) > 1]
+    keys = read_json(inside(root, SWEEP)).get("keys")
+    given = {str(key) for key in keys} if isinstance(keys, list) else set()
+    whole = tuple(f"{key}." for key in given if key not in known)  # a mapping, whose numbers are columns
+    asked = [key for key in varying if key in given or key.startswith(whole)]
+    if asked and not texts[asked].duplicated().any():
+        return asked
+    return list(texts[varying].T.drop_duplicates().index)
 
 
 def _short(names: list[str]) -> list[str]:

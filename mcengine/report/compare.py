@@ -16,8 +16,8 @@ _NEAR = 1e-6
 def compare(a: Any, b: Any, figures: Sequence[str] | None = None) -> Any:
     """The figures of two runs, and their differences with errors: paired where both have the outcomes of the same paths, else as if independent.
 
-    Paths are the same where noise, seed, stream and ids are. Where the market is the same too the runs differ by their rules alone; where it is not
-    the pairs share random numbers, which the table says.
+    Paths are the same where noise, seed, stream, precision and ids are. Where the market is the same too the runs differ by their rules alone; where
+    it is not the pairs share random numbers, which the table says.
 
     Args:
         a: A run: its folder, or what ``mc.load`` gave.
@@ -52,8 +52,15 @@ def _row(name: str, one: Run, two: Run, reason: str) -> list[Any]:
         return [*values, apart(*values), f"independent: {reason or 'it is not made of the outcomes kept'}"]
     if not (_gives(first, one, values[0]) and _gives(second, two, values[1])):
         return [*values, apart(*values), "independent: it had an estimator of its own"]
-    market = "same paths" if one.driver == two.driver else "same random numbers, another market"
-    return [*values, difference(first, one.outcomes, second, two.outcomes, one.sampling), f"paired: {market}"]
+    return [*values, difference(first, one.outcomes, second, two.outcomes, one.sampling), f"paired: {_shared(one, two)}"]
+
+
+def _shared(one: Run, two: Run) -> str:
+    """What two runs of the same random numbers have in common."""
+    other = {key for key in {*one.driver, *two.driver} if one.driver.get(key) != two.driver.get(key)}
+    if not other:
+        return "same paths"
+    return f"same random numbers, {'other dates' if other <= {'study.years', 'study.steps'} else 'another market'}"
 
 
 def _gives(figure: Figure, run: Run, value: Estimate) -> bool:

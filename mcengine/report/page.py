@@ -20,6 +20,7 @@ from mcengine.report.collect import collect
 from mcengine.report.heat_plots import plot_response
 from mcengine.report.page_cells import Cell, Table, estimates, mapping, number, plain, shown
 from mcengine.report.page_sources import binds, data, limit, market
+from mcengine.report.run import as_run
 from mcengine.report.tables import cell
 from mcengine.statistics import Estimate
 
@@ -59,7 +60,9 @@ def write_page(folder: str | Path) -> Path | None:
 
 def _of_run(root: Path) -> dict[str, Any]:
     facts, found = read_json(inside(root, "provenance.json"), config=dict), read_json(inside(root, "metrics.json"))
-    config, choices = mapping(facts.get("config")), mapping(facts.get("choices"))
+    config, choices = as_run(facts), mapping(facts.get("choices"))
+    suited = {key: facts[key] for key in ("weights", "hedged") if mapping(facts.get(key))}
+    written = read(inside(root, "config.yaml")).decode("utf-8", "replace")
     names = [str(choices[key]) for key in ("experiment", "policy", "market", "instrument") if key in choices]
     tables = [
         _of_file(root, file.stem)
@@ -76,7 +79,7 @@ def _of_run(root: Path) -> dict[str, Any]:
         "sources": [one for one in (market(facts), data(facts)) if one.rows],
         "command": facts.get("command", ""),
         "folded": [
-            ("Configuration", read(inside(root, "config.yaml")).decode("utf-8", "replace")),
+            ("Configuration", written + (f"\nset to the market's, whose assets are others\n{_lines(suited)}" if suited else "")),
             ("Where it comes from", _lines({key: value for key, value in facts.items() if key != "config"})),
         ],
     }

@@ -39,7 +39,7 @@ def market(facts: Mapping[str, Any]) -> Table:
     fitted = any(number(one.get("error")) is not None for one in numbers.values())
     notes = mapping(facts.get("calibration")).get("notes")
     told = "; ".join(str(line) for line in notes) if isinstance(notes, list) else ""
-    said = told if fitted else "given, not calibrated: without errors"
+    said = told if fitted else "calibrated, then changed: without errors" if notes else "given, not calibrated: without errors"
     return Table("The market", ["", "value ± standard error" if fitted else "value"], rows, said)
 
 

@@ -1,5 +1,6 @@
 """``Run``: a finished run as its folder holds it, each part read when it is asked for."""
 
+import copy
 import glob
 import io
 import math
@@ -47,10 +48,10 @@ class Run:
         """Where it comes from: commit, versions, seed, hashes of the data, the market's numbers, command."""
         return read_json(inside(self.path, "provenance.json"), config=dict)
 
-    @property
+    @cached_property
     def config(self) -> dict[str, Any]:
-        """The resolved configuration."""
-        return dict(self.provenance.get("config", {}))
+        """The resolved configuration, its weights and hedged assets those of the market."""
+        return as_run(self.provenance)
 
     @property
     def experiment(self) -> str:
@@ -106,9 +107,9 @@ class Run:
 
     @property
     def address(self) -> dict[str, Any]:
-        """What makes its random numbers, by dotted name: seed, stream, first path, noise; empty where no paths were kept."""
+        """What makes its random numbers, by dotted name: seed, stream, first path, precision, noise; empty where no paths were kept."""
         found = self._record.get("identity", {})
-        return {key: value for key, value in found.items() if key in ("seed", "stream", "first") or key.startswith("study.noise")}
+        return {key: value for key, value in found.items() if key in ("seed", "stream", "first", "precision") or key.startswith("study.noise")}
 
     @property
     def driver(self) -> dict[str, Any]:
@@ -158,6 +159,21 @@ def run_at(folder: str | Path) -> Path:
     path = Path(folder)
     ending = [] if path.exists() else sorted(path.parent.glob(f"*{glob.escape(path.name)}"))
     return ending[0] if len(ending) == 1 else path
+
+
+def as_run(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration in provenance.json with what was set to the market's: weights, and assets that rules hedge."""
+    config = copy.deepcopy(dict(_mapping(facts.get("config"))))
+    config |= {"weights": dict(weights)} if (weights := _mapping(facts.get("weights"))) else {}
+    for key, asset in _mapping(facts.get("hedged")).items():
+        *parents, last = re.findall(r"[^.\[\]]+", str(key))
+        node: Any = config
+        for name in parents:
+            inner = dict(enumerate(node)) if isinstance(node, list) else node
+            node = inner.get(int(name) if inner is not node and name.isdecimal() else name) if isinstance(inner, dict) else None
+        if isinstance(node, dict) and last in node:
+            node[last] = asset
+    return config
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Any:
