@@ -5,6 +5,7 @@ history replayed and resampled.
 """
 
 import math
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import jax
@@ -256,6 +257,22 @@ def test_derivatives_by_costs(costly, float64):
     """A ticket's fee moves by steps and has none."""
     with compiled_in_haste():
         assert_derivatives(with_parameters(mc.replace(costly, width=WIDTH), {"costs.fixed.fee": 0.0}))
+
+
+@pytest.fixture
+def at_leisure(monkeypatch):
+    """With the options of every run, for haste leaves out passes of the compiler."""
+    monkeypatch.setitem(globals(), "compiled_in_haste", nullcontext)
+
+
+@pytest.mark.slow
+def test_derivatives_as_users_compile_them(study, float64, at_leisure):
+    test_derivatives_are_those_of_the_smooth_program(study, None)
+
+
+@pytest.mark.slow
+def test_derivatives_by_costs_as_users_compile_them(costly, float64, at_leisure):
+    test_derivatives_by_costs(costly, None)
 
 
 def assert_derivatives(smooth):

@@ -67,6 +67,7 @@ class Fit:
         ended: "optimal", "infeasible", "standstill" or "evaluations"; of a descent "steps".
         idle: Numbers whose gradient was exactly zero.
         checked: By how much a search without derivatives found the goal better; None where none was asked.
+        lost: By how much the goal was better at the start on the paths of ``goal``; None where it did not seem to be, or a limit did not hold there.
         paths: Of each evaluation or step.
         timings: Seconds, by name.
     """
@@ -82,6 +83,7 @@ class Fit:
     ended: str
     idle: tuple[str, ...] = ()
     checked: float | None = None
+    lost: Estimate | None = None
     paths: int = 0
     timings: dict[str, float] = field(default_factory=dict)
 
@@ -172,9 +174,10 @@ class Fit:
             seen = all(term.seen for term in broken)
             ways = "search from other starts" if seen else "give more validation paths"
             lines.append(f"what was wished for is not {'kept' if seen else 'shown to hold'}: {ways}, or ask for less")
-        if self._lost:
+        if self.lost is not None and self.astray:
             ways = "give a lower learning rate or more steps" if self.ended == "steps" else "search from other starts"
-            lines.append(f"the fit went astray: where it began kept every limit and was better, by more than four errors: {ways}")
+            better = f"{self._cost(self.lost.value)} better on the same paths, more than four errors"
+            lines.append(f"the fit went astray: where it began kept every limit and was {better}: {ways}")
         if self.idle:
             lines.append(f"unused, with a gradient of exactly zero: {', '.join(self.idle)}")
         if self.checked is not None:
@@ -183,11 +186,9 @@ class Fit:
         return lines
 
     @property
-    def _lost(self) -> bool:
-        """Whether the start, on the searched paths, kept every limit and had a better goal than the answer has."""
-        first, sign = self.rows[0], self.wish.sign
-        kept = all(t.condition.constraint.sign * (first[t.name] - t.condition.limit) >= 0.0 for t in self.terms)
-        return kept and sign * (first[self.wish.goal_name] - self.goal.value) > 4.0 * self.goal.error
+    def astray(self) -> bool:
+        """Whether the start kept what was wished for and was better by more than four errors, those of both goals though on the same paths."""
+        return self.lost is not None and self.lost.value > 4.0 * self.lost.error
 
     def _cost(self, goal: float) -> str:
         """An amount of the goal in words."""

@@ -37,6 +37,7 @@ class Found:
         judged: What the judge said there (see ``Problem.judge``).
         prices: Of the conditions, goal for a unit of gap [conditions].
         gaps: On the searched paths, corrected [conditions].
+        turn: Of that judge.
         rows: Of each evaluation.
         idle: Numbers whose gradient was exactly zero on every path wherever it was looked at.
         checked: Of the derivative-free search: its goal less this one's, and the numbers; None where none was asked.
@@ -47,6 +48,7 @@ class Found:
     judged: dict[str, Any]
     prices: np.ndarray
     gaps: np.ndarray
+    turn: int
     rows: list[dict[str, Any]] = field(default_factory=list)
     idle: list[str] = field(default_factory=list)
     checked: tuple[float, dict[str, np.ndarray]] | None = None
@@ -127,7 +129,7 @@ def search(
             solution = searched(solution.x, turn)
         values = point.values(solution.x)
         judged = recall(partial(problem.judge, values, turn))
-        found = Found(values, solution.ended, judged, solution.prices * scale[0], solution.at.c)
+        found = Found(values, solution.ended, judged, solution.prices * scale[0], solution.at.c, turn)
         holds = all(one[4] for one in judged["verdicts"])
         # Of those that hold the best; else the one that is nearest to it.
         rank = (holds, solution.at.f if holds else min((one[6] for one in judged["verdicts"]), default=0.0))

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,12 @@ from mcengine._runtime import capped
 from mcengine.engine import Study
 from mcengine.objective import Wish
 from mcengine.optimise.answer import Fit, Term
-from mcengine.optimise.few import search
+from mcengine.optimise.few import Found, search
 from mcengine.optimise.many import descend
 from mcengine.optimise.numbers import chosen_names
 from mcengine.optimise.problem import Problem, verdict
 from mcengine.statistics import Estimate
+from mcengine.statistics.paired import apart
 
 FEW = 16
 """Most numbers that are searched with all their derivatives along each path; more go down a gradient on fresh paths."""
@@ -123,8 +125,25 @@ def fit(
         for one, fields, price, per in zip(problem.conditions, judged["verdicts"], found.prices, judged["per_limit"], strict=True)
     )
     floor_price = float(found.prices @ judged["per_floor"]) if terms else 0.0
+    lost = _lost(problem, found, recall)
     timings = {"seconds": time.perf_counter() - started}
     checked = None if found.checked is None else found.checked[0]
     after = with_parameters(study, found.values)
-    goal = Estimate(*judged["goal"])
-    return Fit(after, study, names, wish, found.rows, goal, terms, floor_price, found.ended, tuple(found.idle), checked, problem.paths, timings)
+    goal, idle = Estimate(*judged["goal"]), tuple(found.idle)
+    return Fit(after, study, names, wish, found.rows, goal, terms, floor_price, found.ended, idle, checked, lost, problem.paths, timings)
+
+
+def _lost(problem: Problem, found: Found, recall: Callable[[Callable[[], Any]], Any]) -> Estimate | None:
+    """By how much the start's goal is better on the paths that judged the answer, where every limit holds there too.
+
+    Searched paths only tell whether to look, to two errors of theirs: they are fewer, others and of the smooth rule.
+    """
+    first, (goal, error, *_) = found.rows[0], found.judged["goal"]
+    kept = all(one.constraint.sign * (first[one.name] - one.limit) >= 0.0 for one in problem.conditions)
+    doubt = 2.0 * error * math.sqrt(problem.judged / problem.paths)
+    if not kept or problem.wish.sign * (first[problem.wish.goal_name] - goal) <= -doubt:
+        return None
+    began = recall(partial(problem.judge, problem.point.start, found.turn))
+    held = all(Term(one, verdict(fields), 0.0).holds for one, fields in zip(problem.conditions, began["verdicts"], strict=True))
+    gain = apart(Estimate(*found.judged["goal"]), Estimate(*began["goal"]))
+    return gain.scaled(problem.wish.sign) if held else None

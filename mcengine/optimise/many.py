@@ -108,7 +108,7 @@ def descend(
         per = [each if one.measure.how == "probability" else 1.0 for one, each in zip(problem.conditions, judged["per_limit"], strict=True)]
         price, gaps = np.mean(charges[-last:], axis=0), np.array([one[6] for one in judged["verdicts"]])
         ended = "infeasible" if any(map(_far, problem.conditions, judged["verdicts"])) else "steps"
-        kept = Found(values, ended, judged, price / np.maximum(per, 1e-12), gaps, rows)
+        kept = Found(values, ended, judged, price / np.maximum(per, 1e-12), gaps, turn, rows)
         if all(one[4] for one in judged["verdicts"]):
             break
         prices = prices * np.where([one[4] for one in judged["verdicts"]], 1.0, TIGHTER)
