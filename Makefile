@@ -78,7 +78,8 @@ $(VENV)/.ready-%: pyproject.toml constraints.txt
 
 # Needs uv. No index or host is written: the file is the same wherever packages come from.
 constraints:
-	uv pip compile pyproject.toml --extra dev --extra notebooks --extra report --extra docs --extra parquet --extra peers --extra cuda12 --extra cuda13 \
+	uv pip compile pyproject.toml --extra dev --extra notebooks --extra report --extra docs --extra parquet --extra peers \
+		--extra search --extra joblib --extra slurm --extra cuda12 --extra cuda13 \
 		--universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url -q -o constraints.txt
 
 clean:

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,15 @@ def test_every_point_of_a_study_is_one_that_runs(scripts, name):
         assert scripts["hedge"].plan(point.config()).study.books
 
 
-def test_every_study_runs_small(scripts, tmp_path, monkeypatch):
+def test_a_study_of_history_has_the_days_it_asks_for(scripts):
+    """The command in its file."""
+    file = config.CONF / "experiment" / "correlation_flip_2022.yaml"
+    (words,) = [line.partition(": ")[2] for line in file.read_text().splitlines() if line.startswith("# History itself: ")]
+    chosen = mc.load_config([f"experiment={file.stem}", *shlex.split(words)], name="hedge")
+    assert scripts["hedge"].plan(chosen).study.available(chosen.paths, 0) > 20
+
+
+def test_every_study_runs_small(scripts, tmp_path, monkeypatch, capsys):
     """One point of each, with its rule; in one folder."""
     monkeypatch.chdir(tmp_path)
     for name, words in SMALL.items():
@@ -81,6 +90,7 @@ def test_every_study_runs_small(scripts, tmp_path, monkeypatch):
         assert choices["experiment"] == name
     metrics = {name: json.loads((tmp_path / name / "metrics.json").read_text()) for name in SMALL}
     assert all(found["mean_return"]["error"] > 0.0 for found in metrics.values())
+    assert capsys.readouterr().out.count("one run; with -m this study sweeps over ") == len(SMALL)
     assert sorted(SMALL) == sorted(SWEPT) == sorted(set(NAMES) - set(ALONE))
 
 
@@ -88,6 +98,7 @@ def test_every_study_runs_small(scripts, tmp_path, monkeypatch):
 def test_every_script_has_the_group(script):
     """Left out it changes nothing; a name that is none is told."""
     assert "experiment" not in mc.load_config(name=script)
+    assert mc.load_config(["experiment=null"], name=script) == mc.load_config(name=script)
     with pytest.raises(ValueError, match=r"^unknown experiment 'cost_sensitivty'; did you mean cost_sensitivity"):
         mc.load_config(["experiment=cost_sensitivty"], name=script)
 
@@ -102,6 +113,7 @@ def test_what_is_given_beside_it_wins():
     ("override", "message"),
     [
         ("+experiment=x", "unknown experiment 'x'; known: "),
+        ("+experiment=cost_sensitivity", "experiment: expected without +, for it is there already"),
         ("+polcy.multiplier=5", "unknown key 'polcy'; did you mean policy?"),
         ("+policy.multiplyer=5", "policy.multiplyer: vol_target_cppi has no such argument; did you mean multiplier?"),
         ("+market/foo=bar", "unknown key 'market/foo'; did you mean market?"),
