@@ -71,14 +71,15 @@ def test_a_run_says_what_binds_and_where_its_numbers_come_from(tmp_path):
 
 
 def test_weights_and_hedged_assets_are_those_of_the_market(tmp_path):
-    config = {**CONFIG, "policy": {"stages": [{"asset": "equity"}], "multiplier": 4}}
+    config = {**CONFIG, "policy": {"stages": [{"asset": "equity"}], "weights": {"equity": 0.6}}}
     hedged = {"policy.stages[0].asset": "A", "policy.none.asset": "A", "policy.stages[7].asset": "A"}
     folder = made(tmp_path / "run", config, weights={"A": 0.5, "B": 0.5}, hedged=hedged)
     text = text_of(report.write_page(folder))
     assert "A: 0.5, B: 0.5" in text.partition("Configuration")[0]
     assert "weights.A: 0.5" in text.partition("Configuration")[2]
     assert "equity: 0.6" not in text
-    assert report.Run(folder).config == {**config, "weights": {"A": 0.5, "B": 0.5}, "policy": {"stages": [{"asset": "A"}], "multiplier": 4}}
+    halves = {"A": 0.5, "B": 0.5}
+    assert report.Run(folder).config == {**config, "weights": halves, "policy": {"stages": [{"asset": "A"}], "weights": halves}}
 
 
 def test_what_a_folder_says_is_text_and_never_markup(tmp_path):

@@ -176,6 +176,7 @@ class TestProvenance:
         file = tmp_path / "mine.csv"
         pd.DataFrame(100.0 * np.exp(steps.cumsum(axis=0)), days, ["A", "B"]).to_csv(file)
         chosen = mc.load_config(["market=prices", f"data={file}", "market.model=gbm", "policy=static_put"], "hedge")
+        before = config.saved(chosen).tree
         with _noted.noting() as learned:
             study = config.study(chosen, config.books)
         assert learned["data"][str(file)] == {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "bytes": file.stat().st_size}
@@ -183,6 +184,12 @@ class TestProvenance:
         assert learned["weights"] == {"A": 0.5, "B": 0.5}
         assert set(learned["hedged"].values()) == {"A"}
         assert study.books["static_put"].slots()["put"].asset == "A"
+        folder = report.RunFolder(tmp_path / "run")
+        folder.begin(config.as_yaml(before))
+        folder.finish(before, {}, {**learned, "choices": {"experiment": "hedge"}})
+        loaded = mc.load(folder.path)
+        assert loaded.config["policy"]["weights"] == loaded.config["weights"] == {"A": 0.5, "B": 0.5}
+        assert loaded.study.books["static_put"].slots()["put"].asset == "A"
         with pytest.raises(ValueError, match="market=prices takes any"):
             config.study(mc.load_config([f"data={file}"], "hedge"), config.books)
         misspelt = mc.load_config(["market=prices", f"data={file}", "market.model=gbm", "weights={A:0.5,C:0.5}"], "hedge")

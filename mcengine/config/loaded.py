@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from mcengine import _runtime, _yaml
-from mcengine._files import inside, read
+from mcengine._files import inside, read, read_json
 from mcengine._targets import Modules, allowing
 from mcengine.config.built import books, study
 from mcengine.config.checked import check
 from mcengine.report import Run
-from mcengine.report.run import run_at
+from mcengine.report.run import as_run, run_at
 
 
 def load(folder: str | Path, allow: Modules = ()) -> Run:
@@ -38,7 +38,9 @@ def _study(allow: Modules, run: Run) -> Any:
     from omegaconf import OmegaConf
 
     file = inside(run.path, "config.yaml")
-    config = OmegaConf.create(_yaml.parse(read(file, _yaml.LARGEST).decode("utf-8", "replace")))
+    config = OmegaConf.create(
+        as_run(_yaml.parse(read(file, _yaml.LARGEST).decode("utf-8", "replace")), read_json(inside(run.path, "provenance.json")))
+    )
     if "market" not in config or not ("policy" in config or "policies" in config):
         raise ValueError(f"Run.study: expected a run of rules on a market, got one of {run.experiment or run.path.name}, which has no study")
     check(config, run.experiment)

@@ -60,7 +60,7 @@ def write_page(folder: str | Path) -> Path | None:
 
 def _of_run(root: Path) -> dict[str, Any]:
     facts, found = read_json(inside(root, "provenance.json"), config=dict), read_json(inside(root, "metrics.json"))
-    config, choices = as_run(facts), mapping(facts.get("choices"))
+    config, choices = as_run(facts.get("config"), facts), mapping(facts.get("choices"))
     suited = {key: facts[key] for key in ("weights", "hedged") if mapping(facts.get(key))}
     written = read(inside(root, "config.yaml")).decode("utf-8", "replace")
     names = [str(choices[key]) for key in ("experiment", "policy", "market", "instrument") if key in choices]

@@ -51,7 +51,7 @@ class Run:
     @cached_property
     def config(self) -> dict[str, Any]:
         """The resolved configuration, its weights and hedged assets those of the market."""
-        return as_run(self.provenance)
+        return as_run(self.provenance.get("config"), self.provenance)
 
     @property
     def experiment(self) -> str:
@@ -161,10 +161,11 @@ def run_at(folder: str | Path) -> Path:
     return ending[0] if len(ending) == 1 else path
 
 
-def as_run(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration in provenance.json with what was set to the market's: weights, and assets that rules hedge."""
-    config = copy.deepcopy(dict(_mapping(facts.get("config"))))
-    config |= {"weights": dict(weights)} if (weights := _mapping(facts.get("weights"))) else {}
+def as_run(tree: Any, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration that a run's folder holds, with what provenance.json says was set to the market's: weights, and assets that rules hedge."""
+    config = copy.deepcopy(dict(_mapping(tree)))
+    if weights := _mapping(facts.get("weights")):
+        config = _replaced(config, config.get("weights"), dict(weights))
     for key, asset in _mapping(facts.get("hedged")).items():
         *parents, last = re.findall(r"[^.\[\]]+", str(key))
         node: Any = config
@@ -174,6 +175,15 @@ def as_run(facts: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(node, dict) and last in node:
             node[last] = asset
     return config
+
+
+def _replaced(tree: Any, old: Any, new: dict[str, Any]) -> Any:
+    """With other weights wherever they are the old ones: what interpolates them is written out."""
+    if isinstance(tree, list):
+        return [_replaced(item, old, new) for item in tree]
+    if not isinstance(tree, dict):
+        return tree
+    return {key: dict(new) if key == "weights" and value == old else _replaced(value, old, new) for key, value in tree.items()}
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> Any:
