@@ -95,6 +95,10 @@ CODES = {
 KEEPS = {"full", "broken", "killed", "interrupted", "finished"}
 """What leaves something to go on from, or is done."""
 
+STARTED = {"multirun.yaml", "sweep.json", "failed.json", "begun.json", "config.yaml"}
+LEFT = {"refused": STARTED, "not finite": STARTED | {"figures.csv", "00000000.block"}, "bad number": STARTED - {"begun.json", "config.yaml"}}
+"""Files that stay of a sweep whose only run did not come to its end, by what stopped it: why it did, and what it had written."""
+
 STATES = ["absent", "deep", "empty", "mine", "killed", "finished"]
 
 
@@ -177,9 +181,8 @@ def deletes_only_what_it_made(main, root, patch, case):
         assert (folder / "metrics.json").is_file() == (outcome == "finished")
     elif state in ("absent", "deep") and way != "sweep elsewhere":  # what lies outside its sweep is never removed
         left = {item.name for item in set(after) - set(before) if item.is_file()}
-        assert (
-            after == before if not way.startswith("sweep") else left <= {"failed.json", "begun.json", "config.yaml", "figures.csv", "multirun.yaml"}
-        )
+        assert left == (LEFT.get(outcome, set()) if way.startswith("sweep") else set())
+        assert way.startswith("sweep") or after == before
 
 
 def test_what_others_put_into_a_new_folder_stays(main, tmp_path, monkeypatch):

@@ -9,9 +9,10 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 import mcengine as mc
-from mcengine import config
+from mcengine import _targets, config
 from mcengine._model import parameters, with_parameters
 from mcengine.engine import together
 
@@ -115,7 +116,7 @@ def test_a_study_of_ones_own_says_what_it_sweeps(points, tmp_path):
 # ---- names ----
 
 
-def test_folder_names(scripts):
+def test_folder_names(scripts, monkeypatch):
     name, plain = scripts["_command_line"].folder_name, mc.load_config(name="price")
     assert re.fullmatch(r"floor=0.3_policy=cppi_[0-9a-f]{8}", name({"floor": "0.30000000000000004", "policy": "cppi"}, plain))
     assert name({"weights": "{equity:1.0,bond:1e-3}"}, plain).startswith("weights=equity-1.0-bond-1e-3_")
@@ -124,6 +125,12 @@ def test_folder_names(scripts):
     long = {f"market.assets.equity.number_{k}": "0.125" for k in range(12)}
     assert len(name(long, plain).encode()) == 80 + 9
     assert name({}, plain) != name({}, mc.load_config(["seed=1"], name="price"))
+    own, hashed = OmegaConf.create(config.plain(plain) | {"instrument": {"_target_": "json.loads"}}), {}
+    with _targets.allowing(["json"]), monkeypatch.context() as patch:
+        for code in "ab":  # of one's own, and changed
+            patch.setattr(scripts["_command_line"], "source", lambda target, code=code: code)
+            hashed[code] = name({}, own)
+    assert hashed["a"] != hashed["b"]
     for value in ("../../x.csv", "C:\\x", "Müller & Söhne", "../" * 50, ".", "a\nb", "x" * 300):
         found = name({"data": value}, plain)
         assert re.fullmatch(r"data=[A-Za-z0-9_.+-]+_[0-9a-f]{8}", found)
