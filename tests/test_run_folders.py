@@ -18,7 +18,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 import mcengine as mc
@@ -349,6 +349,7 @@ def test_overrides_of_a_folder_are_checked_before_they_are_used(main, tmp_path, 
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(), st.text())
+@example("", "%")
 def test_no_name_leads_out_of_a_folder(a, b):
     name, other = _files.file_name(a), _files.file_name(b)
     assert _files.inside(Path("folder"), name).parent == Path("folder")
