@@ -10,13 +10,16 @@ import re
 import shlex
 from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 from mcengine import _targets
 from mcengine import config as configuration
 from mcengine._console import command
+from mcengine.engine.source import source
 
 _REFUSED = {
     "config_name": "an experiment has one configuration, conf/<its name>.yaml; keep yours in a folder by group and name that by --config-dir",
@@ -107,20 +110,42 @@ def folder_name(swept: Mapping[str, str], config: Any) -> str:
     """Name of a sweep's run folder: what is swept, at most ``_LONGEST`` bytes of it, and 8 digits of the hash of the resolved configuration and
     of the files it names.
 
+    Sources of code of the user's own and what the environment gives are part of it: a run of other code is another run.
+
     Args:
         swept: Values by key, as on the command line.
         config: The run's configuration, Hydra's own settings in it or not.
     """
-    found = configuration.saved(config)
-    tree = {key: value for key, value in found.tree.items() if key != "search"} | configuration.files(found)
-    small = os.environ.get("MC_SMALL") == "1"
-    digest = hashlib.sha256(json.dumps([tree, small], sort_keys=True, default=str).encode()).hexdigest()[:8]
+    saved = configuration.saved(config)
+    tree = {key: value for key, value in saved.tree.items() if key != "search"}
+    given = [
+        tree | configuration.files(saved),
+        _sources(tree),
+        _slowly(json.dumps(saved.environment, sort_keys=True, default=str)),
+        os.environ.get("MC_SMALL") == "1",
+    ]
+    digest = hashlib.sha256(json.dumps(given, sort_keys=True, default=str).encode()).hexdigest()[:8]
     last = [key.rpartition(".")[2] for key in swept]
     for names in (list(swept), last):
         head = "_".join(f"{_plain(key)}={_plain(shortest(value))}" for key, value in zip(names, swept.values(), strict=True))
         if len(head.encode()) <= _LONGEST:
             break
     return f"{head[:_LONGEST]}_{digest}" if head else digest
+
+
+def _sources(tree: Any) -> dict[str, str]:
+    """Source hashes of the user's own code in a configuration; of none that cannot be read, which its run refuses."""
+    found = {}
+    for at, target in _targets.targets(tree):
+        with suppress(ValueError):
+            found |= {target: source(_targets.resolve(target, at))} if _targets.is_own(target) else {}
+    return found
+
+
+@cache
+def _slowly(text: str) -> str:
+    """A hash that is slow to try: what the environment gives may be a secret."""
+    return hashlib.scrypt(text.encode(), salt=b"folder", n=1 << 14, r=8, p=1, dklen=8).hex() if text != "{}" else ""
 
 
 def shortest(value: str) -> str:

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,8 @@ class Job:
         quiet: Whether to print nothing of the folder, and to leave out its page: the sweep has one.
         label: What tells it from the others, before what is said of its failure.
         learned: What was noted while its study was built, where that was before.
+        spent: Seconds of compiling and running, where it was solved before, with others.
+        message: Why it came to no end.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Job:
     quiet: bool = False
     label: str = ""
     learned: dict[str, Any] = field(default_factory=dict)
+    spent: Mapping[str, float] = field(default_factory=dict)
+    message: str = ""
     hidden: dict[str, str] = field(default_factory=dict)
     saved: Any = None
 
@@ -94,10 +98,11 @@ class Job:
             again = replay(self.name, self.line, self.overrides, error)
             code, stopped = self._fail(NOT_FINITE, f"{str(error).partition('; replay')[0]}; replay: {again}"), False
         except OSError as error:
-            if error.errno not in FULL:
+            if error.errno not in FULL and not sweep:
                 raise
             kept = f"; {error.kept} are kept" if isinstance(error, mc.engine.DiskFullError) else ""
-            code = self._fail(REFUSED, f"the disk is full{kept}{_resume.how_to_go_on(self.name, RunFolder(self.path), self.line)}")
+            full = f"the disk is full{kept}{_resume.how_to_go_on(self.name, RunFolder(self.path), self.line)}"
+            code = self._fail(REFUSED, full if error.errno in FULL else str(error))
         except (ValueError, OmegaConfBaseException) as error:
             stopped = _made.is_made(self.path) and RunFolder(self.path).has_blocks  # what it finished stays, though a picture, say, was refused
             more = _resume.how_to_go_on(self.name, RunFolder(self.path), self.line) if stopped and not sweep else ""
@@ -137,8 +142,9 @@ class Job:
                 if before or not self.line.multirun:  # of a sweep what failed stays to be looked at
                     folder.restore(before)
                 raise
-            compiled = {"compile_seconds": spent} if (spent := program.seconds_compiling() - compiling) else {}
-            timings = {**{k: v for k, v in timings.items() if k != "compile_seconds"}, **compiled, "total_seconds": time.perf_counter() - start}
+            spent = program.seconds_compiling() - compiling + self.spent.get("compile_seconds", 0.0)
+            compiled, total = {"compile_seconds": spent} if spent else {}, time.perf_counter() - start + sum(self.spent.values())
+            timings = {**{k: v for k, v in timings.items() if k != "compile_seconds"}, **compiled, "total_seconds": total}
             _made.discard(self.path / FAILED)  # of another try
             folder.finish(kept, metrics, {**facts, **self.learned, **learned, "timings": timings})
             if not self.quiet and write_page(self.path) is None:
@@ -151,7 +157,7 @@ class Job:
 
     def _fail(self, code: int, message: str) -> int:
         """Say it; of a sweep leave it in the folder too, where that is this process's or failed before."""
-        message = " ".join(message.split())
+        message = self.message = " ".join(message.split())
         place = self.path / FAILED
         if self.line.multirun and (_made.is_made(self.path) or place.is_file()):
             with _files.hiding(self.hidden):

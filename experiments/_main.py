@@ -101,6 +101,9 @@ def _run(task: Task, name: str, line: CommandLine, plan: _sweep.Planner | None) 
         _launchers.check(line)
     with _folder.opened(name, line) as root:
         jobs = _Jobs(task, name, line, root)
+        if line.multirun:
+            _sweep_table.check(root.path)
+            before = _sweep_table.state(root.path)
         try:
             if line.multirun and _sweep.is_ours(line):
                 return _sweep.sweep(task, name, line, root, plan)
@@ -109,12 +112,13 @@ def _run(task: Task, name: str, line: CommandLine, plan: _sweep.Planner | None) 
         except KeyboardInterrupt:
             say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root.path), line) if not line.multirun else _go_on_sweeping(name, line, root)}")
             return _interrupts.INTERRUPTED
-        codes = [*jobs.codes, *(_sweep_table.codes(root.path) if line.multirun else [])]  # of runs in other processes by their folders
+        codes = [*jobs.codes, *(_sweep_table.codes(root.path, before) if line.multirun else [])]  # of runs in other processes by their folders
         root.kept = root.kept or bool(codes)
         if line.multirun and not codes:
             say("--multirun: expected values that make at least one run, got none")
             return REFUSED
         if line.multirun and root.kept:
+            _sweep_table.begin(root, name, line)
             with suppress(ValueError):  # none of its runs is finished
                 write_page(root.path)
             print(root.path, flush=True)
@@ -135,6 +139,8 @@ class _Jobs:
         path, overrides = Path(hydra.runtime.output_dir), list(OmegaConf.to_container(hydra.overrides.task, resolve=False))
         if self.line.multirun:
             _made.adopt(path, self.root.path, self.root.before)
+        elif swept := hydra.sweeper.params:
+            print(f"one run; with -m this study sweeps over {', '.join(swept)}", flush=True)
         choices = {"experiment": self.name, **_points.chosen_groups(hydra)}
         if self.name != "benchmark":  # here too, for a launcher starts processes of its own
             _runtime.cache()
@@ -143,8 +149,7 @@ class _Jobs:
 
 
 def _go_on_sweeping(name: str, line: CommandLine, root: _folder.Root) -> str:
-    words = [word for word in line.overrides if not word.startswith(("hydra.sweep.dir=", "hydra.mode="))]
-    return f"; go on with: {script(name, line, ['-m', *words, root.override])}" if root.kept else ""
+    return f"; go on with: {_sweep_table.again(name, line, root)}" if root.kept else ""
 
 
 def _join_hosts(name: str, line: CommandLine) -> None:

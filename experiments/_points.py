@@ -37,8 +37,8 @@ class Point:
 
     @property
     def words(self) -> str:
-        """What tells it from the others."""
-        return " ".join(f"{key}={value}" for key, value in self.swept.items()) or " ".join(self.overrides)
+        """What tells it from the others; nothing where it is the only one."""
+        return " ".join(f"{key}={value}" for key, value in self.swept.items())
 
     def config(self) -> Any:
         """Its configuration, a new one at each call."""
@@ -100,19 +100,30 @@ def space(name: str, line: CommandLine) -> dict[str, Any]:
     """What of a sweep is searched, by key: (low, high, whether it is logarithmic) of an interval, a list of texts of anything else that is swept.
 
     Empty where there is no interval.
+
+    Raises:
+        ValueError: For what cannot be read, and beside an interval for a study by name that sweeps over what the command line leaves out.
     """
     out: dict[str, Any] = {}
+    given = [word for word in line.overrides if not word.startswith("hydra.")]
     with _loader(name, line) as loader:
         try:
-            for one in _parsed(loader, [word for word in line.overrides if not word.startswith("hydra.")]):
+            for one in _parsed(loader, given):
                 if one.is_interval_sweep():
                     found = one.value()
                     out[one.get_key_element()] = (found.start, found.end, "log" in found.tags)
                 elif one.is_sweep_override():
                     out[one.get_key_element()] = list(one.sweep_string_iterator())
+            if not any(isinstance(value, tuple) for value in out.values()):
+                return {}
+            named = _lists(loader, [word for word in given if word.partition("=")[0] == STUDY][-1:])
+            for chosen in itertools.product(*named.values()):
+                params = [word.partition("=")[0] for word in _params(name, loader, chosen)]
+                if left := [key for key in params if key not in {word.partition("=")[0] for word in given}]:
+                    raise ValueError(f"{chosen[0]} sweeps over {', '.join(left)}, which a search does not: give a value or an interval of each")
         except (*configuration.unreadable(), TypeError) as error:
             raise ValueError(configuration.explain(error, line.overrides, name, line.config_dir)) from None
-    return out if any(isinstance(value, tuple) for value in out.values()) else {}
+    return out
 
 
 def for_hydra(name: str, line: CommandLine) -> list[str]:
@@ -139,7 +150,8 @@ def described(name: str, line: CommandLine) -> tuple[dict[str, Any], list[str]]:
 
     with _loader(name, line) as loader:
         try:
-            config = loader.load_configuration(name, configuration.replacing(line.overrides), RunMode.RUN)
+            words = [str(one.input_line) for one in _parsed(loader, line.overrides) if not one.is_sweep_override()]
+            config = loader.load_configuration(name, configuration.replacing(words), RunMode.RUN)
         except (*configuration.unreadable(), TypeError) as error:
             raise ValueError(configuration.explain(error, line.overrides, name, line.config_dir)) from None
         choices = chosen_groups(config.hydra) | {STUDY: config.hydra.runtime.choices.get(STUDY)}
@@ -206,7 +218,7 @@ def _params(name: str, loader: Any, chosen: Sequence[str]) -> list[str]:
     """What a study by name sweeps over."""
     from hydra.types import RunMode
 
-    if not chosen or chosen[0] == f"{STUDY}=null":
+    if not chosen:
         return []
     config = loader.load_configuration(name, list(chosen), RunMode.MULTIRUN)
     return [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]

@@ -17,13 +17,14 @@ import _search
 import _sweep_table
 import _task
 from _command_line import CommandLine
-from _job import Job, Task
+from _job import REFUSED, Job, Task
 from tqdm import tqdm
 
 import mcengine as mc
 from mcengine import _files, _made, _runtime
 from mcengine import config as configuration
 from mcengine._noted import noting
+from mcengine.engine import program
 from mcengine.report import RunFolder, provenance, write_page
 
 Planner = Callable[[Any], _task.Plan | None]
@@ -41,51 +42,74 @@ def is_ours(line: CommandLine) -> bool:
 
 @dataclass
 class _Run:
-    """A point of the sweep and its job; ``plan`` where it can be solved together with others."""
+    """A point of the sweep and its job; ``plan`` where it can be solved together with others, ``said`` what is to be known of it."""
 
     point: _points.Point
     job: Job
     plan: _task.Plan | None = None
     address: tuple[Any, ...] = ()
+    said: Sequence[str] = ()
 
 
 def sweep(task: Task, name: str, line: CommandLine, root: _folder.Root, plan: Planner | None) -> int:
     """The exit code: what is not finished yet is run, a table of all is printed, with the sweep's folder last."""
     space = _points.space(name, line)
     if space:
-        runs, done = _search.search(name, line, space, lambda points: _solve(points, task, name, line, root, plan))
+        runs = _search.search(name, line, space, lambda points: _solve(points, task, name, line, root, plan, searched=True))
     else:
-        runs, done = _solve(_points.points(name, line), task, name, line, root, plan)
+        runs = _solve(_points.points(name, line), task, name, line, root, plan)
     if not runs:
         raise ValueError("--multirun: expected values that make at least one run, got none")
-    _sweep_table.show(runs, done)
+    _sweep_table.show(runs)
     if root.kept:
         with suppress(ValueError):  # none of its runs is finished
             write_page(root.path)
         print(root.path, flush=True)
-    return max(_sweep_table.code(path) for _, path in runs)
+    return max(run.code for run in runs)
 
 
 def _solve(
-    points: Sequence[_points.Point], task: Task, name: str, line: CommandLine, root: _folder.Root, plan: Planner | None
-) -> tuple[list[tuple[_points.Point, Path]], set[Path]]:
-    """(points and their folders, those of them that were finished before), all of them run; before any is ``ValueError`` names a bad one."""
+    points: Sequence[_points.Point], task: Task, name: str, line: CommandLine, root: _folder.Root, plan: Planner | None, searched: bool = False
+) -> list[_sweep_table.Ran]:
+    """What came of each point. A bad one is a ``ValueError`` that names it, before any is run; of points that are ``searched`` the others go on."""
     facts = provenance() if points else {}
-    runs = [_checked(point, name, line, root.path, facts) for point in points]
-    done = {run.job.path for run in runs if _is_finished(run)}
-    todo = [run for run in runs if run.job.path not in done]
-    if plan is not None:
-        _plan(todo, plan)
+    refused: dict[int, str] = {}
+    runs: dict[int, _Run] = {}
+    for at, point in enumerate(points):
+        with _refusing(refused if searched else None, at):
+            runs[at] = _checked(point, name, line, root.path, facts)
+    done = {run.job.path for run in runs.values() if _is_finished(run)}
+    for at, run in list(runs.items()) if plan is not None else ():
+        if run.job.path not in done:
+            with _refusing(refused if searched else None, at):
+                _plan(run, plan)
+    runs = {at: run for at, run in runs.items() if at not in refused}
+    todo = [run for run in runs.values() if run.job.path not in done]
+    said = dict.fromkeys(text for run in todo for text in run.said)
+    print("\n".join(said), end="\n" * bool(said), flush=True)
     if runs:
-        _sweep_table.begin(root.path, name, line, points)
+        _sweep_table.begin(root, name, line, points)
     root.kept = root.kept or bool(done)
-    paths = sum(_paths(run) for run in todo)
+    paths, codes = sum(_paths(run) for run in todo), dict[Path, tuple[int, str]]()
     with tqdm(total=paths, unit="path", unit_scale=True, desc="sweep", disable=None, leave=False, smoothing=0.05) as bar:
         for run, work in _solved(todo, task, bar):
             _made.make(run.job.path)
             with _quiet(run):
-                run.job.run(work, root)
-    return [(run.point, run.job.path) for run in runs], done
+                code = run.job.run(work, root)
+            codes[run.job.path] = code, run.job.message
+    ran = {at: _sweep_table.Ran(run.point, run.job.path, *codes.get(run.job.path, (0, "")), run.job.path in done) for at, run in runs.items()}
+    return [ran[at] if at in ran else _sweep_table.Ran(point, None, REFUSED, refused[at]) for at, point in enumerate(points)]
+
+
+@contextmanager
+def _refusing(refused: dict[int, str] | None, at: int) -> Iterator[None]:
+    """Within it a ``ValueError`` is what ``refused`` the ``at``-th point, where that is kept."""
+    try:
+        yield
+    except ValueError as error:
+        if refused is None:
+            raise
+        refused[at] = str(error)
 
 
 def _checked(point: _points.Point, name: str, line: CommandLine, root: Path, facts: dict[str, Any]) -> _Run:
@@ -113,23 +137,20 @@ def _is_finished(run: _Run) -> bool:
         return False
 
 
-def _plan(runs: Sequence[_Run], planner: Planner) -> None:
-    """Build what can be solved together, before anything runs; what is to be known of it is printed once. Raises ``ValueError`` naming the point."""
-    said: dict[str, None] = {}
-    for run in runs:
-        config = run.job.config
-        if RunFolder(run.job.path).has_blocks or (config.outcomes and config.paths > mc.engine.KEEP):
-            continue
-        _runtime.set_precision(config.precision)
-        heard = io.StringIO()
-        try:
-            with redirect_stdout(heard), _files.hiding(run.job.hidden), noting() as run.job.learned:
-                run.plan = planner(config)
-        except ValueError as error:
-            raise ValueError(_named(run.point, str(error))) from None
-        run.address = (config.precision, config.paths, config.seed, config.stream)
-        said |= dict.fromkeys(heard.getvalue().splitlines())
-    print("\n".join(said), end="\n" * bool(said), flush=True)
+def _plan(run: _Run, planner: Planner) -> None:
+    """Build what can be solved together, before anything runs. Raises ``ValueError`` naming the point."""
+    config, heard = run.job.config, io.StringIO()
+    if RunFolder(run.job.path).has_blocks or (config.outcomes and config.paths > mc.engine.KEEP):
+        return
+    _runtime.set_precision(config.precision)
+    try:
+        with redirect_stdout(heard), _files.hiding(run.job.hidden), noting() as run.job.learned:
+            run.plan = planner(config)
+            if run.plan is not None:
+                run.plan.study.sampling.check_run(run.plan.study.available(config.paths, 0))
+    except ValueError as error:
+        raise ValueError(_named(run.point, str(error))) from None
+    run.address, run.said = (config.precision, config.paths, config.seed, config.stream), heard.getvalue().splitlines()
 
 
 def _solved(runs: Sequence[_Run], task: Task, bar: Any) -> Iterator[tuple[_Run, Task]]:
@@ -140,19 +161,23 @@ def _solved(runs: Sequence[_Run], task: Task, bar: Any) -> Iterator[tuple[_Run, 
         plans = [run.plan for run in here if run.plan is not None]
         _runtime.set_precision(precision)
         studies, figures = [plan.study for plan in plans], [plan.figures for plan in plans]
+        compiled = program.seconds_compiling()
         for index, found in mc.engine.together(studies, paths, seed=seed, stream=stream, figures=figures, tell=_telling(bar)):
+            ran = 0.0 if isinstance(found, Exception) else found.timings["run_seconds"]
+            here[index].job.spent = {"compile_seconds": program.seconds_compiling() - compiled, "run_seconds": ran}
             yield here[index], _finishing(plans[index], found)
+            compiled = program.seconds_compiling()
     for run in runs:
         if run.plan is None:
-            bar.set_description(run.point.words[:60])
+            bar.set_description(run.point.words[:60] or "run")
             _runtime.set_precision(run.job.config.precision)
             yield run, task
             bar.update(_paths(run))
 
 
-def _finishing(plan: _task.Plan, found: mc.Result | mc.engine.NotFiniteError) -> Task:
+def _finishing(plan: _task.Plan, found: mc.Result | Exception) -> Task:
     def task(config: Any, folder: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
-        if isinstance(found, mc.engine.NotFiniteError):
+        if isinstance(found, Exception):
             raise found
         if config.outcomes:
             mc.engine.keep_outcomes(found, folder.path, plan.figures)
@@ -185,4 +210,4 @@ def _paths(run: _Run) -> int:
 
 
 def _named(point: _points.Point, message: str) -> str:
-    return f"{point.words}: {message}"
+    return f"{point.words}: {message}" if point.words else message

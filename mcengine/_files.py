@@ -34,7 +34,7 @@ _PLAIN = re.compile(r"[ !#-\[\]-~\n\"]*")
 
 def file_name(text: str) -> str:
     """A name for a file from any text, another one for another text: what would take a path apart is written as %XX."""
-    name = re.sub(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^\.|^$', lambda found: f"%{ord(found[0] or '%'):02X}", text)
+    name = re.sub(r'[%/\\:*?"<>|\x00-\x1f\x7f]|^\.|^$', lambda found: f"%{ord(found[0]):02X}" if found[0] else "%", text)
     return name if len(os.fsencode(name)) < _NAME - 55 else f"{name[:40]}%{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 

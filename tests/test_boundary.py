@@ -114,7 +114,9 @@ def test_nothing_of_another_kind_is_let_in():
         said = refused(check, changed(tree, path, HOSTILE[kind]))
         let_in = (
             (kind == "nothing" and (path[-1] in OPTIONAL or path[:-1] == ("market", "assets") or "workload" in path))
-            or (kind == "node" and (key == "market.rate" or path[-1] in ("floor", "width", "goal")))  # what builds one; what it has built is checked again
+            or (
+                kind == "node" and (key == "market.rate" or path[-1] in ("floor", "width", "goal"))
+            )  # what builds one; what it has built is checked again
             or (kind == "text" and (key == "market.rate" or path[:-1] == ("market", "assets")))  # a column of history
             or (kind == "number" and path[-1] in ("rate", "sigma", "drift"))  # for all maturities or regimes
             or (kind in ("mapping", "lists") and key == "market.correlation")

@@ -114,9 +114,13 @@ def test_a_long_sweep_has_names_that_fit_and_lines_that_run(script, tmp_path, ca
     assert "finished before" in capsys.readouterr().out
     alone = next(folder for folder in folders if "floor=0.7" in folder.name)
     command = shlex.split(json.loads((alone / "provenance.json").read_text())["command"])
-    assert script([*command, "hydra.run.dir=alone"]) == 0
-    again, before = (json.loads((folder / "metrics.json").read_text())["mean_return"] for folder in (tmp_path / "alone", alone))
-    assert again["value"] == pytest.approx(before["value"], abs=1e-5)
+    for name in ("alone", "again"):
+        assert script([*command, f"hydra.run.dir={name}"]) == 0
+    one, again, before = (json.loads((folder / "metrics.json").read_text()) for folder in (tmp_path / "alone", tmp_path / "again", alone))
+    assert one == again
+    assert list(one) == list(before)
+    for key, value in config.flat(before).items():
+        assert config.flat(one)[key] == (value if value is None else pytest.approx(value, abs=1e-5)), key
 
 
 def test_a_run_that_is_stopped_before_it_has_begun():

@@ -9,9 +9,10 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
 import mcengine as mc
-from mcengine import config
+from mcengine import _targets, config
 from mcengine._model import parameters, with_parameters
 from mcengine.engine import together
 
@@ -84,6 +85,8 @@ def test_groups_are_composed_once_for_each_choice(points, scripts, monkeypatch):
         (["floor=0.9,1.2"], "floor=1.2: "),
         (["policy=glob(nothing*)"], "--multirun: expected values that make at least one run, got none"),
         (["+polcy.multiplier=3,4"], "+polcy.multiplier=3: unknown key 'polcy'"),
+        (["variance_reduction=antithetic", "steps=4", "paths=1000,1001"], "paths=1001: paths: expected a multiple of 2"),
+        (["policy=cpi"], "unknown policy 'cpi'; did you mean cppi"),
     ],
 )
 def test_a_bad_point_is_refused_before_anything_runs(run, capsys, tmp_path, words, message):
@@ -113,7 +116,7 @@ def test_a_study_of_ones_own_says_what_it_sweeps(points, tmp_path):
 # ---- names ----
 
 
-def test_folder_names(scripts):
+def test_folder_names(scripts, monkeypatch):
     name, plain = scripts["_command_line"].folder_name, mc.load_config(name="price")
     assert re.fullmatch(r"floor=0.3_policy=cppi_[0-9a-f]{8}", name({"floor": "0.30000000000000004", "policy": "cppi"}, plain))
     assert name({"weights": "{equity:1.0,bond:1e-3}"}, plain).startswith("weights=equity-1.0-bond-1e-3_")
@@ -122,6 +125,16 @@ def test_folder_names(scripts):
     long = {f"market.assets.equity.number_{k}": "0.125" for k in range(12)}
     assert len(name(long, plain).encode()) == 80 + 9
     assert name({}, plain) != name({}, mc.load_config(["seed=1"], name="price"))
+    own, hashed = OmegaConf.create(config.plain(plain) | {"instrument": {"_target_": "json.loads"}}), {}
+    with _targets.allowing(["json"]), monkeypatch.context() as patch:
+        for code in "ab":  # of one's own, and changed
+            patch.setattr(scripts["_command_line"], "source", lambda target, code=code: code)
+            hashed[code] = name({}, own)
+    assert hashed["a"] != hashed["b"]
+    for value in ("../../x.csv", "C:\\x", "Müller & Söhne", "../" * 50, ".", "a\nb", "x" * 300):
+        found = name({"data": value}, plain)
+        assert re.fullmatch(r"data=[A-Za-z0-9_.+-]+_[0-9a-f]{8}", found)
+        assert len(found) <= 80 + 9
 
 
 # ---- together ----
@@ -146,6 +159,19 @@ def test_together_is_each_alone(studies):
         for name, values in alone["cppi"].items():
             assert found[k]["cppi"][name].mean(dtype=float) == pytest.approx(values.mean(dtype=float), abs=1e-5)
     assert found[0]["unhedged"]["wealth"] is found[7]["unhedged"]["wealth"]  # computed and held once
+
+
+def test_what_stops_a_program_stops_its_runs_alone(run, capsys, tmp_path, monkeypatch):
+    """Those that were solved in it say so; the others are run, and the sweep has its table and its page."""
+    solve = lambda *given: {}["rate"]  # noqa: E731
+    monkeypatch.setattr(importlib.import_module("mcengine.engine.together").Batch, "solve", solve)
+    assert run("-m", *FAST, "policy=cppi,unhedged", "floor=0.7,0.8,0.9", "hydra.sweep.dir=sweep") == 2
+    out, err = capsys.readouterr()
+    assert [line.partition(": ")[0] for line in err.splitlines()] == ["error"] * 3
+    assert err.count("KeyError: 'rate'") == out.count("KeyError: 'rate'") == 3
+    assert {json.loads(file.read_text())["code"] for file in (tmp_path / "sweep").glob("*/failed.json")} == {2}
+    assert list(mc.collect("sweep")["floor"]) == [0.7, 0.8, 0.9]
+    assert (tmp_path / "sweep" / "report.html").is_file()
 
 
 def test_one_program_takes_all_chunks_and_another_sweep(studies):
@@ -173,7 +199,9 @@ def metrics(folder):
 
 
 def test_a_sweep_leaves_a_folder_a_run_and_tells(run, capsys, tmp_path, monkeypatch):
+    compiled = mc.engine.program.seconds_compiling()
     assert run(*SWEEP) == 0
+    compiled = mc.engine.program.seconds_compiling() - compiled
     out = capsys.readouterr().out.splitlines()
     folders = sorted(file.parent for file in (tmp_path / "sweep").rglob("metrics.json"))
     assert [folder.name[: len("policy.multiplier=3")] for folder in folders] == [f"policy.multiplier={m}" for m in "34567"]
@@ -186,6 +214,9 @@ def test_a_sweep_leaves_a_folder_a_run_and_tells(run, capsys, tmp_path, monkeypa
     assert all(line.count("±") == 3 for line in out[1:6])
     table = mc.collect("sweep")
     assert list(table["policy.multiplier"]) == [3, 4, 5, 6, 7]
+    timings = [json.loads((folder / "provenance.json").read_text())["timings"] for folder in folders]
+    assert sum(one.get("compile_seconds", 0.0) for one in timings) == pytest.approx(compiled)
+    assert all(one["total_seconds"] > one["run_seconds"] + one.get("compile_seconds", 0.0) > 0.0 for one in timings)
 
     # Again in the folder, with one value more: what is finished is not run.
     before = {folder: (folder / "metrics.json").stat().st_mtime_ns for folder in folders}
@@ -226,24 +257,57 @@ def test_a_run_that_fails_leaves_why_and_the_others_go_on(run, capsys, tmp_path,
     def table(result, floor, **options):
         if float(parameters(result.study)["policy.cppi.cppi.multiplier"]) == 4.0:
             raise ValueError("no table of four")
+        if float(parameters(result.study)["policy.cppi.cppi.multiplier"]) == 6.0:
+            raise PermissionError(13, "no table of six")
         return true(result, floor, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(scripts["hedge"].objective, "table", table)
         assert run(*SWEEP) == 2
     out, err = capsys.readouterr()
-    assert err == "error: policy.multiplier=4: no table of four\n"
+    assert err == "error: policy.multiplier=4: no table of four\nerror: policy.multiplier=6: [Errno 13] no table of six\n"
     assert "failed: no table of four" in out.splitlines()[2]
-    (failed,) = (tmp_path / "sweep").rglob("failed.json")
+    failed, other = sorted((tmp_path / "sweep").rglob("failed.json"))
     assert json.loads(failed.read_text())["message"] == "no table of four"
-    assert len(mc.collect("sweep")) == 4
+    assert len(mc.collect("sweep")) == 3
     page = (tmp_path / "sweep" / "report.html").read_text()
-    assert "4 runs, 1 failed" in page
+    assert "3 runs, 2 failed" in page
     assert "no table of four" in page
     assert f"-m {FAST[0]}" in page  # how to run it again
     assert run(*SWEEP) == 0
     assert not failed.exists()
+    assert not other.exists()
     assert len(mc.collect("sweep")) == 5
+
+    # What is refused in its own folder has no figures here, whatever that folder holds.
+    facts = failed.parent / "provenance.json"
+    facts.write_text(facts.read_text().replace('"seed": 0', '"seed": 1'))
+    capsys.readouterr()
+    assert run(*SWEEP) == 2
+    second = capsys.readouterr().out.splitlines()[2]
+    assert second.split()[:3] == ["2", "4", "failed:"]
+    assert "holds the finished run of another configuration" in second
+
+
+def test_what_the_environment_gives_is_another_run(run, tmp_path, monkeypatch):
+    (tmp_path / "experiment").mkdir()
+    (tmp_path / "experiment" / "mine.yaml").write_text("# @package _global_\nseed: ${oc.decode:${oc.env:MC_TEST_NUMBER}}\n")
+    words = ["-m", *FAST, "experiment=mine", "--config-dir", str(tmp_path), "policy.multiplier=3,4", "hydra.sweep.dir=sweep"]
+    for number in ("1001", "1002"):
+        monkeypatch.setenv("MC_TEST_NUMBER", number)
+        assert run(*words) == 0
+        assert run(*words) == 0
+    assert len(set(mc.collect("sweep")["mean_return"])) == len(list((tmp_path / "sweep").glob("*/metrics.json"))) == 4
+
+
+@pytest.mark.parametrize("name", ["sweep.json", "report.html"])
+@pytest.mark.parametrize("more", [[], ["hydra/launcher=basic"]])
+def test_a_sweep_writes_over_nothing_of_the_users(run, capsys, tmp_path, name, more):
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / name).write_text("{}")
+    assert run(*SWEEP, *more) == 2
+    assert f"sweep has {name}, which no sweep left there and this one would write over" in capsys.readouterr().err
+    assert [(file.name, file.read_text()) for file in (tmp_path / "sweep").iterdir()] == [(name, "{}")]
 
 
 def test_a_sweep_that_is_stopped_goes_on(run, capsys, tmp_path, monkeypatch, scripts):

@@ -60,6 +60,16 @@ def test_hydras_own_launcher_names_folders_alike(run, tmp_path):
     assert run(*words) == 0
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "sweep").rglob("metrics.json")} == before
 
+    # The exit code is of what this launch ran: not of what failed before, but of a run that was killed.
+    table, (old, new) = importlib.import_module("_sweep_table"), (tmp_path / "sweep" / name for name in ("old", "new"))
+    old.mkdir()
+    (old / "failed.json").write_text('{"code": 3, "message": "of yesterday"}')
+    known = table.state(tmp_path / "sweep")
+    assert run(*words, "hydra/launcher=basic") == 0
+    new.mkdir()
+    (new / "begun.json").write_text("{}")
+    assert table.codes(tmp_path / "sweep", known) == [2, 0, 0]
+
 
 # ---- a search ----
 
@@ -82,6 +92,24 @@ def test_an_interval_is_searched(run, capsys):
     assert run(*words, "search.metric=mean_retrun", "search.trials=4") == 2  # of runs that are there
     assert "search: unknown figure 'mean_retrun'; known: mean_return" in capsys.readouterr().err
 
+    # A figure that is not a number is a trial that failed.
+    for file in Path("sweep").glob("*/metrics.json"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"mean_return": None}))
+    assert run(*words, "search.trials=4") == 0
+    assert "no point of 4 keeps what is asked" in capsys.readouterr().out
+
+
+def test_a_search_goes_on_where_a_point_is_refused(run, capsys):
+    pytest.importorskip("optuna")
+    words = ["-m", *FAST, "policy.multiplier=3", "search.trials=4", "search.batch=4"]
+    assert run(*words, "floor=interval(0.5,1.25)", "hydra.sweep.dir=sweep") == 2
+    out, err = capsys.readouterr()
+    refused = out.count("failed: floor=1.")
+    assert 0 < refused == err.count("error: floor=1.") < 4
+    assert len(mc.collect("sweep")) == 4 - refused
+    assert run(*words, "steps=interval(4,5)") == 2
+    assert capsys.readouterr().err.rstrip().endswith("; whole numbers are searched by steps=int(interval(4,5))")
+
 
 def test_a_search_without_optuna_names_the_extra(run, capsys, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
@@ -96,6 +124,7 @@ def test_a_search_without_optuna_names_the_extra(run, capsys, tmp_path, monkeypa
         (["search.goal=best"], "search.goal: expected highest or lowest, got 'best'"),
         (["search.trials=0"], "search: expected trials and batch of at least 1"),
         (["search.trails=4"], "policy.multiplier=2: unknown key 'search.trails'; did you mean search.trials"),
+        (["experiment=multiplier_gap_risk"], "experiment=multiplier_gap_risk sweeps over policy.every, which a search does not: give a value"),
         (["policy.multiplierr=interval(1,2)"], "policy.multiplier=2 policy.multiplierr=1: unknown key 'policy.multiplierr'"),
     ],
 )
@@ -125,6 +154,8 @@ def test_help_of_choices(run, capsys):
     out = capsys.readouterr().out
     assert "[kou]" in out
     assert "[tipp]" in out
+    assert run("-m", "--help", "policy=cppi", "policy.multiplier=range(3,5)") == 0
+    assert "[cppi]" in capsys.readouterr().out
     assert run("--help", "policy=tip") == 2
     assert capsys.readouterr().err.startswith("error: unknown policy 'tip'; did you mean tipp")
 

@@ -67,11 +67,15 @@ def replacing(overrides: Sequence[str]) -> list[str]:
 def spelled_out(overrides: Sequence[str]) -> list[str]:
     """Overrides with ``data=my.csv`` as ``data.file=my.csv``, which it is short for, and ``quotes=bates`` as ``quotes.model=bates``.
 
+    ``experiment=null`` is left out: it asks for what there is without it.
+
     Args:
         overrides: As on the command line.
     """
     out = []
     for override in overrides:
         key, _, given = override.partition("=")
+        if override == "experiment=null":
+            continue
         out.append(f"{key}.{_SHORT[key]}={given}" if key in _SHORT and given and not given.startswith("{") else override)
     return out

@@ -39,6 +39,8 @@ def explain(error: BaseException, overrides: Sequence[str], name: str, config_di
             return f"{group}: expected the name of a configuration in conf/{group}, got no text; an option of it is {group}.<key>=<value>"
     if (there := re.search(r"already at '([^']+)'", text)) is not None:
         return f"{there.group(1)}: expected without +, for it is there already"
+    if (twice := re.match(r"Multiple values for ([^\s.]+)\. To override", text)) is not None:
+        return f"{twice.group(1)}: expected without +, for it is there already"
     if text.startswith("Ambiguous value"):
         override = text.splitlines()[0].rpartition("argument ")[2]
         return f"{override}: several values need -m, which makes one run of each; a list is written key=[a,b]"

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 from mcengine._model import with_parameters
 from mcengine.engine.base import AbstractStudy
-from mcengine.engine.not_finite import NotFiniteError
 from mcengine.engine.result import Result
 from mcengine.engine.together import together
 
@@ -35,6 +34,6 @@ def grid(
     points = [with_parameters(study, {name: v[k] for name, v in values.items()}) for k in range(next(iter(lengths.values())))]
     found = dict(together(points, paths, seed=seed, stream=stream, first=first))
     for result in found.values():
-        if isinstance(result, NotFiniteError):
+        if isinstance(result, Exception):
             raise result
-    return [result for _, result in sorted(found.items()) if not isinstance(result, NotFiniteError)]
+    return [result for _, result in sorted(found.items()) if not isinstance(result, Exception)]

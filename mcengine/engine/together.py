@@ -52,7 +52,7 @@ def together(
     first: int = 0,
     figures: Sequence[Mapping[str, Figure]] | None = None,
     tell: Tell | None = None,
-) -> Iterator[tuple[int, Result | NotFiniteError]]:
+) -> Iterator[tuple[int, Result | Exception]]:
     """Simulate studies on the same paths, those of one structure side by side in one program.
 
     Args:
@@ -65,25 +65,28 @@ def together(
         tell: Is told ("compiling", studies) before a program is made, ("paths", studies x paths) as they are done.
 
     Returns:
-        An iterator over (index of a study, its result, or the error where a path of it is not finite).
+        An iterator over (index of a study, its result, or the error that stopped it: a path that is not finite, or whatever its program raised for
+        all that were solved with it). The others go on.
 
     Raises:
-        ValueError: As ``run`` does, for paths, ids or a folder.
+        ValueError: As ``run`` does, for a number of paths or an id that is none.
     """
     check_ids([first])
+    paths = check_paths(paths)
     told: Tell = tell or (lambda what, count: None)
     groups: dict[Any, list[int]] = {}
     for index, study in enumerate(studies):
         groups.setdefault(program.signature("together", study), []).append(index)
     named = figures or [{}] * len(studies)
     for members in groups.values():
-        batch = Batch([studies[index] for index in members], check_paths(paths), seed, stream, first)
+        try:
+            batch = Batch([studies[index] for index in members], paths, seed, stream, first)
+        except Exception as error:
+            yield from ((index, error) for index in members)
+            continue
         for at in range(0, len(members), batch.size):
             chunk = members[at : at + batch.size]
-            if batch.size > 1:
-                yield from zip(chunk, batch.solve(at, len(chunk), told), strict=True)
-            else:
-                yield chunk[0], batch.alone(at, named[chunk[0]], told)
+            yield from zip(chunk, batch.tried(at, len(chunk), named[chunk[0]], told), strict=True)
 
 
 def keep_outcomes(result: Result, folder: FilePath | str, figures: Mapping[str, Figure]) -> None:
@@ -129,14 +132,19 @@ class Batch:
         held = _WIDTH * len(self.own) * self.paths
         return next((size for size in SIZES if len(self.studies) > size // 2 and size * held <= BUDGET), 1)
 
-    def alone(self, at: int, figures: Mapping[str, Figure], told: Tell) -> Result | NotFiniteError:
+    def tried(self, at: int, count: int, figures: Mapping[str, Figure], told: Tell) -> Sequence[Result | Exception]:
+        """Of each of ``count`` studies from the ``at``-th on its result, or what stopped it; ``figures`` are those of one that is alone."""
+        try:
+            return self.solve(at, count, told) if self.size > 1 else [self.alone(at, figures, told)]
+        except Exception as error:
+            return [error] * count
+
+    def alone(self, at: int, figures: Mapping[str, Figure], told: Tell) -> Result:
         """The ``at``-th study, run as any other."""
         seed, stream, first = self.address
         told("compiling", 1)
         try:
             return run(self.studies[at], self.paths, seed=seed, stream=stream, first=first, figures=figures, progress=False)
-        except NotFiniteError as error:
-            return error
         finally:
             told("paths", self.paths)
 
