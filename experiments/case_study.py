@@ -184,7 +184,7 @@ def banded(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.
 
 
 def fitted(config: Any, folder: report.RunFolder, study: mc.Study, given: claim.Assumptions, terms: claim.Terms) -> dict[str, Any]:
-    """Of ``delta_hedged`` the best size of straddles and width of bands where P(any day below) is at most what is asked; what it brings at equal exposure.
+    """Of ``delta_hedged`` the best size of straddles and width of bands where P(any day below) is at most what is asked; what it brings.
 
     The search's own measure knows the sleeve's exposure alone. What it finds is valued as every other point is, on other paths, deltas included.
     """

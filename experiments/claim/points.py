@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import mcengine as mc
-from claim.books import CLAIMED, EVENT, READINGS, Assumptions, Terms, at_exposure, books, figures, study
+from claim.books import CLAIMED, EVENT, READINGS, STEPS_PER_YEAR, Assumptions, Terms, at_exposure, books, figures, study
 from mcengine._model import field_metadata, parameters, with_parameters
 from mcengine.statistics import Estimate, Sampling, estimate
 
@@ -166,12 +166,15 @@ def on_history(base: mc.Study, skews: Sequence[float], floor: float) -> tuple[An
 
 
 def event_move(base: mc.Study) -> Estimate:
-    """By how much equity's squared log-moves on the days of the events exceed those on others, over the whole of a study's history."""
+    """By how much equity's squared log-moves on the days of the events exceed those on others, over the whole of a study's history.
+
+    The error is the hypotenuse of both, that of the other days by the long-run variance: volatility stays high for months.
+    """
     days, events = base.market.days, np.asarray(base.market.event_rows(EVENT))
     squares = np.square(np.asarray(days.moves, np.float64)[:, days.names.index("equity")])
     on = np.zeros(len(squares), bool)
     on[events[(events > 0) & (events <= len(squares))].astype(int) - 1] = True
-    first, second = (estimate.mean(squares[days]) for days in (on, ~on))
+    first, second = estimate.mean(squares[on]), estimate.mean(squares[~on], Sampling("windows", STEPS_PER_YEAR // 4))
     return Estimate(first.value - second.value, float(np.hypot(first.error, second.error)), first.count)
 
 
