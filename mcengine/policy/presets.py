@@ -124,6 +124,36 @@ def vol_target_cppi(
     return chain(Mix(dict(weights)), VolTarget(target, halflife, initial), Cppi(floor, multiplier), Band(tolerance))
 
 
+def overlay_book(
+    weights: Weights,
+    floor: Floor,
+    target: Scalar = 0.10,
+    halflife: Scalar = 20.0,
+    multiplier: Scalar = 4.0,
+    moneyness: Scalar = 0.90,
+    coverage: Scalar = 0.5,
+    tolerance: Scalar = 0.01,
+    tenor: int = 63,
+    asset: str = "equity",
+) -> Chain:
+    """The mix at a volatility target, scaled to a multiple of the cushion, with rolled puts on what it holds against a jump through the floor.
+
+    Args:
+        weights: Fraction of wealth by asset.
+        floor: Fraction of the starting wealth, due at the horizon; or any floor.
+        target: Volatility a year.
+        halflife: Of the weights of past returns, steps.
+        multiplier: Of the cushion.
+        moneyness: Strike of the puts as a fraction of the spot on the roll date.
+        coverage: Puts for each unit of the asset held.
+        tolerance: Of the no-trade band, fraction of wealth.
+        tenor: Steps, 252 a year, from a roll to the expiry and to the next roll.
+        asset: The asset insured.
+    """
+    stages = (Mix(dict(weights)), VolTarget(target, halflife), Cppi(floor, multiplier))
+    return chain(*stages, RolledPut(moneyness, coverage, tenor, tenor, asset), Band(tolerance))
+
+
 def hedged_put(
     weights: Weights, moneyness: Scalar, ratio: Scalar = 1.0, tenor: int = 63, roll: int = 63, asset: str = "equity", through: str = "underlying"
 ) -> Chain:

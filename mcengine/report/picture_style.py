@@ -31,7 +31,7 @@ _FAMILIES = (  # a colour each; by dash
     ("cppi", "cppi_on_dates", "neural_cppi", "after"),
     ("stop_loss", "stop_loss_reentry", "forward_overlay", "before"),
     ("vol_target", "vol_target_cppi", "minimum_variance"),
-    ("rolled_put", "delta_put", "event_overlay"),
+    ("rolled_put", "delta_put", "event_overlay", "overlay_book"),
     ("hedged_put", "option_book", "greek_targets", "delta_hedged"),
     ("static_put", "put_spread", "ratchet_put"),
     ("obpi", "synthetic_put", "locked_floor"),
