@@ -415,7 +415,7 @@ class TestExperiments:
     @pytest.mark.parametrize(
         ("words", "shown"),
         [
-            (["--help"], "hedge is powered by Hydra"),
+            (["--help"], "One policy, one floor: what it costs"),
             (["-h", "--config-dir", "mine"], "ladder, mine, minimum_variance,"),
             (["--version"], "Hydra 1."),
             (["--cfg", "job", "policy=cppi", "-p", "policy", "policy.multiplier=7"], "multiplier: 7"),

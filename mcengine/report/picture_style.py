@@ -37,7 +37,7 @@ _FAMILIES = (  # a colour each; by dash
     ("obpi", "synthetic_put", "locked_floor"),
     ("collar", "barrier_put", "contract_overlay"),
     ("gamma_scalping", "variance_trade", "variance_swap"),
-    ("tipp", "drawdown_control"),
+    ("tipp", "drawdown_control", "deep_hedge"),
     ("ladder", "adaptive_hedge", "cross_asset"),
 )
 
