@@ -104,7 +104,7 @@ class Job:
             full = f"the disk is full{kept}{_resume.how_to_go_on(self.name, RunFolder(self.path), self.line)}"
             code = self._fail(REFUSED, full if error.errno in FULL else str(error))
         except (ValueError, OmegaConfBaseException) as error:
-            stopped = _made.is_made(self.path) and RunFolder(self.path).has_blocks  # what it finished stays, though a picture, say, was refused
+            stopped = _made.is_made(self.path) and RunFolder(self.path).has_results  # what it finished stays, though a picture, say, was refused
             more = _resume.how_to_go_on(self.name, RunFolder(self.path), self.line) if stopped and not sweep else ""
             code = self._fail(REFUSED, configuration.explain(error, self.overrides, self.name, self.line.config_dir) + more)
         except Exception as error:

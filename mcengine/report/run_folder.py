@@ -60,6 +60,12 @@ class RunFolder:
         return self._has("*.journal", "checkpoint/*.block", "fresh_from_*/checkpoint/*.block")
 
     @property
+    def has_results(self) -> bool:
+        """Whether a block or a step of a fit is finished: a journal's first line is only what it is of."""
+        journals = (read(inside(file.parent, file.name)).count(b"\n") for file in self.path.glob("*.journal"))
+        return self._has("checkpoint/*.block", "fresh_from_*/checkpoint/*.block") or any(lines > 1 for lines in journals)
+
+    @property
     def holds_run(self) -> bool:
         """Whether outcomes of a run were begun here."""
         return self.has_blocks or self._has("checkpoint/run.json", "fresh_from_*/checkpoint/run.json")
