@@ -78,7 +78,7 @@ def search(
     """
     point, rows = problem.point, list[dict[str, Any]]()
     corrections = {one.name: one.neutral for one in problem.conditions}
-    told: dict[str, list[float]] = {one.name: [] for one in problem.conditions}  # by each judge, whose mean is less of a chance than the last
+    told: dict[str, list[float]] = {one.name: [] for one in problem.conditions}  # by each judge: the mean of the last two is less of a chance than the last, and forgets points left behind
     moves = np.zeros(point.scale.size, bool)
     scale, known = np.array([1.0]), dict[bytes, dict[str, Any]]()
 
@@ -139,7 +139,7 @@ def search(
             break
         for one, fields, gap in zip(problem.conditions, judged["verdicts"], solution.at.c, strict=True):
             told[one.name].append(one.corrected(corrections[one.name], verdict(fields), float(gap)))
-            corrections[one.name] = float(np.mean(told[one.name]))
+            corrections[one.name] = float(np.mean(told[one.name][-2:]))
     assert kept is not None
     kept.rows, kept.idle = rows, [label for label, moved in zip(point.labels, moves, strict=True) if not moved]
     if check:
