@@ -80,8 +80,6 @@ def search(
     corrections = {one.name: one.neutral for one in problem.conditions}
     # By each judge: the mean of the last two is less of a chance than the last, and forgets points left behind.
     told: dict[str, list[float]] = {one.name: [] for one in problem.conditions}
-        one.name: [] for one in problem.conditions
-    }  # by each judge: the mean of the last two is less of a chance than the last, and forgets points left behind
     moves = np.zeros(point.scale.size, bool)
     scale, known = np.array([1.0]), dict[bytes, dict[str, Any]]()
 
