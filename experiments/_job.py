@@ -23,12 +23,11 @@ from mcengine.engine import program
 from mcengine.engine.checkpoint import FULL
 from mcengine.engine.checks import check_paths
 from mcengine.report import RunFolder, provenance, write_page
+from mcengine.report.collect import FAILED
 
 Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, Any]]]
 
 REFUSED, NOT_FINITE = 2, 3
-FAILED = "failed.json"
-"""In the folder of a sweep's run that did not come to its end: why, and what it was."""
 _SECRET = 4
 """Characters from which on a text of the environment is hidden wherever it is written; a shorter one is a part of any word."""
 SMALL = {"paths": 4096, "test_paths": 4096, "optimise.steps": 4, "optimise.paths": 1024, "optimise.validation_paths": 4096}

@@ -1,14 +1,14 @@
 """Hydra's own launchers: whether one is installed, and what the processes that it starts need."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from importlib.util import find_spec
 from pathlib import Path
 
 from _command_line import CommandLine
 
 from mcengine import config as configuration
+from mcengine._runtime import environment
 
 EXTRAS = {
     "joblib": ("hydra_joblib_launcher", "joblib"),
@@ -27,16 +27,8 @@ def check(line: CommandLine) -> None:
             raise ValueError(f"{word}: expected its package, which the extra mcengine[{extra}] brings")
 
 
-@contextmanager
-def importable() -> Iterator[None]:
+def importable() -> AbstractContextManager[None]:
     """While it lasts, processes that are started can import the scripts and mcengine."""
     before = os.environ.get("PYTHONPATH")
     here = [str(Path(__file__).resolve().parent), str(configuration.CONF.parent)]
-    os.environ["PYTHONPATH"] = os.pathsep.join([*here, *([before] if before else [])])
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["PYTHONPATH"]
-        else:
-            os.environ["PYTHONPATH"] = before
+    return environment("PYTHONPATH", os.pathsep.join([*here, *([before] if before else [])]))

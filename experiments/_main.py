@@ -11,10 +11,9 @@ import _interrupts  # first of the rest, so that what is stopped while it import
 
 # isort: split
 import logging
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,15 +179,6 @@ def _hydra(name: str, task: Callable[[Any], None], line: CommandLine, more: Sequ
         sys.argv = arguments
 
 
-@contextmanager
-def _quiet_hydra() -> Iterator[None]:
+def _quiet_hydra() -> AbstractContextManager[None]:
     """Hydra prints errors itself and exits with 1, unless it is asked for the full error."""
-    before = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = before
+    return _runtime.environment("HYDRA_FULL_ERROR", "1")

@@ -8,12 +8,12 @@ from typing import Any
 
 from _command_line import CommandLine, script, shortest
 from _folder import Root
-from _job import FAILED, REFUSED
+from _job import REFUSED
 from _points import Point
 
 from mcengine import _files
 from mcengine.engine import metric
-from mcengine.report.collect import SWEEP
+from mcengine.report.collect import FAILED, SWEEP
 from mcengine.report.tables import cell
 from mcengine.statistics import Estimate
 

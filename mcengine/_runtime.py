@@ -12,6 +12,8 @@ import os
 import platform
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import jax
@@ -132,3 +134,23 @@ def set_precision(precision: str) -> None:
     if precision not in ("float32", "float64"):
         raise ValueError(f"precision: expected 'float32' or 'float64', got {precision!r}")
     jax.config.update("jax_enable_x64", precision == "float64")
+
+
+@contextmanager
+def environment(name: str, value: str | None) -> Iterator[None]:
+    """While it lasts, this process and those it starts have the variable so; afterwards it is what it was.
+
+    Args:
+        name: Of the variable.
+        value: Of the variable; None leaves it as it is.
+    """
+    before = os.environ.get(name)
+    if value is not None:
+        os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before

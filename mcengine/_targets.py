@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from mcengine._arguments import OPTIONS, check_arguments
+from mcengine._runtime import environment
 from mcengine._spelling import near
 
 Modules: TypeAlias = Iterable[str | ModuleType]
@@ -136,20 +137,15 @@ def module_name(text: str) -> str:
 def allowing(names: Iterable[str]) -> Iterator[None]:
     """Within it targets may name these modules too, in this process and those it starts. They are imported at once."""
     global _named
-    before, environment = _named, os.environ.get("MC_CODE")
+    before = _named
     _named = [*before, *names]
     try:
         for name in _named:
             own(module_name(name))
-        if _named:
-            os.environ["MC_CODE"] = ",".join(_named)
-        yield
+        with environment("MC_CODE", ",".join(_named) or None):
+            yield
     finally:
         _named = before
-        if environment is None:
-            os.environ.pop("MC_CODE", None)
-        else:
-            os.environ["MC_CODE"] = environment
 
 
 def _homes(allow: Modules) -> dict[str, ModuleType | None]:

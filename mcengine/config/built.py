@@ -1,14 +1,13 @@
 """What a configuration describes: nodes built, the market and the study made of them."""
 
 import json
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
 from mcengine import _targets
 from mcengine._noted import note, noting
 from mcengine._targets import Modules, is_own, resolve, targets
-from mcengine.config.saved import content, plain
+from mcengine.config.saved import content, plain, texts
 from mcengine.config.suited import suit
 from mcengine.engine.identity import plain as by_name
 from mcengine.engine.source import source
@@ -159,7 +158,7 @@ def calibrated(node: Any) -> Any:
     import jax
 
     given, precision = plain(node), str(jax.numpy.result_type(float))
-    files = {text: content(text) for text in sorted(_texts(given))}
+    files = {text: content(text) for _, text in texts(given)}
     key = json.dumps([given, files, _sources(given), precision], sort_keys=True, default=str)
     if key not in _markets:
         while len(_markets) >= _MOST_MARKETS:
@@ -170,14 +169,6 @@ def calibrated(node: Any) -> Any:
     for what, values in learned.items():
         note(what, values)
     return built
-
-
-def _texts(tree: Any) -> set[str]:
-    """Texts at any depth."""
-    if isinstance(tree, str):
-        return {tree}
-    inner = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list | tuple) else ()
-    return {text for item in inner for text in _texts(item)}
 
 
 def stressed(config: Any, market: Any) -> Any:

@@ -82,7 +82,7 @@ def files(found: Saved) -> dict[str, Any]:
     Returns:
         ``{"files": {dotted key: hash}}``; empty where it names none.
     """
-    hashes = {key: hashed for key, text in _texts({**found.tree, **found.environment}) if (hashed := content(text)) is not None}
+    hashes = {key: hashed for key, text in texts({**found.tree, **found.environment}) if (hashed := content(text)) is not None}
     return {"files": hashes} if hashes else {}
 
 
@@ -108,13 +108,18 @@ def _hash(file: Path, *state: int) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def _texts(tree: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """(dotted key, text) at any depth."""
+def texts(tree: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted key, text) at any depth.
+
+    Args:
+        tree: Plain dicts, lists and values.
+        prefix: Of the keys.
+    """
     if isinstance(tree, str):
         yield prefix, tree
     inner = tree.items() if isinstance(tree, Mapping) else enumerate(tree) if isinstance(tree, list | tuple) else ()
     for key, value in inner:
-        yield from _texts(value, f"{prefix}.{key}" if prefix else str(key))
+        yield from texts(value, f"{prefix}.{key}" if prefix else str(key))
 
 
 def as_yaml(config: Any) -> str:

@@ -11,8 +11,8 @@ from mcengine._files import inside, read_json
 
 _LONGEST = 24
 """Characters of a row's name."""
-SWEEP = "sweep.json"
-"""In a sweep's folder: the command that runs it again, and the keys that it was given."""
+SWEEP, FAILED = "sweep.json", "failed.json"
+"""In a sweep's folder the command and the keys that it was given; in that of a run that came to no end why, and what it was."""
 _HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}$")
 
 

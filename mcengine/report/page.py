@@ -16,7 +16,7 @@ from typing import Any
 
 from mcengine._files import inside, read, read_json, write
 from mcengine.engine import METRICS, metric
-from mcengine.report.collect import collect
+from mcengine.report.collect import FAILED, SWEEP, collect
 from mcengine.report.heat_plots import plot_response
 from mcengine.report.page_cells import Cell, Table, estimates, mapping, number, plain, shown
 from mcengine.report.page_sources import binds, data, limit, market
@@ -109,7 +109,7 @@ def _of_sweep(root: Path) -> dict[str, Any]:
         "pictures": [*_responses(table), *_pictures(root)],
         "binds": [],
         "sources": [],
-        "command": str(read_json(inside(root, "sweep.json")).get("command", "")),
+        "command": str(read_json(inside(root, SWEEP)).get("command", "")),
         "folded": [],
     }
 
@@ -117,7 +117,7 @@ def _of_sweep(root: Path) -> dict[str, Any]:
 def _failed(root: Path) -> list[list[Cell]]:
     """A row for each run of a sweep that left no result, and why."""
     rows = []
-    for file in sorted(root.rglob("failed.json"))[:_MOST_ROWS]:
+    for file in sorted(root.rglob(FAILED))[:_MOST_ROWS]:
         if not (file.parent / "metrics.json").is_file():
             found = read_json(inside(file.parent, file.name), message=str, overrides=list)
             words = " ".join(str(word) for word in found.get("overrides", []))
