@@ -2,12 +2,15 @@
 
 import gc
 import os
+from pathlib import Path
 
+import haste
 import jax
 import pytest
 from precision import double_precision
 
 import mcengine as mc
+from mcengine.engine import program
 
 os.environ.setdefault("MC_CACHE", "off")  # tests compile what they test, and leave nothing in the user's cache
 os.environ.pop("MC_SMALL", None)  # a run cut to 4,096 paths would test less than a test says; those that want it small set it themselves
@@ -44,6 +47,18 @@ def float64():
     """Double precision for one test."""
     with double_precision():
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_pieces_of_memory():
+    """Linux lets a process have 65,530 of them, then LLVM aborts: programs of the tests before are forgotten long before that."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
+        program._cache.clear()
+        haste._made.clear()
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

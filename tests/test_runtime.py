@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mcengine._runtime import FUSION_OPTION, OPTIONS, merge_flags, set_precision
+from mcengine.engine import program
 
 EXTRA = "--xla_backend_extra_options="
 OURS = ",".join(OPTIONS)
@@ -97,3 +98,13 @@ def test_set_precision(precision, dtype):
 def test_set_precision_refuses():
     with pytest.raises(ValueError, match="precision: expected 'float32' or 'float64', got 'half'"):
         set_precision("half")
+
+
+def test_programs_met_last_are_kept(monkeypatch):
+    """A process may not keep them without end: Linux lets it have 65,530 pieces of memory, then LLVM aborts."""
+    monkeypatch.setattr(program, "_cache", {})
+    monkeypatch.setattr(program, "KEPT", 2)
+    made = {name: program.compiled(name, lambda x: x + 1.0, 0.0) for name in "ab"}
+    assert program.compiled("a", None, 0.0) is made["a"]  # found, and met after b
+    program.compiled("c", lambda x: x + 2.0, 0.0)
+    assert [key[0] for key in program._cache] == ["a", "c"]

@@ -28,6 +28,9 @@ CARRIED = 1 << 22
 AHEAD = 2
 """Blocks that are under way while one is taken."""
 
+KEPT = 128
+"""Programs kept, the ones met last. Linux lets a process have 65,530 pieces of memory and a program takes 150 to 400: past that LLVM aborts."""
+
 _DEVICES = "devices"
 _traces = 0
 
@@ -160,15 +163,19 @@ def signature(name: Any, *arguments: Any) -> Any:
 
 
 def compiled(name: Any, fn: Callable[..., Any], *arguments: Any) -> Compiled:
-    """``fn`` compiled for arguments of this structure; found again by ``name`` and structure, not by ``fn``."""
+    """``fn`` compiled for arguments of this structure; found again by ``name`` and structure, not by ``fn``, while it is of the last ``KEPT``."""
     global _spent
     known = signature(name, *arguments)
-    if known not in _cache:
+    found = _cache.pop(known, None)
+    if found is None:
         start = time.perf_counter()
         call = jax.jit(fn, compiler_options=compiler_options()).lower(*arguments).compile()
-        _cache[known] = Compiled(call, time.perf_counter() - start)
-        _spent += _cache[known].seconds
-    return _cache[known]
+        found = Compiled(call, time.perf_counter() - start)
+        _spent += found.seconds
+        while len(_cache) >= KEPT:
+            del _cache[next(iter(_cache))]
+    _cache[known] = found  # last of those met
+    return found
 
 
 def as_arrays(tree: Any) -> Any:
