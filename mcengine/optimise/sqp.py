@@ -24,8 +24,9 @@ FLAT, SHORT = 1e-2, 1e-5
 """Curvature that is assumed at first, and a radius at which there is nothing to be gained by going on."""
 NEAR = 0.05
 """Radius in which a constraint that stops the last step binds."""
-STALLED, GAINED = 8, 10.0
-"""Evaluations that together gain less than so many tolerances end a search: on the kinks of a finite sample steps promise more than there is."""
+STALLED, LITTLE, MUCH = 6, 10.0, 100.0
+"""Steps that together gain less than a few tolerances end a search: on the kinks of a finite sample they promise more than there is.
+Where the last promised many, it stands still short of an optimum."""
 STEEP = 1e4
 """Most that a unit of violation is ever charged; where even this leaves some, it cannot be met near here."""
 
@@ -116,14 +117,14 @@ def solve(
         tried, fall = _tried(evaluate, x + d, at, mu)
         taken = fall > TAKEN * promised
         rows.append(_row(x + d, tried or at, mu, radius, taken))
-        gains.append(fall if taken else 0.0)
         if tried is not None and not taken and violation(tried.c) > violation(at.c + at.a @ d) + tolerance:
             bent, _ = quadratic_step(replace(at, c=tried.c - at.a @ d), b, mu, room, radius)
-            second, again = _tried(evaluate, x + bent, at, mu)
-            rows.append(_row(x + bent, second or at, mu, radius, again > TAKEN * promised))
-            gains.append(max(again, 0.0))
-            if again > TAKEN * promised:
-                d, tried, fall, taken = bent, second, again, True
+            if np.max(np.abs(bent - d)) > SHORT:
+                second, again = _tried(evaluate, x + bent, at, mu)
+                rows.append(_row(x + bent, second or at, mu, radius, again > TAKEN * promised))
+                if again > TAKEN * promised:
+                    d, tried, fall, taken = bent, second, again, True
+        gains.append(fall if taken else 0.0)
         if fall > GOOD * promised and np.max(np.abs(d)) > 0.99 * radius:
             radius *= 2.0
         elif fall < 0.25 * promised:
@@ -133,11 +134,8 @@ def solve(
             b = bfgs(b, d, -(tried.g - at.g) - (tried.a - at.a).T @ prices)
             if taken:
                 x, at = np.clip(x + d, low, high), tried
-        if radius < SHORT:
-            ended = "standstill" if promised > 10.0 * tolerance else "optimal" if violation(at.c) <= BROKEN else "infeasible"
-            break
-        if len(gains) >= STALLED and sum(gains[-STALLED:]) < GAINED * tolerance:
-            ended = "optimal" if violation(at.c) <= BROKEN else "standstill"
+        if radius < SHORT or (len(gains) >= STALLED and sum(gains[-STALLED:]) < LITTLE * tolerance):
+            ended = "infeasible" if violation(at.c) > BROKEN else "standstill" if promised > MUCH * tolerance else "optimal"
             break
     room = (low - x, high - x)
     d, _ = quadratic_step(at, b, mu, room, max(radius, NEAR))  # what is near, and what it would run into next, is what binds
