@@ -116,18 +116,18 @@ def search(
         )
     scale[0] = max(abs(rows[0][problem.wish.goal_name]), 1.0)
 
-    def searched(x: np.ndarray, turn: int, paths: int = problem.paths, radius: float = LATER) -> Solution:
-        return solve(partial(evaluate, turn=turn, paths=paths), x, point.low, point.high, radius=radius, evaluations=evaluations)
+    def searched(x: np.ndarray, turn: int, paths: int = problem.paths, radius: float = LATER, b: np.ndarray | None = None) -> Solution:
+        return solve(partial(evaluate, turn=turn, paths=paths), x, point.low, point.high, radius=radius, evaluations=evaluations, b=b)
 
     solutions = [searched(x, 0, fewer, RADIUS) for x in _starts(point.x, point, problem.seed, starts)]
     steep = max(1.0, *(2.0 * float(np.max(s.prices, initial=0.0)) for s in solutions))
     solution = min(solutions, key=lambda s: merit(s.at, steep))
     if fewer < problem.paths:
-        solution = searched(solution.x, 0)
+        solution = searched(solution.x, 0, b=solution.b)
     kept, best = None, (False, -np.inf)
     for turn in range(MOST_TRIES):
         if turn:
-            solution = searched(solution.x, turn)
+            solution = searched(solution.x, turn, b=solution.b)
         values = point.values(solution.x)
         judged = recall(partial(problem.judge, values, turn))
         found = Found(values, solution.ended, judged, solution.prices * scale[0], solution.at.c, turn)

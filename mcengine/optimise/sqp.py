@@ -5,11 +5,12 @@ Maximise f(x) where c(x) >= 0 and low <= x <= high. Each step solves, with g and
     min over d, t >= 0 of   -g.d + d.B d / 2 + mu sum(t)   where   c + A d + t >= 0,   |d| <= radius,   low <= x + d <= high.
 The slack t makes it elastic: where no point holds all constraints, the step goes where they are broken least. A step is taken if the merit
     -f + mu sum(max(-c, 0))
-falls by a share of what the model promised; the radius follows how well it promised. mu stays above every price.
+falls by a share of what the model promised; the radius follows how well it promised. mu stays above every price. A step that is refused because the
+constraints are curved is bent towards them: solved again with their values where it led, less A d (second-order correction, section 18.11).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ FLAT, SHORT = 1e-2, 1e-5
 """Curvature that is assumed at first, and a radius at which there is nothing to be gained by going on."""
 NEAR = 0.05
 """Radius in which a constraint that stops the last step binds."""
+STALLED, LITTLE, MUCH = 6, 10.0, 100.0
+"""Steps that together gain less than a few tolerances end a search: on the kinks of a finite sample they promise more than there is.
+Where the last promised many, it stands still short of an optimum."""
 STEEP = 1e4
 """Most that a unit of violation is ever charged; where even this leaves some, it cannot be met near here."""
 
@@ -53,6 +57,7 @@ class Solution:
         at: The functions there.
         prices: What one unit of each constraint costs of the goal [constraints].
         ended: "optimal", "infeasible", "standstill" or "evaluations".
+        b: Estimate of the Hessian there, with which a search from near it begins [numbers, numbers].
         rows: Of each evaluation: point, functions, merit, radius, whether taken.
     """
 
@@ -60,6 +65,7 @@ class Solution:
     at: Values
     prices: np.ndarray
     ended: str
+    b: np.ndarray
     rows: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -72,6 +78,7 @@ def solve(
     tolerance: float = 1e-6,
     radius: float = 0.5,
     evaluations: int = 40,
+    b: np.ndarray | None = None,
 ) -> Solution:
     """Search from a start.
 
@@ -83,6 +90,7 @@ def solve(
         tolerance: Of the merit: a step that promises less ends the search.
         radius: First trust region.
         evaluations: Most.
+        b: Estimate of the Hessian; None for a flat one.
 
     Raises:
         ValueError: Where nothing can be evaluated at the start.
@@ -92,23 +100,31 @@ def solve(
     if first is None:
         raise ValueError("start: expected numbers at which the study can be made")
     at: Values = first
-    b, mu, rows, ended = np.eye(x.size) * FLAT, 1.0, [_row(x, at, 1.0, radius, True)], "evaluations"
+    b, mu, rows, ended = np.eye(x.size) * FLAT if b is None else b, 1.0, [_row(x, at, 1.0, radius, True)], "evaluations"
+    gains: list[float] = []
     while len(rows) < evaluations:
         room = (low - x, high - x)
         d, slack = quadratic_step(at, b, mu, room, radius)
         if slack > tolerance:  # mu is raised until the step mends half of what can be mended here (Byrd, Nocedal & Waltz 2008)
             broken, least = violation(at.c), quadratic_step(at, b, STEEP, room, radius)[1]
             while broken - slack < 0.5 * (broken - least) - tolerance and mu < STEEP:
-                mu *= 10.0
+                mu *= 2.0
                 d, slack = quadratic_step(at, b, mu, room, radius)
         promised = at.g @ d - 0.5 * d @ b @ d + mu * (violation(at.c) - violation(at.c + at.a @ d))
         if promised < tolerance:
             ended = "optimal" if violation(at.c) <= BROKEN else "infeasible"
             break
-        tried = evaluate(x + d)
-        fall = -np.inf if tried is None else merit(at, mu) - merit(tried, mu)
-        taken = bool(fall > TAKEN * promised)
+        tried, fall = _tried(evaluate, x + d, at, mu)
+        taken = fall > TAKEN * promised
         rows.append(_row(x + d, tried or at, mu, radius, taken))
+        if tried is not None and not taken and violation(tried.c) > violation(at.c + at.a @ d) + tolerance:
+            bent, _ = quadratic_step(replace(at, c=tried.c - at.a @ d), b, mu, room, radius)
+            if np.max(np.abs(bent - d)) > SHORT:
+                second, again = _tried(evaluate, x + bent, at, mu)
+                rows.append(_row(x + bent, second or at, mu, radius, again > TAKEN * promised))
+                if again > TAKEN * promised:
+                    d, tried, fall, taken = bent, second, again, True
+        gains.append(fall if taken else 0.0)
         if fall > GOOD * promised and np.max(np.abs(d)) > 0.99 * radius:
             radius *= 2.0
         elif fall < 0.25 * promised:
@@ -118,13 +134,19 @@ def solve(
             b = bfgs(b, d, -(tried.g - at.g) - (tried.a - at.a).T @ prices)
             if taken:
                 x, at = np.clip(x + d, low, high), tried
-        if radius < SHORT:
-            ended = "standstill" if promised > 10.0 * tolerance else "optimal" if violation(at.c) <= BROKEN else "infeasible"
+        if radius < SHORT or (len(gains) >= STALLED and sum(gains[-STALLED:]) < LITTLE * tolerance):
+            ended = "infeasible" if violation(at.c) > BROKEN else "standstill" if promised > MUCH * tolerance else "optimal"
             break
     room = (low - x, high - x)
     d, _ = quadratic_step(at, b, mu, room, max(radius, NEAR))  # what is near, and what it would run into next, is what binds
     prices = np.where(at.c <= BROKEN, multipliers(at, b, d, room, near=BINDS), 0.0)
-    return Solution(x, at, prices, ended, rows)
+    return Solution(x, at, prices, ended, b, rows)
+
+
+def _tried(evaluate: Callable[[np.ndarray], Values | None], x: np.ndarray, at: Values, mu: float) -> tuple[Values | None, float]:
+    """The functions at a point, and by how much the merit is below that of ``at``."""
+    there = evaluate(x)
+    return there, -np.inf if there is None else merit(at, mu) - merit(there, mu)
 
 
 def quadratic_step(at: Values, b: np.ndarray, mu: float, room: tuple[np.ndarray, np.ndarray], radius: float) -> tuple[np.ndarray, float]:
