@@ -8,6 +8,7 @@ from mcengine.engine.explained import Explained
 from mcengine.engine.gradient import BatchGradient
 from mcengine.engine.grid import grid
 from mcengine.engine.identity import identity
+from mcengine.engine.in_regimes import InRegimes
 from mcengine.engine.journal import Journal
 from mcengine.engine.metrics import METRICS, Metric, metric
 from mcengine.engine.not_finite import NotFiniteError
@@ -34,6 +35,7 @@ __all__ = [
     "Correlations",
     "DiskFullError",
     "Explained",
+    "InRegimes",
     "Journal",
     "Metric",
     "NotFiniteError",

@@ -41,6 +41,42 @@ def plot_heat(table: Any, title: str, *, unit: str = "", centre: float = 0.0, fa
     return titled(figure, title, table.attrs.get("about", ""))
 
 
+def plot_by_regime(table: Any) -> Any:
+    """What each policy does in each regime of the market, every cell with its error: return a year, that over the benchmark, volatility, drawdown.
+
+    Args:
+        table: Of ``objective.by_regime``.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
+    regimes, rows = table.attrs["regimes"], [label(str(book)) for book in table.index]
+    heads = [f"{name}\n{table[f'time_in_{name}'].iloc[0].scaled(100.0)} % of time" for name in regimes]
+    shown = {kind: title for kind, title in _IN_REGIME.items() if f"{kind}_in_{regimes[0]}" in table.columns}
+    figure, axes = panels((3.6 + 2.3 * len(regimes), 2.0 + 2.0 * (0.5 + 0.42 * len(rows))), rows=2, columns=2)
+    for at, (axis, (kind, title)) in enumerate(zip(axes, shown.items(), strict=False)):
+        cells = table[[f"{kind}_in_{name}" for name in regimes]].map(lambda one: one.scaled(100.0) if isinstance(one, Estimate) else None)
+        values = cells.map(lambda one: np.nan if one is None else one.value).to_numpy(float)
+        text = cells.map(lambda one: "" if one is None else str(one).replace(" ± ", "\n± ")).to_numpy()
+        image = heat(axis, values, rows if at % 2 == 0 else [""] * len(rows), heads, float(np.nanmax(np.abs(values), initial=1e-9)), 0.0, text)
+        image.set_cmap("RdBu" if kind.startswith("annual") else "RdBu_r")  # red is bad
+        axis.tick_params(axis="x", rotation=0)
+        for tick in axis.get_xticklabels():
+            tick.set_ha("center")
+        axis.set_title(title, fontsize=10)
+    for axis in axes[len(shown) :]:
+        axis.set_axis_off()
+    return titled(figure, "By the regime in force", table.attrs.get("about", ""))
+
+
+_IN_REGIME = {
+    "annual_return": "return, % a year",
+    "annual_difference": "return over the benchmark, % a year",
+    "volatility": "volatility, % a year",
+    "mean_drawdown": "mean fall from the highest wealth so far, %",
+}
+
+
 def plot_correlation(matrix: Any, title: str = "Correlation", errors: Any = None) -> Any:
     """A correlation matrix as a heat map.
 

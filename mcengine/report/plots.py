@@ -14,7 +14,7 @@ _SHOWN = 200_000
 
 
 def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -> Any:
-    """Distribution of final wealth, a row a policy; what lies below the floor is red.
+    """Distribution of final wealth of the kept paths, a row a policy; what lies below the floor is red. The title says how many are drawn.
 
     Args:
         result: Of a run.
@@ -24,8 +24,8 @@ def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -
     Returns:
         A matplotlib ``Figure``.
     """
-    books, about = list(books or result.books), summarise(result.study, result.paths, result.seed)
-    shown = _SHOWN - _SHOWN % result.sampling.size
+    books = list(books or result.books)
+    shown = min(_SHOWN - _SHOWN % result.sampling.size, result.kept)
     samples = {book: np.asarray(result[book]["wealth"][:shown], np.float64) for book in books}
     weights = None if result.weights is None else result.weights[:shown]
     low, high = (f(np.quantile(s, q) for s in samples.values()) for f, q in ((min, 0.0005), (max, 0.9985)))
@@ -53,7 +53,7 @@ def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -
     axes[-1].set_xlabel(f"wealth after {years:g} year{'s' if years != 1 else ''} / starting wealth")
     axes[-1].set_xlim(edges[0], edges[-1])
     figure.supylabel("density (spikes are cut off)", fontsize=9)
-    return titled(figure, f"Final wealth by policy: below the floor {floor:g} in red, the mean as a line", about)
+    return titled(figure, f"Final wealth by policy: below the floor {floor:g} in red, the mean as a line", summarise(result.study, result.paths, result.seed, shown))
 
 
 def plot_protection_cost(table: Any, floor: float) -> Any:
