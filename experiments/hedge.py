@@ -95,6 +95,7 @@ def explain(config: Any, folder: report.RunFolder, study: mc.Study, result: mc.R
     recorders = (mc.engine.Explained(), mc.engine.BookGreeks(by_expiry=True))
     alone = replace(study, policy={name: study.books[name]}, recorders=recorders)
     traced = alone.trace([path], seed=config.seed, stream=config.stream)
+    traced.attrs["about"] = f"{name}, the worst of {result.kept:,} paths · {traced.attrs['about']}"
     folder.write_picture("explained", report.plot_explained(traced, path))
     folder.write_picture("greeks", report.plot_greeks(traced, path))
 

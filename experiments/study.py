@@ -121,7 +121,7 @@ def pictures(config: Any, folder: report.RunFolder, study: mc.Study, result: mc.
     worst = {book: worst_paths(result, book) for book in fan}
     ids = sorted({*range(result.first, result.first + min(SAMPLED, result.kept)), *(path for paths in worst.values() for path in paths)})
     traced = replace(study, policy={book: study.books[book] for book in chosen}).trace(ids, seed=config.seed, stream=config.stream)
-    folder.write_picture("fan", report.plot_fan(traced, fan, worst, floor))
+    folder.write_picture("fan", report.plot_fan(traced, fan, worst, floor, result.kept))
     folder.write_picture("exposure", report.plot_exposure(traced, worst[BENCHMARK][0], chosen, floor))
 
 

@@ -10,7 +10,7 @@ from mcengine.engine.grid import grid
 from mcengine.engine.identity import identity
 from mcengine.engine.in_regimes import InRegimes
 from mcengine.engine.journal import Journal
-from mcengine.engine.metrics import METRICS, Metric, metric
+from mcengine.engine.metrics import METRICS, Metric, is_metric, metric
 from mcengine.engine.not_finite import NotFiniteError
 from mcengine.engine.price import Payoffs, payoffs, price
 from mcengine.engine.program import traces
@@ -49,6 +49,7 @@ __all__ = [
     "grid",
     "hosts",
     "identity",
+    "is_metric",
     "keep_outcomes",
     "metric",
     "payoffs",

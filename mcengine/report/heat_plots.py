@@ -66,7 +66,7 @@ def plot_by_regime(table: Any) -> Any:
         axis.set_title(title, fontsize=10)
     for axis in axes[len(shown) :]:
         axis.set_axis_off()
-    return titled(figure, "By the regime in force", table.attrs.get("about", ""))
+    return titled(figure, "What each policy does while each regime is in force (± standard error)", table.attrs.get("about", ""))
 
 
 _IN_REGIME = {

@@ -74,7 +74,8 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
             difference = row.get("difference")
             y = difference.scaled(-100.0) if isinstance(difference, Estimate) else Estimate(0.0, 0.0)
             x = row[column].scaled(100.0)
-            axis.errorbar(x.value, y.value, xerr=x.half_width(), yerr=y.half_width(), color=drawn.colour, elinewidth=1.0)
+            left = min(x.half_width(), x.value) if column == "breach_any_day" else x.half_width()  # a probability is none below 0
+            axis.errorbar(x.value, y.value, xerr=[[left], [x.half_width()]], yerr=y.half_width(), color=drawn.colour, elinewidth=1.0)
             # Hollow, each in a shape of its own: two rules in one place are both seen.
             shape = {"marker": drawn.marker, "markersize": 10, "markerfacecolor": "none", "markeredgewidth": 2.0, "linestyle": "none"}
             axis.plot([x.value], [y.value], color=drawn.colour, label=label(str(book)), **shape)
@@ -82,6 +83,6 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
         axis.set_xlabel(heading)
         axis.margins(0.1)
         grid(axis)
-    axes[0].set_ylabel("mean return given up against unhedged, % of wealth", fontsize=9)
+    axes[0].set_ylabel("mean return given up against unhedged, % of starting wealth", fontsize=9)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9, frameon=False)
     return titled(figure, f"What protection costs, floor {floor:g}: down and left is better (bars: 95 % intervals)", table.attrs.get("about", ""))
