@@ -313,8 +313,8 @@ def test_refusals(build, message):
 
 
 def test_what_a_book_does_in_each_regime_is_what_the_market_does_there():
-    """All in one asset: over a step of regime k E r = e^{mu dt} - 1 and E r^2 = e^{(2 mu + sigma^2) dt} - 2 e^{mu dt} + 1; half of it beside. The errors
-    of ratios are those of batches, and a run that keeps a quarter of its paths says the same.
+    """All in one asset: over a step of regime k E r = e^{mu dt} - 1 and E r^2 = e^{(2 mu + sigma^2) dt} - 2 e^{mu dt} + 1; half of it beside. The
+    errors of ratios are those of batches, and a run that keeps a quarter of its paths says the same.
     """
     sigma, drift = {"calm": 0.12, "crash": 0.4}, {"calm": 0.1, "crash": -0.3}
     chain = Regimes(("calm", "crash"), {"calm-crash": 2.0, "crash-calm": 6.0})

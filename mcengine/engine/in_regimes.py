@@ -18,9 +18,9 @@ class _Sums(NamedTuple):
 
 @dataclass(frozen=True)
 class InRegimes(AbstractRecorder):
-    """By regime k, in force over a day where it is at its start: ``regime_<k>_time``, its share of the horizon; ``regime_<k>_gain`` and ``_square``, the
-    sums of the daily returns and of their squares; ``regime_<k>_drawdown``, the mean over all days of the fall from the highest wealth so far, 0 on
-    those of other regimes. What is a year, or a mean over the days of k, is a ratio of their means (``objective.by_regime``).
+    """By regime k, in force over a day where it is at its start: ``regime_<k>_time``, its share of the horizon; ``regime_<k>_gain`` and ``_square``,
+    the sums of the daily returns and of their squares; ``regime_<k>_drawdown``, the mean over all days of the fall from the highest wealth so far,
+    0 on those of other regimes. What is a year, or a mean over the days of k, is a ratio of their means (``objective.by_regime``).
 
     Args:
         regimes: Names of the market's, in their order.

@@ -20,7 +20,7 @@ def summarise(study: Any, paths: int | None = None, seed: int | None = None, dra
         >>> mc.engine.summarise(mc.Study(market, mc.policy.Mix(equity=0.6), steps=12), 1000, drawn=200)
         'GBM equity, bond · 1 y in 12 steps · 200 of 1,000 paths'
     """
-    market, simulated = study.market, not hasattr(study.market, "windows")
+    market, drawn_anew = study.market, not hasattr(study.market, "windows")
     if hasattr(market, "days"):
         kind = type(market).__name__.lower()
         what = f"{kind} of {getattr(market, 'period', '') or f'{market.days.day(0)[:4]} to {market.days.day(market.days.count - 1)[:4]}'}"
@@ -31,5 +31,6 @@ def summarise(study: Any, paths: int | None = None, seed: int | None = None, dra
         what = "; ".join(f"{model} {', '.join(names)}" for model, names in models.items())
         what += "".join(f", {word}" for word in ("regimes", "events", "scenarios") if getattr(market, word))
     part = f"{drawn:,} of " if drawn is not None and drawn != paths else ""
-    sized = [] if paths is None else [f"{part}{paths:,} {'paths' if simulated else 'windows'}"]
-    return " · ".join([what, f"{float(study.years):g} y in {study.steps} steps", *sized, *([f"seed {seed}"] if simulated and seed is not None else [])])
+    sized = [] if paths is None else [f"{part}{paths:,} {'paths' if drawn_anew else 'windows'}"]
+    told = [f"seed {seed}"] if drawn_anew and seed is not None else []
+    return " · ".join([what, f"{float(study.years):g} y in {study.steps} steps", *sized, *told])

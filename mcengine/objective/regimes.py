@@ -76,7 +76,7 @@ def by_regime(
     for key, figure in regime_figures(result.study, books, benchmark).items():
         book, _, name = key.partition("/")
         rows.setdefault(book, {})[name] = result.estimate(figure, key) if estimate is None else estimate(result, figure, key)
-    made = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=max(rows.values(), key=len))
+    made = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=max((list(row) for row in rows.values()), key=len))
     made.attrs |= {"about": summarise(result.study, result.paths, result.seed), "regimes": _recorded(result.study)}
     return made
 
@@ -85,7 +85,7 @@ def _recorded(study: AbstractStudy) -> tuple[str, ...]:
     for one in study.recorders:
         if isinstance(one, InRegimes):
             return one.regimes
-    raise ValueError("by_regime: expected a study with the recorder InRegimes, got none; give Study(recorders=(..., *mc.engine.InRegimes.of(market)))")
+    raise ValueError("by_regime: expected a study with the recorder InRegimes, got none; give Study(recorders=(..., *InRegimes.of(market)))")
 
 
 def _measure(kind: str, name: str, years: float) -> Measure:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from mcengine.report.heat_plots import heat
 from mcengine.report.picture_style import FLOOR, MODEL, MUTED, colour, grid, label, panels, style, titled
 

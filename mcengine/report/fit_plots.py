@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mcengine.engine import metric, summarise
-from mcengine.report.picture_style import FLOOR, MODEL, PALETTE, grid, panels, titled
+from mcengine.report.picture_style import FLOOR, MODEL, PALETTE, bars, grid, panels, titled
 
 _TERMS, _NUMBERS = 8, 9
 """Constraints, and fitted numbers, that a fit's picture has room for: of a network's hundreds no one says anything alone."""
@@ -62,7 +62,8 @@ def _run(axis: Any, x: Any, shown: Any, found: Any, end: float, over: str) -> No
     axis.plot(x.index, x.rolling(max(1, len(x) // 20), min_periods=1).mean(), color=MODEL, linewidth=1.8, label="search")
     judged = "windows" if found.sampling == "windows" else "unseen paths"
     look = {"fmt": "o", "color": "#000000", "markersize": 4, "capsize": 3}
-    axis.errorbar([end], [shown.factor * found.value], yerr=[shown.factor * found.half_width()], label=judged, **look)
+    parts = [shown.factor * found.value], [shown.factor * found.half_width()]
+    axis.errorbar([end], parts[0], yerr=bars(shown.key, *parts), label=judged, **look)
     axis.set_ylabel(f"{shown.heading}{over}", fontsize=9)
 
 
@@ -80,8 +81,8 @@ def plot_frontier(fits: Sequence[Any], constraint: str, levels: Sequence[float])
     figure, (axis,) = panels((7.0, 4.5))
     goal, asked, over = metric(fits[0].wish.goal_name), metric(constraint), fits[0].over(fits[0].wish.goal_measure(fits[0].before))
     x, y = [asked.factor * level for level in levels], [goal.factor * fit.goal.value for fit in fits]
-    bars = [goal.factor * fit.goal.half_width() for fit in fits]
-    axis.errorbar(x, y, yerr=bars, color=MODEL, linewidth=1.5, capsize=3, zorder=2)
+    yerr = bars(goal.key, y, [goal.factor * fit.goal.half_width() for fit in fits])
+    axis.errorbar(x, y, yerr=yerr, color=MODEL, linewidth=1.5, capsize=3, zorder=2)
     for held, marker in ((True, MODEL), (False, "#FFFFFF")):
         chosen = [k for k, fit in enumerate(fits) if fit.feasible == held]
         at, best = [x[k] for k in chosen], [y[k] for k in chosen]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mcengine.engine import metric
-from mcengine.report.picture_style import MARKERS, PALETTE, Style, grid, label, panels, style, titled
+from mcengine.report.picture_style import MARKERS, PALETTE, Style, bars, grid, label, panels, style, titled
 from mcengine.statistics import Estimate
 
 _DARK = 0.62
@@ -129,10 +129,11 @@ def plot_response(runs: Any, figure: str = "mean_return", keys: Sequence[str] | 
     picture, (axis,) = panels((7.5, 4.6))
     for k, (name, part) in enumerate(runs.groupby(lines[0], sort=False) if lines else [("", runs)]):
         part = part.sort_values(x)
-        bars = _ERRORS * shown.factor * part[errors].to_numpy(float) if errors in runs.columns else None
+        y = shown.factor * part[figure].to_numpy(float)
+        yerr = bars(shown.key, y, _ERRORS * shown.factor * part[errors].to_numpy(float)) if errors in runs.columns else None
         drawn = style(str(name)) if lines == ["policy"] else Style(PALETTE[(k + 1) % len(PALETTE)], "-", MARKERS[k % len(MARKERS)])
         look = {"color": drawn.colour, "linestyle": drawn.dash, "marker": drawn.marker, "linewidth": 1.4, "capsize": 3, "markersize": 5}
-        axis.errorbar(part[x].to_numpy(float), shown.factor * part[figure].to_numpy(float), yerr=bars, label=str(name), **look)
+        axis.errorbar(part[x].to_numpy(float), y, yerr=yerr, label=str(name), **look)
     if lines:
         axis.legend(fontsize=8, frameon=False, title=lines[0])
     axis.set_xlabel(x)

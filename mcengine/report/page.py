@@ -28,7 +28,7 @@ PAGE = "report.html"
 _MOST_ROWS, _MOST_PICTURES = 1000, 24
 _LONG = 12
 """Rows beyond which a run's table is folded, below its pictures."""
-_AS_WRITTEN = "as the file has it: returns, shares and probabilities are fractions, not per cent"
+_AS_WRITTEN = "Tables that sort are as their files have them: returns, shares and probabilities are fractions, not per cent."
 _SHOWN = ("mean_return", "breach_any_day", "p20", "cvar_95", "loss", "price", "objective")
 """Figures of a sweep's table, where its runs have them, first; others follow up to ``_COLUMNS``."""
 _COLUMNS = 8
@@ -67,16 +67,15 @@ def _of_run(root: Path) -> dict[str, Any]:
     suited = {key: facts[key] for key in ("weights", "hedged") if mapping(facts.get(key))}
     written = read(inside(root, "config.yaml")).decode("utf-8", "replace")
     names = [str(choices[key]) for key in ("experiment", "policy", "market", "instrument") if key in choices]
-    tables = [
-        _of_file(root, file.stem)
-        for file in sorted(root.glob("*.csv"), key=lambda file: (not file.stem.startswith("figures"), file.stem))
-        if file.stem != "trace"
-    ]
+    files = sorted(root.glob("*.csv"), key=lambda file: (not file.stem.startswith("figures"), file.stem))
+    written_down = [_of_file(root, file.stem) for file in files if file.stem != "trace"]
+    tables = [one for one in [*written_down, *_numbers(found, bool(written_down))] if one is not None]
     return {
         "title": " · ".join(names) or root.name,
         "facts": _facts({**facts, "timings": mapping(facts.get("timings"))}, config),
         "answers": _answers(found, config, choices),
-        "tables": [one for one in [*tables, *_numbers(found, bool(tables))] if one is not None],
+        "tables": tables,
+        "units": _AS_WRITTEN if any(one.sortable for one in tables) else "",
         "pictures": _pictures(root),
         "binds": binds(found, config, choices),
         "sources": [one for one in (market(facts), data(facts)) if one.rows],
@@ -109,6 +108,7 @@ def _of_sweep(root: Path) -> dict[str, Any]:
             *([Table("Runs that failed", ["run", "why", "which"], failed)] if failed else []),
             Table("Runs", heads, rows, note, sortable=True),
         ],
+        "units": "",
         "pictures": [*_responses(table), *_pictures(root)],
         "binds": [],
         "sources": [],
@@ -208,14 +208,15 @@ def _of_file(root: Path, stem: str) -> Table | None:
     # Figures are shown in their units; what else a file has is shown as it is, one column like the next.
     figures = {key for key in keys if f"{key}_error" in places and is_metric(key)} if keys and is_metric(keys[0]) else set()
     factors = {key: metric(key).factor if key in figures else 1.0 for key in keys}
-    cells = [[shown(row[places[key]], row[places[f"{key}_error"]] if f"{key}_error" in places else None, factors[key]) for key in keys] for row in body]
+    errors = {key: places.get(f"{key}_error") for key in keys}
+    cells = [[shown(row[places[key]], None if (at := errors[key]) is None else row[at], factors[key]) for key in keys] for row in body]
     if figures:
         floor = stem.rpartition("_")[2]  # study's books are named by it, and so is their table
         rows = [[Cell(metric(key).heading if key in figures else key), *(line[i] for line in cells)] for i, key in enumerate(keys)]
         return Table(words, ["", *(row[0].removesuffix(f" {floor}") for row in body)], rows)
-    note = f"the first {_MOST_ROWS:,} rows, " if len(lines) - 1 > _MOST_ROWS else ""
+    note = f"the first {_MOST_ROWS:,} rows" if len(lines) - 1 > _MOST_ROWS else ""
     rows = [[Cell(row[0], number(row[0])), *line] for row, line in zip(body, cells, strict=True)]
-    return Table(words, [heads[0], *keys], rows, note + _AS_WRITTEN, sortable=True, folded=len(rows) > _LONG)
+    return Table(words, [heads[0], *keys], rows, note, sortable=True, folded=len(rows) > _LONG)
 
 
 def _numbers(found: Mapping[str, Any], have_tables: bool) -> list[Table]:

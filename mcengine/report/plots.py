@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mcengine.engine import summarise
-from mcengine.report.picture_style import FLOOR, colour, grid, label, panels, style, titled
+from mcengine.report.picture_style import FLOOR, bars, colour, grid, label, panels, style, titled
 from mcengine.statistics import Estimate, estimate
 
 _SHOWN = 200_000
@@ -53,7 +53,8 @@ def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -
     axes[-1].set_xlabel(f"wealth after {years:g} year{'s' if years != 1 else ''} / starting wealth")
     axes[-1].set_xlim(edges[0], edges[-1])
     figure.supylabel("density (spikes are cut off)", fontsize=9)
-    return titled(figure, f"Final wealth by policy: below the floor {floor:g} in red, the mean as a line", summarise(result.study, result.paths, result.seed, shown))
+    about = summarise(result.study, result.paths, result.seed, shown)
+    return titled(figure, f"Final wealth by policy: below the floor {floor:g} in red, the mean as a line", about)
 
 
 def plot_protection_cost(table: Any, floor: float) -> Any:
@@ -74,8 +75,8 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
             difference = row.get("difference")
             y = difference.scaled(-100.0) if isinstance(difference, Estimate) else Estimate(0.0, 0.0)
             x = row[column].scaled(100.0)
-            left = min(x.half_width(), x.value) if column == "breach_any_day" else x.half_width()  # a probability is none below 0
-            axis.errorbar(x.value, y.value, xerr=[[left], [x.half_width()]], yerr=y.half_width(), color=drawn.colour, elinewidth=1.0)
+            across = bars(column, [x.value], [x.half_width()])
+            axis.errorbar([x.value], [y.value], xerr=across, yerr=[y.half_width()], color=drawn.colour, elinewidth=1.0)
             # Hollow, each in a shape of its own: two rules in one place are both seen.
             shape = {"marker": drawn.marker, "markersize": 10, "markerfacecolor": "none", "markeredgewidth": 2.0, "linestyle": "none"}
             axis.plot([x.value], [y.value], color=drawn.colour, label=label(str(book)), **shape)
