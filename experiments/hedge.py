@@ -52,11 +52,13 @@ def _study(config: Any) -> tuple[str, mc.Study]:
     """(the policy's name, its study beside the unhedged mix)."""
     name, study = configuration.policy_name(config), configuration.study(config, configuration.books)
     _task.check_floor(study, config.floor)
-    return name, replace(study, recorders=(*study.recorders, mc.engine.Explained())) if config.explain else study
+    more = mc.engine.InRegimes.of(study.market) + ((mc.engine.Explained(),) if config.explain else ())
+    return name, replace(study, recorders=(*study.recorders, *more)) if more else study
 
 
 def _figures(config: Any, name: str, study: mc.Study) -> dict[str, mc.statistics.Figure]:
     figures = objective.figures(study, config.floor)
+    figures |= objective.regime_figures(study) if mc.engine.InRegimes.of(study.market) else {}
     return figures | (objective.explained_figures(study, [name]) if config.explain else {})
 
 
@@ -70,6 +72,9 @@ def _told(
     print(f"{name}, floor {config.floor:g}: {result.paths:,} paths, horizon {config.years:g} y\n\n{report.text(table)}\n")
     print("\n".join(objective.binding(table, config.floor)))
     folder.write_table("figures", table)
+    regimes = objective.by_regime(result, estimate=reduced.estimate) if mc.engine.InRegimes.of(result.study.market) else None
+    if regimes is not None:
+        folder.write_table("regimes", regimes)
     if config.explain:
         gained = objective.explained(result, [name], reduced.estimate)
         print(f"\nWhat {name} has gained, explained\n\n{report.text(gained)}", flush=True)
@@ -77,6 +82,8 @@ def _told(
     if config.plots:
         folder.write_picture("wealth", report.plot_wealth(result, config.floor))
         folder.write_picture("protection_cost", report.plot_protection_cost(table, config.floor))
+        if regimes is not None:
+            folder.write_picture("regimes", report.plot_by_regime(regimes))
         if config.explain:
             explain(config, folder, reduced.study, result, name)
     return {**report.metrics(table.loc[name]), "unhedged": report.metrics(table.loc["unhedged"])}, facts
@@ -88,6 +95,7 @@ def explain(config: Any, folder: report.RunFolder, study: mc.Study, result: mc.R
     recorders = (mc.engine.Explained(), mc.engine.BookGreeks(by_expiry=True))
     alone = replace(study, policy={name: study.books[name]}, recorders=recorders)
     traced = alone.trace([path], seed=config.seed, stream=config.stream)
+    traced.attrs["about"] = f"{name}, the worst of {result.kept:,} paths · {traced.attrs['about']}"
     folder.write_picture("explained", report.plot_explained(traced, path))
     folder.write_picture("greeks", report.plot_greeks(traced, path))
 

@@ -18,7 +18,7 @@ from mcengine import config as configuration
 from mcengine import objective, optimise, report
 from mcengine._model import replace
 
-SHOWN = 64
+SHOWN = 16
 """Most numbers of a rule that are printed one by one: a network's say nothing to a reader."""
 
 
@@ -41,10 +41,8 @@ def fit_and_test(
         folder.write_picture("fit", report.plot_fit(fit))
     few = len(parameters) <= SHOWN
     numbers = parameters.to_string(float_format="{:.4f}".format) if few else f"{len(parameters)} numbers, before and after in parameters.csv"
-    print(
-        f"{len(fit.rows)} runs of {fit.paths:,} paths at most\n\n{numbers}\n\n{report.constraints(fit)}\n\n" + "\n".join(fit.says()) + "\n",
-        flush=True,
-    )
+    parts = [f"{len(fit.rows)} runs of {fit.paths:,} paths at most", numbers, report.constraints(fit), "\n".join(fit.says())]
+    print("\n\n".join(part for part in parts if part) + "\n", flush=True)
 
     policy = next(iter(study.books.values()))
     both = replace(study, policy={"before": policy, "after": next(iter(fit.study.books.values()))})
@@ -59,8 +57,8 @@ def fit_and_test(
     table = objective.table(result, float(wish.floor), benchmark="before").drop(columns="difference_at_equal_leverage")
     table = table.rename(columns={"difference": "difference_to_before"})
     folder.write_table("before_after", table)
-    print(f"{tested}, floor {float(wish.floor):g}\n\n{shown(table)}\n")
-    print(report.verdict("mean return", table.loc["after", "difference_to_before"]), flush=True)
+    print(f"{tested}, floor {float(wish.floor):g}, horizon {float(study.years):g} y\n\n{shown(table)}\n")
+    print(report.verdict("mean return", table.loc["after", "difference_to_before"], float(study.years)), flush=True)
     metrics = {
         "parameters": {when: dict(parameters[when]) for when in parameters},
         "goal": fit.goal,
@@ -88,11 +86,23 @@ def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: 
     folder.write_table("frontier", table)
     if config.plots:
         folder.write_picture("frontier", report.plot_frontier(fits, constraint, list(levels)))
-    print(f"{sum(len(fit.rows) for fit in fits)} runs of at most {fits[0].paths:,} paths for {len(fits)} levels\n\n{table.to_string()}\n")
+    print(f"{sum(len(fit.rows) for fit in fits)} runs of at most {fits[0].paths:,} paths for {len(fits)} levels\n\n{_in_units(table)}\n")
     for fit, level in zip(fits, levels, strict=True):
         print(f"{constraint} {level:g}: " + "; ".join(fit.says()), flush=True)
     metrics = {f"{level:g}": {"goal": fit.goal, "holds": fit.feasible} for fit, level in zip(fits, levels, strict=True)}
     return metrics, {"fit_seconds": sum(fit.timings["seconds"] for fit in fits)}
+
+
+def _in_units(table: Any) -> str:
+    """A frontier as its sentences have it: figures in their units, without bounds and prices."""
+    asked, goal = (mc.engine.metric(str(key)) for key in (table.index.name, table.columns[0]))
+    units = {table.columns[0]: goal, f"{table.index.name}_value": asked}
+    shown = table.drop(columns=["price", f"{table.index.name}_bound"], errors="ignore")
+    for key, unit in units.items():
+        if key in shown:
+            shown[key] = [one.scaled(unit.factor) for one in shown[key]]
+    shown.index = (asked.factor * shown.index).rename(f"limit of {asked.heading}")
+    return str(shown.rename(columns={key: unit.heading for key, unit in units.items()}).to_string(float_format="{:.4g}".format))
 
 
 @_main.main("optimise")

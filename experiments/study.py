@@ -28,7 +28,8 @@ WORST = 10
 @_main.main("study")
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     calibration = configuration.calibrated(config.market)
-    study = configuration.study(config, configuration.books, calibration)
+    plain = configuration.study(config, configuration.books, calibration)
+    study = replace(plain, recorders=(*plain.recorders, *mc.engine.InRegimes.of(plain.market)))
     for floor in config.floors:
         _task.check_floor(study, floor)
     describe(calibration)
@@ -49,11 +50,13 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         asked = f"± standard error; * more than the {100.0 * most:g} % asked for"
         print(f"floor {floor:.0%} ({asked})\n{report.deciding(estimates, most, name=policy_of)}\n", flush=True)
         folder.write_table(f"figures_{floor:g}", estimates)
+        if mc.engine.InRegimes.of(study.market):
+            folder.write_table(f"regimes_{floor:g}", by_regime(result, floor))
         metrics[f"floor_{floor:g}"] = {policy_of(book): report.metrics(row) for book, row in estimates.iterrows()}
 
     last = list(config.policies)[-1]
     print(f"fit of {last}: {configuration.build(config.objective)}", flush=True)
-    alone = replace(study, policy=configuration.build(config.policies[last]))
+    alone = replace(plain, policy=configuration.build(config.policies[last]))
     metrics["fit"], timings = fit_and_test(config, folder, alone, study.books[BENCHMARK], partial(report.deciding, most=most))
     if config.plots:
         pictures(config, folder, study, result, tables)
@@ -72,12 +75,20 @@ def policy_of(book: str) -> str:
 
 def figures(study: mc.Study, floors: Sequence[float]) -> dict[str, mc.statistics.Figure]:
     """The figures of every floor; the benchmark is in each, so their names begin with the floor."""
-    return {f"floor_{floor:g}/{key}": figure for floor in floors for key, figure in objective.figures(study, floor, of(study, floor)).items()}
+    made = {floor: objective.figures(study, floor, of(study, floor)) for floor in floors}
+    if mc.engine.InRegimes.of(study.market):
+        made = {floor: own | objective.regime_figures(study, of(study, floor)) for floor, own in made.items()}
+    return {f"floor_{floor:g}/{key}": figure for floor, own in made.items() for key, figure in own.items()}
 
 
 def table(result: mc.Result, floor: float) -> Any:
     """The table of one floor, its figures read from the paths kept or from those streamed under its name."""
     return objective.table(result.under(f"floor_{floor:g}/"), floor, of(result.study, floor))
+
+
+def by_regime(result: mc.Result, floor: float) -> Any:
+    """What the policies of one floor do in each regime, read as ``table`` reads."""
+    return objective.by_regime(result.under(f"floor_{floor:g}/"), of(result.study, floor))
 
 
 def limit(config: Any) -> float:
@@ -102,13 +113,15 @@ def pictures(config: Any, folder: report.RunFolder, study: mc.Study, result: mc.
     for floor, estimates in tables.items():
         folder.write_picture(f"wealth_{floor:g}", report.plot_wealth(result, floor, of(study, floor)))
         folder.write_picture(f"protection_cost_{floor:g}", report.plot_protection_cost(estimates, floor))
+        if mc.engine.InRegimes.of(study.market):
+            folder.write_picture(f"regimes_{floor:g}", report.plot_by_regime(by_regime(result, floor)))
     floor = list(tables)[-1]
     chosen = of(study, floor)
     fan = [BENCHMARK, chosen[-1]]
     worst = {book: worst_paths(result, book) for book in fan}
     ids = sorted({*range(result.first, result.first + min(SAMPLED, result.kept)), *(path for paths in worst.values() for path in paths)})
     traced = replace(study, policy={book: study.books[book] for book in chosen}).trace(ids, seed=config.seed, stream=config.stream)
-    folder.write_picture("fan", report.plot_fan(traced, fan, worst, floor))
+    folder.write_picture("fan", report.plot_fan(traced, fan, worst, floor, result.kept))
     folder.write_picture("exposure", report.plot_exposure(traced, worst[BENCHMARK][0], chosen, floor))
 
 

@@ -93,7 +93,7 @@ lowest = {book: [int(path) for path in np.argsort(result[book]["wealth"])[:10]] 
 trace = study.trace(sorted({*range(200), *lowest["unhedged"], *lowest["cppi"]}))
 worst = lowest["unhedged"][0]
 print(f"path {worst}: {result['unhedged']['wealth'][worst]:.6f} in the run, {trace.loc[worst, 'unhedged.wealth'].iloc[-1]:.6f} in the trace")
-report.plot_fan(trace, ["unhedged", "cppi"], lowest, FLOOR)
+report.plot_fan(trace, ["unhedged", "cppi"], lowest, FLOOR, result.kept)
 
 # %%
 report.plot_exposure(trace, worst, list(rules), FLOOR)

@@ -95,6 +95,24 @@ def test_of_several_policies_the_answer_is_the_best_that_holds(tmp_path):
     assert "No policy here keeps a floor of 95%" in text
 
 
+def test_a_fit_s_page_says_what_came_of_it_and_folds_what_is_long(tmp_path):
+    """Numbers beside others are in the unit of the file, whether or not they have an error; figures are in that of their metric."""
+    folder = made(tmp_path / "run", metrics={"holds": True, "goal": Estimate(0.06, 0.001), "before": ROWS["cppi"], "after": ROWS["unhedged"]})
+    short = pd.DataFrame({"value": [Estimate(0.002, 0.0005)], "limit": ["at most 0.005"], "margin": [0.003]}, index=["breach"])
+    RunFolder(folder).write_table("constraints", short)
+    RunFolder(folder).write_table("fit", pd.DataFrame({"mean_return": [0.05] * 40}))
+    regimes = pd.DataFrame({"volatility_in_calm": [Estimate(0.1, 0.001)]}, index=["cppi"])
+    RunFolder(folder).write_table("regimes", regimes)
+    page = report.write_page(folder)
+    text = text_of(page)
+    assert "Fitted, the rule returns 9.00 ± 0.20 %, before 5.80 ± 0.10 %" in text
+    assert "; what was wished for holds." in text
+    assert "breach 0.0020 ± 0.0005 at most 0.005 0.003" in text
+    assert "volatility in calm, % 10.00 ± 0.10" in text
+    raw = page.read_text(encoding="utf-8")
+    assert raw.index("<img") < raw.index("<details><summary>fit: 40 rows") < raw.index("<summary>Configuration")
+
+
 def test_a_sweep_shows_what_was_swept(tmp_path):
     for multiplier in (2, 10, 5):
         metrics = {"mean_return": Estimate(0.01 * multiplier, 0.001, 100)}

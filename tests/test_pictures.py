@@ -1,5 +1,6 @@
 """One style: a look for every policy, told apart by deuteranopes; figures that show by themselves; heat maps, responses, cushion and ladder."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 import mcengine as mc
 from mcengine import objective, report
+from mcengine.report import plots
 from mcengine.report.picture_style import PALETTE
 from mcengine.report.run_folder import RunFolder
 
@@ -80,6 +82,16 @@ def test_pictures_as_svg_beside_png(tmp_path, table):
     folder.begin("", {"experiment": "hedge", "overrides": [], "config": {"plots": True}})
     folder.write_picture("other", report.plot_protection_cost(table, 0.9))
     assert {file.name for file in folder.path.glob("other.*")} == {"other.png"}
+
+
+def test_a_title_says_how_many_of_the_paths_are_drawn(monkeypatch, result):
+    assert "· 512 paths ·" in report.plot_wealth(result, 0.9).get_suptitle()
+    kept = {book: {name: x[:256] for name, x in columns.items()} for book, columns in result.outcomes.items()}
+    assert "· 256 of 512 paths ·" in report.plot_wealth(dataclasses.replace(result, outcomes=kept, kept=256), 0.9).get_suptitle()
+    monkeypatch.setattr(plots, "_SHOWN", 100)
+    picture = report.plot_wealth(result, 0.9)
+    assert "· 100 of 512 paths ·" in picture.get_suptitle()
+    assert f"mean {mc.statistics.estimate.mean(result['unhedged']['wealth'][:100])}" in picture.axes[0].texts[1].get_text()
 
 
 def sweep(**columns):

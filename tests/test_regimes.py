@@ -310,3 +310,46 @@ CYCLE = {"x-y": 1.0, "y-x": 1.0}
 def test_refusals(build, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         build()
+
+
+def test_what_a_book_does_in_each_regime_is_what_the_market_does_there():
+    """All in one asset: over a step of regime k E r = e^{mu dt} - 1 and E r^2 = e^{(2 mu + sigma^2) dt} - 2 e^{mu dt} + 1; half of it beside. The
+    errors of ratios are those of batches, and a run that keeps a quarter of its paths says the same.
+    """
+    sigma, drift = {"calm": 0.12, "crash": 0.4}, {"calm": 0.1, "crash": -0.3}
+    chain = Regimes(("calm", "crash"), {"calm-crash": 2.0, "crash-calm": 6.0})
+    market = Market({"e": RegimeGBM(100.0, sigma, drift)}, regimes=chain)
+    (recorder,) = mc.engine.InRegimes.of(market)
+    rules = {"unhedged": mc.policy.Mix(e=1.0), "half": mc.policy.Mix(e=0.5)}
+    study = mc.Study(market, rules, mc.ledger.Proportional(0.0), steps=64, recorders=(*mc.engine.recorder.DEFAULT, recorder))
+    figures = mc.objective.regime_figures(study)
+    result = study.run(8192, figures=figures, progress=False)
+    table = mc.objective.by_regime(result)
+    assert table.attrs["regimes"] == ("calm", "crash")
+    matrix, dt = np.asarray(chain.transition(1 / 64)), 1 / 64
+    crash = np.mean([np.linalg.matrix_power(matrix, k)[0, 1] for k in range(64)])
+    for name, share in {"calm": 1.0 - crash, "crash": crash}.items():
+        mean, square = np.expm1(drift[name] * dt), np.exp((2 * drift[name] + sigma[name] ** 2) * dt) - 2 * np.exp(drift[name] * dt) + 1.0
+        own, half = table.loc["unhedged"], table.loc["half"]
+        expected = {"time": share, "annual_return": mean / dt, "volatility": np.sqrt(square / dt)}
+        for kind, value in expected.items():
+            assert abs(own[f"{kind}_in_{name}"].z(value)) < K, (kind, name)
+        assert abs(half[f"annual_difference_in_{name}"].z(-0.5 * mean / dt)) < K
+        assert 0.0 < half[f"mean_drawdown_in_{name}"].value < own[f"mean_drawdown_in_{name}"].value
+        batched = {what: result["unhedged"][f"regime_{name}_{what}"].reshape(64, 128).mean(axis=1, dtype=float) for what in ("gain", "time")}
+        spread = np.std(batched["gain"] / batched["time"], ddof=1) / 8.0
+        assert 0.6 < own[f"annual_return_in_{name}"].error / spread < 1.6
+    whole = sum(result["half"][f"regime_{name}_time"] for name in chain.names)
+    np.testing.assert_allclose(whole, 1.0, rtol=1e-5)
+    part = mc.objective.by_regime(study.run(8192, figures=figures, keep=2048, progress=False))
+    for key in table.columns.drop([key for key in table.columns if "difference" in key]):
+        assert part.loc["half", key].value == pytest.approx(table.loc["half", key].value, abs=0.3 * table.loc["half", key].error)
+
+
+def test_regimes_are_recorded_where_there_are_some():
+    calm = Market({"a": GBM(1.0, 0.1)})
+    assert mc.engine.InRegimes.of(calm) == ()
+    with pytest.raises(ValueError, match=r"^InRegimes\.regimes: expected those of the market in their order, none, for it has no regimes, got x, y$"):
+        mc.Study(calm, mc.policy.Mix(a=1.0), recorders=(mc.engine.InRegimes(("x", "y")),))
+    with pytest.raises(ValueError, match=r"^by_regime: expected a study with the recorder InRegimes, got none"):
+        mc.objective.regime_figures(mc.Study(calm, mc.policy.Mix(a=1.0)), benchmark=None)

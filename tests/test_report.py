@@ -1,5 +1,6 @@
 """Run folders are complete or not there, tables keep their errors, pictures are made of what they are given."""
 
+import dataclasses
 import json
 import re
 from types import SimpleNamespace
@@ -11,8 +12,9 @@ import pytest
 
 import mcengine as mc
 from mcengine import Scalar, model, number, objective, report
+from mcengine._model import replace
 from mcengine.market import correlation as corr
-from mcengine.report import market_plots
+from mcengine.report import fit_plots, market_plots
 from mcengine.report.run_folder import RunFolder
 
 BOOKS = ("unhedged", "cppi 0.9")
@@ -84,8 +86,8 @@ def test_cell(estimate, shown):
 
 def test_verdict_is_plain_about_noise():
     assert "within the error" in report.verdict("mean return", mc.Estimate(0.001, 0.0009))
-    assert report.verdict("mean return", mc.Estimate(0.01, 0.001)).startswith("The mean return rises by 1.00 ± 0.10 %: 10 standard")
-    assert "falls" in report.verdict("mean return", mc.Estimate(-0.01, 0.001))
+    assert report.verdict("mean return", mc.Estimate(0.01, 0.001)).startswith("The mean return rises by 1.00 ± 0.10 % a year: 10 standard")
+    assert report.verdict("mean return", mc.Estimate(-0.02, 0.002), 2.0) == "The mean return falls by 1.00 ± 0.10 % a year: 10 standard errors."
 
 
 def test_run_folder(tmp_path, table):
@@ -154,7 +156,7 @@ def test_collect(tmp_path):
         mc.collect(tmp_path / "nowhere")
 
 
-def test_pictures(tmp_path, result, table):
+def test_pictures(tmp_path, result, table, monkeypatch):
     worst = {book: [int(np.argmin(result[book]["wealth"]))] for book in BOOKS}
     ids = sorted({*range(8), *(path for paths in worst.values() for path in paths)})
     trace = result.study.trace(ids)
@@ -176,6 +178,37 @@ def test_pictures(tmp_path, result, table):
         assert all(axis.get_xlabel() or axis.get_shared_x_axes().get_siblings(axis) for axis in picture.axes)
     lowest = pictures["fan"].axes[0].lines[1].get_ydata()
     assert lowest[-1] == pytest.approx(result["unhedged"]["wealth"].min(), rel=1e-5)
+    assert "the worst paths of 512" in report.plot_fan(trace, BOOKS, worst, 0.9, 512).get_suptitle()
+    goal, breach, *_, numbers = pictures["fit"].axes
+    (found,) = goal.containers  # what unseen paths say, with its interval
+    assert found.lines[0].get_ydata() == [100.0 * fit.goal.value]
+    low, high = found.lines[2][0].get_segments()[0][:, 1]
+    assert high - low == pytest.approx(200.0 * fit.goal.half_width())
+    assert "limit 2" in [text.get_text() for text in breach.get_legend().texts]
+    assert [text.get_text() for text in numbers.get_legend().texts] == ["cppi.multiplier"]
+    monkeypatch.setattr(fit_plots, "_NUMBERS", 0)  # as a network has more than there is room for
+    many = report.plot_fit(fit)
+    assert many.get_suptitle().splitlines()[0].endswith("floor 0.9, 1 numbers")
+    assert "cppi.multiplier" not in [text.get_text() for axis in many.axes if axis.get_legend() for text in axis.get_legend().texts]
+
+
+def test_a_fit_says_what_its_units_are(result):
+    """A return over two years says so beside prices a year; no constraints, no table of them."""
+    alone = mc.Study(result.study.market, result.study.books["cppi 0.9"], steps=4)
+    verdict = SimpleNamespace(estimate=mc.Estimate(0.01, 0.001), holds=True, bound=0.012)
+    constraint = mc.objective.Constraint("breach", most=0.02)
+    condition = SimpleNamespace(name="breach", constraint=constraint, measure=mc.objective.measure("breach", mc.objective.Setting(0.9)), limit=0.02)
+    condition.sampling = mc.statistics.Sampling()
+    term = mc.optimise.Term(condition, verdict, 2.0)
+    wish = mc.objective.Wish("mean_return", [constraint])
+    fit = mc.optimise.Fit(alone, alone, (), wish, [{"evaluation": 0}], mc.Estimate(0.12, 0.002), (term,), 0.0, "optimal")
+    assert fit.says()[0] == "mean return 12.00 ± 0.20 % on unseen paths"
+    assert "0.1 % more of it would gain 20 bp a year of mean return" in fit.says()[1]
+    longer = dataclasses.replace(fit, before=replace(alone, years=2.0))
+    assert longer.says()[0] == "mean return 12.00 ± 0.20 % over 2 years on unseen paths"
+    assert "0.1 % more of it would gain 10 bp a year of mean return" in longer.says()[1]
+    assert report.constraints(fit).splitlines()[0].split() == ["constraint", "value", "limit", "margin", "holds", "binds"]
+    assert report.constraints(dataclasses.replace(fit, terms=())) == ""
 
 
 # ---- pictures of markets ----

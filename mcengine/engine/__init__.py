@@ -8,8 +8,9 @@ from mcengine.engine.explained import Explained
 from mcengine.engine.gradient import BatchGradient
 from mcengine.engine.grid import grid
 from mcengine.engine.identity import identity
+from mcengine.engine.in_regimes import InRegimes
 from mcengine.engine.journal import Journal
-from mcengine.engine.metrics import METRICS, Metric, metric
+from mcengine.engine.metrics import METRICS, Metric, is_metric, metric
 from mcengine.engine.not_finite import NotFiniteError
 from mcengine.engine.price import Payoffs, payoffs, price
 from mcengine.engine.program import traces
@@ -34,6 +35,7 @@ __all__ = [
     "Correlations",
     "DiskFullError",
     "Explained",
+    "InRegimes",
     "Journal",
     "Metric",
     "NotFiniteError",
@@ -47,6 +49,7 @@ __all__ = [
     "grid",
     "hosts",
     "identity",
+    "is_metric",
     "keep_outcomes",
     "metric",
     "payoffs",

@@ -57,10 +57,11 @@ class Now(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """How the market has moved over a step: quotes at its start, and of an asset's price over its expectation, by name."""
+    """How the market has moved over a step: quotes at its start, of an asset's price over its expectation, by name, and the regime in force."""
 
     earlier: Quotes
     increment: Any
+    regime: Scalar | None = None
 
 
 UNSEEN = Moved({}, None)
@@ -162,6 +163,7 @@ class Book:
             interest=after.account.cash * row["interest"],
             paid={name: paid - before.account.costs[name] for name, paid in account.costs.items()},
             carried=self.study.costs.carried,
+            regime=moved.regime,
         )
         recorded = tuple(r.step(state, day) for r, state in zip(self.study.recorders, before.recorded, strict=True))
         return after._replace(account=account, recorded=recorded)

@@ -67,9 +67,23 @@ _LISTED = (
     Metric("volatility_deviation", "deviation of volatility"),
     Metric("share_in_band", "volatility in its band"),
     Metric("aic", "AIC", ""),
+    Metric("price", "price", ""),
+    Metric("goal", "goal", ""),
 )
 METRICS = {one.key: one for one in _LISTED}
 """Every key that is not made from a study's own names."""
+_MADE = re.compile(
+    r"(cost|explained|cvar|cdar|difference)_.+|p[\d.]+(_year_\d+)?|(time|annual_return|annual_difference|volatility|mean_drawdown)_in_.+"
+)
+
+
+def is_metric(key: str) -> bool:
+    """Whether a column of a table is a figure, listed or made from a study's own names.
+
+    Args:
+        key: As in a table's columns, without its book.
+    """
+    return key in METRICS or _MADE.fullmatch(key) is not None
 
 
 def metric(key: str) -> Metric:

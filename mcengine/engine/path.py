@@ -120,9 +120,10 @@ class Simulation:
         quotes = self.market.quotes(states, step + 1)
         signals = {name: signal.step(signals[name], before, quotes, self.dt) for name, signal in self.signals.items()}
         increment = lambda asset: quotes[asset].spot - before[asset].spot * self.market.growth(asset, step)  # noqa: E731
+        moved = Moved(before, increment, earlier.get("regimes"))
         for name, (after, *made) in traded.items():
             now = self._now(name, step + 1, quotes, (states, signals), row)
-            books = books | {name: self.books[name].end(books[name], after, tuple(made), row, now, Moved(before, increment))}
+            books = books | {name: self.books[name].end(books[name], after, tuple(made), row, now, moved)}
         return states, signals, books
 
     def start(self, path: Path, source: Any) -> tuple[Any, Any, dict[str, BookState], Any]:

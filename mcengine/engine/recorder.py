@@ -38,6 +38,7 @@ class Day:
         interest: On cash over the step.
         paid: Costs of the step by name, those of the trade at its start included.
         carried: Those among them that are the price of holding (see ``AbstractCost.carried``).
+        regime: In force over the step, its index as a float; None where the market has none.
     """
 
     step: Scalar
@@ -60,6 +61,7 @@ class Day:
     interest: Scalar = 0.0
     paid: Mapping[str, Scalar] = field(default_factory=dict)
     carried: tuple[str, ...] = ()
+    regime: Scalar | None = None
 
     def traded_greeks(self, bucket: str = "") -> Greeks:
         """Of what is held over the step, at the marks of its start: the risk that the book ran.

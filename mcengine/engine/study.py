@@ -99,6 +99,10 @@ class Study(AbstractStudy):
             for name in getattr(one, "slots", ()):
                 if name not in held:
                     raise ValueError(f"{type(one).__name__}: unknown slot {name!r}{near(name, held)}")
+            regimes, found = getattr(one, "regimes", None), getattr(getattr(self.market, "regimes", None), "names", ())
+            if regimes is not None and tuple(regimes) != found:
+                known = ", ".join(found) or "none, for it has no regimes"
+                raise ValueError(f"{type(one).__name__}.regimes: expected those of the market in their order, {known}, got {', '.join(regimes)}")
         self._check_signals()
 
     def _setting(self, policy: AbstractStage) -> Setting:

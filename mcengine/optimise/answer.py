@@ -130,7 +130,7 @@ class Fit:
         goal = metric(self.wish.goal_name)
         seen = self.before.sampling.kind == "windows"
         where = "on the windows of history it was fitted to, for there are no others: this is no proof" if seen else "on unseen paths"
-        lines = [f"{goal.label} {_shown(self.goal, goal)} {where}"]
+        lines = [f"{goal.label} {_shown(self.goal, goal)}{self.over(self.wish.goal_measure(self.before))} {where}"]
         lines += [self._of(term) for term in self.terms]
         if self.terms and self.floor_price > 0.0:
             lines.append(f"one more percent of floor costs {self._cost(0.01 * self.floor_price)}, the rule's own floor as it is")
@@ -141,7 +141,7 @@ class Fit:
         one, found, shown = term.condition, term.verdict, metric(term.condition.measure.key)
         sure = f"{100.0 * one.constraint.confidence:g} % confidence"
         side = "at most" if one.constraint.sign < 0.0 else "at least"
-        text = f"{_named(term, shown)} {_shown(found.estimate, shown)}, asked {side} {_number(one.limit, shown)}"
+        text = f"{_named(term, shown)} {_shown(found.estimate, shown)}{self.over(one.measure)}, asked {side} {_number(one.limit, shown)}"
         edge = f"{side} {_number(found.bound, shown)}"
         if term.seen and term.holds:
             text += ": kept on the windows fitted to, which says nothing of others"
@@ -189,6 +189,14 @@ class Fit:
     def astray(self) -> bool:
         """Whether the start kept what was wished for and was better by more than four errors, those of both goals though on the same paths."""
         return self.lost is not None and self.lost.value > 4.0 * self.lost.error
+
+    def over(self, measure: Any) -> str:
+        """What is said after a return over the whole horizon, where that is not a year; else nothing. Its price is told a year.
+
+        Args:
+            measure: Of the goal or of a constraint.
+        """
+        return f" over {float(self.before.years):g} years" if measure.annual != 1.0 else ""
 
     def _cost(self, goal: float) -> str:
         """An amount of the goal in words."""

@@ -2,7 +2,7 @@
 
 from mcengine.pricing.black import KINDS, black, normal_cdf
 from mcengine.pricing.calendar import Calendar
-from mcengine.pricing.fourier import BatesPricer, HestonPricer, KouPricer, MertonPricer, VarianceGammaPricer
+from mcengine.pricing.laws import BatesPricer, HestonPricer, KouPricer, MertonPricer, VarianceGammaPricer
 from mcengine.pricing.pricer import BlackPricer, Pricer, prepared
 from mcengine.pricing.quote import Quote
 from mcengine.pricing.surface import SurfacePricer

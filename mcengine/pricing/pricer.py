@@ -1,6 +1,6 @@
 """Pricers: what an option is worth given a quote. They hold the parameters under Q; paths move under P.
 
-``BlackPricer`` has constant variance; ``fourier`` has those of laws known by their characteristic function, ``surface`` one of quoted volatilities.
+``BlackPricer`` has constant variance; ``laws`` has those of laws known by their characteristic function, ``surface`` one of quoted volatilities.
 """
 
 from typing import Any, Protocol

@@ -6,7 +6,7 @@ from mcengine.report.calibration_plots import plot_asset_fit, plot_curve, plot_r
 from mcengine.report.collect import collect
 from mcengine.report.compare import compare
 from mcengine.report.fit_plots import plot_fit, plot_frontier
-from mcengine.report.heat_plots import plot_correlation, plot_heat, plot_response
+from mcengine.report.heat_plots import plot_by_regime, plot_correlation, plot_heat, plot_response
 from mcengine.report.market_plots import plot_bond_index, plot_regime_paths, plot_repair
 from mcengine.report.page import write_page
 from mcengine.report.path_plots import plot_cushion, plot_exposure, plot_fan
@@ -36,6 +36,7 @@ __all__ = [
     "per_cent",
     "plot_asset_fit",
     "plot_bond_index",
+    "plot_by_regime",
     "plot_correlation",
     "plot_curve",
     "plot_cushion",

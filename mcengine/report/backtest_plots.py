@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-
 from mcengine.report.heat_plots import heat
 from mcengine.report.picture_style import FLOOR, MODEL, MUTED, colour, grid, label, panels, style, titled
 
@@ -28,16 +26,19 @@ def plot_promises(years: Any, book: str) -> Any:
     axes[0].plot(x, came, "o", color="#000000", markersize=5, label="came")
     axes[0].axhline(0.0, color=MUTED, linewidth=0.8, zorder=0)
     axes[0].set_ylabel("return of the year, %")
+    axes[0].set_xlabel("year")
     axes[0].xaxis.get_major_locator().set_params(integer=True)
     axes[0].legend(fontsize=8, frameon=False, loc="upper right", ncols=3)
     bottom, top = axes[0].get_ylim()
     axes[0].set_ylim(bottom, top + 0.12 * (top - bottom))
-    u = np.sort(years["rank_return"].to_numpy())
-    axes[1].plot(u, np.arange(1, u.size + 1) / u.size, drawstyle="steps-post", color=colour(book), linewidth=1.8, label="return")
-    v = np.sort(years["rank_lowest"].to_numpy())
-    axes[1].plot(v, np.arange(1, v.size + 1) / v.size, drawstyle="steps-post", color=FLOOR, linewidth=1.4, linestyle="--", label="lowest wealth")
+    for name, look in {
+        "rank_return": {"color": colour(book), "linewidth": 1.8, "label": "return"},
+        "rank_lowest": {"color": FLOOR, "linewidth": 1.4, "linestyle": "--", "label": "lowest wealth"},
+    }.items():
+        axes[1].ecdf(years[name].to_numpy(), **look)
     axes[1].plot([0.0, 1.0], [0.0, 1.0], color=MUTED, linewidth=1.0, label="if promises are true")
-    axes[1].set_xlabel("rank of what came")
+    axes[1].set_xlim(0.0, 1.0)
+    axes[1].set_xlabel("rank of what came among the simulated")
     axes[1].set_ylabel("share of years at or below it")
     axes[1].legend(fontsize=8, frameon=False)
     for axis in axes:
@@ -71,9 +72,9 @@ def plot_growth(returns: Any, under: Any, volatility: Any, rows: int, floor: flo
     axes[0].set_yscale("log")
     axes[0].yaxis.set_major_formatter("{x:g}")
     axes[0].yaxis.set_minor_formatter("{x:.3g}")
-    axes[0].set_ylabel("wealth, log scale")
+    axes[0].set_ylabel("wealth / starting wealth, log scale")
     axes[1].set_ylabel("under its highest, %")
-    axes[2].set_ylabel(f"volatility, %\n({rows} rows)")
+    axes[2].set_ylabel(f"volatility, % a year\n({rows} rows)")
     for axis in axes:
         grid(axis)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
@@ -108,7 +109,7 @@ def plot_periods(periods: Any, floor: float) -> Any:
     """
     names, books = list(periods.index.unique(0)), list(periods.index.unique(1))
     figure, axes = panels((13.0, 2.4 + 0.34 * len(names)), columns=2)
-    labels = [name + _assets(periods, name) for name in names]
+    labels = [name.replace("_", " ") + _assets(periods, name) for name in names]
     heads = [label(book) + ("\nas given" if book.endswith("as given") else "") for book in books]
     for axis, column, centre in ((axes[0], "from_peak", 0.0), (axes[1], "lowest_any", floor)):
         values = periods[column].unstack().reindex(index=names, columns=books).to_numpy(float)
@@ -116,7 +117,7 @@ def plot_periods(periods: Any, floor: float) -> Any:
             axis, 100.0 * (values - centre), labels if axis is axes[0] else [""] * len(names), heads, 25.0 if centre == 0.0 else 20.0, 100.0 * centre
         )
     axes[0].set_title("return from the period's first close, %", fontsize=10)
-    axes[1].set_title(f"lowest wealth from any start in it, % of it (white: {floor:g})", fontsize=10)
+    axes[1].set_title(f"lowest wealth from any start in it, % of it (white: {100.0 * floor:g})", fontsize=10)
     return titled(figure, "Every rule through every named period (* fewer assets)")
 
 

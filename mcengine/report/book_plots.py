@@ -54,7 +54,8 @@ def plot_greeks(trace: Any, path: int, book: str = "") -> Any:
         moves = {label: one[name].to_numpy()[1:] for label, name in names.items() if np.any(one[name].to_numpy()[1:])}
         _areas(axis, time, {bucket: sum(one[f"{name}_{bucket}"].to_numpy()[1:] for name in names.values()) for bucket in _buckets(one, names)})
         for (label, line), colour in zip(moves.items(), itertools.cycle(["#000000", *_LINES]), strict=False):
-            axis.plot(time, line, color=colour, linewidth=1.3, label=label, drawstyle="steps-post")
+            dash = "--" if greek in OF_BOOK else "-"  # of the whole book, by no asset
+            axis.plot(time, line, color=colour, linestyle=dash, linewidth=1.3, label=label, drawstyle="steps-post")
         axis.axhline(0.0, color=MUTED, linewidth=0.8, zorder=0)
         axis.set_ylabel(_UNITS[greek], fontsize=9)
         axis.set_title(greek, fontsize=10)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mcengine.engine import metric
-from mcengine.report.picture_style import MARKERS, PALETTE, Style, grid, label, panels, style, titled
+from mcengine.report.picture_style import MARKERS, PALETTE, Style, bars, grid, label, panels, style, titled
 from mcengine.statistics import Estimate
 
 _DARK = 0.62
@@ -39,6 +39,42 @@ def plot_heat(table: Any, title: str, *, unit: str = "", centre: float = 0.0, fa
     image.set_cmap(colours)
     figure.colorbar(image, ax=axis, label=unit, shrink=0.9, format=lambda x, _: f"{x + centre:g}")
     return titled(figure, title, table.attrs.get("about", ""))
+
+
+def plot_by_regime(table: Any) -> Any:
+    """What each policy does in each regime of the market, every cell with its error: return a year, that over the benchmark, volatility, drawdown.
+
+    Args:
+        table: Of ``objective.by_regime``.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
+    regimes, rows = table.attrs["regimes"], [label(str(book)) for book in table.index]
+    heads = [f"{name}\n{table[f'time_in_{name}'].iloc[0].scaled(100.0)} % of time" for name in regimes]
+    shown = {kind: title for kind, title in _IN_REGIME.items() if f"{kind}_in_{regimes[0]}" in table.columns}
+    figure, axes = panels((3.6 + 2.3 * len(regimes), 2.0 + 2.0 * (0.5 + 0.42 * len(rows))), rows=2, columns=2)
+    for at, (axis, (kind, title)) in enumerate(zip(axes, shown.items(), strict=False)):
+        cells = table[[f"{kind}_in_{name}" for name in regimes]].map(lambda one: one.scaled(100.0) if isinstance(one, Estimate) else None)
+        values = cells.map(lambda one: np.nan if one is None else one.value).to_numpy(float)
+        text = cells.map(lambda one: "" if one is None else str(one).replace(" ± ", "\n± ")).to_numpy()
+        image = heat(axis, values, rows if at % 2 == 0 else [""] * len(rows), heads, float(np.nanmax(np.abs(values), initial=1e-9)), 0.0, text)
+        image.set_cmap("RdBu" if kind.startswith("annual") else "RdBu_r")  # red is bad
+        axis.tick_params(axis="x", rotation=0)
+        for tick in axis.get_xticklabels():
+            tick.set_ha("center")
+        axis.set_title(title, fontsize=10)
+    for axis in axes[len(shown) :]:
+        axis.set_axis_off()
+    return titled(figure, "What each policy does while each regime is in force (± standard error)", table.attrs.get("about", ""))
+
+
+_IN_REGIME = {
+    "annual_return": "return, % a year",
+    "annual_difference": "return over the benchmark, % a year",
+    "volatility": "volatility, % a year",
+    "mean_drawdown": "mean fall from the highest wealth so far, %",
+}
 
 
 def plot_correlation(matrix: Any, title: str = "Correlation", errors: Any = None) -> Any:
@@ -93,10 +129,11 @@ def plot_response(runs: Any, figure: str = "mean_return", keys: Sequence[str] | 
     picture, (axis,) = panels((7.5, 4.6))
     for k, (name, part) in enumerate(runs.groupby(lines[0], sort=False) if lines else [("", runs)]):
         part = part.sort_values(x)
-        bars = _ERRORS * shown.factor * part[errors].to_numpy(float) if errors in runs.columns else None
+        y = shown.factor * part[figure].to_numpy(float)
+        yerr = bars(shown.key, y, _ERRORS * shown.factor * part[errors].to_numpy(float)) if errors in runs.columns else None
         drawn = style(str(name)) if lines == ["policy"] else Style(PALETTE[(k + 1) % len(PALETTE)], "-", MARKERS[k % len(MARKERS)])
         look = {"color": drawn.colour, "linestyle": drawn.dash, "marker": drawn.marker, "linewidth": 1.4, "capsize": 3, "markersize": 5}
-        axis.errorbar(part[x].to_numpy(float), shown.factor * part[figure].to_numpy(float), yerr=bars, label=str(name), **look)
+        axis.errorbar(part[x].to_numpy(float), y, yerr=yerr, label=str(name), **look)
     if lines:
         axis.legend(fontsize=8, frameon=False, title=lines[0])
     axis.set_xlabel(x)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mcengine._files import inside, read, read_json, write
-from mcengine.engine import METRICS, metric
+from mcengine.engine import is_metric, metric
 from mcengine.report.collect import FAILED, SWEEP, collect
 from mcengine.report.heat_plots import plot_response
 from mcengine.report.page_cells import Cell, Table, estimates, mapping, number, plain, shown
@@ -26,6 +26,9 @@ from mcengine.statistics import Estimate
 
 PAGE = "report.html"
 _MOST_ROWS, _MOST_PICTURES = 1000, 24
+_LONG = 12
+"""Rows beyond which a run's table is folded, below its pictures."""
+_AS_WRITTEN = "Tables that sort are as their files have them: returns, shares and probabilities are fractions, not per cent."
 _SHOWN = ("mean_return", "breach_any_day", "p20", "cvar_95", "loss", "price", "objective")
 """Figures of a sweep's table, where its runs have them, first; others follow up to ``_COLUMNS``."""
 _COLUMNS = 8
@@ -64,16 +67,15 @@ def _of_run(root: Path) -> dict[str, Any]:
     suited = {key: facts[key] for key in ("weights", "hedged") if mapping(facts.get(key))}
     written = read(inside(root, "config.yaml")).decode("utf-8", "replace")
     names = [str(choices[key]) for key in ("experiment", "policy", "market", "instrument") if key in choices]
-    tables = [
-        _of_file(root, file.stem)
-        for file in sorted(root.glob("*.csv"), key=lambda file: (not file.stem.startswith("figures"), file.stem))
-        if file.stem != "trace"
-    ]
+    files = sorted(root.glob("*.csv"), key=lambda file: (not file.stem.startswith("figures"), file.stem))
+    written_down = [_of_file(root, file.stem) for file in files if file.stem != "trace"]
+    tables = [one for one in [*written_down, *_numbers(found, bool(written_down))] if one is not None]
     return {
         "title": " · ".join(names) or root.name,
         "facts": _facts({**facts, "timings": mapping(facts.get("timings"))}, config),
         "answers": _answers(found, config, choices),
-        "tables": [one for one in [*tables, *_numbers(found, bool(tables))] if one is not None],
+        "tables": tables,
+        "units": _AS_WRITTEN if any(one.sortable for one in tables) else "",
         "pictures": _pictures(root),
         "binds": binds(found, config, choices),
         "sources": [one for one in (market(facts), data(facts)) if one.rows],
@@ -94,7 +96,7 @@ def _of_sweep(root: Path) -> dict[str, Any]:
     chosen = [*[key for key in _SHOWN if key in metrics], *[key for key in metrics if key not in _SHOWN]][:_COLUMNS]
     rows = []
     for folder, row in table.head(_MOST_ROWS).iterrows():
-        numbers = [shown(key, row[key], row[f"{key}_error"]) for key in chosen]
+        numbers = [shown(row[key], row[f"{key}_error"], metric(key.rpartition("/")[2]).factor) for key in chosen]
         rows.append([Cell(str(folder)), *(Cell(str(row[key]), number(row[key])) for key in varying), *numbers])
     heads = ["run", *varying, *(metric(key.rpartition("/")[2]).heading for key in chosen)]
     note = f"the first {_MOST_ROWS:,} of {len(table):,} runs" if len(table) > _MOST_ROWS else ""
@@ -106,6 +108,7 @@ def _of_sweep(root: Path) -> dict[str, Any]:
             *([Table("Runs that failed", ["run", "why", "which"], failed)] if failed else []),
             Table("Runs", heads, rows, note, sortable=True),
         ],
+        "units": "",
         "pictures": [*_responses(table), *_pictures(root)],
         "binds": [],
         "sources": [],
@@ -126,7 +129,7 @@ def _failed(root: Path) -> list[list[Cell]]:
 
 
 def _answers(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mapping[str, Any]) -> list[str]:
-    """What came out, in a sentence: of a policy at its floor, of several at one floor, of a contract."""
+    """What came out, in a sentence: of a policy at its floor, of several at one floor, of a fit, of a contract."""
     own, floor = estimates(found), number(config.get("floor"))
     if floor is not None and set(own) >= _DECIDING:
         return [_protection(str(choices.get("policy", "the policy")), floor, own, estimates(found.get("unhedged", {})))]
@@ -147,7 +150,18 @@ def _answers(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mappi
         formula = number(mapping(found.get("formula")).get("price"))
         exact = "" if formula is None else f"; its formula gives {formula:.6g}"
         out.append(f"The contract is worth {cell(own['price'])} by Monte Carlo{exact}.")
-    return out
+    return out + _fitted(mapping(found.get("fit", found)))
+
+
+def _fitted(found: Mapping[str, Any]) -> list[str]:
+    """Of a fit the rule after and before it, where its metrics have them, and whether what was wished for holds."""
+    after, before = estimates(found.get("after")), estimates(found.get("before"))
+    if "holds" not in found or not set(after) & set(before) >= _DECIDING:
+        return []
+    held = "holds" if found["holds"] else "is not shown to hold"
+    returns, breaches = ((cell(after[key].scaled(100.0)), cell(before[key].scaled(100.0))) for key in ("mean_return", "breach_any_day"))
+    below = f"falls below the floor on {breaches[0]} % of paths, before on {breaches[1]} %"
+    return [f"Fitted, the rule returns {returns[0]} %, before {returns[1]} %, and {below}; what was wished for {held}."]
 
 
 def _protection(name: str, floor: float, own: Mapping[str, Estimate], unhedged: Mapping[str, Estimate]) -> str:
@@ -191,13 +205,18 @@ def _of_file(root: Path, stem: str) -> Table | None:
     heads, body = lines[0], [(row + [""] * len(lines[0]))[: len(lines[0])] for row in lines[1 : _MOST_ROWS + 1]]
     keys = [head for head in heads[1:] if not (head.endswith("_error") and head.removesuffix("_error") in heads)]
     places, words = {head: at for at, head in enumerate(heads)}, stem.replace("_", " ")
-    cells = [[shown(key, row[places[key]], row[places[f"{key}_error"]] if f"{key}_error" in places else None) for key in keys] for row in body]
-    if any(f"{key}_error" in places and key in METRICS for key in keys):
-        rows = [[Cell(metric(key).heading), *(line[i] for line in cells)] for i, key in enumerate(keys)]
-        return Table(words, ["", *(row[0] for row in body)], rows)
+    # Figures are shown in their units; what else a file has is shown as it is, one column like the next.
+    figures = {key for key in keys if f"{key}_error" in places and is_metric(key)} if keys and is_metric(keys[0]) else set()
+    factors = {key: metric(key).factor if key in figures else 1.0 for key in keys}
+    errors = {key: places.get(f"{key}_error") for key in keys}
+    cells = [[shown(row[places[key]], None if (at := errors[key]) is None else row[at], factors[key]) for key in keys] for row in body]
+    if figures:
+        floor = stem.rpartition("_")[2]  # study's books are named by it, and so is their table
+        rows = [[Cell(metric(key).heading if key in figures else key), *(line[i] for line in cells)] for i, key in enumerate(keys)]
+        return Table(words, ["", *(row[0].removesuffix(f" {floor}") for row in body)], rows)
     note = f"the first {_MOST_ROWS:,} rows" if len(lines) - 1 > _MOST_ROWS else ""
     rows = [[Cell(row[0], number(row[0])), *line] for row, line in zip(body, cells, strict=True)]
-    return Table(words, [heads[0], *keys], rows, note, sortable=True)
+    return Table(words, [heads[0], *keys], rows, note, sortable=True, folded=len(rows) > _LONG)
 
 
 def _numbers(found: Mapping[str, Any], have_tables: bool) -> list[Table]:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from mcengine.engine import metric
 from mcengine.report.tables import cell
 from mcengine.statistics import Estimate
 
@@ -24,14 +23,14 @@ class Table(NamedTuple):
     rows: list[list[Cell]]
     note: str = ""
     sortable: bool = False
+    folded: bool = False
 
 
-def shown(key: str, value: Any, error: Any) -> Cell:
-    """A figure in the unit of its metric, where it is one with an error; else as it is."""
+def shown(value: Any, error: Any, factor: float = 1.0) -> Cell:
+    """A number times ``factor`` with its error, where it has one; else its text."""
     known, off = number(value), number(error)
     if known is None:
         return Cell("" if value is None or str(value) == "nan" else str(value))
-    factor = metric(key.rpartition("/")[2]).factor if off is not None else 1.0
     return plain(known * factor, None if off is None else off * factor)
 
 

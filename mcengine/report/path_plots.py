@@ -8,7 +8,7 @@ import numpy as np
 from mcengine.report.picture_style import FLOOR, MUTED, PALETTE, colour, grid, label, panels, style, titled
 
 
-def plot_fan(trace: Any, books: Sequence[str], worst: Mapping[str, Sequence[int]], floor: float) -> Any:
+def plot_fan(trace: Any, books: Sequence[str], worst: Mapping[str, Sequence[int]], floor: float, searched: int | None = None) -> Any:
     """Bands of wealth over time from the traced paths that are nobody's worst, and each book's worst paths over them.
 
     Args:
@@ -16,6 +16,7 @@ def plot_fan(trace: Any, books: Sequence[str], worst: Mapping[str, Sequence[int]
         books: Names of the policies, a panel each.
         worst: Ids of the worst paths by book.
         floor: Fraction of the starting wealth.
+        searched: Paths that the worst were looked for among; None: not said.
 
     Returns:
         A matplotlib ``Figure``.
@@ -34,7 +35,7 @@ def plot_fan(trace: Any, books: Sequence[str], worst: Mapping[str, Sequence[int]
             line = wealth[_paths(trace).index(path)]
             axis.plot(time, line, color="#555555", linewidth=0.7, label=f"worst {len(worst[book])}" if k == 0 else None)
         axis.axhline(floor, color=FLOOR, linewidth=1.2, linestyle="--", label=f"floor {floor:g}")
-        axis.set_title(label(book))
+        axis.set_title(label(book), fontsize=10)
         axis.set_xlabel("time, years")
         axis.set_xlim(time[0], time[-1])
         grid(axis)
@@ -43,7 +44,8 @@ def plot_fan(trace: Any, books: Sequence[str], worst: Mapping[str, Sequence[int]
     # Room for the legend above the bands.
     low_y, high_y = axes[0].get_ylim()
     axes[0].set_ylim(low_y, high_y + 0.22 * (high_y - low_y))
-    return titled(figure, f"Wealth over time: bands of {len(sample):,} paths, and the worst of the whole run", trace.attrs.get("about", ""))
+    among = f" of {searched:,}" if searched is not None else ""
+    return titled(figure, f"Wealth over time: bands of {len(sample):,} paths, and the worst paths{among}", trace.attrs.get("about", ""))
 
 
 def plot_exposure(trace: Any, path: int, books: Sequence[str], floor: float) -> Any:

@@ -8,6 +8,8 @@ full severity); policies that share one differ by dash and marker.
 import zlib
 from typing import Any, NamedTuple
 
+import numpy as np
+
 PALETTE = (
     "#000000",
     "#0072B2",
@@ -91,6 +93,18 @@ def label(book: str) -> str:
     """
     words = {"cppi": "CPPI", "tipp": "TIPP", "obpi": "OBPI", "vol": "volatility"}
     return " ".join(words.get(word, word) for word in book.split(" ")[0].split("_"))
+
+
+def bars(key: str, value: Any, half_width: Any) -> list[Any]:
+    """How far error bars reach below and above a figure, in its unit; a probability is never below 0.
+
+    Args:
+        key: Of the figure, as in ``engine.METRICS``.
+        value: One, or an array.
+        half_width: Of its interval.
+    """
+    probability = key.startswith(("breach", "ruined", "share_"))
+    return [np.minimum(half_width, value) if probability else half_width, half_width]
 
 
 def titled(figure: Any, title: str, about: str = "") -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mcengine.engine import summarise
-from mcengine.report.picture_style import FLOOR, colour, grid, label, panels, style, titled
+from mcengine.report.picture_style import FLOOR, bars, colour, grid, label, panels, style, titled
 from mcengine.statistics import Estimate, estimate
 
 _SHOWN = 200_000
@@ -14,7 +14,7 @@ _SHOWN = 200_000
 
 
 def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -> Any:
-    """Distribution of final wealth, a row a policy; what lies below the floor is red.
+    """Distribution of final wealth of the kept paths, a row a policy; what lies below the floor is red. The title says how many are drawn.
 
     Args:
         result: Of a run.
@@ -24,8 +24,8 @@ def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -
     Returns:
         A matplotlib ``Figure``.
     """
-    books, about = list(books or result.books), summarise(result.study, result.paths, result.seed)
-    shown = _SHOWN - _SHOWN % result.sampling.size
+    books = list(books or result.books)
+    shown = min(_SHOWN - _SHOWN % result.sampling.size, result.kept)
     samples = {book: np.asarray(result[book]["wealth"][:shown], np.float64) for book in books}
     weights = None if result.weights is None else result.weights[:shown]
     low, high = (f(np.quantile(s, q) for s in samples.values()) for f, q in ((min, 0.0005), (max, 0.9985)))
@@ -53,6 +53,7 @@ def plot_wealth(result: Any, floor: float, books: Sequence[str] | None = None) -
     axes[-1].set_xlabel(f"wealth after {years:g} year{'s' if years != 1 else ''} / starting wealth")
     axes[-1].set_xlim(edges[0], edges[-1])
     figure.supylabel("density (spikes are cut off)", fontsize=9)
+    about = summarise(result.study, result.paths, result.seed, shown)
     return titled(figure, f"Final wealth by policy: below the floor {floor:g} in red, the mean as a line", about)
 
 
@@ -74,7 +75,8 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
             difference = row.get("difference")
             y = difference.scaled(-100.0) if isinstance(difference, Estimate) else Estimate(0.0, 0.0)
             x = row[column].scaled(100.0)
-            axis.errorbar(x.value, y.value, xerr=x.half_width(), yerr=y.half_width(), color=drawn.colour, elinewidth=1.0)
+            across = bars(column, [x.value], [x.half_width()])
+            axis.errorbar([x.value], [y.value], xerr=across, yerr=[y.half_width()], color=drawn.colour, elinewidth=1.0)
             # Hollow, each in a shape of its own: two rules in one place are both seen.
             shape = {"marker": drawn.marker, "markersize": 10, "markerfacecolor": "none", "markeredgewidth": 2.0, "linestyle": "none"}
             axis.plot([x.value], [y.value], color=drawn.colour, label=label(str(book)), **shape)
@@ -82,6 +84,6 @@ def plot_protection_cost(table: Any, floor: float) -> Any:
         axis.set_xlabel(heading)
         axis.margins(0.1)
         grid(axis)
-    axes[0].set_ylabel("mean return given up against unhedged, % of wealth", fontsize=9)
+    axes[0].set_ylabel("mean return given up against unhedged, % of starting wealth", fontsize=9)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=6, fontsize=9, frameon=False)
     return titled(figure, f"What protection costs, floor {floor:g}: down and left is better (bars: 95 % intervals)", table.attrs.get("about", ""))

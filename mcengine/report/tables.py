@@ -60,12 +60,12 @@ def _laid_out(lines: list[list[str]]) -> str:
 
 
 def constraints(fit: Any) -> str:
-    """A fit's constraints as text: value, limit, margin, whether it binds, price.
+    """A fit's constraints as text: value, limit, margin, whether it holds and binds; empty where there are none. ``Fit.says`` has their prices.
 
     Args:
         fit: An ``optimise.Fit``.
     """
-    lines = [["constraint", "value", "limit", "margin", "holds", "binds", "price"]]
+    lines = [["constraint", "value", "limit", "margin", "holds", "binds"]]
     for term in fit.terms:
         shown = metric(term.condition.measure.key)
         side = "at most" if term.condition.constraint.sign < 0.0 else "at least"
@@ -75,8 +75,7 @@ def constraints(fit: Any) -> str:
             f"{shown.factor * term.margin:.4g}",
         ]
         lines.append([f"{term.name}{', %' if shown.unit else ''}", *numbers, *("yes" if x else "no" for x in (term.holds, term.binds))])
-        lines[-1].append(f"{term.price:.4g}" if term.price > 0.0 else "0")
-    return _laid_out(lines)
+    return _laid_out(lines) if fit.terms else ""
 
 
 def metrics(row: Mapping[str, Any]) -> dict[str, Estimate]:
@@ -109,14 +108,17 @@ def per_cent(estimate: Estimate) -> str:
     return f"{cell(estimate.scaled(100.0))} %"
 
 
-def verdict(what: str, difference: Estimate) -> str:
+def verdict(what: str, difference: Estimate, years: float = 1.0) -> str:
     """Whether the 95 % interval of a paired difference holds 0, in a sentence.
 
     Args:
         what: Name of the figure.
         difference: Of a fraction, after less before.
+        years: Over which it is; it is told a year.
     """
-    size = per_cent(difference)
-    if abs(difference.value) <= difference.half_width():
+    risen = difference.value > 0.0
+    sure = abs(difference.value) > difference.half_width()
+    size = f"{per_cent(difference.scaled((1.0 if risen or not sure else -1.0) / years))} a year"
+    if not sure:
         return f"The {what} changes by {size}: within the error, nothing was gained or lost that these paths can show."
-    return f"The {what} {'rises' if difference.value > 0.0 else 'falls'} by {size}: {abs(difference.z(0.0)):.0f} standard errors."
+    return f"The {what} {'rises' if risen else 'falls'} by {size}: {abs(difference.z(0.0)):.0f} standard errors."

@@ -24,8 +24,8 @@ from mcengine.engine.study import Study
 from mcengine.statistics.estimate import Estimate
 from mcengine.statistics.figure import Figure
 from mcengine.variance_reduction import control_variates as controls
+from mcengine.variance_reduction.breach import Breach, weights
 from mcengine.variance_reduction.control_variates import Control
-from mcengine.variance_reduction.importance_sampling import Breach, weights
 from mcengine.variance_reduction.importance_sampling import find as importance
 
 METHODS = ("none", "antithetic", "control", "importance", "sobol")
