@@ -22,7 +22,7 @@ from mcengine._noted import noting
 from mcengine.engine import program
 from mcengine.engine.checkpoint import FULL
 from mcengine.engine.checks import check_paths
-from mcengine.report import RunFolder, provenance, write_page
+from mcengine.report import RunFolder, index, provenance, write_page
 from mcengine.report.collect import FAILED
 
 Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, Any]]]
@@ -93,6 +93,8 @@ class Job:
         try:
             with RunFolder(self.path).alone():
                 self._finish(task)
+            if sweep:
+                index.append(root.path, self.path)
         except mc.engine.NotFiniteError as error:
             again = replay(self.name, self.line, self.overrides, error)
             code, stopped = self._fail(NOT_FINITE, f"{str(error).partition('; replay')[0]}; replay: {again}"), False

@@ -14,6 +14,7 @@ from _points import Point
 from mcengine import _files
 from mcengine.engine import metric
 from mcengine.report.collect import FAILED, SWEEP
+from mcengine.report.index import INDEX
 from mcengine.report.tables import cell
 from mcengine.statistics import Estimate
 
@@ -57,7 +58,7 @@ def check(root: Path) -> None:
         left = bool(_files.read_json(_files.inside(root, SWEEP), experiment=str, command=str))
     except ValueError:
         left = False
-    found = [] if left else [name for name in (SWEEP, "report.html") if (root / name).exists()]
+    found = [] if left else [name for name in (SWEEP, INDEX, "report.html") if (root / name).exists()]
     if found:
         raise ValueError(f"{root} has {', '.join(found)}, which no sweep left there and this one would write over; choose another folder")
 
