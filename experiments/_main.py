@@ -52,7 +52,8 @@ def main(name: str, plan: _sweep.Planner | None = None) -> Callable[[Task], Call
 
     Args:
         name: Of the experiment.
-        plan: What of a sweep's run can be solved together with others; None where each is a run of its own.
+        plan: Of a run of a sweep, before any is run: refuses what cannot run, by a ``ValueError``, and gives what can be solved together with others,
+            None where it is a run of its own.
     """
     return lambda task: lambda arguments=None: run(task, name, sys.argv[1:] if arguments is None else list(arguments), plan)
 
