@@ -13,6 +13,7 @@ import _bug
 import _folder
 import _resume
 import _task
+import jax
 from _command_line import CommandLine, script
 
 import mcengine as mc
@@ -134,7 +135,13 @@ class Job:
             begun = {"experiment": self.name, "flags": self.line.kept, "overrides": self.overrides, "config": kept}
             before = folder.begin(configuration.as_yaml(self.saved.tree), begun)
             facts = self.facts or provenance()  # of the code as it was when it started
-            facts = {**facts, "seed": self.saved.tree["seed"], "choices": self.choices, "command": self.command}
+            facts = {
+                **facts,
+                "precision": str(jax.numpy.result_type(float)),
+                "seed": self.saved.tree["seed"],
+                "choices": self.choices,
+                "command": self.command,
+            }
             compiling = program.seconds_compiling()
             try:
                 with noting() as learned:

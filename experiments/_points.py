@@ -3,7 +3,7 @@
 import itertools
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,16 @@ def for_hydra(name: str, line: CommandLine) -> list[str]:
         params = _params(name, loader, [word for word in words if word.partition("=")[0] == STUDY][-1:])
         keys = [key.lstrip("+") for key, values in _lists(loader, [*params, *words]).items() if len(values) > 1]
     return [*out, f"hydra.sweep.subdir=${{folder_name:[{','.join(keys)}]}}"]
+
+
+def folders(name: str, line: CommandLine) -> list[str]:
+    """Names of the folders of a sweep's runs under Hydra's launchers; none where the command line names them otherwise, or Hydra alone knows them."""
+    given = [word.lstrip("+~").partition("=")[0] for word in line.overrides]
+    if any(key in ("hydra/sweeper", "hydra.sweep", "hydra.sweep.subdir") for key in given):
+        return []
+    with suppress(ValueError):
+        return [point.folder(point.config()) for point in points(name, line)]
+    return []
 
 
 def described(name: str, line: CommandLine) -> tuple[dict[str, Any], list[str]]:

@@ -353,13 +353,15 @@ def test_a_sweep_that_is_stopped_goes_on(run, capsys, tmp_path, monkeypatch, scr
 
 def test_a_script_without_a_plan_runs_one_after_the_other(run, capsys, tmp_path):
     """In one process, composed once; what each prints is in its folder."""
-    words = ["-m", "instrument.strike=90,110", "market=lognormal", "paths=512", "steps=4", "hydra.sweep.dir=sweep"]
+    words = ["-m", "precision=float32,float64", "market=lognormal", "paths=512", "steps=4", "hydra.sweep.dir=sweep"]
     assert run(*words, name="price") == 0
     out = capsys.readouterr().out
     assert "price" in out.splitlines()[0]
     assert out.count("±") == 2
     for file in (tmp_path / "sweep").rglob("metrics.json"):
         assert "by Monte Carlo, 512 paths" in (file.parent / "output.txt").read_text()
+        facts = json.loads((file.parent / "provenance.json").read_text())
+        assert facts["precision"] == facts["config"]["precision"]
 
 
 def test_markets_are_calibrated_once(monkeypatch):

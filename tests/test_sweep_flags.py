@@ -68,7 +68,28 @@ def test_hydras_own_launcher_names_folders_alike(run, tmp_path):
     assert run(*words, "hydra/launcher=basic") == 0
     new.mkdir()
     (new / "begun.json").write_text("{}")
-    assert table.codes(tmp_path / "sweep", known) == [2, 0, 0]
+    assert table.codes(tmp_path / "sweep", known, []) == [2, 0, 0]
+
+
+def test_a_job_that_left_no_folder_is_missed(run, capsys, tmp_path, monkeypatch):
+    """One that a launcher lost: killed before it wrote anything, with nothing raised."""
+    words = ["-m", *FAST, "policy.multiplier=3,4", "hydra.sweep.dir=sweep", "hydra/launcher=basic"]
+    true = importlib.import_module("_main")._Jobs.__call__
+    lose = lambda jobs, config: None if config.policy.multiplier == 4 else true(jobs, config)  # noqa: E731
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.import_module("_main")._Jobs, "__call__", lose)
+        assert run(*words) == 2
+    assert ": expected a folder of that run, got none" in capsys.readouterr().err.partition("error: policy.multiplier=4_")[2]
+    assert run(*words) == 0
+
+
+def test_hydras_account_of_another_sweep_is_not_written_over(run, capsys, tmp_path):
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "multirun.yaml").write_text("mine")
+    words = ["-m", *FAST, "policy.multiplier=3,4", "hydra.sweep.dir=sweep"]
+    assert run(*words, "hydra/launcher=basic") == 2
+    assert "sweep has multirun.yaml, which no sweep left there" in capsys.readouterr().err
+    assert [(file.name, file.read_text()) for file in (tmp_path / "sweep").iterdir()] == [("multirun.yaml", "mine")]
 
 
 # ---- a search ----

@@ -5,12 +5,12 @@ Whatever else is there, torn, of another content or of runs that are gone, is re
 """
 
 import os
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from mcengine._files import as_line, inside, opened, parse_line, read, read_json
+from mcengine.report.run_folder import flat
 
 INDEX = "runs.index"
 """In a sweep's folder."""
@@ -95,16 +95,16 @@ def read_row(run: Path, *, facts: bool = False) -> Row:
     config, settings = found.pop("config", {}), found.pop("choices", {})
     if not isinstance(settings, dict):
         raise ValueError(f"{run / 'provenance.json'} is damaged: choices: expected a mapping, got {settings!r:.80}")
-    settings |= {key: value for key, value in _flat(config, ".").items() if not key.endswith("_target_")}
+    settings |= {key: value for key, value in flat(config, ".").items() if not key.endswith("_target_")}
     figures: dict[str, Any] = {}
-    for key, value in _flat(read_json(inside(run, "metrics.json")), "/", leaf=_is_estimate).items():
+    for key, value in flat(read_json(inside(run, "metrics.json")), "/", leaf=_is_estimate).items():
         if _is_estimate(value):
             if not all(cell is None or isinstance(cell, int | float) for cell in value.values()):
                 raise ValueError(f"{run / 'metrics.json'} is damaged: {key}: expected numbers, got {value!r:.80}")
             figures[key], figures[f"{key}_error"] = value["value"], value["error"]
         else:
             figures[key] = value
-    return Row(settings, figures, {f"provenance.{key}": value for key, value in _flat(found, ".").items()} if facts else {})
+    return Row(settings, figures, {f"provenance.{key}": value for key, value in flat(found, ".").items()} if facts else {})
 
 
 def _lines(folder: Path) -> dict[Path, _Line]:
@@ -130,17 +130,3 @@ def _state(run: Path) -> list[list[int]]:
 
 def _is_estimate(value: Any) -> bool:
     return type(value) is dict and value.keys() == {"value", "error"}
-
-
-def _flat(tree: Mapping[str, Any], mark: str, *, leaf: Any = lambda value: False) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-
-    def walk(tree: Mapping[str, Any], prefix: str) -> None:
-        for key, value in tree.items():
-            if type(value) is dict and not leaf(value):
-                walk(value, f"{prefix}{key}{mark}")
-            else:
-                out[f"{prefix}{key}"] = value
-
-    walk(tree, "")
-    return out
