@@ -24,6 +24,8 @@ def check(config: Any) -> None:
         raise ValueError("monitor.start: expected a date like 2008-01-02, got nothing")
     if chosen["folder"] is None:
         raise ValueError("monitor.folder: expected a folder, where the book is kept from one day to the next, got nothing")
+    if (target := str(config.market.get("_target_"))).startswith("mcengine.") and target != "mcengine.market.Replay.from_history":
+        raise ValueError(f"market: expected replay, whose file is the feed, got {target}")
     configuration.build(config.policy)
     configuration.build(config.ledger)
 
