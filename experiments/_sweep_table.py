@@ -82,7 +82,8 @@ def begun(root: Root, name: str, line: CommandLine) -> Iterator[None]:
     try:
         yield
     finally:
-        if new and not state(root.path):
+        root.kept = root.kept or bool(state(root.path))  # by processes of a launcher, which this one may have stopped waiting for
+        if new and not root.kept:
             _made.discard(root.path / SWEEP)
 
 
