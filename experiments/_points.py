@@ -164,7 +164,8 @@ def described(name: str, line: CommandLine) -> tuple[dict[str, Any], list[str]]:
             config = loader.load_configuration(name, configuration.replacing(words), RunMode.RUN)
         except (*configuration.unreadable(), TypeError) as error:
             raise ValueError(configuration.explain(error, line.overrides, name, line.config_dir)) from None
-        choices = chosen_groups(config.hydra) | {STUDY: config.hydra.runtime.choices.get(STUDY)}
+        known = config.hydra.runtime.choices
+        choices = chosen_groups(config.hydra) | ({STUDY: known[STUDY]} if STUDY in known else {})
         return choices, [str(key) for key in config if key not in choices and key != "hydra"]
 
 
