@@ -13,6 +13,7 @@ import _bug
 import _folder
 import _resume
 import _task
+import jax
 from _command_line import CommandLine, script
 
 import mcengine as mc
@@ -22,7 +23,7 @@ from mcengine._noted import noting
 from mcengine.engine import program
 from mcengine.engine.checkpoint import FULL
 from mcengine.engine.checks import check_paths
-from mcengine.report import RunFolder, provenance, write_page
+from mcengine.report import RunFolder, index, provenance, write_page
 from mcengine.report.collect import FAILED
 
 Task = Callable[[Any, RunFolder], tuple[dict[str, Any], dict[str, Any]]]
@@ -93,6 +94,8 @@ class Job:
         try:
             with RunFolder(self.path).alone():
                 self._finish(task)
+            if sweep:
+                index.append(root.path, self.path)
         except mc.engine.NotFiniteError as error:
             again = replay(self.name, self.line, self.overrides, error)
             code, stopped = self._fail(NOT_FINITE, f"{str(error).partition('; replay')[0]}; replay: {again}"), False
@@ -132,7 +135,13 @@ class Job:
             begun = {"experiment": self.name, "flags": self.line.kept, "overrides": self.overrides, "config": kept}
             before = folder.begin(configuration.as_yaml(self.saved.tree), begun)
             facts = self.facts or provenance()  # of the code as it was when it started
-            facts = {**facts, "seed": self.saved.tree["seed"], "choices": self.choices, "command": self.command}
+            facts = {
+                **facts,
+                "precision": str(jax.numpy.result_type(float)),
+                "seed": self.saved.tree["seed"],
+                "choices": self.choices,
+                "command": self.command,
+            }
             compiling = program.seconds_compiling()
             try:
                 with noting() as learned:

@@ -13,7 +13,7 @@ import _interrupts  # first of the rest, so that what is stopped while it import
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,8 @@ def main(name: str, plan: _sweep.Planner | None = None) -> Callable[[Task], Call
 
     Args:
         name: Of the experiment.
-        plan: What of a sweep's run can be solved together with others; None where each is a run of its own.
+        plan: Of a run of a sweep, before any is run: refuses what cannot run, by a ``ValueError``, and gives what can be solved together with others,
+            None where it is a run of its own.
     """
     return lambda task: lambda arguments=None: run(task, name, sys.argv[1:] if arguments is None else list(arguments), plan)
 
@@ -100,24 +101,26 @@ def _run(task: Task, name: str, line: CommandLine, plan: _sweep.Planner | None) 
         _launchers.check(line)
     with _folder.opened(name, line) as root:
         jobs = _Jobs(task, name, line, root)
+        ours, sweep = line.multirun and _sweep.is_ours(line), nullcontext()
         if line.multirun:
-            _sweep_table.check(root.path)
-            before = _sweep_table.state(root.path)
+            _sweep_table.check(root.path, *([] if ours else ["multirun.yaml"]))
+        if line.multirun and not ours:
+            before, asked = _sweep_table.state(root.path), [root.path / folder for folder in _points.folders(name, line)]
+            sweep = _sweep_table.begun(root, name, line)
         try:
-            if line.multirun and _sweep.is_ours(line):
+            if ours:
                 return _sweep.sweep(task, name, line, root, plan)
-            with _quiet_hydra(), _launchers.importable():
+            with _quiet_hydra(), _launchers.importable(), sweep:
                 _hydra(name, jobs, line, [root.override, *(_points.for_hydra(name, line) if line.multirun else [])])
         except KeyboardInterrupt:
             say(f"interrupted{_resume.how_to_go_on(name, RunFolder(root.path), line) if not line.multirun else _go_on_sweeping(name, line, root)}")
             return _interrupts.INTERRUPTED
-        codes = [*jobs.codes, *(_sweep_table.codes(root.path, before) if line.multirun else [])]  # of runs in other processes by their folders
+        codes = [*jobs.codes, *(_sweep_table.codes(root.path, before, asked) if line.multirun else [])]  # of other processes' runs by their folders
         root.kept = root.kept or bool(codes)
         if line.multirun and not codes:
             say("--multirun: expected values that make at least one run, got none")
             return REFUSED
         if line.multirun and root.kept:
-            _sweep_table.begin(root, name, line)
             with suppress(ValueError):  # none of its runs is finished
                 write_page(root.path)
             print(root.path, flush=True)

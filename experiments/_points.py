@@ -3,7 +3,7 @@
 import itertools
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,16 @@ def for_hydra(name: str, line: CommandLine) -> list[str]:
     return [*out, f"hydra.sweep.subdir=${{folder_name:[{','.join(keys)}]}}"]
 
 
+def folders(name: str, line: CommandLine) -> list[str]:
+    """Names of the folders of a sweep's runs under Hydra's launchers; none where the command line names them otherwise, or Hydra alone knows them."""
+    given = [word.lstrip("+~").partition("=")[0] for word in line.overrides]
+    if any(key in ("hydra/sweeper", "hydra.sweep", "hydra.sweep.subdir") for key in given):
+        return []
+    with suppress(ValueError):
+        return [point.folder(point.config()) for point in points(name, line)]
+    return []
+
+
 def described(name: str, line: CommandLine) -> tuple[dict[str, Any], list[str]]:
     """(option chosen of each group, keys that are no group's) of a command line without a sweep."""
     from hydra.types import RunMode
@@ -154,7 +164,8 @@ def described(name: str, line: CommandLine) -> tuple[dict[str, Any], list[str]]:
             config = loader.load_configuration(name, configuration.replacing(words), RunMode.RUN)
         except (*configuration.unreadable(), TypeError) as error:
             raise ValueError(configuration.explain(error, line.overrides, name, line.config_dir)) from None
-        choices = chosen_groups(config.hydra) | {STUDY: config.hydra.runtime.choices.get(STUDY)}
+        known = config.hydra.runtime.choices
+        choices = chosen_groups(config.hydra) | ({STUDY: known[STUDY]} if STUDY in known else {})
         return choices, [str(key) for key in config if key not in choices and key != "hydra"]
 
 

@@ -11,9 +11,8 @@ from typing import Any
 from _command_line import CommandLine, quoted, script
 
 from mcengine import config as configuration
-from mcengine.engine.identity import differences, summarise
 from mcengine.report import RunFolder
-from mcengine.report.run_folder import as_json
+from mcengine.report.run_folder import as_json, differing
 
 _HOSTS = ("engine.platform", "engine.hosts", *(f"engine.hosts.{key}" for key in ("coordinator", "processes", "process")))
 FREE = ("plots", "outcomes", "paths", "until.metric", "until.error", "seconds", "engine.block", "engine.devices", "engine.memory", *_HOSTS)
@@ -67,12 +66,10 @@ def resumable(folder: RunFolder, config: dict[str, Any]) -> bool:
     begun = folder.begun()
     if not begun or not folder.holds_run:
         return False
-    old, new = (configuration.flat(c) for c in (begun["config"], as_json(config)))
-    found = differences({k: v for k, v in old.items() if k not in FREE}, {k: v for k, v in new.items() if k not in FREE})
-    if found:
+    if found := differing(begun["config"], as_json(config), FREE):
         finished = "finished" if (folder.path / "metrics.json").is_file() else "stopped"
         other = "choose a folder of its own, or remove that one"
-        raise ValueError(f"{folder.path} holds the {finished} run of another configuration: {summarise(found)}; {other}")
+        raise ValueError(f"{folder.path} holds the {finished} run of another configuration: {found}; {other}")
     return True
 
 

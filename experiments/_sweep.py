@@ -138,19 +138,19 @@ def _is_finished(run: _Run) -> bool:
 
 
 def _plan(run: _Run, planner: Planner) -> None:
-    """Build what can be solved together, before anything runs. Raises ``ValueError`` naming the point."""
-    config, heard = run.job.config, io.StringIO()
-    if RunFolder(run.job.path).has_blocks or (config.outcomes and config.paths > mc.engine.KEEP):
-        return
+    """Build what is to run, before anything runs, and keep what can be solved together. Raises ``ValueError`` naming the point."""
+    job, config, heard = run.job, run.job.config, io.StringIO()
     _runtime.set_precision(config.precision)
     try:
-        with redirect_stdout(heard), _files.hiding(run.job.hidden), noting() as run.job.learned:
-            run.plan = planner(config)
-            if run.plan is not None:
-                run.plan.study.sampling.check_run(run.plan.study.available(config.paths, 0))
+        with redirect_stdout(heard), _files.hiding(job.hidden), _task.asking(job.name, job.overrides, job.line.config_dir), noting() as learned:
+            plan = planner(config)
+            if plan is not None:
+                plan.study.sampling.check_run(plan.study.available(config.paths, 0))
     except ValueError as error:
         raise ValueError(_named(run.point, str(error))) from None
-    run.address, run.said = (config.precision, config.paths, config.seed, config.stream), heard.getvalue().splitlines()
+    run.said = heard.getvalue().splitlines()
+    if plan is not None and not RunFolder(job.path).has_blocks and not (config.outcomes and config.paths > mc.engine.KEEP):
+        run.plan, job.learned, run.address = plan, learned, (config.precision, config.paths, config.seed, config.stream)
 
 
 def _solved(runs: Sequence[_Run], task: Task, bar: Any) -> Iterator[tuple[_Run, Task]]:

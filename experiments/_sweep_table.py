@@ -1,19 +1,21 @@
 """What a sweep says at its end, read from its folders: a row a run, and the exit code."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from _command_line import CommandLine, script, shortest
 from _folder import Root
-from _job import REFUSED
+from _job import REFUSED, say
 from _points import Point
 
-from mcengine import _files
+from mcengine import _files, _made
 from mcengine.engine import metric
 from mcengine.report.collect import FAILED, SWEEP
+from mcengine.report.index import INDEX
 from mcengine.report.tables import cell
 from mcengine.statistics import Estimate
 
@@ -51,20 +53,19 @@ def again(name: str, line: CommandLine, root: Root) -> str:
     return script(name, line, ["-m", *words, root.override])
 
 
-def check(root: Path) -> None:
-    """Raise ``ValueError`` for files that no sweep left in its folder and this one would write over."""
+def check(root: Path, *more: str) -> None:
+    """Raise ``ValueError`` for files that no sweep left in its folder and this one would write over: those of every sweep, and ``more`` by name."""
     try:
         left = bool(_files.read_json(_files.inside(root, SWEEP), experiment=str, command=str))
     except ValueError:
         left = False
-    found = [] if left else [name for name in (SWEEP, "report.html") if (root / name).exists()]
+    found = [] if left else [name for name in (SWEEP, INDEX, "report.html", *more) if (root / name).exists()]
     if found:
         raise ValueError(f"{root} has {', '.join(found)}, which no sweep left there and this one would write over; choose another folder")
 
 
 def begin(root: Root, name: str, line: CommandLine, points: Sequence[Point] = ()) -> None:
     """Write down how the sweep is run again, or gone on with, and the keys that it and launches before it were given."""
-    check(root.path)
     file = _files.inside(root.path, SWEEP)
     words = [word for word in line.overrides if not word.startswith("hydra")]
     given = [key for point in points for key in point.swept] + [word.lstrip("+~").partition("=")[0] for word in words]
@@ -73,16 +74,34 @@ def begin(root: Root, name: str, line: CommandLine, points: Sequence[Point] = ()
     _files.write_json(file, {"experiment": name, "command": again(name, line, root), "keys": keys})
 
 
+@contextmanager
+def begun(root: Root, name: str, line: CommandLine) -> Iterator[None]:
+    """While it lasts, and afterwards where runs are left, the folder is a sweep's: one that is killed is gone on with."""
+    new = not (root.path / SWEEP).exists()
+    begin(root, name, line)
+    try:
+        yield
+    finally:
+        root.kept = root.kept or bool(state(root.path))  # by processes of a launcher, which this one may have stopped waiting for
+        if new and not root.kept:
+            _made.discard(root.path / SWEEP)
+
+
 def state(root: Path) -> dict[Path, int]:
     """When each file that tells of a run below a folder was written: what it is before a launch tells what is of that launch."""
     return {file: file.stat().st_mtime_ns for name in ("metrics.json", "begun.json", FAILED) for file in root.rglob(name)}
 
 
-def codes(root: Path, before: Mapping[Path, int]) -> list[int]:
-    """Exit codes of the runs below a folder that are finished, or that a launch began: ``before`` is the ``state`` it met."""
+def codes(root: Path, before: Mapping[Path, int], asked: Sequence[Path]) -> list[int]:
+    """Exit codes of runs below a folder: what is finished, what a launch that met the state ``before`` began, and what was ``asked`` for."""
     after = state(root)
     touched = {file.parent for file, time in after.items() if file.name == "metrics.json" or before.get(file) != time}
-    return [_code(folder) for folder in sorted(touched)]
+    if lost := sorted(set(asked) - {file.parent for file in after}):
+        say(
+            f"{lost[0].name}: expected a folder of that run, got none: it was killed before it began"
+            + f", as {len(lost) - 1} others were" * (len(lost) > 1)
+        )
+    return [_code(folder) for folder in sorted({*touched, *asked})]
 
 
 def _code(path: Path) -> int:

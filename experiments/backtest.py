@@ -34,8 +34,8 @@ _FREE = (*FREE, "resume", "backtest.tries", "backtest.periods", "backtest.drawn"
 """Settings that make no other try."""
 
 
-@_main.main("backtest")
-def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+def ready(config: Any) -> tuple[mc.backtest.Plan, list[int], list[str]]:
+    """(what is done in every year, the years, the named periods)."""
     if config.trace is not None:
         raise ValueError("trace: expected null: days.csv has every day of every rule")
     chosen = configuration.plain(config.backtest)
@@ -43,11 +43,23 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
         raise ValueError(f"backtest.last: expected a year from backtest.first on, which is {chosen['first']}, got {chosen['last']}")
     plan, years = plan_of(config), list(range(int(chosen["first"]), int(chosen["last"]) + 1))
     years = years[-_runtime.capped(len(years), 2) :]
-    for remark in plan.history.remarks:
-        print(remark, flush=True)
     plan.check([plan.history.year(year) for year in years])
     through = named(plan) if chosen["periods"] else []
     mc.backtest.periods.check(plan, through)
+    return plan, years, through
+
+
+def check(config: Any) -> None:
+    """Refuse what a run would be refused for."""
+    ready(config)
+
+
+@_main.main("backtest", check)
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    plan, years, through = ready(config)
+    chosen = configuration.plain(config.backtest)
+    for remark in plan.history.remarks:
+        print(remark, flush=True)
     this = identity(config, plan, years)
     walk = mc.backtest.walk_forward(plan, years, journal=mc.engine.Journal(folder.path / "walk.journal", this, resume=folder.resumable))
     book = str(plan.fitted)

@@ -51,7 +51,12 @@ def device(count: int) -> str:
     return f"{count} x {first.device_kind}" + (f" ({report.provenance()['machine']['processor']})" if first.platform == "cpu" else "")
 
 
-@_main.main("benchmark")
+def check(config: Any) -> None:
+    """Refuse what a run would be refused for."""
+    chosen(config)
+
+
+@_main.main("benchmark", check)
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, float]]:
     if os.environ.get("MC_SMALL") == "1":
         config.repeats, config.memory = min(config.repeats, SMALL_REPEATS), False

@@ -35,9 +35,9 @@ SMALL_PATHS = 512
 """Of each point under MC_SMALL=1."""
 
 
-@_main.main("case_study")
-def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
-    case, floor = configuration.plain(config.case), float(config.floor)
+def ready(config: Any) -> tuple[mc.Study, claim.Assumptions, mc.Study, claim.Terms, list[int]]:
+    """(all books at fair prices, the assumptions, the books under them, terms of the book, steps of the events)."""
+    case = configuration.plain(config.case)
     market, terms, on = described(config)
     given = assumptions(config, market)
     study = study_of(config, market, terms, on)
@@ -45,7 +45,18 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
     dearest = max(given.cost, *case["map"]["cost"])
     for one in (*scenarios(given).values(), mc.replace(given, cost=float(dearest))):
         claim.under(study, one)  # what the study's numbers cannot be is refused here
-    stated = claim.under(study, given)
+    return study, given, claim.under(study, given), terms, on
+
+
+def check(config: Any) -> None:
+    """Refuse what a run would be refused for."""
+    ready(config)
+
+
+@_main.main("case_study", check)
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    case, floor = configuration.plain(config.case), float(config.floor)
+    study, given, stated, terms, on = ready(config)
     if config.trace is not None:
         return _task.trace(config, folder, stated)
     print(f"{len(on)} events in {config.years:g} years, {len(study.books)} books on the same paths; {told(given)}\n", flush=True)

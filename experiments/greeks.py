@@ -14,20 +14,33 @@ from mcengine import config as configuration
 from mcengine import greeks, report
 
 
-@_main.main("greeks")
-def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+def ready(config: Any) -> tuple[mc.Study, Any]:
+    """(the study, the put that is derived)."""
     study = configuration.study(config)
+    _task.check_floor(study, config.floor)
+    if config.trace is not None:
+        return study, None
+    study.market.risk_neutral()  # history has no law to price by
+    spot = float(study.market[config.contract.asset].spot)
+    return study, mc.instrument.Put(strike=config.contract.moneyness * spot, expiry=config.contract.expiry, asset=config.contract.asset)
+
+
+def check(config: Any) -> None:
+    """Refuse what a run would be refused for."""
+    ready(config)
+
+
+@_main.main("greeks", check)
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    study, put = ready(config)
     if config.trace is not None:
         return _task.trace(config, folder, study)
 
-    study.market.risk_neutral()  # history has no law to price by
-    spot = float(study.market[config.contract.asset].spot)
-    put = mc.instrument.Put(strike=config.contract.moneyness * spot, expiry=config.contract.expiry, asset=config.contract.asset)
+    spot = float(study.market[put.asset].spot)
     print(f"a put on {put.asset} at {float(put.strike):.4g}, spot {spot:.4g}, expiry {float(put.expiry):g} y, under Q\n")
     of_put = _of(put, study.market)
     print("\n".join(f"{name:>12} {of_put[name]:12.6f}" for name in sorted(of_put, key=lambda name: name != "price")), flush=True)
 
-    _task.check_floor(study, config.floor)
     settings = {key: configuration.number(config, key) for key in ("pilot", "width", "tolerance")}
     kept = {key: str(config[key]) for key in ("names", "figures", "floor", *settings)}
     journal = _task.journal(config, folder, study, "greeks", paths=config.paths, devices=_task.devices(), **kept)

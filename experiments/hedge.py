@@ -21,10 +21,10 @@ from mcengine._model import replace
 
 def plan(config: Any) -> _task.Plan | None:
     """What a sweep solves together with others; None where this is a run of its own."""
-    if config.variance_reduction.method not in ("none", "antithetic", "sobol") or not _task.is_plain(config):
-        return None
     name, study = _study(config)
     figures = _figures(config, name, study)
+    if config.variance_reduction.method not in ("none", "antithetic", "sobol") or not _task.is_plain(config):
+        return None
     reduced = mc.variance_reduction.reduce(study, config.variance_reduction.method, figures=figures)
     return _task.Plan(reduced.study, figures, lambda folder, result: _told(config, folder, name, reduced, result))
 

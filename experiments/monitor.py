@@ -17,13 +17,23 @@ from mcengine import _files, _yaml, report
 from mcengine import config as configuration
 
 
-@_main.main("monitor")
-def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+def check(config: Any) -> None:
+    """Refuse what a run would be refused for."""
     chosen = configuration.plain(config.monitor)
     if chosen["start"] is None:
         raise ValueError("monitor.start: expected a date like 2008-01-02, got nothing")
     if chosen["folder"] is None:
         raise ValueError("monitor.folder: expected a folder, where the book is kept from one day to the next, got nothing")
+    if (target := str(config.market.get("_target_"))).startswith("mcengine.") and target != "mcengine.market.Replay.from_history":
+        raise ValueError(f"market: expected replay, whose file is the feed, got {target}")
+    configuration.build(config.policy)
+    configuration.build(config.ledger)
+
+
+@_main.main("monitor", check)
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    check(config)
+    chosen = configuration.plain(config.monitor)
     where = Path(chosen["folder"])
     monitor = mc.monitor.Monitor(
         configuration.build(config.policy),

@@ -17,6 +17,7 @@ import mcengine as mc
 from mcengine import config as configuration
 from mcengine import objective, optimise, report
 from mcengine._model import replace
+from mcengine.optimise.numbers import chosen_names
 
 SHOWN = 16
 """Most numbers of a rule that are printed one by one: a network's say nothing to a reader."""
@@ -29,8 +30,7 @@ def fit_and_test(
 
     ``shown`` makes text of the table of both.
     """
-    wish = configuration.build(config.objective)
-    options = fit_options(config, study, wish, benchmark)
+    wish, options = wish_of(config, study, benchmark)
     journal = _task.journal(config, folder, study, "fit", objective=wish, devices=_task.devices(), **options)
     fit = optimise.fit(study, wish, seed=config.seed, journal=journal, **options)
     parameters, constraints = fit.table(), fit.constraints()
@@ -70,15 +70,18 @@ def fit_and_test(
     return metrics, timings
 
 
-def fit_options(config: Any, study: mc.Study, wish: objective.Wish, benchmark: Any) -> dict[str, Any]:
-    """Arguments of ``optimise.fit`` that a configuration gives."""
-    return {**configuration.plain(config.optimise), "benchmark": benchmark, "also": _markets.also(config, study, wish)}
+def wish_of(config: Any, study: mc.Study, benchmark: Any) -> tuple[objective.Wish, dict[str, Any]]:
+    """(what is asked of the fit, arguments of ``optimise.fit`` that the configuration gives)."""
+    wish = configuration.build(config.objective)
+    wish.goal_measure(study)
+    wish.measures(study)
+    chosen_names(study, config.optimise.train)
+    return wish, {**configuration.plain(config.optimise), "benchmark": benchmark, "also": _markets.also(config, study, wish)}
 
 
 def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The wish at every level of one constraint, each fit begun at the last one's end."""
-    wish, (constraint, levels) = configuration.build(config.objective), config.frontier.values()
-    options = fit_options(config, study, wish, benchmark)
+    (wish, options), (constraint, levels) = wish_of(config, study, benchmark), config.frontier.values()
     settings = {"objective": wish, "devices": _task.devices(), "constraint": constraint, "levels": list(levels)}
     journal = _task.journal(config, folder, study, "frontier", **settings, **options)
     fits = optimise.frontier(study, wish, constraint, list(levels), seed=config.seed, journal=journal, **options)
@@ -105,13 +108,23 @@ def _in_units(table: Any) -> str:
     return str(shown.rename(columns={key: unit.heading for key, unit in units.items()}).to_string(float_format="{:.4g}".format))
 
 
-@_main.main("optimise")
-def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+def ready(config: Any) -> tuple[mc.Study, Any]:
+    """(the study of the rule as it is, the benchmark)."""
     study = configuration.study(config)
     _task.check_floor(study, config.floor)
+    return study, configuration.build(config.benchmark)
+
+
+def check(config: Any) -> None:
+    """Refuse what a run would be refused for."""
+    wish_of(config, *ready(config))
+
+
+@_main.main("optimise", check)
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    study, benchmark = ready(config)
     if config.trace is not None:
         return _task.trace(config, folder, study)
-    benchmark = configuration.build(config.benchmark)
     return (fit_and_test if config.frontier.constraint is None else frontier)(config, folder, study, benchmark)
 
 

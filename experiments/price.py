@@ -11,14 +11,27 @@ import _main
 import mcengine as mc
 from mcengine import config as configuration
 from mcengine import report
+from mcengine.engine.price import check_market, market_of
 
 
-@_main.main("price")
+def ready(config: Any) -> tuple[mc.market.Market, Any, Any]:
+    """(the market, the contract, the noise)."""
+    contract, noise = configuration.build(config.instrument), configuration.build(config.noise)
+    market = market_of(contract, configuration.market_of(config))
+    check_market(contract, market)
+    return market, contract, noise
+
+
+def check(config: Any) -> None:
+    """Refuse what a run would be refused for."""
+    ready(config)
+
+
+@_main.main("price", check)
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
-    market = configuration.market_of(config)
+    market, contract, noise = ready(config)
     if getattr(market, "scenarios", None):
         print("scenario: a shock nobody expects, which is in no price")
-    contract, noise = configuration.build(config.instrument), configuration.build(config.noise)
     paths, steps = configuration.integer(config, "paths"), configuration.integer(config, "steps")
     estimate = mc.price(contract, market, paths=paths, steps=steps, seed=config.seed, noise=noise, control=config.control)
     print(f"{contract}\n\nby Monte Carlo, {paths:,} paths: {estimate}", flush=True)

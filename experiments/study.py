@@ -12,7 +12,7 @@ from typing import Any
 import _main
 import _task
 import numpy as np
-from optimise import fit_and_test
+from optimise import fit_and_test, wish_of
 
 import mcengine as mc
 from mcengine import config as configuration
@@ -25,13 +25,26 @@ SAMPLED = 300
 WORST = 10
 
 
-@_main.main("study")
-def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+def ready(config: Any) -> tuple[Any, mc.Study, mc.Study]:
+    """(the market as calibrated, all rules on it, the one that is fitted)."""
     calibration = configuration.calibrated(config.market)
     plain = configuration.study(config, configuration.books, calibration)
     study = replace(plain, recorders=(*plain.recorders, *mc.engine.InRegimes.of(plain.market)))
     for floor in config.floors:
         _task.check_floor(study, floor)
+    return calibration, study, replace(plain, policy=configuration.build(config.policies[list(config.policies)[-1]]))
+
+
+def check(config: Any) -> None:
+    """Refuse what a run would be refused for."""
+    _, study, alone = ready(config)
+    study.sampling.check_run(study.available(config.paths))
+    wish_of(config, alone, study.books[BENCHMARK])
+
+
+@_main.main("study", check)
+def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    calibration, study, alone = ready(config)
     describe(calibration)
     if len(study.market.assets) > 1 and hasattr(calibration, "realised_correlation"):
         folder.write_table("correlation", calibration.realised_correlation())
@@ -54,9 +67,7 @@ def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[st
             folder.write_table(f"regimes_{floor:g}", by_regime(result, floor))
         metrics[f"floor_{floor:g}"] = {policy_of(book): report.metrics(row) for book, row in estimates.iterrows()}
 
-    last = list(config.policies)[-1]
-    print(f"fit of {last}: {configuration.build(config.objective)}", flush=True)
-    alone = replace(plain, policy=configuration.build(config.policies[last]))
+    print(f"fit of {list(config.policies)[-1]}: {configuration.build(config.objective)}", flush=True)
     metrics["fit"], timings = fit_and_test(config, folder, alone, study.books[BENCHMARK], partial(report.deciding, most=most))
     if config.plots:
         pictures(config, folder, study, result, tables)

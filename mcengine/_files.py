@@ -10,6 +10,7 @@ import os
 import re
 import secrets
 import stat
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -128,6 +129,24 @@ def parse_json(data: bytes, where: str) -> Any:
     raise ValueError(f"{where} is damaged: nested more than {_DEPTH} deep")
 
 
+def as_line(value: Any) -> bytes:
+    """JSON values as a line that begins with its own CRC-32."""
+    text = json.dumps(value).encode()
+    return _sum(text) + b" " + text + b"\n"
+
+
+def is_whole(line: bytes) -> bool:
+    """Whether a line agrees with its own CRC-32."""
+    return line.endswith(b"\n") and line[:8] == _sum(line[9:-1])
+
+
+def parse_line(line: bytes, where: str) -> Any:
+    """What ``as_line`` made a line of. Raises ``ValueError`` for one that does not agree with its own CRC-32, naming ``where`` it was."""
+    if not is_whole(line):
+        raise ValueError(f"{where} is damaged: a line does not agree with its checksum")
+    return parse_json(line[9:], where)
+
+
 def write(file: Path, data: bytes | str) -> None:
     """The whole file or none of it, on the device when this returns; in place of a link, never through it. A text is written as ``hide`` gives it."""
     content = hide(data).encode() if isinstance(data, str) else data
@@ -170,6 +189,10 @@ def hide(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: hide(item) for key, item in value.items()}
     return [hide(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _sum(text: bytes) -> bytes:
+    return f"{zlib.crc32(text):08x}".encode()
 
 
 def _note(file: Path) -> None:

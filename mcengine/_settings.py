@@ -245,6 +245,7 @@ def check_settings(config: Mapping[str, Any], known: Iterable[str], name: str) -
     missing = [key for key in known if key not in config and key != "search"]  # a run's folder does not keep how it came to be asked for
     if missing:
         raise ValueError(f"{missing[0]}: expected a value, which experiments/{name}.py reads, got nothing")
+    check_keys({key: None for key in config if key not in known}, dict.fromkeys(known, Any))
     types = {**kinds(Settings), **(_FITTED if name == "calibrate" else {})}
     check_keys({key: value for key, value in config.items() if key not in GROUPS}, {key: types.get(key, Any) for key in known})
     for group in GROUPS.keys() & config.keys():

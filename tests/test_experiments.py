@@ -14,6 +14,7 @@ import pytest
 
 import mcengine as mc
 from mcengine import _made, config
+from mcengine._model import parameters
 from mcengine.report import RunFolder
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
@@ -101,6 +102,14 @@ def test_optimise(script, capsys):
     assert "p20 of wealth" in out
     assert "asked at least 90 %: holds with 95 % confidence" in out
     assert {file.stem for file in last_line(out).glob("*.png")} == {"fit"}
+
+    run = mc.load(last_line(out))
+    for when, study in {"before": run.before, "after": run.study}.items():
+        assert {name: float(parameters(study)[name]) for name in metrics["parameters"][when]} == metrics["parameters"][when]
+    wealth = run.study.run(**run.options, progress=False)["policy"]["wealth"]
+    mean = {when: run.outcomes[when]["wealth"].mean(dtype=float) for when in ("before", "after")}
+    assert wealth.mean(dtype=float) == pytest.approx(mean["after"], abs=1e-6)
+    assert abs(mean["after"] - mean["before"]) > 1e-4
 
 
 def test_a_fit_holds_in_the_other_market_of_the_same_data(script, capsys):

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import re
+import shutil
 from types import SimpleNamespace
 
 import matplotlib.colors
@@ -12,9 +14,10 @@ import pytest
 
 import mcengine as mc
 from mcengine import Scalar, model, number, objective, report
+from mcengine._files import as_line
 from mcengine._model import replace
 from mcengine.market import correlation as corr
-from mcengine.report import fit_plots, market_plots
+from mcengine.report import fit_plots, index, market_plots
 from mcengine.report.run_folder import RunFolder
 
 BOOKS = ("unhedged", "cppi 0.9")
@@ -154,6 +157,55 @@ def test_collect(tmp_path):
     assert mc.collect(tmp_path / "sweep" / "unfinished").empty
     with pytest.raises(ValueError, match="collect: expected a folder"):
         mc.collect(tmp_path / "nowhere")
+
+
+def test_an_index_spares_reading_and_changes_nothing(tmp_path, monkeypatch):
+    """A line counts only for the very files that it was made of: torn, changed, moved and missing ones are read from the folders."""
+    root, read = tmp_path / "sweep", []
+
+    def finish(name, floor):
+        folder = RunFolder(root / name)
+        folder.begin("")
+        metrics = {"mean_return": mc.Estimate(floor / 3, 0.01), "ruined": None, "unhedged": {"turnover": mc.Estimate(2.0, float("nan"))}, "n": 5}
+        folder.finish({"floor": floor, "odd": [1, {"a": None}], "name": "é"}, metrics, {"choices": {"policy": "cppi"}})
+
+    def both():
+        """What is collected with the index, which must be what is without; the runs whose folders were read."""
+        read.clear()
+        found, ran = mc.collect(tmp_path), list(read)
+        (root / index.INDEX).rename(tmp_path / "aside")
+        without = mc.collect(tmp_path)
+        (tmp_path / "aside").rename(root / index.INDEX)
+        pd.testing.assert_frame_equal(found, without, check_exact=True)
+        return ran
+
+    for k, name in enumerate("abcde"):
+        finish(name, 0.5 + k / 7)
+        index.append(root, root / name)
+    true = index.read_row
+    monkeypatch.setattr(index, "read_row", lambda run, **more: read.append(run.name) or true(run, **more))
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    assert both() == []
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before  # collect writes nothing
+    assert mc.collect(root, everything=True).shape[1] > mc.collect(root).shape[1]
+
+    metrics = root / "a" / "metrics.json"  # of the same size and time, in the same place
+    then, text = metrics.stat(), metrics.read_text()
+    with metrics.open("r+") as out:
+        out.write(text.replace("0.1666", "0.1777"))
+    os.utime(metrics, ns=(then.st_atime_ns, then.st_mtime_ns))
+    finish("b", 0.9)  # run again
+    shutil.rmtree(root / "c")
+    (root / "d").rename(root / "moved")
+    assert both() == ["a", "b", "moved"]
+    assert mc.collect(root)["mean_return"].min() == pytest.approx(0.1777, abs=1e-4)
+    finish("new", 0.8)
+    lines = (root / index.INDEX).read_bytes()
+    (root / index.INDEX).write_bytes(lines.replace(b'"floor": 1.07', b'"floor": 2.07'))  # of e
+    assert both() == ["a", "b", "e", "moved", "new"]
+    for torn in (lines[:-9], b"", b"\xff\n[]\n" + lines, b"\n" * 5, as_line([["e"], 1, {}, {}]), as_line(7)):
+        (root / index.INDEX).write_bytes(torn)
+        assert set(both()) >= {"a", "b", "moved", "new"}
 
 
 def test_pictures(tmp_path, result, table, monkeypatch):

@@ -262,7 +262,7 @@ def test_a_run_of_a_file_that_has_changed_is_another(main, tmp_path, monkeypatch
     assert ran == [1, 2, 0]  # the second time all were finished before
     file.write_text("date,B\n")
     assert main(task, "hedge", [*given, "hydra.run.dir=one"]) == 2
-    assert "holds the finished run of another configuration" in capsys.readouterr().err
+    assert "holds the finished run of another configuration: mine.csv (market.data.file) has other content" in capsys.readouterr().err
     assert main(task, "hedge", [*given, *sweep]) == 0
     assert "finished before" not in capsys.readouterr().out
     assert ran == [1, 2, 0, 1, 2]
@@ -540,7 +540,7 @@ def test_links_in_a_run_folder(main, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("line", ["[]", "null", DEEP, "{", '"x"'])
 def test_journals_are_checked(tmp_path, line):
-    from mcengine.engine.journal import _sum
+    from mcengine._files import _sum
 
     file = tmp_path / "fit.journal"
     Journal(file, {"seed": 0}, resume=False)

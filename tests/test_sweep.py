@@ -17,6 +17,7 @@ from mcengine._model import parameters, with_parameters
 from mcengine.engine import together
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "experiments"
+TASKS = ("hedge", "price", "greeks", "optimise", "study", "case_study")
 FAST = ["market=lognormal", "policy=cppi", "steps=4", "paths=1000"]
 
 
@@ -24,7 +25,7 @@ FAST = ["market=lognormal", "policy=cppi", "steps=4", "paths=1000"]
 def scripts():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SCRIPTS))
-        yield {name: importlib.import_module(name) for name in ("hedge", "price", "_command_line", "_points", "_sweep", "_sweep_table")}
+        yield {name: importlib.import_module(name) for name in (*TASKS, "_command_line", "_points", "_sweep", "_sweep_table")}
 
 
 @pytest.fixture
@@ -92,6 +93,26 @@ def test_groups_are_composed_once_for_each_choice(points, scripts, monkeypatch):
 def test_a_bad_point_is_refused_before_anything_runs(run, capsys, tmp_path, words, message):
     assert run("-m", "market=lognormal", *words) == 2
     assert capsys.readouterr().err.startswith(f"error: {message.lstrip('+')}")
+    assert list(tmp_path.rglob("*.*")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "message"),
+    [
+        ("study", ["floors=[0.9],[1.5]"], "floors=[1.5]: StopLoss.floor: expected a floor whose present value"),
+        ("study", ["noise=sobol_pca", "paths=1000,1024"], "paths=1000: paths: expected a multiple of 32"),
+        ("optimise", ["policy=cppi", "objective.goal=mean_return,nothing"], "objective.goal=nothing: unknown figure 'nothing'"),
+        ("optimise", ["policy=cppi", "optimise.train=[policy.x],[policy.cppi.multiplier]"], "optimise.train=[policy.x]: train: unknown parameter"),
+        ("greeks", ["policy=cppi", "contract.asset=equity,gold"], "contract.asset=gold: unknown asset 'gold'"),
+        ("price", ["instrument.asset=equity,gold"], "instrument.asset=gold: unknown asset 'gold'"),
+        ("case_study", ["case.parts=[map],[foo]"], "case.parts=[foo]: case.parts: expected some of map"),
+        ("hedge", ["variance_reduction=importance", "floor=0.9,1.2"], "floor=1.2: "),
+    ],
+)
+def test_so_it_is_of_a_run_of_its_own(run, capsys, tmp_path, name, words, message):
+    """Where nothing is solved together what a run is of is built all the same."""
+    assert run("-m", "market=lognormal", *words, name=name) == 2
+    assert capsys.readouterr().err.startswith(f"error: {message}")
     assert list(tmp_path.rglob("*.*")) == []
 
 
@@ -332,13 +353,15 @@ def test_a_sweep_that_is_stopped_goes_on(run, capsys, tmp_path, monkeypatch, scr
 
 def test_a_script_without_a_plan_runs_one_after_the_other(run, capsys, tmp_path):
     """In one process, composed once; what each prints is in its folder."""
-    words = ["-m", "instrument.strike=90,110", "market=lognormal", "paths=512", "steps=4", "hydra.sweep.dir=sweep"]
+    words = ["-m", "precision=float32,float64", "market=lognormal", "paths=512", "steps=4", "hydra.sweep.dir=sweep"]
     assert run(*words, name="price") == 0
     out = capsys.readouterr().out
     assert "price" in out.splitlines()[0]
     assert out.count("±") == 2
     for file in (tmp_path / "sweep").rglob("metrics.json"):
         assert "by Monte Carlo, 512 paths" in (file.parent / "output.txt").read_text()
+        facts = json.loads((file.parent / "provenance.json").read_text())
+        assert facts["precision"] == facts["config"]["precision"]
 
 
 def test_markets_are_calibrated_once(monkeypatch):

@@ -94,13 +94,33 @@ def test_every_study_runs_small(scripts, tmp_path, monkeypatch, capsys):
     assert sorted(SMALL) == sorted(SWEPT) == sorted(set(NAMES) - set(ALONE))
 
 
-@pytest.mark.parametrize("script", PRIMARY)
+@pytest.mark.parametrize("script", sorted({*PRIMARY} - {"benchmark"}))
 def test_every_script_has_the_group(script):
     """Left out it changes nothing; a name that is none is told."""
     assert "experiment" not in mc.load_config(name=script)
     assert mc.load_config(["experiment=null"], name=script) == mc.load_config(name=script)
     with pytest.raises(ValueError, match=r"^unknown experiment 'cost_sensitivty'; did you mean cost_sensitivity"):
         mc.load_config(["experiment=cost_sensitivty"], name=script)
+
+
+@pytest.mark.parametrize(
+    ("script", "name", "found"),
+    [
+        ("price", "vol_of_vol", "heston"),
+        ("monitor", "event_overlay", "events"),  # which its run refuses
+        ("price", "model_risk", "experiment=model_risk: sets policy, which experiments/price.py does not read"),
+        ("study", "cost_sensitivity", "experiment=cost_sensitivity: sets policy, which experiments/study.py does not read"),
+        ("calibrate", "vol_of_vol", "experiment=vol_of_vol: sets market, which experiments/calibrate.py does not read"),
+        ("hedge", "case_study", "experiment=case_study: sets case, which experiments/hedge.py does not read"),
+        ("benchmark", "model_risk", "experiment: expected none, for experiments/benchmark.py is on stated numbers"),
+    ],
+)
+def test_what_it_overrides_is_done_or_refused(script, name, found):
+    if ":" not in found:
+        assert mc.load_config([f"experiment={name}"], name=script).market == mc.load_config([f"market={found}"], name=script).market
+        return
+    with pytest.raises(ValueError, match=rf"^{found}"):
+        mc.load_config([f"experiment={name}"], name=script)
 
 
 def test_what_is_given_beside_it_wins():

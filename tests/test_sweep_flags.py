@@ -1,5 +1,6 @@
 """What is beside a sweep in this process: launchers of Hydra's, a search over intervals, help and completion."""
 
+import dataclasses
 import importlib
 import json
 import os
@@ -68,7 +69,40 @@ def test_hydras_own_launcher_names_folders_alike(run, tmp_path):
     assert run(*words, "hydra/launcher=basic") == 0
     new.mkdir()
     (new / "begun.json").write_text("{}")
-    assert table.codes(tmp_path / "sweep", known) == [2, 0, 0]
+    assert table.codes(tmp_path / "sweep", known, []) == [2, 0, 0]
+
+
+def test_a_job_that_left_no_folder_is_missed(run, capsys, tmp_path, monkeypatch):
+    """One that a launcher lost: killed before it wrote anything, with nothing raised; and a launcher that is stopped while others are at work."""
+    words = ["-m", *FAST, "policy.multiplier=3,4", "hydra.sweep.dir=sweep", "hydra/launcher=basic"]
+    true = importlib.import_module("_main")._Jobs.__call__
+    lose = lambda jobs, config: None if config.policy.multiplier == 4 else true(jobs, config)  # noqa: E731
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.import_module("_main")._Jobs, "__call__", lose)
+        assert run(*words) == 2
+    assert ": expected a folder of that run, got none" in capsys.readouterr().err.partition("error: policy.multiplier=4_")[2]
+
+    def stop(jobs, config):
+        if config.policy.multiplier == 5:
+            raise KeyboardInterrupt
+        jobs.root = dataclasses.replace(jobs.root)  # another process has its own
+        return true(jobs, config)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(importlib.import_module("_main")._Jobs, "__call__", stop)
+        assert run(*words, "policy.multiplier=3,5", "hydra.sweep.dir=other") == 130
+    assert "; go on with: python experiments/hedge.py -m" in capsys.readouterr().err
+    assert (tmp_path / "other" / "sweep.json").is_file()
+    assert run(*words) == 0
+
+
+def test_hydras_account_of_another_sweep_is_not_written_over(run, capsys, tmp_path):
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "multirun.yaml").write_text("mine")
+    words = ["-m", *FAST, "policy.multiplier=3,4", "hydra.sweep.dir=sweep"]
+    assert run(*words, "hydra/launcher=basic") == 2
+    assert "sweep has multirun.yaml, which no sweep left there" in capsys.readouterr().err
+    assert [(file.name, file.read_text()) for file in (tmp_path / "sweep").iterdir()] == [("multirun.yaml", "mine")]
 
 
 # ---- a search ----
@@ -145,8 +179,8 @@ def test_help_is_the_scripts_own(run, capsys, name):
     examples, _, groups = out.partition("Examples\n")[2].partition("\n\nGroups")
     assert len(examples.splitlines()) >= 3
     assert f"experiments/{name}.py" in examples
-    assert "\n  experiment " in groups
-    assert any(f"[{market}]" in groups for market in ("history", "lognormal", "replay", "heston"))  # what is chosen
+    assert ("\n  experiment " in groups) == (name != "benchmark")
+    assert name == "calibrate" or any(f"[{market}]" in groups for market in ("history", "lognormal", "replay", "heston"))  # what is chosen
 
 
 def test_help_of_choices(run, capsys):

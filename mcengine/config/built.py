@@ -16,7 +16,7 @@ from mcengine.policy.presets import unhedged
 BENCHMARK = "unhedged"
 """The book that others are compared with."""
 
-_MOST_MARKETS = 16
+_MOST_MARKETS = 64
 _markets: dict[str, Any] = {}
 """Built by ``calibrated``, the latest last."""
 

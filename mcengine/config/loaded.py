@@ -16,6 +16,8 @@ from mcengine.report.run import as_run, run_at
 def load(folder: str | Path, allow: Modules = ()) -> Run:
     """A finished run: figures, tables, outcomes, traces, pictures, provenance, and the study itself, ready to run again.
 
+    Of a fit (``optimise.py``) ``study`` has the numbers that it found, and ``before`` those that it started from.
+
     Args:
         folder: Of the run, as printed at its end, or that of a sweep and the name of a row of ``mc.collect``.
         allow: Modules of one's own that its rules are in, by name (what was ``--code``).

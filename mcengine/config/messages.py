@@ -29,7 +29,8 @@ def explain(error: BaseException, overrides: Sequence[str], name: str, config_di
     if isinstance(error, RecursionError):
         return "an override or a configuration is nested too deep, or in a circle"
     if type(error) is ValueError and not text.startswith("Config group override"):
-        return text
+        unread = re.match(r"unknown key '([^']+)'", text)
+        return (unread and _of_study(unread.group(1), overrides, name)) or text
     if isinstance(error, YAMLError):
         return f"a configuration is not yaml: {problem(error)}"
     if text.startswith("Config group override") or isinstance(error, TypeError):
@@ -58,10 +59,22 @@ def explain(error: BaseException, overrides: Sequence[str], name: str, config_di
     key = unknown.group(1)
     inner = re.search(r"full_key: (\S+)", str(error.__cause__ or ""))
     key = inner.group(1) if inner else key
+    if told := _of_study(key, overrides, name):
+        return told
     if "delete from config" in text and key in _keys([], name, config_dir):
         return f"~{key}: expected a key that has a value, got one that is null"
     others = [o for o in overrides if o.lstrip("+~").split("=")[0].split("@")[0] != key]
     return f"unknown key {key!r}{_near_keys(key, _keys(others, name, config_dir))}"
+
+
+def _of_study(key: str, overrides: Sequence[str], name: str) -> str:
+    """What is to be said of a study by name that sets a key which the experiment does not read, or where it takes none; empty for any other key."""
+    if key == "experiment":
+        return f"experiment: expected none, for experiments/{name}.py is on stated numbers"
+    given = {o.lstrip("+~").partition("=")[0].partition("@")[0]: o.partition("=")[2] for o in overrides}
+    if given.get("experiment") is None or any(f"{word}.".startswith(f"{key.partition('.')[0]}.") for word in given):
+        return ""
+    return f"experiment={given['experiment']}: sets {key}, which experiments/{name}.py does not read: it is a study of other experiments"
 
 
 def _near_keys(key: str, known: Sequence[str]) -> str:

@@ -5,17 +5,15 @@ identity; every line begins with its own CRC-32, and what follows the first line
 """
 
 import contextlib
-import json
 import os
 import sys
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from mcengine._files import hide, inside, opened, parse_json, read
+from mcengine._files import as_line, hide, inside, is_whole, opened, parse_json, read
 from mcengine.engine.checkpoint import telling_full_disk
 from mcengine.engine.identity import differences, summarise
 
@@ -40,7 +38,7 @@ class Journal:
         lines = read(file).splitlines(keepends=True) if file.exists() else []
         intact: list[bytes] = []
         for line in lines:
-            if not line.endswith(b"\n") or line[:8] != _sum(line[9:-1]):
+            if not is_whole(line):
                 if line is not lines[-1]:  # the last one is cut short by a kill
                     tqdm.write(f"checkpoint: line {len(intact)} of {file} does not agree with its checksum and is run again", file=sys.stderr)
                 break
@@ -72,15 +70,11 @@ class Journal:
         return self._next < len(self._known)
 
     def _write(self, result: Any) -> None:
-        text = json.dumps(result).encode()
+        line = as_line(result)
         with self._room(), opened(self.file, "ab") as out:
-            out.write(_sum(text) + b" " + text + b"\n")
+            out.write(line)
             out.flush()
             os.fsync(out.fileno())
 
     def _room(self) -> contextlib.AbstractContextManager[None]:
         return telling_full_disk(self.file.parent, lambda: f"{max(self._next - 1, 0):,} finished steps")
-
-
-def _sum(text: bytes) -> bytes:
-    return f"{zlib.crc32(text):08x}".encode()

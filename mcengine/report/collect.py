@@ -3,11 +3,11 @@
 import math
 import re
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mcengine._files import inside, read_json
+from mcengine.report import index
 
 _LONGEST = 24
 """Characters of a row's name."""
@@ -43,11 +43,12 @@ def collect(folder: str | Path, *, everything: bool = False) -> Any:
     settings: dict[str, dict[str, Any]] = {}
     figures: dict[str, dict[str, Any]] = {}
     facts: dict[str, dict[str, Any]] = {}
-    for file in sorted(root.rglob("metrics.json")):
-        run = file.parent
+    known, runs = index.below(root)
+    for run in sorted(runs):
         name = str(run.relative_to(root)) if run != root else run.name
         try:
-            settings[name], figures[name], facts[name] = _row(run, everything)
+            row = index.read_row(run, facts=True) if everything else index.row(run, known.get(run))
+            settings[name], figures[name], facts[name] = row.settings, row.figures, row.facts
         except (ValueError, OSError) as error:
             warnings.warn(f"collect: {run} is left out: {error}", stacklevel=2)
     if not figures:
@@ -94,39 +95,3 @@ def _sorted(table: Any) -> list[str]:
     number = lambda x: isinstance(x, int | float) and not isinstance(x, bool)  # noqa: E731
     key = lambda x: (0, x, "") if number(x) and not math.isnan(x) else (1, 0.0, str(x))  # noqa: E731
     return [name for _, name in sorted((tuple(key(x) for x in row), str(name)) for name, *row in table.itertuples())]
-
-
-def _row(run: Path, everything: bool) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """(settings, metrics, provenance) of a run."""
-    facts = read_json(inside(run, "provenance.json"), config=dict)
-    config, settings = facts.pop("config", {}), facts.pop("choices", {})
-    if not isinstance(settings, dict):
-        raise ValueError(f"{run / 'provenance.json'} is damaged: choices: expected a mapping, got {settings!r:.80}")
-    settings |= {key: value for key, value in _flat(config, ".").items() if not key.endswith("_target_")}
-    figures: dict[str, Any] = {}
-    for key, value in _flat(read_json(inside(run, "metrics.json")), "/", leaf=_is_estimate).items():
-        if _is_estimate(value):
-            if not all(cell is None or isinstance(cell, int | float) for cell in value.values()):
-                raise ValueError(f"{run / 'metrics.json'} is damaged: {key}: expected numbers, got {value!r:.80}")
-            figures[key], figures[f"{key}_error"] = value["value"], value["error"]
-        else:
-            figures[key] = value
-    return settings, figures, {f"provenance.{key}": value for key, value in _flat(facts, ".").items()} if everything else {}
-
-
-def _is_estimate(value: Any) -> bool:
-    return type(value) is dict and value.keys() == {"value", "error"}
-
-
-def _flat(tree: Mapping[str, Any], mark: str, *, leaf: Any = lambda value: False) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-
-    def walk(tree: Mapping[str, Any], prefix: str) -> None:
-        for key, value in tree.items():
-            if type(value) is dict and not leaf(value):
-                walk(value, f"{prefix}{key}{mark}")
-            else:
-                out[f"{prefix}{key}"] = value
-
-    walk(tree, "")
-    return out

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mcengine._files import file_name, inside, read, read_json
+from mcengine._model import parameters, with_parameters
 from mcengine.statistics import Estimate, Sampling
 
 
@@ -119,11 +120,17 @@ class Run:
 
     @cached_property
     def study(self) -> Any:
-        """Market, rules, costs and dates as they were, ready to run: a ``Study``. The market is calibrated again.
+        """Market, rules, costs and dates as they were, ready to run: a ``Study``; of a fit the rule that it found. The market is calibrated again.
 
         Raises:
             ValueError: For a run of no study (a price, a calibration), or of rules that need ``allow=``.
         """
+        found = _mapping(_mapping(read_json(inside(self.path, "metrics.json")).get("parameters")).get("after"))
+        return with_parameters(self.before, _arrays(self.before, found)) if found and self.experiment == "optimise" else self.before
+
+    @cached_property
+    def before(self) -> Any:
+        """The study that a fit started from; of any other run its study."""
         if self.rebuild is None:
             raise ValueError("Run.study: expected a run that mc.load opened")
         return self.rebuild(self)
@@ -207,6 +214,20 @@ def _table(content: bytes) -> Any:
         cells = [None if math.isnan(value) else Estimate(float(value), float(error)) for value, error in pairs]
         table[key] = pd.Series(cells, index=table.index, dtype=object)
     return table
+
+
+def _arrays(study: Any, numbers: Mapping[str, Any]) -> dict[str, Any]:
+    """Numbers by name as a study takes them: those of an array, ``first[0,2]``, in their places."""
+    known, out = parameters(study), dict[str, Any]()
+    for label, value in numbers.items():
+        name, _, place = label.removesuffix("]").partition("[")
+        if not place:
+            out[name] = value
+        elif name in known and re.fullmatch(r"\d+(,\d+)*", place):
+            out.setdefault(name, np.array(known[name], np.float64))[tuple(map(int, place.split(",")))] = value
+        else:
+            raise ValueError(f"Run.study: expected numbers of the rule, got {label!r:.80}")
+    return out
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
