@@ -123,6 +123,12 @@ def test_a_fit_to_windows_of_history_is_no_proof(tmp_path, holds, confidences, s
     assert "returns 9.00 ± 0.20 %, before 5.80 ± 0.10 % over 3 years, and" in text
 
 
+def test_a_figure_of_too_few_draws_has_no_error_and_the_answer_says_so(tmp_path):
+    never = {**ROWS["cppi"], "breach_any_day": Estimate(0.0, float("nan"))}
+    text = text_of(report.write_page(made(tmp_path / "run", metrics=FITTED | {"after": never})))
+    assert "falls below the floor on 0 (no error: too few draws) % of paths, before on 0.100 ± 0.050 %" in text
+
+
 def test_a_table_has_figures_in_their_units_or_all_as_written(tmp_path):
     """A frontier's goal is a figure and its other columns are none, so all are fractions; a user's own outcome is what it is beside figures."""
     folder = made(tmp_path / "run")
