@@ -95,7 +95,8 @@ class Study(AbstractStudy):
                 if lacking:
                     raise ValueError(f"Study.pricers: expected one for {lacking[0]!r}, on which {name} holds options, got {', '.join(self.pricers)}")
         for one in self.recorders:
-            one.check(self)
+            if isinstance(one, recorder.AbstractRecorder):
+                one.check(self)
         self._check_signals()
 
     def _setting(self, policy: AbstractStage) -> Setting:
