@@ -202,15 +202,18 @@ def promises(walk: mc.backtest.WalkForward, book: str) -> tuple[dict[str, Any], 
     if math.isfinite(row["detectable"]):
         mean, shift = f"{100.0 * row['detectable']:.1f} % a year", f"{sim_to_real.detectable_shift(n):g} deviations"
         print(f"{n} years tell a mean gap of {mean} from none, of ranks a shift by {shift} (level 5 %, power 80 %)")
+    kept: dict[str, int] = {}
     for name in walk.books:
         lowest = walk.values(name, "lowest")
-        kept, worst = int(np.sum(lowest >= walk.floor)), walk.years[int(np.argmin(lowest))]["year"]
+        kept[name], worst = int(np.sum(lowest >= walk.floor)), walk.years[int(np.argmin(lowest))]["year"]
         told = float(np.mean(walk.values(name, "breach", "promised")))
-        print(f"floor {walk.floor:g} kept by {name} in {kept} of {n} years (promised {n * (1.0 - told):.1f}); lowest {lowest.min():.3f}, {worst}")
+        said = f"floor {walk.floor:g} kept by {name} in {kept[name]} of {n} years (promised {n * (1.0 - told):.1f})"
+        print(f"{said}; lowest {lowest.min():.3f}, {worst}")
     print(f"\n{book}, year by year: % of the year's starting wealth\n\n{_by_year(walk, book)}\n")
     print("\n".join(walk.notes), flush=True)
     rows = {name: dict(gaps.loc[name].dropna()) for name in gaps.index}
-    return {"gaps": gaps, "ranks": ranks, "numbers": walk.numbers()}, {"gaps": rows, "ranks": ranks.to_dict("index")}
+    found = {"gaps": rows, "ranks": ranks.to_dict("index"), "floor": {"years": n, "kept": kept}}
+    return {"gaps": gaps, "ranks": ranks, "numbers": walk.numbers()}, found
 
 
 def day_by_day(walk: mc.backtest.WalkForward, book: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -61,7 +61,7 @@ def fit_and_test(
     print(report.verdict("mean return", table.loc["after", "difference_to_before"], float(study.years)), flush=True)
     metrics = {
         "parameters": {when: dict(parameters[when]) for when in parameters},
-        "goal": fit.goal,
+        wish.goal_name: fit.goal,
         "holds": fit.feasible,
         "constraints": {name: row.drop("limit").to_dict() for name, row in constraints.iterrows()},
         **{when: report.metrics(table.loc[when]) for when in ("before", "after")},
@@ -92,7 +92,7 @@ def frontier(config: Any, folder: report.RunFolder, study: mc.Study, benchmark: 
     print(f"{sum(len(fit.rows) for fit in fits)} runs of at most {fits[0].paths:,} paths for {len(fits)} levels\n\n{_in_units(table)}\n")
     for fit, level in zip(fits, levels, strict=True):
         print(f"{constraint} {level:g}: " + "; ".join(fit.says()), flush=True)
-    metrics = {f"{level:g}": {"goal": fit.goal, "holds": fit.feasible} for fit, level in zip(fits, levels, strict=True)}
+    metrics = {f"{level:g}": {wish.goal_name: fit.goal, "holds": fit.feasible} for fit, level in zip(fits, levels, strict=True)}
     return metrics, {"fit_seconds": sum(fit.timings["seconds"] for fit in fits)}
 
 

@@ -466,9 +466,9 @@ class TestMetrics:
     def test_a_year_from_any_day_on(self, walk):
         table = metrics.any_year(walk)
         wealth = np.concatenate([[1.0], (1.0 + walk.returns["unhedged"]).cumprod()])
-        assert table.loc["unhedged", "mean"].value == pytest.approx(np.mean(wealth[52:] / wealth[:-52] - 1.0))
+        assert table.loc["unhedged", "mean_return"].value == pytest.approx(np.mean(wealth[52:] / wealth[:-52] - 1.0))
         assert table.loc["unhedged", "worst"] == pytest.approx((wealth[52:] / wealth[:-52]).min() - 1.0)
-        assert table.loc["unhedged", "mean"].sampling == "windows"
+        assert table.loc["unhedged", "mean_return"].sampling == "windows"
 
 
 class TestTearSheet:

@@ -95,7 +95,7 @@ def test_optimise(script, capsys):
     assert script("optimise", ["policy=cppi", "objective.goal=mean_return", wish, *FAST[:3], "plots=true"]) == 0
     out = capsys.readouterr().out
     metrics = check_run(last_line(out), tables=("parameters", "constraints", "fit", "before_after"))
-    assert set(metrics) == {"parameters", "goal", "holds", "constraints", "before", "after"}
+    assert set(metrics) == {"parameters", "mean_return", "holds", "constraints", "before", "after"}
     assert metrics["parameters"]["before"]["policy.cppi.multiplier"] == 4.0
     assert set(metrics["constraints"]) == {"breach", "p20"}
     assert "constraints are to hold in the study's own market only, for it is not made of data" in out

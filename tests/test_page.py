@@ -95,9 +95,63 @@ def test_of_several_policies_the_answer_is_the_best_that_holds(tmp_path):
     assert "No policy here keeps a floor of 95%" in text
 
 
+FITTED = {
+    "mean_return": Estimate(0.06, 0.001),
+    "holds": True,
+    "constraints": {"breach": {"confidence": 0.99}},
+    "before": ROWS["cppi"],
+    "after": ROWS["unhedged"],
+}
+ON_WINDOWS = "is kept on the windows it was fitted to, which says nothing of others."
+
+
+@pytest.mark.parametrize(
+    ("holds", "confidences", "said"),
+    [
+        (True, (None,), f"what was wished for {ON_WINDOWS}"),
+        (False, (None,), "what was wished for is not kept on the windows it was fitted to."),
+        (True, (0.99, None), f"what was wished for holds on unseen paths and {ON_WINDOWS}"),
+        (False, (0.99,), "what was wished for is not shown to hold."),
+        (True, (), "before on 0.100 ± 0.050 %."),
+    ],
+)
+def test_a_fit_to_windows_of_history_is_no_proof(tmp_path, holds, confidences, said):
+    terms = {f"term {k}": {"confidence": one} for k, one in enumerate(confidences)}
+    folder = made(tmp_path / "run", {**CONFIG, "years": 3.0}, FITTED | {"holds": holds, "constraints": terms})
+    text = text_of(report.write_page(folder))
+    assert said in text
+    assert "returns 9.00 ± 0.20 %, before 5.80 ± 0.10 % over 3 years, and" in text
+
+
+def test_a_figure_of_too_few_draws_has_no_error_and_the_answer_says_so(tmp_path):
+    never = {**ROWS["cppi"], "breach_any_day": Estimate(0.0, float("nan"))}
+    text = text_of(report.write_page(made(tmp_path / "run", metrics=FITTED | {"after": never})))
+    assert "falls below the floor on 0 (no error: too few draws) % of paths, before on 0.100 ± 0.050 %" in text
+
+
+def test_a_table_has_figures_in_their_units_or_all_as_written(tmp_path):
+    """A frontier's goal is a figure and its other columns are none, so all are fractions; a user's own outcome is what it is beside figures."""
+    folder = made(tmp_path / "run")
+    cells = {"mean_return": [Estimate(0.05, 0.001)], "breach_value": [Estimate(0.004, 0.0005)], "price": [1.5], "holds": [True]}
+    RunFolder(folder).write_table("frontier", pd.DataFrame(cells, index=pd.Index([0.005], name="breach")))
+    RunFolder(folder).write_table("mine", pd.DataFrame({"mean_return": [Estimate(0.05, 0.001)], "my_outcome": [Estimate(0.5, 0.01)]}, index=["cppi"]))
+    text = text_of(report.write_page(folder))
+    assert "frontier breach mean_ return breach_ value price holds 0.005 0.0500 ± 0.0010 0.0040 ± 0.0005 1.5 True" in text
+    assert "Tables that sort are as their files have them" in text
+    assert "cppi mean return, % 5.00 ± 0.10 my outcome 0.500 ± 0.010" in text
+
+
+def test_a_back_test_says_how_often_the_floor_was_kept_and_what_came(tmp_path):
+    figures = {"cppi": {"annual_return": 0.051}, "unhedged": {"annual_return": 0.0723}}
+    found = {"book": "cppi", "floor": {"years": 10, "kept": {"cppi": 9, "unhedged": 6}}, "figures": figures}
+    text = text_of(report.write_page(made(tmp_path / "run", metrics=found)))
+    assert "cppi kept the floor of 90% in 9 of 10 years and returned 5.10 % a year; unhedged kept the floor of 90% in 6 of 10 years" in text
+    assert "returned 7.23 % a year." in text
+
+
 def test_a_fit_s_page_says_what_came_of_it_and_folds_what_is_long(tmp_path):
     """Numbers beside others are in the unit of the file, whether or not they have an error; figures are in that of their metric."""
-    folder = made(tmp_path / "run", metrics={"holds": True, "goal": Estimate(0.06, 0.001), "before": ROWS["cppi"], "after": ROWS["unhedged"]})
+    folder = made(tmp_path / "run", metrics=FITTED)
     short = pd.DataFrame({"value": [Estimate(0.002, 0.0005)], "limit": ["at most 0.005"], "margin": [0.003]}, index=["breach"])
     RunFolder(folder).write_table("constraints", short)
     RunFolder(folder).write_table("fit", pd.DataFrame({"mean_return": [0.05] * 40}))

@@ -1,6 +1,7 @@
 """Regimes: the chain, what moves by it, degenerate limits, options, refusals. Sampled figures within K standard errors at a fixed seed, float32."""
 
 import re
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -312,6 +313,9 @@ def test_refusals(build, message):
         build()
 
 
+WHAT = ("gain", "time", "square", "drawdown")
+
+
 def test_what_a_book_does_in_each_regime_is_what_the_market_does_there():
     """All in one asset: over a step of regime k E r = e^{mu dt} - 1 and E r^2 = e^{(2 mu + sigma^2) dt} - 2 e^{mu dt} + 1; half of it beside. The
     errors of ratios are those of batches, and a run that keeps a quarter of its paths says the same.
@@ -336,9 +340,17 @@ def test_what_a_book_does_in_each_regime_is_what_the_market_does_there():
             assert abs(own[f"{kind}_in_{name}"].z(value)) < K, (kind, name)
         assert abs(half[f"annual_difference_in_{name}"].z(-0.5 * mean / dt)) < K
         assert 0.0 < half[f"mean_drawdown_in_{name}"].value < own[f"mean_drawdown_in_{name}"].value
-        batched = {what: result["unhedged"][f"regime_{name}_{what}"].reshape(64, 128).mean(axis=1, dtype=float) for what in ("gain", "time")}
-        spread = np.std(batched["gain"] / batched["time"], ddof=1) / 8.0
-        assert 0.6 < own[f"annual_return_in_{name}"].error / spread < 1.6
+        sums = {book: {k: result[book][f"regime_{name}_{k}"].reshape(64, 128).mean(axis=1, dtype=float) for k in WHAT} for book in rules}
+        one, other = sums["unhedged"], sums["half"]
+        batched = {
+            "annual_return": one["gain"] / one["time"],
+            "volatility": np.sqrt(one["square"] / one["time"]),
+            "mean_drawdown": one["drawdown"] / one["time"],
+            "annual_difference": (other["gain"] - one["gain"]) / one["time"],
+        }
+        for kind, values in batched.items():
+            row = half if kind == "annual_difference" else own
+            assert 0.6 < row[f"{kind}_in_{name}"].error / (np.std(values, ddof=1) / 8.0) < 1.6, (kind, name)
     whole = sum(result["half"][f"regime_{name}_time"] for name in chain.names)
     np.testing.assert_allclose(whole, 1.0, rtol=1e-5)
     part = mc.objective.by_regime(study.run(8192, figures=figures, keep=2048, progress=False))
@@ -349,7 +361,19 @@ def test_what_a_book_does_in_each_regime_is_what_the_market_does_there():
 def test_regimes_are_recorded_where_there_are_some():
     calm = Market({"a": GBM(1.0, 0.1)})
     assert mc.engine.InRegimes.of(calm) == ()
-    with pytest.raises(ValueError, match=r"^InRegimes\.regimes: expected those of the market in their order, none, for it has no regimes, got x, y$"):
+    with pytest.raises(ValueError, match=r"^InRegimes\.regimes: expected a market with regimes, got one without$"):
         mc.Study(calm, mc.policy.Mix(a=1.0), recorders=(mc.engine.InRegimes(("x", "y")),))
+    wild = Market({"a": RegimeGBM(1.0, {"x": 0.1, "y": 0.4})}, regimes=Regimes(("x", "y"), CYCLE))
+    with pytest.raises(ValueError, match=r"^InRegimes\.regimes: expected the market's regimes in their order \(x, y\), got y, x$"):
+        mc.Study(wild, mc.policy.Mix(a=1.0), recorders=(mc.engine.InRegimes(("y", "x")),))
+
+    @dataclass(frozen=True)
+    class Own(mc.engine.recorder.Wealth):
+        """A user's, whose ``regimes`` and ``slots`` are its own affair."""
+
+        regimes: float = 0.5
+        slots: int = 3
+
+    mc.Study(calm, mc.policy.Mix(a=1.0), recorders=(Own(),))
     with pytest.raises(ValueError, match=r"^by_regime: expected a study with the recorder InRegimes, got none"):
         mc.objective.regime_figures(mc.Study(calm, mc.policy.Mix(a=1.0)), benchmark=None)

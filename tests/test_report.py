@@ -68,6 +68,15 @@ def test_every_key_is_snake_case_and_every_label_its_own(result, table):
     assert set(result.outcomes["unhedged"]) <= keys
 
 
+def test_what_is_not_known_is_shown_as_it_is_and_what_wishes_know_is_known():
+    """A user's outcome has a unit that no one knows: no per cent in print."""
+    own = pd.DataFrame({"mean_return": [mc.Estimate(0.05, 0.001)], "my_outcome": [mc.Estimate(0.5, 0.01)]}, index=["cppi"])
+    assert [line.split("  ")[0] for line in report.text(own).splitlines()[2:]] == ["mean return, %", "my outcome"]
+    assert report.text(own).splitlines()[3].endswith("0.500 ± 0.010")
+    assert all(mc.engine.is_metric(re.sub(r"<\w>", "5", name)) for name in objective.measures.NAMES)
+    assert mc.engine.metric("breach") == mc.engine.METRICS["breach_any_day"]
+
+
 def test_a_cost_is_in_the_table_by_its_name(result, table):
     cost = table.loc["cppi 0.9", "cost_stamp_duty"]
     assert cost.value == pytest.approx(result["cppi 0.9"]["cost_stamp_duty"].mean(), rel=1e-6)
@@ -231,6 +240,8 @@ def test_pictures(tmp_path, result, table, monkeypatch):
     lowest = pictures["fan"].axes[0].lines[1].get_ydata()
     assert lowest[-1] == pytest.approx(result["unhedged"]["wealth"].min(), rel=1e-5)
     assert "the worst paths of 512" in report.plot_fan(trace, BOOKS, worst, 0.9, 512).get_suptitle()
+    assert pictures["frontier"].axes[0].get_xlabel() == "limit of P(below floor) any day, %"
+    assert pictures["fit"].get_suptitle().endswith(f"at most {fit.paths:,} paths a run")
     goal, breach, *_, numbers = pictures["fit"].axes
     (found,) = goal.containers  # what unseen paths say, with its interval
     assert found.lines[0].get_ydata() == [100.0 * fit.goal.value]

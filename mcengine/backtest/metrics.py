@@ -115,8 +115,8 @@ def any_year(walk: Any) -> Any:
         if log.size <= size:
             break
         wealth, windows = np.exp(log[size:] - log[:-size]), Sampling("windows", size)
-        shares = {"p05": estimate.quantile(wealth, 0.05, windows), "below_floor": estimate.probability(wealth < walk.floor, windows)}
-        rows[book] = {"mean": estimate.mean(wealth - 1.0, windows), **shares, "worst": float(wealth.min() - 1.0)}
+        shares = {"p05": estimate.quantile(wealth, 0.05, windows), "breach_at_end": estimate.probability(wealth < walk.floor, windows)}
+        rows[book] = {"mean_return": estimate.mean(wealth - 1.0, windows), **shares, "worst": float(wealth.min() - 1.0)}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 

@@ -40,9 +40,20 @@ class InRegimes(AbstractRecorder):
 
         Args:
             market: Of a study.
+
+        Returns:
+            One, or none: to be added to a study's recorders.
         """
         regimes = getattr(market, "regimes", None)
         return (cls(regimes.names),) if regimes is not None and len(regimes.names) > 1 else ()
+
+    def check(self, study: Any) -> None:
+        found = getattr(study.market, "regimes", None)
+        if found is None:
+            raise ValueError("InRegimes.regimes: expected a market with regimes, got one without")
+        if tuple(self.regimes) != found.names:
+            known, given = ", ".join(found.names), ", ".join(self.regimes)
+            raise ValueError(f"InRegimes.regimes: expected the market's regimes in their order ({known}), got {given}")
 
     def start(self, day: Day) -> tuple[_Sums, ...]:
         return (_Sums(*(jnp.zeros_like(day.account.wealth),) * 4),) * len(self.regimes)

@@ -1,7 +1,8 @@
 """What figures are called: one list of keys, each with the label and the unit that printed tables and pictures show.
 
 A key is the figure's name in code, in metrics.json, in ``until={"metric": ...}`` and in pandas; with several books ``book/key``. The mean of an
-outcome is called as the outcome is. Keys that a study makes (``cost_<name>``, ``p20_year_<k>``) and those of a user get their label from themselves.
+outcome is called as the outcome is. Keys that a study makes (``cost_<name>``, ``p20_year_<k>``) get their label from themselves, and so do those of a
+user, whose unit is not known: they are shown as they are.
 """
 
 import re
@@ -68,13 +69,18 @@ _LISTED = (
     Metric("share_in_band", "volatility in its band"),
     Metric("aic", "AIC", ""),
     Metric("price", "price", ""),
-    Metric("goal", "goal", ""),
+    Metric("cost", "cost"),
+    Metric("tracking_error", "tracking error"),
+    Metric("floor", "floor"),
 )
 METRICS = {one.key: one for one in _LISTED}
 """Every key that is not made from a study's own names."""
 _MADE = re.compile(
-    r"(cost|explained|cvar|cdar|difference)_.+|p[\d.]+(_year_\d+)?|(time|annual_return|annual_difference|volatility|mean_drawdown)_in_.+"
+    r"(cost|explained|cvar|cdar|difference|gain|pnl)_.+|p[\d.]+(_year_\d+)?|(lowest_p|entropic_|power_|mean_variance_)[\d.]+|year_\d+"
+    r"|(time|annual_return|annual_difference|volatility|mean_drawdown)_in_.+"
 )
+_SHORT = {"breach": "breach_any_day"}
+"""Keys by which wishes call what is listed."""
 
 
 def is_metric(key: str) -> bool:
@@ -82,8 +88,11 @@ def is_metric(key: str) -> bool:
 
     Args:
         key: As in a table's columns, without its book.
+
+    Returns:
+        False for one of a user's own, whose unit is not known.
     """
-    return key in METRICS or _MADE.fullmatch(key) is not None
+    return _SHORT.get(key, key) in METRICS or _MADE.fullmatch(key) is not None
 
 
 def metric(key: str) -> Metric:
@@ -91,7 +100,11 @@ def metric(key: str) -> Metric:
 
     Args:
         key: As in a table's columns, without its book.
+
+    Returns:
+        Its label and unit: "" for a key of a user's own, else "%" where nothing else is listed.
     """
+    key = _SHORT.get(key, key)
     if key in METRICS:
         return METRICS[key]
     head, _, rest = key.partition("_")
@@ -102,7 +115,7 @@ def metric(key: str) -> Metric:
         words = f"{key} of wealth"
     elif head in ("cvar", "cdar"):
         words = f"{'CVaR' if head == 'cvar' else 'CDaR'} {rest} ({'loss' if head == 'cvar' else 'drawdown'})"
-    return Metric(key, words.replace("_", " "))
+    return Metric(key, words.replace("_", " "), "%" if is_metric(key) else "")
 
 
 def near_metric(name: str, known: Iterable[str]) -> str:

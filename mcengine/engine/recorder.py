@@ -100,6 +100,16 @@ class AbstractRecorder(abc.ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     """Greeks it reads."""
 
+    def check(self, study: Any) -> None:  # noqa: B027
+        """Refuse a study that it does not fit; by default it fits every one.
+
+        Args:
+            study: The ``Study`` whose recorder it is.
+
+        Raises:
+            ValueError: For anything that does not fit, before compiling.
+        """
+
     @abc.abstractmethod
     def start(self, day: Day) -> Any:
         """State before the first date.

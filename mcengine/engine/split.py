@@ -1,10 +1,12 @@
 """What protection has cost and what opportunity has earned, kept apart."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 
 from mcengine._model import Scalar
+from mcengine._spelling import near
 from mcengine.engine.recorder import AbstractRecorder, Day
 
 
@@ -26,10 +28,12 @@ class Split(AbstractRecorder):
         if both:
             raise ValueError(f"Split.alpha: expected slots that are not protection, got {', '.join(sorted(both))}")
 
-    @property
-    def slots(self) -> tuple[str, ...]:
-        """All it names: each is a slot of some book; a book without it gains nothing there."""
-        return (*self.protection, *self.alpha)
+    def check(self, study: Any) -> None:
+        """Each slot it names is one of some book; a book without it gains nothing there."""
+        held = {*study.market.assets, *(name for policy in study.books.values() for name in policy.slots())}
+        for name in (*self.protection, *self.alpha):
+            if name not in held:
+                raise ValueError(f"Split: unknown slot {name!r}{near(name, held)}")
 
     def start(self, day: Day) -> dict[str, Scalar]:
         return {name: jnp.zeros_like(day.account.wealth) for name in ("protection", "alpha")}

@@ -94,15 +94,9 @@ class Study(AbstractStudy):
                 lacking = [asset for asset in slot.assets if self.pricers and slot.cost_class == "option" and asset not in self.pricers]
                 if lacking:
                     raise ValueError(f"Study.pricers: expected one for {lacking[0]!r}, on which {name} holds options, got {', '.join(self.pricers)}")
-        held = {*self.market.assets, *(name for policy in self.books.values() for name in policy.slots())}
         for one in self.recorders:
-            for name in getattr(one, "slots", ()):
-                if name not in held:
-                    raise ValueError(f"{type(one).__name__}: unknown slot {name!r}{near(name, held)}")
-            regimes, found = getattr(one, "regimes", None), getattr(getattr(self.market, "regimes", None), "names", ())
-            if regimes is not None and tuple(regimes) != found:
-                known = ", ".join(found) or "none, for it has no regimes"
-                raise ValueError(f"{type(one).__name__}.regimes: expected those of the market in their order, {known}, got {', '.join(regimes)}")
+            if isinstance(one, recorder.AbstractRecorder):
+                one.check(self)
         self._check_signals()
 
     def _setting(self, policy: AbstractStage) -> Setting:

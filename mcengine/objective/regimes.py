@@ -21,6 +21,7 @@ def regime_figures(study: AbstractStudy, books: Iterable[str] | None = None, ben
     ``annual_return_in_<k>``, E[sum r] / E T_k; ``annual_difference_in_<k>``, that over the benchmark on the same paths; ``volatility_in_<k>``,
     sqrt(E[sum r^2] / E T_k); ``mean_drawdown_in_<k>``, of the fall from the highest wealth so far over the days there.
 
+    The annual return is the arithmetic sum of daily returns a year, not compounded as ``mean_return`` is.
     Errors are those of the ratios, by the delta method.
 
     Args:

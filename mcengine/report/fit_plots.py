@@ -52,7 +52,7 @@ def plot_fit(fit: Any) -> Any:
         axes[count - 1].set_ylim(low, high + 0.09 * (1 + len(numbers)) * (high - low))  # room for the legend
         axes[count - 1].set_ylabel("fitted number over its first value", fontsize=9)
     many = "" if few else f", {len(numbers)} numbers"
-    return titled(figure, f"The fit, run by run: {fit.wish}{many}", f"{summarise(fit.study, fit.paths)} a run")
+    return titled(figure, f"The fit, run by run: {fit.wish}{many}", f"{summarise(fit.study)} · at most {fit.paths:,} paths a run")
 
 
 def _run(axis: Any, x: Any, shown: Any, found: Any, end: float, over: str) -> None:

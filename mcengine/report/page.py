@@ -98,7 +98,7 @@ def _of_sweep(root: Path) -> dict[str, Any]:
     for folder, row in table.head(_MOST_ROWS).iterrows():
         numbers = [shown(row[key], row[f"{key}_error"], metric(key.rpartition("/")[2]).factor) for key in chosen]
         rows.append([Cell(str(folder)), *(Cell(str(row[key]), number(row[key])) for key in varying), *numbers])
-    heads = ["run", *varying, *(metric(key.rpartition("/")[2]).heading for key in chosen)]
+    heads = ["run", *varying, *(f"{book}{mark}{metric(name).heading}" for book, mark, name in (key.rpartition("/") for key in chosen))]
     note = f"the first {_MOST_ROWS:,} of {len(table):,} runs" if len(table) > _MOST_ROWS else ""
     return {
         "title": f"{root.name}: {len(table):,} runs" + (f", {len(failed):,} failed" if failed else ""),
@@ -129,10 +129,10 @@ def _failed(root: Path) -> list[list[Cell]]:
 
 
 def _answers(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mapping[str, Any]) -> list[str]:
-    """What came out, in a sentence: of a policy at its floor, of several at one floor, of a fit, of a contract."""
-    own, floor = estimates(found), number(config.get("floor"))
+    """What came out, in a sentence: of a policy at its floor, of several at one floor, of a fit, of a contract, of a back-test."""
+    own, floor, over = estimates(found), number(config.get("floor")), _over(config)
     if floor is not None and set(own) >= _DECIDING:
-        return [_protection(str(choices.get("policy", "the policy")), floor, own, estimates(found.get("unhedged", {})))]
+        return [_protection(str(choices.get("policy", "the policy")), floor, over, own, estimates(found.get("unhedged", {})))]
     out = []
     for key in sorted(key for key in found if key.startswith("floor_")):
         books = {name: estimates(row) for name, row in mapping(found[key]).items()}
@@ -145,28 +145,53 @@ def _answers(found: Mapping[str, Any], config: Mapping[str, Any], choices: Mappi
             out.append(f"No policy here keeps a floor of {floor:.0%} with P(any day below) at most {most:.1%}, its error counted.")
             continue
         best = max(held, key=lambda name: held[name]["mean_return"].value)
-        out.append("Of those that hold it, the highest return: " + _protection(best, floor, held[best], books.get("unhedged", {})))
+        out.append("Of those that hold it, the highest return: " + _protection(best, floor, over, held[best], books.get("unhedged", {})))
     if not out and "price" in own:
         formula = number(mapping(found.get("formula")).get("price"))
         exact = "" if formula is None else f"; its formula gives {formula:.6g}"
         out.append(f"The contract is worth {cell(own['price'])} by Monte Carlo{exact}.")
-    return out + _fitted(mapping(found.get("fit", found)))
+    return out + _fitted(mapping(found.get("fit", found)), over) + _backtested(found, floor)
 
 
-def _fitted(found: Mapping[str, Any]) -> list[str]:
-    """Of a fit the rule after and before it, where its metrics have them, and whether what was wished for holds."""
+def _over(config: Mapping[str, Any]) -> str:
+    """What is said after a return over the whole horizon, where that is not a year."""
+    years = number(config.get("years"))
+    return "" if years in (None, 1.0) else f" over {years:g} years"
+
+
+def _fitted(found: Mapping[str, Any], over: str) -> list[str]:
+    """Of a fit the rule after and before it, where its metrics have them, and whether what was wished for holds: of windows, is kept there."""
     after, before = estimates(found.get("after")), estimates(found.get("before"))
     if "holds" not in found or not set(after) & set(before) >= _DECIDING:
         return []
-    held = "holds" if found["holds"] else "is not shown to hold"
+    sure = {mapping(row).get("confidence") is not None for row in mapping(found.get("constraints")).values()}  # of windows there is none
+    windows = "kept on the windows it was fitted to"
+    if sure == {False}:
+        held = f"is {windows}, which says nothing of others" if found["holds"] else f"is not {windows}"
+    elif found["holds"]:
+        held = f"holds on unseen paths and is {windows}, which says nothing of others" if False in sure else "holds"
+    else:
+        held = "is not shown to hold"
+    wished = f"; what was wished for {held}" if sure else ""
     returns, breaches = ((cell(after[key].scaled(100.0)), cell(before[key].scaled(100.0))) for key in ("mean_return", "breach_any_day"))
     below = f"falls below the floor on {breaches[0]} % of paths, before on {breaches[1]} %"
-    return [f"Fitted, the rule returns {returns[0]} %, before {returns[1]} %, and {below}; what was wished for {held}."]
+    return [f"Fitted, the rule returns {returns[0]} %, before {returns[1]} %{over}, and {below}{wished}."]
 
 
-def _protection(name: str, floor: float, own: Mapping[str, Estimate], unhedged: Mapping[str, Estimate]) -> str:
+def _backtested(found: Mapping[str, Any], floor: float | None) -> list[str]:
+    """Of a back-test the years in which the rule kept its floor and its return a year, beside what is unhedged."""
+    tested, figures, said = mapping(found.get("floor")), mapping(found.get("figures")), []
+    for book in dict.fromkeys((str(found.get("book")), "unhedged")):
+        kept, annual = number(mapping(tested.get("kept")).get(book)), number(mapping(figures.get(book)).get("annual_return"))
+        if floor is not None and kept is not None and annual is not None:
+            share = f"in {kept:.0f} of {tested.get('years')} years"
+            said.append(f"{book} kept the floor of {floor:.0%} {share} and returned {100.0 * annual:.2f} % a year")
+    return [f"{'; '.join(said)}."] if said else []
+
+
+def _protection(name: str, floor: float, over: str, own: Mapping[str, Estimate], unhedged: Mapping[str, Estimate]) -> str:
     kept = own["breach_any_day"]
-    said = f"{name} falls below {floor:.0%} on {cell(kept.scaled(100.0))} % of paths and returns {cell(own['mean_return'].scaled(100.0))} %"
+    said = f"{name} falls below {floor:.0%} on {cell(kept.scaled(100.0))} % of paths and returns {cell(own['mean_return'].scaled(100.0))} %{over}"
     if set(unhedged) >= _DECIDING:
         said += f"; unhedged it is {cell(unhedged['breach_any_day'].scaled(100.0))} % and {cell(unhedged['mean_return'].scaled(100.0))} %"
     return said + "."
@@ -198,21 +223,21 @@ def _facts(facts: Mapping[str, Any], config: Mapping[str, Any]) -> list[str]:
 
 
 def _of_file(root: Path, stem: str) -> Table | None:
-    """A table of the run, figures down where its columns are metrics, else as it is written."""
+    """A table of the run, figures down where its columns are metrics or Estimates of a user's own, else as it is written."""
     lines = list(csv.reader(io.StringIO(read(inside(root, f"{stem}.csv")).decode("utf-8", "replace"))))
     if len(lines) < 2:
         return None
     heads, body = lines[0], [(row + [""] * len(lines[0]))[: len(lines[0])] for row in lines[1 : _MOST_ROWS + 1]]
     keys = [head for head in heads[1:] if not (head.endswith("_error") and head.removesuffix("_error") in heads)]
     places, words = {head: at for at, head in enumerate(heads)}, stem.replace("_", " ")
-    # Figures are shown in their units; what else a file has is shown as it is, one column like the next.
-    figures = {key for key in keys if f"{key}_error" in places and is_metric(key)} if keys and is_metric(keys[0]) else set()
-    factors = {key: metric(key).factor if key in figures else 1.0 for key in keys}
     errors = {key: places.get(f"{key}_error") for key in keys}
+    # Figures are shown in their units. One number that is no figure, and all are shown as they are, one column like the next.
+    figures = any(errors[key] is not None for key in keys) and is_metric(keys[0]) and all(is_metric(key) or errors[key] is not None for key in keys)
+    factors = {key: metric(key).factor if figures else 1.0 for key in keys}
     cells = [[shown(row[places[key]], None if (at := errors[key]) is None else row[at], factors[key]) for key in keys] for row in body]
     if figures:
         floor = stem.rpartition("_")[2]  # study's books are named by it, and so is their table
-        rows = [[Cell(metric(key).heading if key in figures else key), *(line[i] for line in cells)] for i, key in enumerate(keys)]
+        rows = [[Cell(metric(key).heading), *(line[i] for line in cells)] for i, key in enumerate(keys)]
         return Table(words, ["", *(row[0].removesuffix(f" {floor}") for row in body)], rows)
     note = f"the first {_MOST_ROWS:,} rows" if len(lines) - 1 > _MOST_ROWS else ""
     rows = [[Cell(row[0], number(row[0])), *line] for row, line in zip(body, cells, strict=True)]

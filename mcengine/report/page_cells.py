@@ -51,10 +51,10 @@ def number(value: Any) -> float | None:
 
 
 def estimates(row: Any) -> dict[str, Estimate]:
-    """The figures with an error in a mapping of metrics.json."""
+    """The figures with an error in a mapping of metrics.json; of too few draws it is null, and NaN here."""
     known = row.items() if isinstance(row, Mapping) else ()
-    pairs = {key: (number(one.get("value")), number(one.get("error"))) for key, one in known if isinstance(one, Mapping)}
-    return {key: Estimate(value, error, 0) for key, (value, error) in pairs.items() if value is not None and error is not None}
+    pairs = {key: (number(one.get("value")), number(one.get("error"))) for key, one in known if isinstance(one, Mapping) and "error" in one}
+    return {key: Estimate(value, math.nan if error is None else error, 0) for key, (value, error) in pairs.items() if value is not None}
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

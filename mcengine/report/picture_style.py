@@ -102,6 +102,9 @@ def bars(key: str, value: Any, half_width: Any) -> list[Any]:
         key: Of the figure, as in ``engine.METRICS``.
         value: One, or an array.
         half_width: Of its interval.
+
+    Returns:
+        [below, above], as matplotlib's ``yerr`` and ``xerr`` take them.
     """
     probability = key.startswith(("breach", "ruined", "share_"))
     return [np.minimum(half_width, value) if probability else half_width, half_width]
