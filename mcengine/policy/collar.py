@@ -14,7 +14,7 @@ from mcengine.policy.seen import Seen
 ITERATIONS = 8
 """Newton's steps to the strike of a call that costs what the put does, from the strike that is right without a skew but for the forward over it.
 
-A skew leads the first of them to the forward; from there 8 are at rounding and 4 up to 7 bp of the spot off (floors of .70 to .95, Heston of the history).
+A skew leads the first of them to the forward; from there 8 are at rounding and 4 up to 7 bp of the spot off (floors of .70 to .95).
 """
 
 
