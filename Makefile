@@ -57,9 +57,11 @@ bench-pfhedge:
 notebooks: $(READY)
 	$(PY) notebooks/make.py
 
-# Pages of every public function and class; a warning of what reads the docstrings ends it.
+# Pages of every public function and class; a warning of what reads the docstrings ends it. Types are shown by the names that code has for them.
 docs: $(VENV)/.ready-docs
 	$(PY) -W error::UserWarning -m pdoc --docformat google --no-show-source -o build/docs mcengine
+	find build/docs -type f -exec sed -E -i.bak "s/(typing\.)?Annotated\[(typing\.)?Any, &lt;class &#(x27|39);float&#(x27|39);&gt;\]/Scalar/g" {} +
+	find build/docs -name '*.bak' -delete
 
 setup: $(READY)
 

@@ -30,5 +30,5 @@ def check(line: CommandLine) -> None:
 def importable() -> AbstractContextManager[None]:
     """While it lasts, processes that are started can import the scripts and mcengine."""
     before = os.environ.get("PYTHONPATH")
-    here = [str(Path(__file__).resolve().parent), str(configuration.CONF.parent)]
+    here = [str(Path(__file__).resolve().parent), str(Path(configuration.__file__).parents[2])]  # never the package's own folder: it has a statistics
     return environment("PYTHONPATH", os.pathsep.join([*here, *([before] if before else [])]))

@@ -11,6 +11,9 @@ from mcengine import config as configuration
 OTHER = {"mcengine.calibrate.fit_history": "market=bootstrap", "mcengine.market.Bootstrap.from_history": "market=history"}
 """By what makes a market of data: paths drawn from a model fitted to it, and its own days drawn again, keep each other honest."""
 
+ADD = "; 'also=[\"market=bootstrap\"]' adds one"
+OF_A_FILE = "; 'also=[\"market=bootstrap market.assets=null market.rate=0.02\"]' adds the days of a file drawn again, steps= as many a year as it has"
+
 
 def also(config: Any, study: mc.Study, wish: mc.objective.Wish) -> dict[str, mc.Study]:
     """Other studies of the same rule by the overrides that make them; says in which markets the constraints are to hold."""
@@ -19,11 +22,11 @@ def also(config: Any, study: mc.Study, wish: mc.objective.Wish) -> dict[str, mc.
         return {}
     if asked is not None:
         markets = {words: configuration.study(_task.variant(words), study.policy) for words in asked}
-        _say(markets, "" if markets else "; also=[market=bootstrap] adds one")
+        _say(markets, "" if markets else ADD)
         return markets
     words = OTHER.get(str(config.market.get("_target_")))
     if words is None:
-        _say({}, ", for it is not made of data; also=[market=bootstrap] adds one")
+        _say({}, OF_A_FILE if config.market.get("data") is not None else f", for it is not made of data{ADD}")
         return {}
     try:
         markets = {words: configuration.study(_task.variant(words), study.policy)}

@@ -1,7 +1,7 @@
 """The numbers of a rule that meet a wish: what is to be best, what must hold; tested on fresh paths.
 
 python experiments/optimise.py floor=0.9 policy=cppi objective.goal=mean_return 'objective.constraints={breach: {most: 0.005}, turnover: {most: 2}}'
-python experiments/optimise.py delay=1 'optimise.train=[policy.cppi.multiplier,policy.cppi.floor]' policy=cppi 'also=[market=bootstrap,market=bates]'
+python experiments/optimise.py delay=1 'optimise.train=[policy.cppi.multiplier,policy.cppi.floor]' policy=cppi 'also=["market=bootstrap"]'
 python experiments/optimise.py policy=cppi frontier.constraint=breach 'frontier.levels=[0.02,0.01,0.005,0.002]'
 """
 

@@ -75,13 +75,14 @@ print(f"{page.name}, {page.stat().st_size // 1000} kB, beside {', '.join(sorted(
 report.plot_wealth(result, FLOOR)
 
 # %% [markdown]
-# From the command line the same file is one line: `python experiments/calibrate.py data=funds.csv` makes the market, and
-# `python experiments/hedge.py --help` says how a rule meets it.
+# From the command line it is one line: `mcengine study market=prices data=funds.csv` reports every policy at every floor, and
+# `mcengine hedge market=prices data=funds.csv policy=cppi 'weights={world: 0.6, bonds: 0.4}' market.rate=0.02` one of them.
 #
 # ## A stage of your own
 #
 # A stage is asked on every date what it wants held: `target` is what the stages before it want, by slot; a scaler multiplies it. Numbers are fields,
-# so that they have bounds, derivatives and can be fitted. This one sells in May.
+# so that they have bounds, derivatives and can be fitted. This one sells in May. On the command line it is
+# `policy=seasonal` once a yaml of that name builds it: [your_stage](guide/your_stage.md) has one.
 
 # %%
 from typing import ClassVar

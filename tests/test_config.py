@@ -166,6 +166,8 @@ def test_study_from_config():
         ("polcy=cppi", r"unknown key 'polcy'; did you mean policy\?"),
         ("weights.gold=0.1", r"unknown key 'weights.gold'; known: equity, bond, commodity"),
         ("zzz=1", r"unknown key 'zzz'; known: .*policy"),
+        ("multiplier=5", r"unknown key 'multiplier'; did you mean policy.multiplier\?"),
+        ("foo", r"^cannot read the override 'foo': expected key=value$"),
         ("policy=cppi,stop_loss", r"several values need -m"),
         ("weights=[1", r"cannot read the override 'weights=\[1'"),
     ],

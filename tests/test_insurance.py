@@ -17,8 +17,8 @@ from test_policy import balder_brandl_mahayni
 
 import mcengine as mc
 from mcengine.engine import recorder
-from mcengine.instrument import ToHorizon
-from mcengine.market import GBM, Market
+from mcengine.instrument import Call, Put, ToHorizon
+from mcengine.market import GBM, Heston, Market
 from mcengine.policy import (
     Collar,
     Cppi,
@@ -96,6 +96,15 @@ class TestStatic:
     def test_spreads(self, monthly, spot, book, payoff, premium):
         """V_T = q x payoff on every path, q = V_0 / (S_0 + premium)."""
         np.testing.assert_allclose(monthly[book]["wealth"], payoff(spot) / (1.0 + premium), rtol=4e-6)
+
+    def test_under_a_skew_the_call_still_costs_what_the_put_does(self):
+        """Far out, the call is worth nothing where the search begins: its first step must not leave positive strikes."""
+        equity = Heston(spot=100.0, v0=0.04, kappa=3.5, theta=0.03, vol_of_vol=0.5, rho=-0.7)
+        study = mc.Study(Market({"equity": equity}, rate=0.02), chain(EQUITY, Collar(0.75, schedule=ToHorizon())), steps=2, years=0.25)
+        trace = study.trace([0])
+        strike = float(trace[next(name for name in trace if name.endswith("collar_call.strike"))].iloc[1])
+        call, put = (mc.greeks.of(contract, equity, rate=0.02)["price"] for contract in (Call(strike, 0.25), Put(75.0, 0.25)))
+        assert call == pytest.approx(put, rel=3e-3)
 
     def test_a_call_that_pays_for_the_put(self, monthly, spot):
         cap = brentq(lambda k: call(k) - put(0.9), 1.0, 2.0)

@@ -170,7 +170,7 @@ class TestProvenance:
         assert first["compile_seconds"] > 0.0
         assert "compile_seconds" not in facts["timings"]  # the second run of a program compiles nothing
 
-    def test_calibrated_numbers_have_their_errors_and_data_its_hash(self, tmp_path):
+    def test_calibrated_numbers_have_their_errors_and_data_its_hash(self, tmp_path, capsys):
         days = pd.bdate_range("2015-01-01", periods=600, name="date")
         steps = np.random.default_rng(1).standard_normal((600, 2)) * [0.01, 0.004]
         file = tmp_path / "mine.csv"
@@ -179,6 +179,9 @@ class TestProvenance:
         before = config.saved(chosen).tree
         with _noted.noting() as learned:
             study = config.study(chosen, config.books)
+        out = capsys.readouterr().out
+        assert "mine.csv: 600 rows" in out
+        assert "rate 0, for a file names none" in out  # cash earns nothing, and the run says so
         assert learned["data"][str(file)] == {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "bytes": file.stat().st_size}
         assert learned["market"]["A.sigma"].error > 0.0
         assert learned["weights"] == {"A": 0.5, "B": 0.5}

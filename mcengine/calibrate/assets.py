@@ -21,12 +21,14 @@ from mcengine.calibrate.asset_fit import Fit, check_enough, ewma_volatility, log
 from mcengine.calibrate.inputs import RATES, Known, choose_models, of_file, of_shipped
 from mcengine.calibrate.regimes import RegimeFit, fit_regimes
 from mcengine.engine import correlations
-from mcengine.history import Prices
+from mcengine.history import Prices, shipped
 from mcengine.history.days import LEAST_POINTS
 from mcengine.history.reader import is_shipped
 from mcengine.market import Market
 from mcengine.statistics import Estimate
 from mcengine.statistics.dependence import long_run_variance
+
+_NO_RATE = "rate 0, for a file names none: give rate= (market.rate= where a run makes the market) a number, or a model and the columns of yields"
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,13 @@ class MarketFit:
     correlations: dict[str, Estimate]
     prices: Prices
     notes: list[str]
+
+    @property
+    def remarks(self) -> list[str]:
+        """What is to be said before the market is used: what the data was taken to be, and where cash earns nothing for want of a rate."""
+        if self.prices.taken.startswith(shipped.FILE):
+            return [f"data: the shipped {self.prices.taken.partition(', daily')[0]}; data=my.csv is a file of yours"]
+        return [*self.prices.notes, *(note for note in self.notes if note == _NO_RATE)]
 
     @property
     def parameters(self) -> dict[str, Estimate]:
@@ -219,7 +228,7 @@ def _rate(
     if rate is None:
         bill = table.frame.attrs.get("bill")
         if bill is None:
-            return 0.0, None, ["rate 0: give rate= a number, or a model and the columns of yields"]
+            return 0.0, None, [_NO_RATE]
         return bill, None, [f"rate {bill:.2%}: the last 3-month bill"]
     return float(rate), None, [f"rate {float(rate):.2%}, as given"]
 

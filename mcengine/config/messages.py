@@ -46,7 +46,10 @@ def explain(error: BaseException, overrides: Sequence[str], name: str, config_di
         override = text.splitlines()[0].rpartition("argument ")[2]
         return f"{override}: several values need -m, which makes one run of each; a list is written key=[a,b]"
     if isinstance(error, OverrideParseException):
-        return f"cannot read the override {shown(error.override)}: {text.splitlines()[0][:200]}"
+        read = str(error.override)
+        typed = next((o for o in overrides if o == read.removeprefix("+")), read)
+        said = "expected key=value" if read.isidentifier() else text.splitlines()[0][:200]  # Hydra says no more than that it could not
+        return f"cannot read the override {shown(typed)}: {said}"
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         return f"unknown {group} {option!r}{near(option, error.options)}"
@@ -78,10 +81,11 @@ def _of_study(key: str, overrides: Sequence[str], name: str) -> str:
 
 
 def _near_keys(key: str, known: Sequence[str]) -> str:
-    """What its node has, where there is such a node; else keys spelled like it."""
+    """A key of that name within a node, where none is given; what its node has, where there is such a node; else keys spelled like it."""
     parent, _, last = key.rpartition(".")
     siblings = [k.rpartition(".")[2] for k in known if k.rpartition(".")[0] == parent and not k.endswith("_")]
-    close = get_close_matches(last, siblings, n=2, cutoff=0.6)
+    close = [] if parent else [k for k in known if k.rpartition(".")[2] == last][:3]
+    close = close or get_close_matches(last, siblings, n=2, cutoff=0.6)
     if not close and parent not in known:
         close = get_close_matches(key, known, n=2, cutoff=0.6)
         parent = ""

@@ -196,7 +196,7 @@ class Fit:
         Args:
             measure: Of the goal or of a constraint.
         """
-        return f" over {float(self.before.years):g} years" if measure.annual != 1.0 else ""
+        return f" over {1.0 / measure.annual:g} years" if measure.annual != 1.0 else ""
 
     def _cost(self, goal: float) -> str:
         """An amount of the goal in words."""

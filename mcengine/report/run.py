@@ -6,7 +6,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class Run:
     """
 
     path: Path
-    rebuild: Callable[["Run"], Any] | None = None
+    rebuild: Callable[["Run"], Any] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not (self.path / "metrics.json").is_file():
