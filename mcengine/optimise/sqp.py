@@ -6,7 +6,7 @@ Maximise f(x) where c(x) >= 0 and low <= x <= high. Each step solves, with g and
 The slack t makes it elastic: where no point holds all constraints, the step goes where they are broken least. A step is taken if the merit
     -f + mu sum(max(-c, 0))
 falls by a share of what the model promised; the radius follows how well it promised. mu stays above every price. A step that is refused because the
-constraints are curved is bent towards them: solved again with their values where it led, less A d (second-order correction, section 18.11).
+constraints are curved is bent towards them: solved again with their values where it led, less A d (second-order correction, section 18.3).
 """
 
 from collections.abc import Callable
@@ -18,6 +18,8 @@ from scipy.optimize import minimize, nnls
 
 TAKEN, GOOD = 0.05, 0.75
 """Shares of the promised fall from which a step is taken and from which the radius grows."""
+BENT, ABOVE = 0.5, 1.5
+"""Share of the promised fall that a bent step must promise to be tried, and of the highest price that mu is at least."""
 BINDS, BROKEN = 1e-5, 2e-4
 """Margin below which a constraint binds, and sum of violations that is more than the kinks of a finite sample make."""
 FLAT, SHORT = 1e-2, 1e-5
@@ -25,8 +27,8 @@ FLAT, SHORT = 1e-2, 1e-5
 NEAR = 0.05
 """Radius in which a constraint that stops the last step binds."""
 STALLED, LITTLE, MUCH = 6, 10.0, 100.0
-"""Steps that together gain less than a few tolerances end a search: on the kinks of a finite sample they promise more than there is.
-Where the last promised many, it stands still short of an optimum."""
+"""Steps that together gain less than a few tolerances end a search where nothing is broken: on the kinks of a finite sample they promise more than
+there is. Where one within ``NEAR`` still promises many tolerances, the search stands still short of an optimum."""
 STEEP = 1e4
 """Most that a unit of violation is ever charged; where even this leaves some, it cannot be met near here."""
 
@@ -90,7 +92,10 @@ def solve(
         tolerance: Of the merit: a step that promises less ends the search.
         radius: First trust region.
         evaluations: Most.
-        b: Estimate of the Hessian; None for a flat one.
+        b: Estimate of the Hessian of -f - price . c [numbers, numbers]; None for a nearly flat one.
+
+    Returns:
+        Where it ended, and why.
 
     Raises:
         ValueError: Where nothing can be evaluated at the start.
@@ -108,45 +113,55 @@ def solve(
         if slack > tolerance:  # mu is raised until the step mends half of what can be mended here (Byrd, Nocedal & Waltz 2008)
             broken, least = violation(at.c), quadratic_step(at, b, STEEP, room, radius)[1]
             while broken - slack < 0.5 * (broken - least) - tolerance and mu < STEEP:
-                mu *= 2.0
+                mu = min(2.0 * mu, STEEP)
                 d, slack = quadratic_step(at, b, mu, room, radius)
-        promised = at.g @ d - 0.5 * d @ b @ d + mu * (violation(at.c) - violation(at.c + at.a @ d))
+        promised = _promised(at, b, d, mu)
         if promised < tolerance:
             ended = "optimal" if violation(at.c) <= BROKEN else "infeasible"
             break
-        tried, fall = _tried(evaluate, x + d, at, mu)
-        taken = fall > TAKEN * promised
-        rows.append(_row(x + d, tried or at, mu, radius, taken))
-        if tried is not None and not taken and violation(tried.c) > violation(at.c + at.a @ d) + tolerance:
-            bent, _ = quadratic_step(replace(at, c=tried.c - at.a @ d), b, mu, room, radius)
-            if np.max(np.abs(bent - d)) > SHORT:
-                second, again = _tried(evaluate, x + bent, at, mu)
-                rows.append(_row(x + bent, second or at, mu, radius, again > TAKEN * promised))
-                if again > TAKEN * promised:
-                    d, tried, fall, taken = bent, second, again, True
-        gains.append(fall if taken else 0.0)
+        tried = evaluate(x + d)
+        fall, model = _fall(at, tried, mu), at
+        rows.append(_row(x + d, tried or at, mu, radius, fall > TAKEN * promised))
+        if tried is not None and fall <= TAKEN * promised and len(rows) < evaluations:
+            curved = replace(at, c=tried.c - at.a @ d)
+            bent, _ = quadratic_step(curved, b, mu, room, radius)
+            worth = _promised(curved, b, bent, mu) + mu * (violation(at.c) - violation(curved.c)) > BENT * promised
+            if worth and np.max(np.abs(bent - d)) > SHORT:
+                second = evaluate(x + bent)
+                rows.append(_row(x + bent, second or at, mu, radius, _fall(at, second, mu) > TAKEN * promised))
+                if rows[-1]["taken"]:
+                    d, tried, fall, model = bent, second, _fall(at, second, mu), curved
         if fall > GOOD * promised and np.max(np.abs(d)) > 0.99 * radius:
             radius *= 2.0
         elif fall < 0.25 * promised:
             radius = 0.5 * float(np.max(np.abs(d)))
         if tried is not None:
-            prices = multipliers(at, b, d, room)
+            gains.append(fall if rows[-1]["taken"] else 0.0)
+            prices = multipliers(model, b, d, room)
             b = bfgs(b, d, -(tried.g - at.g) - (tried.a - at.a).T @ prices)
-            if taken:
+            mu = min(max(mu, ABOVE * float(np.max(prices, initial=0.0))), STEEP)
+            if rows[-1]["taken"]:
                 x, at = np.clip(x + d, low, high), tried
-        if radius < SHORT or (len(gains) >= STALLED and sum(gains[-STALLED:]) < LITTLE * tolerance):
-            ended = "infeasible" if violation(at.c) > BROKEN else "standstill" if promised > MUCH * tolerance else "optimal"
+        met, stalled = violation(at.c) <= BROKEN, len(gains) >= STALLED and sum(gains[-STALLED:]) < LITTLE * tolerance
+        if radius < SHORT or (met and stalled):
+            ended = "optimal" if met else "infeasible"
             break
     room = (low - x, high - x)
     d, _ = quadratic_step(at, b, mu, room, max(radius, NEAR))  # what is near, and what it would run into next, is what binds
+    if ended == "optimal" and _promised(at, b, d, mu) > MUCH * tolerance:
+        ended = "standstill"
     prices = np.where(at.c <= BROKEN, multipliers(at, b, d, room, near=BINDS), 0.0)
     return Solution(x, at, prices, ended, b, rows)
 
 
-def _tried(evaluate: Callable[[np.ndarray], Values | None], x: np.ndarray, at: Values, mu: float) -> tuple[Values | None, float]:
-    """The functions at a point, and by how much the merit is below that of ``at``."""
-    there = evaluate(x)
-    return there, -np.inf if there is None else merit(at, mu) - merit(there, mu)
+def _promised(at: Values, b: np.ndarray, d: np.ndarray, mu: float) -> float:
+    """By how much a step lowers the merit, by the model."""
+    return float(at.g @ d - 0.5 * d @ b @ d + mu * (violation(at.c) - violation(at.c + at.a @ d)))
+
+
+def _fall(at: Values, tried: Values | None, mu: float) -> float:
+    """By how much a step lowered the merit."""
+    return -np.inf if tried is None else merit(at, mu) - merit(tried, mu)
 
 
 def quadratic_step(at: Values, b: np.ndarray, mu: float, room: tuple[np.ndarray, np.ndarray], radius: float) -> tuple[np.ndarray, float]:
