@@ -23,6 +23,8 @@ RADIUS, LATER = 0.5, 0.1
 """First trust regions, of a search from a start and of one from where a judge was: of each number's size."""
 ROUGH = 4
 """Numbers beyond which a rough search goes ahead."""
+SPARE = 0.25
+"""Of the goal's error: what is left of the limits is used up where it would gain less."""
 AWAY = np.log(2.0)
 """Other starts lie between a half and twice the first, in each number."""
 
@@ -136,7 +138,9 @@ def search(
         rank = (holds, solution.at.f if holds else min((one[6] for one in judged["verdicts"]), default=0.0))
         if kept is None or rank >= best:
             kept, best = found, rank
-        if (solution.ended == "infeasible" and not holds) or not problem.conditions or (holds and turn):
+        spare = sum(price * scale[0] * max(one[6], 0.0) for price, one in zip(solution.prices, judged["verdicts"], strict=True))
+        used = turn or spare < SPARE * judged["goal"][1]
+        if (solution.ended == "infeasible" and not holds) or not problem.conditions or (holds and used):
             break
         for one, fields, gap in zip(problem.conditions, judged["verdicts"], solution.at.c, strict=True):
             told[one.name].append(one.corrected(corrections[one.name], verdict(fields), float(gap)))
