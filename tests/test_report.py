@@ -154,6 +154,7 @@ def test_collect(tmp_path):
     for root in (tmp_path, str(tmp_path / "sweep")):
         runs = mc.collect(root)
         assert list(runs["floor"]) == [0.7, 0.9]
+        assert runs.attrs["varying"] == ["floor"]
         assert list(runs["mean_return"]) == pytest.approx([0.07, 0.09])
         assert list(runs) == ["floor", "mean_return", "mean_return_error", "unhedged/turnover", "unhedged/turnover_error"]  # what varies, and figures
         everything = mc.collect(root, everything=True)
@@ -162,6 +163,7 @@ def test_collect(tmp_path):
     assert list(mc.collect(tmp_path).index) == ["sweep/a", "sweep/b"]
     alone = mc.collect(tmp_path / "sweep" / "a")
     assert list(alone.index) == ["a"]
+    assert alone.attrs["varying"] == []
     assert alone["policy.multiplier"].item() == 4
     assert mc.collect(tmp_path / "sweep" / "unfinished").empty
     with pytest.raises(ValueError, match="collect: expected a folder"):

@@ -149,7 +149,7 @@ def _prices(body: Body, values: dict[str, np.ndarray], rate: float, remarks: lis
     frame = pd.DataFrame(values, index=pd.DatetimeIndex(days.astype("datetime64[us]"), name="date"))
     often = frequency.called(rate)
     taken = (
-        f"{body.name}: {len(frame):,} rows from {days[0]} to {days[-1]} on which {listed(body.titles)} are all quoted, "
+        f"{body.name}: {len(frame):,} rows from {days[0]} to {days[-1]} on which {listed(body.titles)} {'are all' if len(body.titles) > 1 else 'is'} quoted, "
         f"{often}, {rate:.1f} a year; taken as {'; '.join(body.taken)}"
     )
     renamed = [f"{t} is called {n}" for n, t in body.titles.items() if n != t]

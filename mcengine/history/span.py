@@ -38,7 +38,7 @@ def common(body: Body, first: str | None, last: str | None, every: bool = False)
     if whole.sum() < 2:
         why = f"; {listed([n for n, e in ends.items() if e == end])} ends on {days[end]}" if end < len(days) - 1 else ""
         raise ValueError(
-            f"data: {name} has {_count(int(whole.sum()))} from {days[0]} to {days[-1]} on which {listed(body.titles)} are all quoted{why}"
+            f"data: {name} has {_count(int(whole.sum()))} from {days[0]} to {days[-1]} on which {listed(body.titles)} {'are all' if len(body.titles) > 1 else 'is'} quoted{why}"
         )
     used = days[whole]
     checks.holes(used, name)

@@ -27,7 +27,7 @@ def collect(folder: str | Path, *, everything: bool = False) -> Any:
         A pandas table, one row a run, named by its folder below ``folder`` (of long names by the hash they end with, which ``mc.load`` takes too),
         in the order of what varies: the settings that vary by dotted key, of a sweep those it was given and not what follows from them, with the
         chosen option for each group (``policy``); the metrics, an Estimate as two columns (``mean_return`` and ``mean_return_error``). Of a
-        single run all settings.
+        single run all settings. ``attrs["varying"]`` names the settings that vary.
 
     Raises:
         ValueError: Where there is no such folder.
@@ -58,6 +58,7 @@ def collect(folder: str | Path, *, everything: bool = False) -> Any:
     shown = [chosen if everything or len(figures) == 1 else chosen[varying], _table(figures), *([_table(facts)] if everything else [])]
     order = _sorted(chosen[varying]) if varying else list(figures)
     table = pd.concat(shown, axis=1).loc[order]
+    table.attrs["varying"] = varying
     return table.set_axis(_short(order), axis=0).rename_axis("run")
 
 

@@ -116,7 +116,8 @@ def plot_response(runs: Any, figure: str = "mean_return", keys: Sequence[str] | 
     if figure not in runs.columns:
         raise ValueError(f"plot_response: expected a column of the sweep, got {figure!r}")
     first = next((at for at, name in enumerate(runs.columns) if f"{name}_error" in runs.columns), len(runs.columns))  # metrics follow settings
-    varying = list(keys) if keys is not None else [name for name in runs.columns[:first] if runs[name].astype(str).nunique() > 1]
+    settings = [name for name in runs.attrs.get("varying", runs.columns[:first]) if name in runs.columns]
+    varying = list(keys) if keys is not None else [name for name in settings if runs[name].astype(str).nunique() > 1]
     numbers = [name for name in varying if all(isinstance(x, int | float) and not isinstance(x, bool) for x in runs[name])]
     if not numbers or len(varying) > 2:
         found = ", ".join(varying) or "none"

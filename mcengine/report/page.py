@@ -92,7 +92,7 @@ def _of_sweep(root: Path) -> dict[str, Any]:
     if table.empty and not failed:
         raise ValueError(f"report: expected a finished run in {root} or below, got none")
     metrics = [key for key in table.columns if f"{key}_error" in table.columns]
-    varying = list(table.columns[: table.columns.get_loc(metrics[0])]) if metrics else list(table.columns)
+    varying = table.attrs.get("varying", [])
     chosen = [*[key for key in _SHOWN if key in metrics], *[key for key in metrics if key not in _SHOWN]][:_COLUMNS]
     rows = []
     for folder, row in table.head(_MOST_ROWS).iterrows():
