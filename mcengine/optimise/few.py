@@ -139,7 +139,7 @@ def search(
         if kept is None or rank >= best:
             kept, best = found, rank
         spare = sum(price * scale[0] * max(one[6], 0.0) for price, one in zip(solution.prices, judged["verdicts"], strict=True))
-        used = turn or spare < SPARE * judged["goal"][1]
+        used = spare < SPARE * judged["goal"][1]
         if (solution.ended == "infeasible" and not holds) or not problem.conditions or (holds and used):
             break
         for one, fields, gap in zip(problem.conditions, judged["verdicts"], solution.at.c, strict=True):
