@@ -17,7 +17,7 @@ from mcengine.history import dates, frequency, periods
 from mcengine.history.body import Body, read_body
 from mcengine.history.inspection import KINDS, inspect
 from mcengine.history.prices import Prices
-from mcengine.history.span import common, listed
+from mcengine.history.span import common, listed, quoted_all
 
 DECIMALS = {"decimal_point": ".", "decimal_comma": ","}
 OPTIONS = ("columns", "date", "format", "kind", "adjust")
@@ -149,7 +149,7 @@ def _prices(body: Body, values: dict[str, np.ndarray], rate: float, remarks: lis
     frame = pd.DataFrame(values, index=pd.DatetimeIndex(days.astype("datetime64[us]"), name="date"))
     often = frequency.called(rate)
     taken = (
-        f"{body.name}: {len(frame):,} rows from {days[0]} to {days[-1]} on which {listed(body.titles)} {'are all' if len(body.titles) > 1 else 'is'} quoted, "
+        f"{body.name}: {len(frame):,} rows from {days[0]} to {days[-1]} on which {quoted_all(body.titles)}, "
         f"{often}, {rate:.1f} a year; taken as {'; '.join(body.taken)}"
     )
     renamed = [f"{t} is called {n}" for n, t in body.titles.items() if n != t]

@@ -37,9 +37,7 @@ def common(body: Body, first: str | None, last: str | None, every: bool = False)
     whole = np.all(list(quoted.values()), axis=0)
     if whole.sum() < 2:
         why = f"; {listed([n for n, e in ends.items() if e == end])} ends on {days[end]}" if end < len(days) - 1 else ""
-        raise ValueError(
-            f"data: {name} has {_count(int(whole.sum()))} from {days[0]} to {days[-1]} on which {listed(body.titles)} {'are all' if len(body.titles) > 1 else 'is'} quoted{why}"
-        )
+        raise ValueError(f"data: {name} has {_count(int(whole.sum()))} from {days[0]} to {days[-1]} on which {quoted_all(body.titles)}{why}")
     used = days[whole]
     checks.holes(used, name)
     frequency.check_even(used, name)
@@ -61,6 +59,11 @@ def _dropped(quoted: dict[str, np.ndarray], begin: int, end: int) -> list[str]:
 
 def _count(days: int) -> str:
     return f"{days} day{'s' if days != 1 else ''}"
+
+
+def quoted_all(names: Collection[str]) -> str:
+    """That every one of them has a quote, in words."""
+    return f"{listed(names)} {'are all' if len(names) > 1 else 'is'} quoted"
 
 
 def listed(names: Collection[str]) -> str:
