@@ -168,6 +168,7 @@ def test_a_difference_and_its_error_by_hand():
     assert found.error == pytest.approx(again.std(), rel=0.12)  # 3 errors of a deviation of 400
 
 
+@pytest.mark.slow
 def test_an_error_is_the_spread_over_seeds(base):
     """Benchmark C's exposures are of the same paths. Where equity drifts by .5 a year the error that takes them as known is 1.6 times the spread. To
     3 errors of a deviation of 64."""

@@ -210,6 +210,7 @@ def test_a_barrier_watched_at_all_times_against_its_closed_form():
 # ---- what moves by whole numbers ----
 
 
+@pytest.mark.slow
 def test_the_intensity_of_merton_against_its_series():
     """Not zero along paths, not found by them alone: by the score of the count, in a put and in a hedged book's breach."""
 

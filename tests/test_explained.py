@@ -140,6 +140,7 @@ INSTANT = {"equity": Instant()}
 
 
 class TestTheRestFalls:
+    @pytest.mark.slow
     def test_as_dt_under_black(self, float64):
         order = order_of(BLACK, steps=(16, 32, 64))
         assert abs(order.z(1.0)) < 3.0, order

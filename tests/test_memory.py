@@ -69,6 +69,7 @@ print(peak() - before, memory.needed(program, 1))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 def test_the_prediction_is_about_what_a_run_takes():
     """A noise with a table, in a block so big that the process's own growth is small beside it."""

@@ -526,6 +526,7 @@ def test_a_descent_that_overshoots_goes_on_until_it_holds(heston_market, weights
     assert list(fit.history.columns[:3]) == ["mean_return", "breach", "price of breach"]
 
 
+@pytest.mark.slow
 def test_a_descent_in_two_markets_ends_where_the_search_does():
     """The goal is of the calm market, the limit binds in the wild one: the same weight and the same price by both methods."""
 

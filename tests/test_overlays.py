@@ -234,6 +234,7 @@ class TestVarianceTrade:
 
 
 class TestNeural:
+    @pytest.mark.slow
     def test_it_starts_at_the_rule_and_learns(self):
         """To the bit the rule at first; after a fit a higher return, on paths that it has not seen and within the same limit."""
         market = mc.market.Market({"equity": mc.market.GBM(spot=100.0, sigma=0.2, drift=0.12)}, rate=0.02)
