@@ -52,8 +52,8 @@ def main(name: str, plan: _sweep.Planner | None = None) -> Callable[[Task], Call
 
     Args:
         name: Of the experiment.
-        plan: Of a run of a sweep, before any is run: refuses what cannot run, by a ``ValueError``, and gives what can be solved together with others,
-            None where it is a run of its own.
+        plan: Of a run of a sweep, before any is run: refuses what cannot run, by a ``ValueError``, and gives a ``_task.Plan`` where it can be solved
+            together with others; anything else where it is a run of its own.
     """
     return lambda task: lambda arguments=None: run(task, name, sys.argv[1:] if arguments is None else list(arguments), plan)
 

@@ -27,7 +27,7 @@ from mcengine._noted import noting
 from mcengine.engine import program
 from mcengine.report import RunFolder, provenance, write_page
 
-Planner = Callable[[Any], _task.Plan | None]
+Planner = Callable[[Any], Any]
 
 OURS = ("hydra.sweep.dir=", "hydra.mode=")
 """Of Hydra's own settings those that this loop knows."""
@@ -143,7 +143,8 @@ def _plan(run: _Run, planner: Planner) -> None:
     _runtime.set_precision(config.precision)
     try:
         with redirect_stdout(heard), _files.hiding(job.hidden), _task.asking(job.name, job.overrides, job.line.config_dir), noting() as learned:
-            plan = planner(config)
+            found = planner(config)
+            plan = found if isinstance(found, _task.Plan) else None
             if plan is not None:
                 plan.study.sampling.check_run(plan.study.available(config.paths, 0))
     except ValueError as error:

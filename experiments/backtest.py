@@ -49,12 +49,7 @@ def ready(config: Any) -> tuple[mc.backtest.Plan, list[int], list[str]]:
     return plan, years, through
 
 
-def check(config: Any) -> None:
-    """Refuse what a run would be refused for."""
-    ready(config)
-
-
-@_main.main("backtest", check)
+@_main.main("backtest", ready)
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     plan, years, through = ready(config)
     chosen = configuration.plain(config.backtest)

@@ -48,12 +48,7 @@ def ready(config: Any) -> tuple[mc.Study, claim.Assumptions, mc.Study, claim.Ter
     return study, given, claim.under(study, given), terms, on
 
 
-def check(config: Any) -> None:
-    """Refuse what a run would be refused for."""
-    ready(config)
-
-
-@_main.main("case_study", check)
+@_main.main("case_study", ready)
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     case, floor = configuration.plain(config.case), float(config.floor)
     study, given, stated, terms, on = ready(config)

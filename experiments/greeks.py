@@ -25,12 +25,7 @@ def ready(config: Any) -> tuple[mc.Study, Any]:
     return study, mc.instrument.Put(strike=config.contract.moneyness * spot, expiry=config.contract.expiry, asset=config.contract.asset)
 
 
-def check(config: Any) -> None:
-    """Refuse what a run would be refused for."""
-    ready(config)
-
-
-@_main.main("greeks", check)
+@_main.main("greeks", ready)
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     study, put = ready(config)
     if config.trace is not None:

@@ -22,12 +22,7 @@ def ready(config: Any) -> tuple[mc.market.Market, Any, Any]:
     return market, contract, noise
 
 
-def check(config: Any) -> None:
-    """Refuse what a run would be refused for."""
-    ready(config)
-
-
-@_main.main("price", check)
+@_main.main("price", ready)
 def main(config: Any, folder: report.RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     market, contract, noise = ready(config)
     if getattr(market, "scenarios", None):

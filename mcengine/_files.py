@@ -11,7 +11,7 @@ import re
 import secrets
 import stat
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -127,6 +127,27 @@ def parse_json(data: bytes, where: str) -> Any:
         if not level:
             return found
     raise ValueError(f"{where} is damaged: nested more than {_DEPTH} deep")
+
+
+def flat(tree: Mapping[str, Any], mark: str = ".", *, leaf: Callable[[Any], bool] = lambda value: not value) -> dict[str, Any]:
+    """Nested mappings as one, their keys joined.
+
+    Args:
+        tree: Nested mappings.
+        mark: Between the keys.
+        leaf: Tells a mapping that is a value, by default an empty one; one that is none and empty leaves no key.
+    """
+    out: dict[str, Any] = {}
+
+    def walk(tree: Mapping[str, Any], prefix: str) -> None:
+        for key, value in tree.items():
+            if isinstance(value, Mapping) and not leaf(value):
+                walk(value, f"{prefix}{key}{mark}")
+            else:
+                out[f"{prefix}{key}"] = value
+
+    walk(tree, "")
+    return out
 
 
 def as_line(value: Any) -> bytes:

@@ -5,11 +5,12 @@ imported on first use, and what it raises leaves here as a ``ValueError`` with t
 """
 
 from mcengine._config_dir import CONF, check_folder
+from mcengine._files import flat
 from mcengine.config.built import BENCHMARK, at_floor, books, build, calibrated, integer, market_of, number, policy_name, sources, stressed, study
 from mcengine.config.checked import check, load_config
 from mcengine.config.compose import replacing, spelled_out, unreadable
 from mcengine.config.loaded import load
-from mcengine.config.messages import explain, flat
+from mcengine.config.messages import explain
 from mcengine.config.saved import Saved, as_yaml, files, plain, saved
 from mcengine.config.suited import suit
 

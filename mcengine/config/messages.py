@@ -1,12 +1,12 @@
 """What Hydra and OmegaConf refuse, in one line that a user can act on."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from mcengine._config_dir import CONF
+from mcengine._files import flat
 from mcengine._kinds import shown
 from mcengine._spelling import near
 from mcengine._yaml import problem
@@ -108,19 +108,3 @@ def _keys(overrides: Sequence[str], name: str, config_dir: str | Path | None) ->
         nodes = {".".join(k.split(".")[:i]) for k in known for i in range(1, k.count(".") + 1)}
         return sorted(nodes) + known
     return []
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dicts by dotted key.
-
-    Args:
-        tree: Nested dicts.
-        prefix: Of every key.
-    """
-    out: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            out |= flat(value, f"{prefix}{key}.")
-        else:
-            out[f"{prefix}{key}"] = value
-    return out

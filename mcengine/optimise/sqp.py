@@ -128,9 +128,10 @@ def solve(
             worth = _promised(curved, b, bent, mu) + mu * (violation(at.c) - violation(curved.c)) > BENT * promised
             if worth and np.max(np.abs(bent - d)) > SHORT:
                 second = evaluate(x + bent)
-                rows.append(_row(x + bent, second or at, mu, radius, _fall(at, second, mu) > TAKEN * promised))
+                again = _fall(at, second, mu)
+                rows.append(_row(x + bent, second or at, mu, radius, again > TAKEN * promised))
                 if rows[-1]["taken"]:
-                    d, tried, fall, model = bent, second, _fall(at, second, mu), curved
+                    d, tried, fall, model = bent, second, again, curved
         if fall > GOOD * promised and np.max(np.abs(d)) > 0.99 * radius:
             radius *= 2.0
         elif fall < 0.25 * promised:

@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mcengine._files import as_line, inside, opened, parse_line, read, read_json
-from mcengine.report.run_folder import flat
+from mcengine._files import as_line, flat, inside, opened, parse_line, read, read_json
 
 INDEX = "runs.index"
 """In a sweep's folder."""
@@ -95,7 +94,7 @@ def read_row(run: Path, *, facts: bool = False) -> Row:
     config, settings = found.pop("config", {}), found.pop("choices", {})
     if not isinstance(settings, dict):
         raise ValueError(f"{run / 'provenance.json'} is damaged: choices: expected a mapping, got {settings!r:.80}")
-    settings |= {key: value for key, value in flat(config, ".").items() if not key.endswith("_target_")}
+    settings |= {key: value for key, value in flat(config, leaf=lambda _: False).items() if not key.endswith("_target_")}
     figures: dict[str, Any] = {}
     for key, value in flat(read_json(inside(run, "metrics.json")), "/", leaf=_is_estimate).items():
         if _is_estimate(value):
@@ -104,7 +103,7 @@ def read_row(run: Path, *, facts: bool = False) -> Row:
             figures[key], figures[f"{key}_error"] = value["value"], value["error"]
         else:
             figures[key] = value
-    return Row(settings, figures, {f"provenance.{key}": value for key, value in flat(found, ".").items()} if facts else {})
+    return Row(settings, figures, {f"provenance.{key}": value for key, value in flat(found, leaf=lambda _: False).items()} if facts else {})
 
 
 def _lines(folder: Path) -> dict[Path, _Line]:

@@ -8,13 +8,13 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mcengine._files import hide, inside, opened, read, read_json, write, write_json
+from mcengine._files import flat, hide, inside, opened, read, read_json, write, write_json
 from mcengine._made import MARK, discard, lock, sign
 from mcengine.engine.identity import differences, summarise
 from mcengine.statistics import Estimate
@@ -209,31 +209,10 @@ def differing(old: Any, new: Mapping[str, Any], free: Collection[str] = ()) -> s
         free: Dotted keys that may differ.
     """
     trees = (old if isinstance(old, dict) else {}, new)
-    a, b = ({key: x for key, x in flat(tree, ".", leaf=lambda x: not x).items() if key not in free} for tree in trees)
+    a, b = ({key: x for key, x in flat(tree).items() if key not in free} for tree in trees)
     files = {key: b.get(key.removeprefix("files.")) for key in a if key.startswith("files.") and key in b and a[key] != b[key]}
     others = differences(*({key: x for key, x in tree.items() if key not in files} for tree in (a, b)))
     return summarise([*(f"{file} ({key.removeprefix('files.')}) has other content than it had" for key, file in files.items()), *others])
-
-
-def flat(tree: Mapping[str, Any], mark: str, *, leaf: Callable[[Any], bool] = lambda value: False) -> dict[str, Any]:
-    """Nested mappings of json as one, their keys joined.
-
-    Args:
-        tree: Of json values.
-        mark: Between the keys.
-        leaf: Tells a mapping that is a value.
-    """
-    out: dict[str, Any] = {}
-
-    def walk(tree: Mapping[str, Any], prefix: str) -> None:
-        for key, value in tree.items():
-            if type(value) is dict and not leaf(value):
-                walk(value, f"{prefix}{key}{mark}")
-            else:
-                out[f"{prefix}{key}"] = value
-
-    walk(tree, "")
-    return out
 
 
 def as_json(value: Any) -> Any:
