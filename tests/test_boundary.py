@@ -391,7 +391,7 @@ def test_the_command_line(script, capsys, tmp_path, words, message):
     [
         (
             lambda *_: config.flat(3),
-            r"error: this is a bug of mcengine, line \d+ of messages.py: AttributeError: .*; please report it, as .*, with",
+            r"error: this is a bug of mcengine, line \d+ of _files.py: AttributeError: .*; please report it, as .*, with",
         ),
         (lambda *_: [][3], r"error: test_boundary.py, line .*: IndexError: list index out of range; the traceback is in"),
     ],
